@@ -1,0 +1,104 @@
+# A machine with python3 (3.11 to 3.13), git and make is enough. The first target sets up $(VENV) from
+# the hash-pinned locks; each target adds only the packages it needs, and nothing is installed twice.
+#   make test PYTHON=python3.12 VENV=.venv-3.12      another Python beside the first
+#   make reproduce ARGS="--seeds 5"                  arguments for the command behind a target
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= auto
+ARGS ?=
+
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+# Present, with the process that installs, while something is being installed. What an interrupted
+# install leaves is not to be trusted, so the next `make` begins $(VENV) anew.
+UNFINISHED := $(VENV)/.unfinished
+INTERRUPTED := $(wildcard $(UNFINISHED))
+
+ifdef UV
+PIP = $(UV) pip install --quiet --python $(BIN)/python
+else
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+endif
+
+# $(call install,ARGUMENTS OF PIP,WHAT IT IS): the recipe of a stamp. An error that pip reports (no
+# network, a wrong hash) leaves a sound environment; a signal leaves $(UNFINISHED) behind. Without
+# bytecode every import costs double; compiled here it uses all cores and skips the packages' own tests.
+define install
+@echo '$(VENV): installing $(2)'
+@echo $$$$ >$(UNFINISHED); trap 'exit 130' INT TERM; \
+  $(PIP) $(1) || { status=$$?; [ $$status -ge 128 ] || rm $(UNFINISHED); exit $$status; }; \
+  $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib; \
+  rm $(UNFINISHED) && touch $@
+endef
+
+LOCKED = --require-hashes --only-binary :all: --requirement
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help reproduce test test-all lint bench lock clean afresh
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+reproduce: $(VENV)/.project ## run the paper's experiment and draw its figures
+	@$(BIN)/mgsc reproduce $(ARGS)
+
+test: $(VENV)/.project $(VENV)/.test ## the tests, without the slow ones
+	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 $(ARGS)
+
+test-all: $(VENV)/.project $(VENV)/.test ## all tests
+	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 -m "slow or not slow" $(ARGS)
+
+lint: $(VENV)/.project $(VENV)/.lint ## style, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.project $(VENV)/.bench ## measure speed, beside NumPy and numba
+	@$(BIN)/mgsc bench $(ARGS)
+
+clean: ## remove the environment and all caches; results stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- the environment ----------------------------------------------------------------------------
+
+$(VENV)/.created: $(if $(INTERRUPTED),afresh)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
+	  echo "error: mgsc needs Python 3.11, 3.12 or 3.13, and \`$(PYTHON) --version\` says" \
+	    "\"$$($(PYTHON) --version 2>&1)\": name another, as in 'make $(MAKECMDGOALS) PYTHON=python3.12'" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: $(PYTHON) has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 2; }
+	@mkdir -p $(VENV) && echo $$$$ >$(UNFINISHED) && $(PYTHON) -m venv $(VENV) && rm $(UNFINISHED) && touch $@
+
+afresh:
+	@! kill -0 "$$(cat $(UNFINISHED))" 2>/dev/null || { \
+	  echo "error: process $$(cat $(UNFINISHED)) is setting up $(VENV); let it finish, or 'make clean'" >&2; exit 2; }
+	@echo "$(VENV): the last install was interrupted; beginning anew"
+	@rm -rf $(VENV)
+
+$(VENV)/.packages: requirements.lock $(VENV)/.created
+	$(call install,$(LOCKED) $<,what running needs (once; about 200 MB))
+
+$(VENV)/.project: pyproject.toml $(VENV)/.packages
+	$(call install,--no-deps --no-build-isolation --editable .,mgsc)
+
+$(VENV)/.%: requirements-%.lock $(VENV)/.packages
+	$(call install,$(LOCKED) $<,what $(MAKECMDGOALS) needs beside it (once))
+
+# ---- for maintainers ----------------------------------------------------------------------------
+
+# One set of versions for all supported Pythons, so that results agree; the smaller locks follow the
+# first. No header, no notes: a lock names packages and hashes, never a host.
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+  --generate-hashes --no-header --no-annotate $(ARGS)
+
+lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer versions)
+	@command -v uv >/dev/null || { echo "error: 'make lock' needs uv on the PATH; no other target does" >&2; exit 2; }
+	$(COMPILE) pyproject.toml --extra experiments --group build -o requirements.lock
+	$(COMPILE) pyproject.toml --extra bench -c requirements.lock -o requirements-bench.lock
+	$(COMPILE) --group test -c requirements.lock -o requirements-test.lock
+	$(COMPILE) --group lint -c requirements.lock -o requirements-lint.lock

@@ -1,0 +1,32 @@
+"""Meta-gradient search control: learned search control for Dyna-style planning, in JAX.
+
+Importing `mgsc` imports nothing heavy: each public name is fetched from its module when it is
+first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mgsc.experiments.api import run as run
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "run": "mgsc.experiments.api",
+}
+"""Public name → the module that holds it."""
+
+__all__ = ["__version__", *_EXPORTS]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_EXPORTS[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _EXPORTS)

@@ -1,0 +1,120 @@
+"""Puts all measurements of one run together: the JSON, and the tables ``mgsc bench`` prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mgsc.benchmarks.large import LargeCost, measure_large
+from mgsc.benchmarks.rival_speed import RivalSpeed, measure_rivals
+from mgsc.benchmarks.suite_speed import SUITE, UPDATES, Speed, measure_agents
+from mgsc.experiments.display import short
+from mgsc.experiments.run import versions
+from mgsc.experiments.suites import get_suite
+from mgsc.experiments.tuning import check_can_write
+
+TARGETS = {
+    "uniform / numpy_arrays uniform": 80.0,
+    "meta_gradient / numpy_arrays uniform": 40.0,
+    "meta_gradient / numba meta_gradient": 1.0,
+}
+"""What the ratios at 30 seeds and K = 5 should at least be."""
+
+LARGE_TARGET = 1.5
+"""What a step of MGSC at 10,000 states may cost in bare softmax + Adam + cumulative sum."""
+
+
+def bench(out: str, *, quick: bool = False) -> None:
+    """Measures everything, prints it and writes ``out``.
+
+    Args:
+        out: JSON file.
+        quick: a tenth of the steps.
+
+    Raises:
+        UserError: ``out`` cannot be written; before anything is measured.
+    """
+    check_can_write(out)
+    scale = 0.1 if quick else 1.0
+    console = Console() if Console().is_terminal else Console(width=110)
+    with console.status("measuring the rivals"):
+        rivals = measure_rivals(get_suite(SUITE), UPDATES, scale)
+    with console.status("measuring the compiled agents"):
+        speeds = measure_agents(scale=scale)
+    with console.status("measuring 10,000 states"):
+        large = measure_large()
+    ratios = ratios_of(speeds, rivals)
+    _print(console, speeds, rivals, large, ratios)
+    contents: dict[str, Any] = {
+        "suite": SUITE,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "versions": versions(),
+        "agents": [speed._asdict() for speed in speeds],
+        "rivals": [speed._asdict() for speed in rivals],
+        "ratios_30_seeds_5_updates": ratios,
+        "targets": TARGETS,
+        "ten_thousand_states": large._asdict(),
+    }
+    Path(out).write_text(json.dumps(contents, indent=1) + "\n")
+    console.print(f"\nwritten: {out}")
+
+
+def ratios_of(speeds: list[Speed], rivals: list[RivalSpeed]) -> dict[str, float]:
+    """Our steps per second at 30 seeds and K = 5 over each rival's on one core at K = 5."""
+    ours = {speed.agent: speed.steps_per_second for speed in speeds if (speed.seeds, speed.planning_updates) == (30, 5)}
+    ratios = {}
+    for rival in rivals:
+        for agent, steps in ours.items():
+            is_rival = agent == rival.agent or rival.rival == "numpy_arrays"
+            if rival.planning_updates == 5 and is_rival:
+                ratios[f"{agent} / {rival.rival} {rival.agent}"] = steps / rival.steps_per_second
+    return ratios
+
+
+def _print(
+    console: Console, speeds: list[Speed], rivals: list[RivalSpeed], large: LargeCost, ratios: dict[str, float]
+) -> None:
+    updates = [str(number) for number in UPDATES]
+    table = Table(
+        "agent",
+        "seeds",
+        *[f"K = {number}" for number in updates],
+        "compile (s)",
+        title="Environment steps per second, all cores",
+        title_justify="left",
+    )
+    for agent, seeds in dict.fromkeys((speed.agent, speed.seeds) for speed in speeds):
+        rows = {speed.planning_updates: speed for speed in speeds if (speed.agent, speed.seeds) == (agent, seeds)}
+        cells = [short(rows[number].steps_per_second) if number in rows else "" for number in UPDATES]
+        if 0 in rows:
+            cells[0] = f"{short(rows[0].steps_per_second)} (K = 0)"
+        table.add_row(agent, str(seeds), *cells, ", ".join(f"{row.compile_seconds:.1f}" for row in rows.values()))
+    console.print(table)
+    table = Table(
+        "rival",
+        "agent",
+        *[f"K = {number}" for number in updates],
+        title="By hand, one seed on one core",
+        title_justify="left",
+    )
+    for name, agent in dict.fromkeys((speed.rival, speed.agent) for speed in rivals):
+        cells = [short(speed.steps_per_second) for speed in rivals if (speed.rival, speed.agent) == (name, agent)]
+        table.add_row(name, agent, *cells)
+    console.print(table)
+    table = Table("ratio", "measured", "target", title="At 30 seeds, K = 5", title_justify="left")
+    for name, ratio in ratios.items():
+        target = f"≥ {TARGETS[name]:g}" if name in TARGETS else ""
+        table.add_row(name, f"{ratio:.3g}", target)
+    table.add_row(
+        f"MGSC step / bare softmax + Adam + sum, {large.num_states} states", f"{large.ratio:.3g}", f"≤ {LARGE_TARGET:g}"
+    )
+    console.print(table)
+    if not any(rival.rival == "numba" for rival in rivals):
+        console.print("numba is not installed: `make bench` installs it")

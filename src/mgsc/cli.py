@@ -1,0 +1,243 @@
+"""The command line ``mgsc``: a thin layer over ``mgsc.experiments``.
+
+Parsing is argparse's, which costs nothing to import: ``--help`` answers at once, and everything heavy is
+imported inside the commands. Whatever a user can get wrong ends in one line and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from mgsc.errors import UserError
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit status."""
+    try:
+        options = _parser().parse_args(arguments)
+        status: int = options.command(options)
+    except UserError as error:
+        print(f"mgsc: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("mgsc: interrupted; what is finished is kept, go on with --resume", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _parser() -> _Parser:
+    from mgsc import __version__
+
+    parser = _Parser(
+        prog="mgsc", description="Meta-gradient search control: learned search control for Dyna-style planning."
+    )
+    parser.add_argument("--version", action="version", version=f"mgsc {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+
+    def add(name: str, help: str) -> _Parser:
+        command: _Parser = commands.add_parser(name, help=help, description=help)
+        command.set_defaults(command=globals()["_" + name])
+        return command
+
+    add("list", "show suites, environments, strategies and their settings")
+    _add_run_options(add("run", "run a suite with its tuned settings and keep the result"))
+    _add_tune_options(add("tune", "tune every agent of a suite on tuning seeds"))
+    reproduce = add("reproduce", "run the paper's experiments on fresh seeds, and draw tables and figures")
+    reproduce.add_argument("--seeds", type=int, default=30, help="seeds per agent (default 30)")
+    reproduce.add_argument("--root-seed", type=int, default=0, help="root seed (default 0)")
+    reproduce.add_argument("--out", default="results", help="folder for all results (default results)")
+    reproduce.add_argument("--overwrite", action="store_true", help="replace results of other settings")
+    compare = add("compare", "compare the agents of a result")
+    compare.add_argument("dir", help="result folder")
+    compare.add_argument("--baseline", help="agent the others are compared to (default meta_gradient)")
+    compare.add_argument("--json", action="store_true", help="print JSON for scripts")
+    compare.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    figures = add("figures", "draw the figures of a result, as PDF and PNG")
+    figures.add_argument("dir", help="result folder")
+    figures.add_argument("--out", help="folder for the figures (default DIR/figures)")
+    merge = add("merge", "put results of other seeds or other agents together")
+    merge.add_argument("dirs", nargs="+", help="result folders")
+    merge.add_argument("--out", required=True, help="new result folder")
+    bench = add("bench", "measure steps per second, beside NumPy and numba")
+    bench.add_argument("--out", default="results/bench.json", help="JSON file (default results/bench.json)")
+    bench.add_argument("--quick", action="store_true", help="a tenth of the steps: noisier")
+    return parser
+
+
+def _add_suite_options(parser: _Parser) -> None:
+    parser.add_argument("suite", metavar="SUITE", help="a suite of `mgsc list`")
+    parser.add_argument("--agents", nargs="+", help="only these agents of the suite")
+    parser.add_argument("--steps", type=int, help="environment steps of a run")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="changes",
+        help="change a setting, as in environment.slip=0.2",
+    )
+
+
+def _add_run_options(parser: _Parser) -> None:
+    _add_suite_options(parser)
+    parser.add_argument("--seeds", type=int, default=30, help="seeds per agent (default 30)")
+    parser.add_argument("--root-seed", type=int, default=0, help="root of all random numbers (default 0)")
+    parser.add_argument("--first-seed", type=int, default=0, help="number of the first seed (default 0)")
+    parser.add_argument("--tuned", metavar="FILE", help="take the settings of this sweep, not the committed one's")
+    parser.add_argument("--out", help="result folder (default results/SUITE)")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--overwrite", action="store_true", help="replace a result that is there")
+    mode.add_argument("--resume", action="store_true", help="go on with a stopped run")
+    mode.add_argument("--append", action="store_true", help="add these seeds to the result that is there")
+
+
+def _add_tune_options(parser: _Parser) -> None:
+    _add_suite_options(parser)
+    parser.add_argument("--configurations", type=int, default=64, help="configurations per agent (default 64)")
+    parser.add_argument("--seeds", type=int, default=16, help="tuning seeds of the first round (default 16)")
+    parser.add_argument("--finalists", type=int, default=5, help="how many run again (default 5)")
+    parser.add_argument(
+        "--final-seeds", type=int, default=32, help="fresh tuning seeds of the second round (default 32)"
+    )
+    parser.add_argument("--root-seed", type=int, default=1, help="root of all tuning runs (default 1)")
+    parser.add_argument("--out", help="JSON file of the sweep (default results/SUITE-sweep.json)")
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for text in options.changes:
+        key, equals, value = text.partition("=")
+        if not equals or not key or not value:
+            raise UserError(f"--set {text!r}: write KEY=VALUE, as in environment.slip=0.2")
+        changes[key] = value
+    if options.steps is not None:
+        changes["steps"] = options.steps
+    return changes
+
+
+def _list(options: argparse.Namespace) -> int:
+    from mgsc.experiments.catalogue import print_catalogue
+
+    print_catalogue()
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from mgsc.experiments import run, suites, tuned
+
+    seeds = run.Seeds(options.seeds, options.root_seed, options.first_seed)
+    seeds.check()
+    suite = suites.choose_agents(tuned.tuned_suite(options.suite, seeds, options.tuned), options.agents)
+    suite = suites.change_suite(suite, _changes(options))
+    out = options.out or os.path.join("results", options.suite)
+    suites.check_suite(suite)
+    from mgsc.experiments import analysis, report_table
+    from mgsc.experiments.display import display
+
+    with display(options.suite) as progress:
+        result = run.run_suite(
+            options.suite,
+            suite,
+            seeds,
+            out=out,
+            overwrite=options.overwrite,
+            resume=options.resume,
+            append=options.append,
+            progress=progress,
+        )
+    _print_table(analysis.compare(result), report_table)
+    print(f"\nresult: {out}   more: mgsc compare {out}, mgsc figures {out}")
+    return 0
+
+
+def _print_table(comparison: Any, report_table: Any) -> None:
+    from rich.console import Console
+
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console.print(report_table.to_tables(comparison))
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from mgsc.experiments import suites, tuning
+
+    suite = suites.choose_agents(suites.get_suite(options.suite), options.agents)
+    suite = suites.change_suite(suite, _changes(options))
+    protocol = tuning.Protocol(
+        options.configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed
+    )
+    out = options.out or os.path.join("results", f"{options.suite}-sweep.json")
+    tuning.check_can_write(out)
+    from mgsc.experiments.display import display
+
+    with display(f"{options.suite} (tuning)") as progress:
+        sweep = tuning.tune_suite(options.suite, suite, protocol, progress)
+    tuning.write_sweep(sweep, out)
+    tuning.print_chosen(sweep)
+    print(f"\nsweep: {out}   use it: mgsc run {options.suite} --tuned {out}")
+    return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from mgsc.experiments.reproduce import reproduce
+    from mgsc.experiments.run import Seeds
+
+    reproduce(Seeds(options.seeds, options.root_seed), options.out, overwrite=options.overwrite)
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from mgsc.experiments import analysis, report_table, store
+
+    comparison = analysis.compare(store.open_result(options.dir), options.baseline)
+    if options.json:
+        print(report_table.to_json(comparison))
+    elif options.markdown:
+        print(report_table.to_markdown(comparison))
+    else:
+        _print_table(comparison, report_table)
+    return 0
+
+
+def _figures(options: argparse.Namespace) -> int:
+    from mgsc.experiments import figures, store
+
+    result = store.open_result(options.dir)
+    for path in figures.write_figures(result, options.out or os.path.join(options.dir, "figures")):
+        print(path)
+    return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from mgsc.experiments import store
+
+    result = store.merge(options.dirs, options.out)
+    print(f"{options.out}: {result.sizes['agent']} agents, {result.sizes['seed']} seeds")
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from mgsc.benchmarks.report import bench
+
+    bench(options.out, quick=options.quick)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

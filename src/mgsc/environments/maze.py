@@ -1,0 +1,142 @@
+"""Mazes from text maps.
+
+A map is a drawing: ``#`` or a blank is wall, ``.`` is floor, ``S`` is the start, and any other capital letter
+is a goal. All goals with one letter share their rewards, one number per phase, given on entering, and
+entering ends the episode. The next maze is a map and a line::
+
+    maze = from_map("S..A", goals={"A": (1.0,)}, slip=0.1)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc.environments.tables import Tables, check_tables, reachable, stack_phases
+from mgsc.errors import UserError
+
+MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+"""(row, column) steps of the actions up, down, left, right."""
+
+WALLS = "# "
+FLOOR = "."
+START = "S"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Maze:
+    """A maze as exact tables, with the drawing it came from.
+
+    Attributes:
+        text: the map.
+        tables: stacked tables [P, S, A, M].
+        row, column: [S] int, where each state lies in the map.
+    """
+
+    text: str
+    tables: Tables
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+
+
+def from_map(text: str, goals: Mapping[str, Sequence[float]], *, slip: float = 0.0) -> Maze:
+    """Builds the exact tables of a maze.
+
+    Four moves; with probability ``slip`` the move is replaced by a uniformly random one; bumping
+    into a wall stays. States are numbered in reading order.
+
+    Args:
+        text: the map, see above.
+        goals: for each goal letter its reward in each of the P phases.
+        slip: probability in [0, 1].
+
+    Raises:
+        UserError: the map has not exactly one start, a character it does not know, a goal without
+            rewards or rewards without a goal, or a goal that cannot be reached.
+    """
+    if not 0 <= slip <= 1:
+        raise UserError(f"slip must be a probability in [0, 1], not {slip}")
+    cells = _read_cells(text, goals)
+    num_phases = _count_phases(goals)
+    phases = [
+        _phase_tables(cells, {letter: rewards[phase] for letter, rewards in goals.items()}, slip)
+        for phase in range(num_phases)
+    ]
+    tables = stack_phases(phases)
+    check_tables(tables)
+    _check_reachable(tables, cells)
+    places = np.array(list(cells))
+    return Maze(text, tables, places[:, 0], places[:, 1])
+
+
+def _read_cells(text: str, goals: Mapping[str, Sequence[float]]) -> dict[tuple[int, int], str]:
+    cells: dict[tuple[int, int], str] = {}
+    for row, line in enumerate(text.splitlines()):
+        for column, letter in enumerate(line):
+            if letter in WALLS:
+                continue
+            if letter not in (FLOOR, START) and letter not in goals:
+                raise UserError(
+                    f"map has {letter!r} at row {row}, column {column}: allowed are '#' and blank (wall), '.' (floor), "
+                    f"'S' (start) and the goals {sorted(goals)}"
+                )
+            cells[row, column] = letter
+    letters = list(cells.values())
+    if letters.count(START) != 1:
+        raise UserError(f"a map needs exactly one start 'S', this one has {letters.count(START)}")
+    for letter in goals:
+        if letter in (FLOOR, START) or letter in WALLS or len(letter) != 1:
+            raise UserError(f"{letter!r} cannot name a goal: use one capital letter other than 'S'")
+        if letter not in letters:
+            raise UserError(f"goal {letter!r} has rewards but is not on the map")
+    return cells
+
+
+def _count_phases(goals: Mapping[str, Sequence[float]]) -> int:
+    lengths = {len(rewards) for rewards in goals.values()}
+    if len(lengths) > 1 or 0 in lengths:
+        raise UserError(f"every goal needs one reward per phase, but their numbers are {sorted(lengths)}")
+    return lengths.pop() if lengths else 1
+
+
+def _phase_tables(cells: dict[tuple[int, int], str], goal_reward: Mapping[str, float], slip: float) -> Tables:
+    number = {place: index for index, place in enumerate(cells)}
+    letters = list(cells.values())
+    num_states, num_actions = len(cells), len(MOVES)
+    is_terminal = np.array([letter in goal_reward for letter in letters])
+    shape = (num_states, num_actions, num_actions)
+    probability, reward = np.zeros(shape), np.zeros(shape, np.float32)
+    successor = np.broadcast_to(np.arange(num_states, dtype=np.int32)[:, None, None], shape).copy()
+    for (row, column), state in number.items():
+        landings = [
+            state if is_terminal[state] else number.get((row + down, column + right), state) for down, right in MOVES
+        ]
+        slots = {landing: slot for slot, landing in enumerate(dict.fromkeys(landings))}
+        for landing, slot in slots.items():
+            successor[state, :, slot] = landing
+            if landing != state:
+                reward[state, :, slot] = goal_reward.get(letters[landing], 0.0)
+        for action in range(num_actions):
+            for move, landing in enumerate(landings):
+                probability[state, action, slots[landing]] += (1 - slip) * (move == action) + slip / num_actions
+    width = int((probability > 0).any((0, 1)).sum())
+    terminates = is_terminal[successor] & ~is_terminal[:, None, None]
+    start = np.array([letter == START for letter in letters], np.float32)
+    return Tables(
+        probability[..., :width].astype(np.float32),
+        reward[..., :width],
+        successor[..., :width],
+        terminates[..., :width],
+        start,
+        is_terminal,
+    )
+
+
+def _check_reachable(tables: Tables, cells: dict[tuple[int, int], str]) -> None:
+    can_reach = reachable(tables)
+    for is_reached, (place, letter) in zip(can_reach, cells.items(), strict=True):
+        if letter not in (FLOOR, START) and not is_reached:
+            raise UserError(f"goal {letter!r} at row {place[0]}, column {place[1]} cannot be reached from the start")

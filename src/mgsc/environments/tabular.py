@@ -1,0 +1,92 @@
+"""The environment that tables describe, with recurring changes as a schedule in its parameters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from mgsc.environments.base import Environment, Step
+from mgsc.environments.tables import Tables
+from mgsc.noise import uniforms
+from mgsc.sampling import index_from_cumulative
+from mgsc.types import Array, PyTree
+
+NO_LIMIT = np.iinfo(np.int32).max
+"""Step limit or switching period that is never reached."""
+
+
+class TabularState(NamedTuple):
+    """Where the environment is.
+
+    Attributes:
+        position: int32 state index.
+        clock: int32 environment steps since the run began; it goes on across episodes.
+        episode_step: int32 steps since the episode began.
+    """
+
+    position: Array
+    clock: Array
+    episode_step: Array
+
+
+class TabularParams(NamedTuple):
+    """Everything that can change without recompiling.
+
+    Attributes:
+        cumulative, reward, successor, terminates: [P, S, A, M] tables of the P phases.
+        start: [S] cumulative start probabilities.
+        switch_every: int32 environment steps each phase lasts; the phases follow in a circle.
+        step_limit: int32 steps after which an episode is truncated.
+    """
+
+    cumulative: Array
+    reward: Array
+    successor: Array
+    terminates: Array
+    start: Array
+    switch_every: Array
+    step_limit: Array
+
+
+def tabular(
+    tables: Tables, *, switch_every: int = NO_LIMIT, step_limit: int = NO_LIMIT
+) -> tuple[Environment, TabularParams]:
+    """An environment from stacked tables [P, S, A, M]; observations are state indices.
+
+    Args:
+        tables: checked tables, see ``check_tables``.
+        switch_every: environment steps each phase lasts.
+        step_limit: steps after which an episode is truncated.
+    """
+    params = TabularParams(
+        jnp.asarray(tables.cumulative),
+        jnp.asarray(tables.reward),
+        jnp.asarray(tables.successor),
+        jnp.asarray(tables.terminates),
+        jnp.asarray(np.cumsum(tables.start)),
+        jnp.asarray(switch_every, jnp.int32),
+        jnp.asarray(step_limit, jnp.int32),
+    )
+    return Environment(uniforms, uniforms, _reset, _step, tables.probability.shape[2]), params
+
+
+def _reset(noise: PyTree, params: TabularParams, previous: TabularState | None) -> tuple[TabularState, Array]:
+    position = index_from_cumulative(noise, params.start)
+    zero = jnp.zeros((), jnp.int32)
+    return TabularState(position, zero if previous is None else previous.clock, zero), position
+
+
+def _step(noise: PyTree, state: TabularState, action: Array, params: TabularParams) -> Step:
+    phase = (state.clock // params.switch_every) % params.cumulative.shape[0]
+    _, num_states, num_actions, num_slots = params.cumulative.shape
+    triple = (phase * num_states + state.position) * num_actions + action
+    cumulative = params.cumulative.reshape(-1, num_slots)[triple]
+    # One number addresses a slot, as in ``models.fixed``.
+    entry = triple * num_slots + index_from_cumulative(noise, cumulative)
+    successor = params.successor.ravel()[entry]
+    terminated = params.terminates.ravel()[entry]
+    after = TabularState(successor, state.clock + 1, state.episode_step + 1)
+    truncated = ~terminated & (after.episode_step >= params.step_limit)
+    return Step(after, successor, params.reward.ravel()[entry], terminated, truncated)

@@ -1,0 +1,296 @@
+"""What a result says: every agent's reward, where its planning goes, and what it costs.
+
+Pure functions of the stored arrays. NaN means "does not apply" or "cannot be told" (an agent that
+does not plan has no search-control distribution; a single seed has no interval), and never hides:
+a mean over something that holds NaN is NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from mgsc.experiments.statistics import (
+    LEVEL,
+    Interval,
+    bootstrap_interval,
+    interquartile_mean,
+    mean_interval,
+    paired_difference,
+    probability_of_improvement,
+    win_rate,
+)
+from mgsc.settings import unknown
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DEFAULT_BASELINE = "meta_gradient"
+KINDS = ("all", "right", "wrong")
+"""Phases are told apart by whether the model is right in all of the world, or wrong somewhere."""
+
+NOTHING = Interval(math.nan, math.nan, math.nan)
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """One agent's measures over the steps of one kind of phase.
+
+    Attributes:
+        steps: environment steps of that kind, per seed.
+        reward_per_step: mean over seeds with its interval [reward].
+        fraction_of_optimal: the reward over what the best ε-soft policy expects in these steps.
+        entropy: mean entropy of d [nats].
+        wrong_mass: mean mass of d on states where the model is wrong [probability].
+        uniform_wrong_mass: the same for a uniform d.
+        weighted_error: mean of Σ d·e [reward].
+        uniform_error: the same for a uniform d.
+        weighted_error_ratio: one over the other; 1 is uniform, 0 is avoidance.
+        redundant_mass: mean mass of d on redundant updates [probability].
+        uniform_redundant_mass: the same for a uniform d.
+        weighted_update: mean of Σ d·|E δ| [reward].
+        uniform_update: the same for a uniform d.
+        weighted_update_ratio: one over the other; above 1 the updates are larger.
+    """
+
+    steps: int
+    reward_per_step: Interval
+    fraction_of_optimal: Interval
+    entropy: float
+    wrong_mass: float
+    uniform_wrong_mass: float
+    weighted_error: float
+    uniform_error: float
+    weighted_error_ratio: float
+    redundant_mass: float
+    uniform_redundant_mass: float
+    weighted_update: float
+    uniform_update: float
+    weighted_update_ratio: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one real step of an agent costs.
+
+    Attributes:
+        sampled_updates: planning updates.
+        model_queries: sampled model queries.
+        expected_backups: expected backups, each over all successors of a state and action.
+        microseconds_per_step: run time over all steps of all seeds; they run side by side.
+        compile_seconds: once for the whole run.
+    """
+
+    sampled_updates: float
+    model_queries: float
+    expected_backups: float
+    microseconds_per_step: float
+    compile_seconds: float
+
+
+@dataclass(frozen=True)
+class AgentRow:
+    """All that is said of one agent.
+
+    Attributes:
+        name: the agent.
+        n: number of seeds.
+        total: total reward: mean and Student's t interval over seeds [reward].
+        interquartile_mean: of the total reward, with its bootstrap interval [reward].
+        difference: total reward minus the baseline's, paired by seed [reward]; NaN for itself.
+        improvement: probability that a run of this agent beats one of the baseline.
+        win_rate: share of seeds on which this agent beats the baseline.
+        phases: measures by kind of phase; ``"all"`` always, the others where they occur.
+        budget: what a step costs.
+    """
+
+    name: str
+    n: int
+    total: Interval
+    interquartile_mean: Interval
+    difference: Interval
+    improvement: Interval
+    win_rate: float
+    phases: Mapping[str, Measures]
+    budget: Budget
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The agents of one result, compared.
+
+    Attributes:
+        suite: name of the suite.
+        title: the suite's title for people.
+        baseline: the agent the others are compared to.
+        level: of all intervals.
+        steps: environment steps of a run.
+        optimal_reward: expected total reward of the best ε-soft policy [reward].
+        unconstrained_reward: expected total reward of the best policy [reward].
+        rows: one for each agent, in the result's order.
+    """
+
+    suite: str
+    title: str
+    baseline: str
+    level: float
+    steps: int
+    optimal_reward: float
+    unconstrained_reward: float
+    rows: tuple[AgentRow, ...]
+
+    def __getitem__(self, agent: str) -> AgentRow:
+        """The row of one agent.
+
+        Raises:
+            KeyError: there is no such agent.
+        """
+        for row in self.rows:
+            if row.name == agent:
+                return row
+        raise KeyError(agent)
+
+
+def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEVEL) -> Comparison:
+    """Compares the agents of a result.
+
+    Args:
+        dataset: a result, per ``store.contract``.
+        baseline: the agent the others are compared to; by default ``meta_gradient`` or, in a
+            result without it, the first agent.
+        level: of the intervals.
+
+    Returns:
+        One row for each agent.
+
+    Raises:
+        UserError: the baseline is not in the result.
+    """
+    agents = [str(agent) for agent in dataset["agent"].values]
+    if baseline is None:
+        baseline = DEFAULT_BASELINE if DEFAULT_BASELINE in agents else agents[0]
+    if baseline not in agents:
+        raise unknown("agent", baseline, agents)
+    totals = {agent: total_reward(dataset, agent) for agent in agents}
+    return Comparison(
+        suite=str(dataset.attrs["suite"]),
+        title=str(dataset.attrs["title"]),
+        baseline=baseline,
+        level=level,
+        steps=int(steps_per_chunk(dataset).sum()),
+        optimal_reward=float(_per_chunk(dataset, "optimal_reward").sum()),
+        unconstrained_reward=float(_per_chunk(dataset, "unconstrained_reward").sum()),
+        rows=tuple(
+            _row(
+                dataset,
+                agent,
+                totals[agent],
+                None if agent == baseline else totals[baseline],
+                level,
+            )
+            for agent in agents
+        ),
+    )
+
+
+def total_reward(dataset: xr.Dataset, agent: str) -> Floats:
+    """[B] total reward of each seed of one agent."""
+    totals: Floats = np.asarray(dataset["reward"].sel(agent=agent).values, np.float64).sum(axis=1)
+    return totals
+
+
+def steps_per_chunk(dataset: xr.Dataset) -> Floats:
+    """[chunk] environment steps of each chunk."""
+    steps: Floats = np.diff(np.asarray(dataset["step"].values, np.float64), prepend=0.0)
+    return steps
+
+
+def chunks_of_kind(dataset: xr.Dataset, kind: str) -> npt.NDArray[np.bool_]:
+    """[chunk] whether a chunk is of a kind of phase: ``all``, model ``right``, model ``wrong``."""
+    is_wrong = np.asarray(dataset["is_model_wrong"].values, bool)
+    return {"all": np.ones_like(is_wrong), "right": ~is_wrong, "wrong": is_wrong}[kind]
+
+
+def _row(dataset: xr.Dataset, agent: str, total: Floats, rival: Floats | None, level: float) -> AgentRow:
+    has_rival = rival is not None
+    other = total if rival is None else rival
+    return AgentRow(
+        name=agent,
+        n=len(total),
+        total=mean_interval(total, level),
+        interquartile_mean=bootstrap_interval(total, interquartile_mean, level=level),
+        difference=paired_difference(total, other, level) if has_rival else NOTHING,
+        improvement=probability_of_improvement(total, other, level=level) if has_rival else NOTHING,
+        win_rate=win_rate(total, other) if has_rival else math.nan,
+        phases={kind: _measures(dataset, agent, kind, level) for kind in KINDS if chunks_of_kind(dataset, kind).any()},
+        budget=_budget(dataset, agent),
+    )
+
+
+def _measures(dataset: xr.Dataset, agent: str, kind: str, level: float) -> Measures:
+    chosen = chunks_of_kind(dataset, kind)
+    steps = steps_per_chunk(dataset)[chosen]
+    rewards = np.asarray(dataset["reward"].sel(agent=agent).values, np.float64)[:, chosen]
+    optimum = float(_per_chunk(dataset, "optimal_reward")[chosen].sum())
+
+    def mean(name: str) -> float:
+        values = dataset[name]
+        values = values.sel(agent=agent).mean("seed", skipna=False) if "seed" in values.dims else values
+        return float(np.average(np.asarray(values.values, np.float64)[chosen], weights=steps))
+
+    plans = not math.isnan(mean("entropy"))
+
+    def of_uniform(name: str) -> float:
+        return mean(name) if plans else math.nan
+
+    return Measures(
+        steps=int(steps.sum()),
+        reward_per_step=mean_interval(rewards.sum(axis=1) / steps.sum(), level),
+        fraction_of_optimal=_scaled(mean_interval(rewards.sum(axis=1), level), optimum),
+        entropy=mean("entropy"),
+        wrong_mass=mean("wrong_mass"),
+        uniform_wrong_mass=of_uniform("uniform_wrong_mass"),
+        weighted_error=mean("weighted_error"),
+        uniform_error=of_uniform("uniform_error"),
+        weighted_error_ratio=_ratio(mean("weighted_error"), of_uniform("uniform_error")),
+        redundant_mass=mean("redundant_mass"),
+        uniform_redundant_mass=of_uniform("uniform_redundant_mass"),
+        weighted_update=mean("weighted_update"),
+        uniform_update=of_uniform("uniform_update"),
+        weighted_update_ratio=_ratio(mean("weighted_update"), of_uniform("uniform_update")),
+    )
+
+
+def _budget(dataset: xr.Dataset, agent: str) -> Budget:
+    def number(name: str) -> float:
+        return float(dataset[name].sel(agent=agent).values)
+
+    lane_steps = steps_per_chunk(dataset).sum() * dataset.sizes["seed"]
+    return Budget(
+        sampled_updates=number("sampled_updates"),
+        model_queries=number("model_queries"),
+        expected_backups=number("expected_backups"),
+        microseconds_per_step=1e6 * number("run_seconds") / float(lane_steps),
+        compile_seconds=number("compile_seconds"),
+    )
+
+
+def _per_chunk(dataset: xr.Dataset, name: str) -> Floats:
+    return np.asarray(dataset[name].values, np.float64)
+
+
+def _scaled(interval: Interval, optimum: float) -> Interval:
+    """An interval as a share of an optimum; NaN unless that is above zero."""
+    if not optimum > 0:
+        return NOTHING
+    return Interval(*(bound / optimum for bound in interval))
+
+
+def _ratio(value: float, reference: float) -> float:
+    return value / reference if reference > 0 else math.nan

@@ -1,0 +1,63 @@
+"""The Python door to what the command line does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mgsc.experiments.run import Progress, Seeds, run_suite
+from mgsc.experiments.suites import change_suite, choose_agents
+from mgsc.experiments.tuned import tuned_suite
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def run(
+    suite: str,
+    *,
+    agents: Sequence[str] | None = None,
+    seeds: int = 30,
+    root_seed: int = 0,
+    first_seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    append: bool = False,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Runs a suite with its tuned settings.
+
+    Args:
+        suite: a name of ``mgsc list``.
+        agents: which of its agents; None for all.
+        seeds: how many; the same ones for every agent, so comparisons are paired.
+        root_seed, first_seed: which.
+        settings: changed settings, for example ``{"steps": 10_000, "meta_gradient.step_size": 0.5}``.
+        out: result folder; None keeps the result in memory.
+        overwrite: replace a result in ``out``.
+        resume: go on with a stopped run in ``out``.
+        append: add these seeds to the result in ``out``.
+        progress: who is told how far it is.
+
+    Returns:
+        ``xarray.Dataset`` over agent, seed, chunk and state; ``reward`` is the reward per chunk.
+
+    Raises:
+        UserError: what is asked for is impossible; said before any work starts.
+
+    Example:
+        >>> import mgsc
+        >>> result = mgsc.run("tmaze-fixed", agents=["uniform", "meta_gradient"], seeds=2, settings={"steps": 500})
+        >>> result.reward.sum("chunk").shape
+        (2, 2)
+    """
+    which = Seeds(seeds, root_seed, first_seed)
+    chosen = change_suite(
+        choose_agents(tuned_suite(suite, which), None if agents is None else list(agents)), settings or {}
+    )
+    return run_suite(
+        suite, chosen, which, out=out, overwrite=overwrite, resume=resume, append=append, progress=progress
+    )

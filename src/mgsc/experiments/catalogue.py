@@ -1,0 +1,49 @@
+"""``mgsc list``: every suite, environment, strategy and setting, from the tables that hold them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.suites import SUITES, AgentSettings, Suite
+from mgsc.experiments.tuned import read_sweep
+from mgsc.settings import describe
+
+
+def print_catalogue() -> None:
+    """Prints the catalogue to standard output."""
+    console = Console(width=None if Console().is_terminal else 120)
+    suites = _table("Suites", "suite", "what", "agents", "tuned")
+    for name, suite in SUITES.items():
+        suites.add_row(name, suite.title, ", ".join(suite.agents), "yes" if read_sweep(name) else "no")
+    strategies = _table("Strategies", "strategy", "what it does")
+    for name, row in STRATEGIES.items():
+        strategies.add_row(name, row.summary)
+    console.print(suites, strategies, sep="\n\n")
+    first = next(iter(SUITES.values()))
+    console.print(_settings_table("Settings of a suite (--set KEY=VALUE)", first, ""))
+    console.print(_settings_table("Environments: tmaze", first.environment, "environment."))
+    console.print(_settings_table("Settings of an agent", AgentSettings(), "AGENT."))
+    for name, row in STRATEGIES.items():
+        if dataclasses.fields(row.settings):
+            console.print(_settings_table(f"Settings of {name}", row.settings(), f"{name}."))
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _settings_table(title: str, settings: Suite | Any, prefix: str) -> Table:
+    table = _table(title, "key", "default", "allowed", "meaning")
+    for field in dataclasses.fields(settings):
+        if field.metadata:
+            value = getattr(settings, field.name)
+            table.add_row(prefix + field.name, f"{value}", describe(field.metadata), str(field.metadata["help"]))
+    return table

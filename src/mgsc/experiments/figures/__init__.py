@@ -1,0 +1,86 @@
+"""The paper's figures, drawn from a stored result and nothing else.
+
+``total_reward`` (every seed a dot), ``reward_through_time`` (with the switches), and for an agent
+that learns where to plan ``distribution_maze`` and ``distribution_through_time``; each as PDF
+(vector) and PNG. Equal results give equal files, byte by byte, with one version of matplotlib.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mgsc.errors import UserError
+from mgsc.experiments.figures.distribution import (
+    distribution_maze,
+    distribution_through_time,
+    has_maze,
+    shown_agent,
+)
+from mgsc.experiments.figures.reward import reward_through_time, total_reward
+from mgsc.experiments.figures.style import save
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "distribution_maze",
+    "distribution_through_time",
+    "draw_figures",
+    "reward_through_time",
+    "total_reward",
+    "write_figures",
+]
+
+
+def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Callable[[], Figure]]:
+    """The figures a result has, by name, each to be drawn when called.
+
+    Args:
+        dataset: a result, per ``store.contract``.
+        agent: whose search-control distribution is shown; by default ``meta_gradient`` or, in a
+            result without it, the last agent that has one.
+
+    Returns:
+        The two figures of reward; those of d where an agent has one, the maze where the states
+        have places.
+
+    Raises:
+        UserError: the agent is unknown, or has no search-control distribution.
+    """
+    figures: dict[str, Callable[[], Figure]] = {
+        "total_reward": lambda: total_reward(dataset),
+        "reward_through_time": lambda: reward_through_time(dataset),
+    }
+    shown = shown_agent(dataset, agent)
+    if shown is not None and has_maze(dataset):
+        figures["distribution_maze"] = lambda: distribution_maze(dataset, shown)
+    if shown is not None:
+        figures["distribution_through_time"] = lambda: distribution_through_time(dataset, shown)
+    return figures
+
+
+def write_figures(dataset: xr.Dataset, directory: str | os.PathLike[str], agent: str | None = None) -> list[Path]:
+    """Draws all figures of a result and writes each as PDF and PNG.
+
+    Args:
+        dataset: a result, per ``store.contract``.
+        directory: folder for the files, made where missing; files of the same names are replaced.
+        agent: as in ``draw_figures``.
+
+    Returns:
+        The files, in the order drawn.
+
+    Raises:
+        UserError: the agent is unknown, or the folder cannot be written.
+    """
+    folder = Path(directory)
+    figures = draw_figures(dataset, agent)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [path for name, draw in figures.items() for path in save(draw(), folder, name)]
+    except OSError as error:
+        raise UserError(f"cannot write figures to {folder}: {error.strerror or error}") from error

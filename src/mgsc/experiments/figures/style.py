@@ -1,0 +1,153 @@
+"""How figures look: sizes, colours that colour-blind readers and grey prints tell apart, saving."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+WIDTH = 6.75
+"""Inches: the text width of a two-column paper."""
+
+DOTS_PER_INCH = 200
+TITLE, LABEL, SMALL = 10.0, 9.0, 8.0
+"""Font sizes in points, at ``WIDTH``."""
+
+INK, FAINT, SHADE = "#222222", "#8c8c8c", "#e6e6e6"
+HIGHLIGHT = "#D55E00"
+OTHERS = ("#0072B2", "#000000", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
+"""Okabe and Ito's colours; yellow, too faint on paper, gives way to grey."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+DASHES: tuple[Any, ...] = (
+    (0, (5, 1.5)),
+    (0, (1, 1)),
+    (0, (5, 1, 1, 1)),
+    (0, (8, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
+FEATURED = "meta_gradient"
+
+_saving = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one agent is drawn: told apart by colour, and without colour by marker and dashes."""
+
+    colour: str
+    marker: str
+    dashes: Any
+    width: float
+
+
+def styles(agents: Sequence[str]) -> dict[str, Style]:
+    """One style for each agent, by its place in the result; MGSC stands out, solid and thick."""
+    found: dict[str, Style] = {}
+    for agent in agents:
+        place = len([name for name in found if name != FEATURED])
+        if agent == FEATURED:
+            found[agent] = Style(HIGHLIGHT, "*", "solid", 1.8)
+        else:
+            found[agent] = Style(
+                OTHERS[place % len(OTHERS)],
+                MARKERS[place % len(MARKERS)],
+                DASHES[place % len(DASHES)],
+                1.0,
+            )
+    return found
+
+
+def agent_names(dataset: xr.Dataset) -> list[str]:
+    """The agents of a result, in its order."""
+    return [str(agent) for agent in dataset["agent"].values]
+
+
+def title_of(dataset: xr.Dataset) -> str:
+    """The suite's title."""
+    return str(dataset.attrs["title"])
+
+
+def seeds_text(dataset: xr.Dataset, spread: str = "") -> str:
+    """How many seeds, in words; ``spread`` names what is shown of several."""
+    n = dataset.sizes["seed"]
+    return "1 seed" if n == 1 else f"{spread}{n} seeds"
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure that lays itself out; no pyplot, hence no state shared between threads."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def dress(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
+    """Titles, labels, sizes and a quiet frame for one panel."""
+    axes.set_title(title, fontsize=TITLE, loc="left", color=INK)
+    axes.set_xlabel(x, fontsize=LABEL)
+    axes.set_ylabel(y, fontsize=LABEL)
+    axes.tick_params(labelsize=SMALL, color=FAINT, labelcolor=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["bottom", "left"]].set_color(FAINT)
+
+
+def with_commas(value: float, _position: object = None) -> str:
+    """A tick's text: thousands apart, decimals only where there are any."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,g}"
+
+
+def headline(figure: Figure, title: str) -> None:
+    """The title of a whole figure, at its left edge."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE, color=INK)
+
+
+def brief(value: float) -> str:
+    """A reward in few figures."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def jitter(n: int) -> npt.NDArray[np.float64]:
+    """[n] numbers in (-½, ½), spread evenly however many there are, and always the same."""
+    golden = (np.sqrt(5) - 1) / 2
+    spread: npt.NDArray[np.float64] = (golden * np.arange(1, n + 1)) % 1 - 0.5
+    return spread
+
+
+def save(figure: Figure, directory: Path, name: str) -> list[Path]:
+    """Writes a figure as PDF and PNG, without dates and with fonts that journals accept.
+
+    Args:
+        figure: the figure.
+        directory: existing folder.
+        name: name of the files without their ending.
+
+    Returns:
+        The two files. Each appears whole: it is written beside its name and then renamed.
+    """
+    FigureCanvasAgg(figure)
+    formats: dict[str, dict[str, Any]] = {
+        "pdf": {"metadata": {"CreationDate": None}, "dpi": 300},
+        "png": {"metadata": {"Software": None}, "dpi": DOTS_PER_INCH},
+    }
+    paths = []
+    for ending, options in formats.items():
+        path = directory / f"{name}.{ending}"
+        temporary = directory / f".tmp-{os.getpid()}-{threading.get_ident()}-{path.name}"
+        # Fonts are chosen while saving, from settings all threads share: TrueType, not Type 3.
+        with _saving, mpl.rc_context({"pdf.fonttype": 42}):
+            figure.savefig(temporary, format=ending, **options)
+        figure.set_layout_engine("none")  # places are found: they hold for the next format
+        os.replace(temporary, path)
+        paths.append(path)
+    return paths

@@ -1,0 +1,125 @@
+"""A suite's environment, model and candidates, and the agents built on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc import models, values
+from mgsc.dyna import Dyna, assemble
+from mgsc.environments import Environment, Maze, Tables, TabularParams, tabular, tmaze
+from mgsc.environments.tables import mean_of_phases
+from mgsc.environments.tabular import NO_LIMIT
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.policies import epsilon_greedy
+from mgsc.types import Candidates
+
+if TYPE_CHECKING:
+    from mgsc.experiments.suites import AgentSettings, Suite
+
+
+class Problem(NamedTuple):
+    """What all agents of a suite share.
+
+    Attributes:
+        tables: the true transitions [P, S, A, M].
+        model_tables: what the fixed model believes [S, A, M].
+        wrong: [P, S] bool, states of which the model is wrong in some action, in each phase.
+        reward_scale: max |R|.
+    """
+
+    maze: Maze
+    environment: Environment
+    environment_params: TabularParams
+    tables: Tables
+    model_tables: Tables
+    wrong: NDArray[np.bool_]
+    reward_scale: float
+
+    @property
+    def is_candidate(self) -> NDArray[np.bool_]:
+        """[S] bool: the non-terminal states."""
+        return ~self.tables.is_terminal
+
+    @property
+    def candidates(self) -> Candidates:
+        """All S states, the terminal ones not allowed."""
+        index = jnp.arange(len(self.is_candidate), dtype=jnp.int32)
+        return Candidates(index, index, jnp.asarray(self.is_candidate))
+
+
+def build_problem(suite: Suite) -> Problem:
+    """Builds the tables and the environment of a suite.
+
+    Raises:
+        UserError: the maze is impossible.
+    """
+    maze = tmaze(suite.environment)
+    tables = maze.tables
+    environment, params = tabular(
+        tables,
+        switch_every=suite.environment.switch_every,
+        step_limit=suite.environment.step_limit or NO_LIMIT,
+    )
+    believed = tables.phase(0) if suite.model == "stale" else mean_of_phases(tables)
+    return Problem(maze, environment, params, tables, believed, wrong_states(tables, believed), tables.largest_reward)
+
+
+def wrong_states(tables: Tables, believed: Tables) -> NDArray[np.bool_]:
+    """[P, S] bool: non-terminal states with any difference between the model's and the true transitions."""
+    phases = [dense_outcomes(tables.phase(number)) for number in range(tables.num_phases)]
+    model = dense_outcomes(believed)
+    wrong = np.array(
+        [np.any([(a != b).any((1, 2)) for a, b in zip(phase, model, strict=True)], axis=0) for phase in phases]
+    )
+    return wrong & ~tables.is_terminal
+
+
+def dense_outcomes(tables: Tables) -> tuple[NDArray[np.float64], ...]:
+    """(probability, reward · probability, termination · probability), each [S, A, S], of one phase."""
+    num_states, num_actions, _ = tables.probability.shape
+    outcomes = []
+    for factor in (1.0, tables.reward, tables.terminates):
+        dense = np.zeros((num_states, num_actions, num_states))
+        states, actions, slots = np.nonzero(tables.probability)
+        weight = (tables.probability * factor)[states, actions, slots]
+        np.add.at(dense, (states, actions, tables.successor[states, actions, slots]), weight)
+        outcomes.append(dense)
+    return tuple(outcomes)
+
+
+def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
+    """An agent of a suite; the traced settings may be tracers."""
+    row = STRATEGIES[agent.strategy]
+    num_states, num_actions = problem.tables.probability.shape[1:3]
+    most = suite.planning_updates + agent.extra_updates if row.plans else 0
+    planning_updates = jnp.where(jnp.asarray(agent.planning_updates) == 0, most, agent.planning_updates)
+    # Stages are unrolled while tracing, so their number is static: ``check_suite`` keeps it the whole budget.
+    stages = most if getattr(agent.options, "form", None) == "unrolled" else planning_updates
+    strategy = row.build(agent.options, jnp.asarray(agent.step_size), stages, problem)
+    return assemble(
+        problem.environment,
+        problem.environment_params,
+        values.table(num_states, num_actions, agent.initial_value),
+        epsilon_greedy(suite.epsilon),
+        models.fixed(problem.model_tables, suite.discount),
+        strategy,
+        problem.candidates,
+        step_size=agent.step_size,
+        discount=suite.discount,
+        planning_updates=planning_updates,
+        max_planning_updates=most,
+        learns_model_first=getattr(agent.options, "order", "meta_first") == "model_first",
+    )
+
+
+def replace_numbers(agent: AgentSettings, numbers: dict[str, object]) -> AgentSettings:
+    """The agent with some traced settings replaced; its options' names have no prefix."""
+    own = {field.name for field in dataclasses.fields(agent.options)}
+    options = dataclasses.replace(agent.options, **{k: v for k, v in numbers.items() if k in own})
+    rest = {k: v for k, v in numbers.items() if k not in own}
+    return dataclasses.replace(agent, options=options, **rest)  # type: ignore[arg-type]

@@ -1,0 +1,184 @@
+"""One agent of a suite as a compiled program over lanes, and the workers that run it.
+
+A *lane* is a seed with its traced settings. Lanes run in padded blocks of one fixed width, so a lane's
+bits do not depend on what runs beside it, and every block of every sweep is the same program. Blocks
+are spread over all CPU cores (one thread each: XLA releases the interpreter), or over all accelerators.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from mgsc import dyna
+from mgsc.experiments.problem import Problem, build_agent, replace_numbers
+from mgsc.experiments.recorder import make_recorder, reward_recorder
+from mgsc.experiments.suites import AgentSettings, Suite
+from mgsc.settings import traced_fields
+from mgsc.types import Array
+
+CPU_WIDTH = 16
+"""Lanes of a block on a CPU: 30 seeds are two blocks, one for each of two cores."""
+
+ACCELERATOR_WIDTH = 512
+"""Lanes of a block on an accelerator, where the cost of a step hardly depends on it."""
+
+CHUNKS_PER_CALL = 20
+"""Recorded chunks one call of the compiled program makes at most; progress is shown between calls."""
+
+
+class Lane(NamedTuple):
+    """A seed, and values of traced settings that differ from the agent's."""
+
+    seed: int
+    numbers: dict[str, float]
+
+
+class BlockResult(NamedTuple):
+    """What a block of lanes gave.
+
+    Attributes:
+        lanes: the lanes, padding left out.
+        record: name -> [lanes, chunks, ...].
+        seconds: wall time of the compiled calls.
+    """
+
+    lanes: Sequence[Lane]
+    record: dict[str, NDArray[Any]]
+    seconds: float
+
+
+def block_width() -> int:
+    """Lanes of a block on this process's default backend."""
+    return CPU_WIDTH if jax.default_backend() == "cpu" else ACCELERATOR_WIDTH
+
+
+def workers() -> list[jax.Device]:
+    """The device of each worker: the CPU once per core this process may use, or every accelerator."""
+    devices: list[jax.Device] = jax.local_devices()
+    if jax.default_backend() != "cpu":
+        return devices
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return [devices[number % len(devices)] for number in range(cores)]
+
+
+def run_key(root_seed: int | Array, seed: int | Array) -> Array:
+    """The key of a run: the same for every agent, so comparisons are paired."""
+    return jax.random.fold_in(jax.random.key(root_seed), seed)
+
+
+def traced_numbers(suite: Suite, agent: AgentSettings) -> dict[str, float]:
+    """All traced settings of an agent, its options' included, by name."""
+    return {**traced_fields(agent), **traced_fields(agent.options)}
+
+
+class Program:
+    """The compiled program of one agent; ``compile_seconds`` is filled in by ``compile``."""
+
+    def __init__(
+        self, suite: Suite, agent: AgentSettings, problem: Problem, root_seed: int, *, measures: bool = True
+    ) -> None:
+        """Plans the program; ``measures`` False records the reward only, as tuning does."""
+        self.suite, self.agent, self.problem, self.root_seed, self.measures = suite, agent, problem, root_seed, measures
+        self.num_chunks = suite.steps // suite.record_every
+        self.chunks_per_call = max(n for n in range(1, CHUNKS_PER_CALL + 1) if self.num_chunks % n == 0)
+        self.compile_seconds = 0.0
+        self._compiled: dict[jax.Device, tuple[Callable[..., Any], Callable[..., Any]]] = {}
+
+    def compile(self, devices: Sequence[jax.Device]) -> None:
+        """Compiles for each of the devices."""
+        began = time.perf_counter()
+        for device in dict.fromkeys(devices):
+            with jax.default_device(device):
+                numbers, seeds = self._arguments([Lane(0, {})])
+                init = jax.jit(jax.vmap(self._init)).lower(numbers, seeds).compile()
+                state = init(numbers, seeds)
+                call = jax.jit(jax.vmap(self._call), donate_argnums=2).lower(numbers, seeds, state).compile()
+                self._compiled[device] = (init, call)
+        self.compile_seconds += time.perf_counter() - began
+
+    def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
+        """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done."""
+        init, call = self._compiled[device]
+        records = []
+        with jax.default_device(device):
+            numbers, seeds = self._arguments(lanes)
+            began = time.perf_counter()
+            state = init(numbers, seeds)
+            for _ in range(self.num_chunks // self.chunks_per_call):
+                state, record = call(numbers, seeds, state)
+                records.append({name: np.asarray(value)[: len(lanes)] for name, value in record.items()})
+                progress(len(lanes) * self.chunks_per_call * self.suite.record_every)
+            seconds = time.perf_counter() - began
+        joined = {name: np.concatenate([record[name] for record in records], axis=1) for name in records[0]}
+        return BlockResult(lanes, joined, seconds)
+
+    def _arguments(self, lanes: Sequence[Lane]) -> tuple[dict[str, Array], Array]:
+        padded = [*lanes, *[lanes[-1]] * (block_width() - len(lanes))]
+        defaults = traced_numbers(self.suite, self.agent)
+        numbers = {
+            name: jnp.asarray(
+                np.array(
+                    [lane.numbers.get(name, default) for lane in padded],
+                    np.int32 if isinstance(default, int) else np.float32,
+                )
+            )
+            for name, default in defaults.items()
+        }
+        return numbers, jnp.asarray(np.array([lane.seed for lane in padded], np.uint32))
+
+    def _build(self, numbers: dict[str, Any]) -> dyna.Dyna:
+        return build_agent(self.suite, replace_numbers(self.agent, numbers), self.problem)
+
+    def _init(self, numbers: dict[str, Array], seed: Array) -> dyna.DynaState:
+        return dyna.init(self._build(numbers), run_key(self.root_seed, seed))
+
+    def _call(
+        self, numbers: dict[str, Array], seed: Array, state: dyna.DynaState
+    ) -> tuple[dyna.DynaState, dict[str, Array]]:
+        agent, suite = self._build(numbers), self.suite
+        recorder = reward_recorder()
+        if self.measures:
+            recorder = make_recorder(agent, self.problem, suite.record_every, suite.measure_every)
+        key = run_key(self.root_seed, seed)
+
+        def chunk(state: dyna.DynaState, _: None) -> tuple[dyna.DynaState, dict[str, Array]]:
+            return dyna.run_chunk(
+                agent, state, key, num_steps=suite.record_every, measure_every=suite.measure_every, recorder=recorder
+            )
+
+        return lax.scan(chunk, state, None, length=self.chunks_per_call)
+
+
+def blocks_of(lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
+    """Cuts lanes into blocks of at most the block width."""
+    width = block_width()
+    return [lanes[first : first + width] for first in range(0, len(lanes), width)]
+
+
+def run_program(program: Program, lanes: Sequence[Lane], progress: Callable[[int], None]) -> Iterator[BlockResult]:
+    """Runs all lanes of a compiled program on all workers, giving each block's result as it ends."""
+    devices = workers()
+    idle = list(devices)
+
+    def work(block: Sequence[Lane]) -> BlockResult:
+        device = idle.pop()
+        try:
+            return program.run_block(block, device, progress)
+        finally:
+            idle.append(device)
+
+    pool = ThreadPoolExecutor(len(devices))
+    try:
+        yield from pool.map(work, blocks_of(lanes))
+    finally:
+        pool.shutdown(cancel_futures=True)

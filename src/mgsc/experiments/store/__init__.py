@@ -1,0 +1,66 @@
+"""Results on disk: either complete and readable, or clearly incomplete, at every instant.
+
+A result folder::
+
+    DIR/manifest.json              the newest plan: suite, settings, agents, seeds, fingerprints
+    DIR/parts/AGENT-SEED.npz       finished blocks of seeds of a run under way
+    DIR/data.zarr -> data-0001.zarr  the complete result; ``xarray.open_zarr("DIR/data.zarr")``
+    DIR/.lock                      held by whoever writes
+    DIR/.tmp-*                     half-written; debris unless the lock is held
+
+Why nothing a kill leaves can be taken for a result:
+
+1. *One commit point.* Readers reach arrays only through the link ``data.zarr``. It is replaced by
+   ``rename``, which is atomic, and only after the store it is to lead to has been written under
+   a temporary name, flushed to the disk file by file, and renamed to a name no reader uses. So
+   the link leads to the old complete store or to the new complete store, or it isn't there.
+2. *A store explains itself.* The published store carries its own settings, versions, seeds and
+   generation as attributes. ``manifest.json`` is never needed to interpret it, hence the two
+   cannot be mixed up when a run is killed between writing one and the other: the manifest says
+   what the folder is *to hold*, the link what it *holds*, and the two generation numbers say
+   whether these are the same.
+3. *Parts are not results.* Readers never look at them. A later run takes one over only if it is
+   readable to its last byte and names the plan's generation and the agent's fingerprint (SHA-256
+   of suite, settings, root seed, deciding versions, format). ``overwrite`` begins a new
+   generation, so that it never takes over what it is to replace.
+4. *Old goes last.* The old store and the parts are removed after the commit; a kill before that
+   leaves debris which nothing refers to and the next writer removes. A store loses its name
+   before its first file, and readers check after reading that the store they read is still there.
+5. *Silent damage is seen.* A missing zarr chunk reads as a fill value without complaint, so each
+   store is sealed with a SHA-256 over all names, numbers and attributes, checked on opening.
+6. *One writer.* A kernel lock on ``.lock``, which dies with its holder, keeps a second one out.
+
+Atomic and durable hold for local file systems and NFS of version 4; ``flush`` is as good as the
+disk's word. Whoever opens ``data.zarr`` lazily through xarray should ``.load()`` it before the
+folder is overwritten: zarr would read chunks of two generations without noticing.
+"""
+
+from mgsc.experiments.store.combine import merge, merge_datasets
+from mgsc.experiments.store.contract import COORDINATES, VARIABLES, label, manifest_of
+from mgsc.experiments.store.errors import IncompleteResultError, StoreError
+from mgsc.experiments.store.folder import ResultFolder, create
+from mgsc.experiments.store.manifest import FORMAT_VERSION, MANIFEST_NAME, Manifest, StoredManifest, read_manifest
+from mgsc.experiments.store.parts import Part
+from mgsc.experiments.store.status import Status, open_result, status
+
+__all__ = [
+    "COORDINATES",
+    "FORMAT_VERSION",
+    "MANIFEST_NAME",
+    "VARIABLES",
+    "IncompleteResultError",
+    "Manifest",
+    "Part",
+    "ResultFolder",
+    "Status",
+    "StoreError",
+    "StoredManifest",
+    "create",
+    "label",
+    "manifest_of",
+    "merge",
+    "merge_datasets",
+    "open_result",
+    "read_manifest",
+    "status",
+]

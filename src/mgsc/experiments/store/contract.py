@@ -1,0 +1,177 @@
+"""What a result holds: the names, dimensions and units of its labelled arrays, and their seal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mgsc.experiments.store.errors import StoreError
+from mgsc.experiments.store.manifest import FORMAT_VERSION, Manifest, canonical_json, describe
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PER_CHUNK = ("agent", "seed", "chunk")
+"""Dimensions of a measure taken over the environment steps of a chunk."""
+
+COORDINATES: dict[str, tuple[str, ...]] = {
+    "agent": ("agent",),  # name
+    "seed": ("seed",),
+    "step": ("chunk",),  # environment steps done at the chunk's end
+    "state_row": ("state",),  # cell of the maze, -1 where there is none
+    "state_column": ("state",),
+    "phase_of_chunk": ("chunk",),
+    "is_model_wrong": ("chunk",),
+    "is_candidate": ("state",),  # states search control may choose: the non-terminal ones
+}
+
+VARIABLES: dict[str, tuple[str, ...]] = {
+    "reward": PER_CHUNK,  # sum over the chunk [reward]
+    "query_distribution": (*PER_CHUNK, "state"),  # mean of d over the chunk [probability]
+    "entropy": PER_CHUNK,  # mean entropy of d [nats]
+    "wrong_mass": PER_CHUNK,  # mean of d's mass on wrong states [probability]
+    "uniform_wrong_mass": ("chunk",),  # the same for a uniform d
+    "weighted_error": PER_CHUNK,  # mean of the sum of d·e [reward]
+    "uniform_error": PER_CHUNK,  # mean of e over the candidates [reward]
+    "redundant_mass": PER_CHUNK,  # mean of d's mass on redundant updates [probability]
+    "uniform_redundant_mass": PER_CHUNK,  # the same for a uniform d
+    "weighted_update": PER_CHUNK,  # mean of the sum of d·|E δ| [reward]
+    "uniform_update": PER_CHUNK,  # mean of |E δ| over the candidates [reward]
+    "meta_loss": PER_CHUNK,  # NaN for agents that have none [reward²]
+    "wrong_state": ("phase", "state"),  # is the model wrong there?
+    "optimal_reward": ("chunk",),  # expected, of the best ε-soft policy [reward per chunk]
+    "unconstrained_reward": ("chunk",),  # expected, of the best policy [reward per chunk]
+    "model_queries": ("agent",),  # per real step
+    "expected_backups": ("agent",),
+    "sampled_updates": ("agent",),
+    "compile_seconds": ("agent",),  # of the whole result
+    "run_seconds": ("agent",),
+}
+
+SUMMED = ("compile_seconds", "run_seconds")
+"""Totals over seeds: they add up where results are put together."""
+
+ATTRIBUTES = ("switch_steps", "record_every")
+"""Attributes a dataset brings; the others come from the manifest."""
+
+SEAL = "checksum"
+GENERATION = "generation"
+
+
+def manifest_attributes(plan: Manifest) -> dict[str, Any]:
+    """The attributes of a dataset that say what was run."""
+    return {
+        "suite": plan.suite,
+        "title": plan.title or plan.suite,
+        "root_seed": plan.root_seed,
+        "settings": json.dumps(plan.settings, sort_keys=True, allow_nan=False),
+        "versions": json.dumps(dict(plan.versions), sort_keys=True, allow_nan=False),
+        "format_version": FORMAT_VERSION,
+    }
+
+
+def label(dataset: xr.Dataset, plan: Manifest) -> xr.Dataset:
+    """Adds to a dataset what its plan knows of it, and the time unless it has one.
+
+    Args:
+        dataset: a result in memory.
+        plan: the plan it fulfils.
+
+    Returns:
+        The dataset with the attributes by which analysis, figures and merging know it.
+    """
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return dataset.assign_attrs({"created": created, **dataset.attrs, **manifest_attributes(plan)})
+
+
+def manifest_of(dataset: xr.Dataset) -> Manifest:
+    """The plan a complete result came from, read out of the result itself."""
+    attributes = dataset.attrs
+    return Manifest(
+        suite=str(attributes["suite"]),
+        title=str(attributes["title"]),
+        settings=json.loads(attributes["settings"]),
+        root_seed=int(attributes["root_seed"]),
+        agents=tuple(str(agent) for agent in dataset["agent"].values),
+        seeds=tuple(int(seed) for seed in dataset["seed"].values),
+        versions=json.loads(attributes["versions"]),
+    )
+
+
+def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int, ...]) -> None:
+    """Checks that a dataset is what a plan promised.
+
+    Args:
+        dataset: the result.
+        agents: names it must hold, in this order.
+        seeds: seeds it must hold, in this order.
+
+    Raises:
+        StoreError: naming what is missing or has other dimensions.
+    """
+    for kind, table in (("coordinate", COORDINATES), ("variable", VARIABLES)):
+        for name, dims in table.items():
+            if name not in dataset.variables:
+                raise StoreError(f"the result lacks the {kind} {name}{list(dims)}")
+            found = tuple(str(dim) for dim in dataset[name].dims)
+            if found != dims:
+                raise StoreError(f"{kind} {name} has dimensions {list(found)}, not {list(dims)}")
+    for name in ATTRIBUTES:
+        if name not in dataset.attrs:
+            raise StoreError(f"the result lacks the attribute {name}")
+    found_agents = tuple(str(agent) for agent in dataset["agent"].values)
+    found_seeds = tuple(int(seed) for seed in dataset["seed"].values)
+    if found_agents != agents:
+        raise StoreError(f"the result holds agents {describe(found_agents)}: {describe(agents)} planned")
+    if found_seeds != seeds:
+        raise StoreError(f"the result holds seeds {describe(found_seeds)}: {describe(seeds)} planned")
+
+
+def normalise(dataset: xr.Dataset) -> xr.Dataset:
+    """The same result in memory, in the one form that storing and reading leave unchanged.
+
+    Texts become fixed-width, attributes plain JSON values, and encodings are dropped.
+
+    Raises:
+        StoreError: a variable or attribute is of a kind that cannot be stored.
+    """
+    dataset = dataset.load().drop_encoding()
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind in "biufU":
+            continue
+        if name not in dataset.coords:
+            raise StoreError(f"variable {name} holds {variable.dtype}, not numbers or flags")
+        dataset = dataset.assign_coords({name: variable.astype(str)})
+    return dataset.assign_attrs(_plain(dataset.attrs))
+
+
+def checksum(dataset: xr.Dataset) -> str:
+    """SHA-256 over every name, dimension, type, number and attribute, the seal itself aside."""
+    digest = hashlib.sha256()
+    for name in sorted(str(name) for name in dataset.variables):
+        variable = dataset.variables[name]
+        values = np.ascontiguousarray(variable.values)
+        if values.dtype.kind == "f":
+            values = np.where(np.isnan(values), np.array(np.nan, values.dtype), values)
+        head = [name, list(variable.dims), values.dtype.str, list(values.shape)]
+        digest.update(canonical_json([*head, _plain(variable.attrs)]).encode())
+        digest.update(values.tobytes())
+    attributes = {key: value for key, value in dataset.attrs.items() if key != SEAL}
+    digest.update(canonical_json(_plain(attributes)).encode())
+    return digest.hexdigest()
+
+
+def _plain(attributes: Any) -> dict[str, Any]:
+    def convert(value: Any) -> Any:
+        if isinstance(value, np.ndarray | np.generic):
+            return value.tolist()
+        raise TypeError(f"an attribute of a result is {type(value).__name__}, not plain JSON")
+
+    try:
+        return dict(json.loads(json.dumps(dict(attributes), default=convert, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise StoreError(str(error)) from error

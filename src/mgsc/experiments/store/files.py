@@ -1,0 +1,158 @@
+"""Writing that survives a kill: atomic files, flushed trees, a lock, and names that tell debris.
+
+Everything here follows one recipe: write under a temporary name, flush the contents, rename onto
+the final name (atomic within a file system), flush the folder that holds the name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from mgsc.experiments.store.errors import StoreError
+
+TEMPORARY_PREFIX = ".tmp-"
+"""Names that start so are debris of a killed run unless the folder's lock is held."""
+
+LOCK_NAME = ".lock"
+
+
+def temporary_name(directory: Path, label: str) -> Path:
+    """A fresh name for something half-written, recognisable as debris after a kill."""
+    return directory / f"{TEMPORARY_PREFIX}{label}-{uuid.uuid4().hex[:12]}"
+
+
+def flush(path: Path) -> None:
+    """Makes a file's contents, or a folder's names, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_tree(root: Path) -> None:
+    """Makes every file and folder below ``root``, and ``root`` itself, durable."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            flush(Path(folder) / name)
+        flush(Path(folder))
+
+
+def write_atomically(path: Path, contents: bytes) -> None:
+    """Puts ``contents`` under ``path``: whoever looks sees all of the old or all of the new."""
+    temporary = temporary_name(path.parent, path.name)
+    with open(temporary, "xb") as file:
+        file.write(contents)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    flush(path.parent)
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Renames within one folder and makes the new name durable."""
+    os.rename(source, target)
+    flush(target.parent)
+
+
+def point_link(link: Path, target_name: str) -> None:
+    """Makes the symbolic link ``link`` lead to ``target_name`` beside it, in one atomic step."""
+    temporary = temporary_name(link.parent, link.name)
+    os.symlink(target_name, temporary)
+    os.replace(temporary, link)
+    flush(link.parent)
+
+
+def discard_tree(path: Path) -> None:
+    """Removes a folder; its name goes first and at once, so nobody reads a half-removed one."""
+    doomed = temporary_name(path.parent, path.name)
+    os.rename(path, doomed)
+    shutil.rmtree(doomed)
+
+
+def clean_debris(directory: Path) -> None:
+    """Removes what killed runs left half-written in ``directory``; call with the lock held."""
+    for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@contextmanager
+def as_store_errors(action: str, path: Path) -> Iterator[None]:
+    """Turns what the operating system refuses into one clear line.
+
+    Args:
+        action: what was being done, as in ``"cannot {action} {path}"``.
+        path: what it was done to.
+
+    Raises:
+        StoreError: in place of any ``OSError`` from the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"cannot {action} {path}: {reason[:1].lower()}{reason[1:]}") from error
+
+
+class FolderLock:
+    """The right to write in a result folder; the kernel takes it back when its holder dies.
+
+    The lock file stays for ever: a file that were removed could be locked twice, once under its
+    old and once under its new identity.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Takes the lock.
+
+        Args:
+            directory: existing folder to lock.
+
+        Raises:
+            StoreError: another run holds the lock, or the folder cannot be written.
+        """
+        path = directory / LOCK_NAME
+        with as_store_errors("write in", directory):
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            who = f" (process {holder})" if holder else ""
+            raise StoreError(
+                f"{directory} is being written by another run{who}: wait for it, or choose another folder"
+            ) from error
+        except OSError as error:
+            os.close(self._descriptor)
+            raise StoreError(f"cannot lock {path}: {error.strerror}; choose a folder on another file system") from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+
+    def release(self) -> None:
+        """Gives the lock back; further calls do nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> FolderLock:
+        """Returns the lock, which is held already."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Gives the lock back."""
+        self.release()

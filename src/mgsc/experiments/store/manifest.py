@@ -1,0 +1,249 @@
+"""The plan of a run: what is to be computed, and the fingerprints that say what was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mgsc.experiments.store.errors import StoreError
+from mgsc.experiments.store.files import write_atomically
+
+FORMAT_VERSION = 1
+"""Raised whenever the layout of a result folder, or the meaning of a variable, changes."""
+
+MANIFEST_NAME = "manifest.json"
+KIND = "mgsc result"
+DECIDING_VERSIONS = ("mgsc", "jax", "jaxlib", "numpy", "optax")
+"""Packages whose version may change a number; others are recorded but may differ."""
+
+PER_AGENT = "agents"
+"""The entry of ``settings`` that holds each agent's own settings under the agent's name."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one run is to compute.
+
+    Attributes:
+        suite: name of the suite.
+        settings: everything that decides the numbers, as JSON would hold it. The entry
+            ``"agents"``, where present, maps an agent's name to that agent's own settings; all
+            else is shared by the agents.
+        root_seed: the seed all others are derived from.
+        agents: names of the agents to run, in the order of the tables.
+        seeds: seeds to run for every agent.
+        versions: version of every package that matters, by name.
+        title: the suite's title for people.
+    """
+
+    suite: str
+    settings: Mapping[str, Any]
+    root_seed: int
+    agents: tuple[str, ...]
+    seeds: tuple[int, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        """Checks the plan.
+
+        Raises:
+            StoreError: no agents or seeds, repeated ones, or settings that JSON cannot hold.
+        """
+        for word, names in (("agents", self.agents), ("seeds", self.seeds)):
+            if not names:
+                raise StoreError(f"a result needs at least one of its {word}")
+            if len(set(names)) != len(names):
+                raise StoreError(f"the {word} of a result may not repeat: {describe(names)}")
+        canonical_json(self.settings)
+        canonical_json(self.versions)
+
+    @property
+    def num_runs(self) -> int:
+        """Number of pairs of agent and seed."""
+        return len(self.agents) * len(self.seeds)
+
+    def identity(self, agent: str) -> dict[str, Any]:
+        """All that decides the numbers of ``agent``, whatever runs beside it."""
+        own = self.settings.get(PER_AGENT, {})
+        identity = {
+            "format_version": FORMAT_VERSION,
+            "suite": self.suite,
+            "root_seed": self.root_seed,
+            "shared": {key: value for key, value in self.settings.items() if key != PER_AGENT},
+            "agent": agent,
+            "own": own.get(agent) if isinstance(own, Mapping) else own,
+            "versions": {name: self.versions[name] for name in DECIDING_VERSIONS if name in self.versions},
+        }
+        return dict(json.loads(canonical_json(identity)))
+
+    def fingerprint(self, agent: str) -> str:
+        """SHA-256 of ``identity(agent)``: equal fingerprints mean interchangeable numbers."""
+        return hashlib.sha256(canonical_json(self.identity(agent)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class StoredManifest:
+    """``manifest.json``: the newest plan of a folder.
+
+    Attributes:
+        plan: what the folder is to hold in the end.
+        generation: number of the plan in its folder, counted from 1.
+        base_seeds: seeds that an append takes from the result it extends; empty otherwise.
+    """
+
+    plan: Manifest
+    generation: int
+    base_seeds: tuple[int, ...] = ()
+
+    @property
+    def seeds_to_run(self) -> tuple[int, ...]:
+        """The seeds this plan computes itself, in order."""
+        base = set(self.base_seeds)
+        return tuple(seed for seed in self.plan.seeds if seed not in base)
+
+    def write(self, directory: Path) -> None:
+        """Writes ``manifest.json`` atomically."""
+        plan = self.plan
+        contents = {
+            "kind": KIND,
+            "format_version": FORMAT_VERSION,
+            "generation": self.generation,
+            "suite": plan.suite,
+            "title": plan.title,
+            "root_seed": plan.root_seed,
+            "agents": list(plan.agents),
+            "seeds": list(plan.seeds),
+            "base_seeds": list(self.base_seeds),
+            "fingerprints": {agent: plan.fingerprint(agent) for agent in plan.agents},
+            "versions": dict(plan.versions),
+            "settings": dict(plan.settings),
+        }
+        text = json.dumps(contents, indent=2, allow_nan=False) + "\n"
+        write_atomically(directory / MANIFEST_NAME, text.encode())
+
+
+def read_manifest(directory: str | os.PathLike[str]) -> StoredManifest:
+    """Reads ``manifest.json``, the newest plan of a result folder.
+
+    Raises:
+        StoreError: the file is missing, damaged, not of this program, or of another format.
+    """
+    path = Path(directory) / MANIFEST_NAME
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        message = f"{directory} is not a result folder of mgsc: it has no {MANIFEST_NAME}"
+        raise StoreError(message) from error
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {_one_line(error)}") from error
+    if not isinstance(contents, dict) or contents.get("kind") != KIND:
+        raise StoreError(f"{directory} is not a result folder of mgsc: foreign {MANIFEST_NAME}")
+    check_format(contents.get("format_version"), directory)
+    try:
+        return _parse(contents)
+    except (KeyError, TypeError, ValueError, StoreError) as error:
+        raise StoreError(f"{path} is damaged: {_one_line(error)}") from error
+
+
+def check_format(version: object, directory: str | os.PathLike[str]) -> None:
+    """Refuses results of another format.
+
+    Raises:
+        StoreError: ``version`` is not ``FORMAT_VERSION``.
+    """
+    if version != FORMAT_VERSION:
+        raise StoreError(
+            f"{directory} is of result format {version}; this program reads format"
+            f" {FORMAT_VERSION}: use the mgsc that wrote it, or run again into another folder"
+        )
+
+
+def differences(first: Manifest, second: Manifest, agents: tuple[str, ...]) -> list[str]:
+    """Names what keeps two plans' numbers apart.
+
+    Args:
+        first: one plan.
+        second: the other plan.
+        agents: the agents that both have.
+
+    Returns:
+        One phrase for each difference, such as ``"shared.steps: 1000 and 500"``; empty when the
+        numbers are interchangeable.
+    """
+    found: list[str] = []
+    for agent in agents:
+        for phrase in _compare("", first.identity(agent), second.identity(agent)):
+            shown = f"{agent}.{phrase[4:]}" if phrase.startswith("own.") else phrase
+            if shown not in found:
+                found.append(shown)
+    return found
+
+
+def canonical_json(value: object) -> str:
+    """One text for one value, whatever the order of its keys.
+
+    Raises:
+        StoreError: ``value`` holds something JSON cannot: NaN, an infinity, an object.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"settings must be plain JSON values: {_one_line(error)}") from error
+
+
+def describe(names: tuple[str, ...] | tuple[int, ...]) -> str:
+    """A short text for names or seeds; runs of seeds are written ``0–29``."""
+    if not all(isinstance(name, int) for name in names):
+        return ", ".join(str(name) for name in names)
+    runs: list[list[int]] = []
+    for seed in sorted(int(name) for name in names):
+        if runs and seed == runs[-1][1] + 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in runs)
+
+
+def _parse(contents: dict[str, Any]) -> StoredManifest:
+    plan = Manifest(
+        suite=str(contents["suite"]),
+        title=str(contents["title"]),
+        settings=dict(contents["settings"]),
+        root_seed=int(contents["root_seed"]),
+        agents=tuple(str(agent) for agent in contents["agents"]),
+        seeds=tuple(int(seed) for seed in contents["seeds"]),
+        versions=dict(contents["versions"]),
+    )
+    if contents["fingerprints"] != {agent: plan.fingerprint(agent) for agent in plan.agents}:
+        raise ValueError("its fingerprints do not fit its settings")
+    return StoredManifest(
+        plan=plan,
+        generation=int(contents["generation"]),
+        base_seeds=tuple(int(seed) for seed in contents["base_seeds"]),
+    )
+
+
+def _compare(where: str, first: Any, second: Any) -> list[str]:
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        keys = [*first, *(key for key in second if key not in first)]
+        absent = "(none)"
+        return [
+            phrase
+            for key in keys
+            for phrase in _compare(
+                f"{where}.{key}" if where else str(key),
+                first.get(key, absent),
+                second.get(key, absent),
+            )
+        ]
+    return [] if first == second else [f"{where}: {first} and {second}"]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,161 @@
+"""The published result: a complete, sealed zarr store behind the link ``data.zarr``."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mgsc.experiments.store import files
+from mgsc.experiments.store.contract import (
+    GENERATION,
+    SEAL,
+    check_dataset,
+    checksum,
+    manifest_of,
+    normalise,
+)
+from mgsc.experiments.store.errors import StoreError
+from mgsc.experiments.store.manifest import check_format
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LINK_NAME = "data.zarr"
+READ_ATTEMPTS = 5
+
+
+def store_name(generation: int) -> str:
+    """Name of the zarr store of one generation."""
+    return f"data-{generation:04d}.zarr"
+
+
+def write_and_publish(directory: Path, dataset: xr.Dataset, generation: int) -> xr.Dataset:
+    """Makes ``dataset`` the folder's result; the replacement of the link is the one commit point.
+
+    Args:
+        directory: result folder, locked by the caller.
+        dataset: complete result.
+        generation: number of the plan it fulfils.
+
+    Returns:
+        The dataset as readers will get it.
+
+    Raises:
+        StoreError: the operating system refuses to write.
+    """
+    dataset = normalise(dataset.assign_attrs({GENERATION: generation}))
+    dataset = dataset.assign_attrs({SEAL: checksum(dataset)})
+    final = directory / store_name(generation)
+    with files.as_store_errors("write the result to", directory):
+        temporary = files.temporary_name(directory, final.name)
+        # zarr format 2: its consolidated metadata and texts are part of the format, so that
+        # xarray alone reads them, and without a warning.
+        encoding = {str(name): {"_FillValue": None} for name in dataset.variables}
+        dataset.to_zarr(temporary, mode="w", zarr_format=2, consolidated=True, encoding=encoding)
+        files.flush_tree(temporary)
+        if final.exists():  # left by a run that was killed just before its commit
+            files.discard_tree(final)
+        files.rename_durably(temporary, final)
+        files.point_link(directory / LINK_NAME, final.name)
+    return _without_marks(dataset)
+
+
+def remove_superseded(directory: Path) -> None:
+    """Removes the stores the link does not lead to; call with the lock held."""
+    current = (directory / LINK_NAME).resolve()
+    for path in directory.glob("data-[0-9]*.zarr"):
+        if path.resolve() != current:
+            files.discard_tree(path)
+
+
+def is_published(directory: Path) -> bool:
+    """Whether the folder offers a result, sound or not."""
+    return os.path.lexists(directory / LINK_NAME)
+
+
+def published_generation(directory: Path) -> int:
+    """Generation of the published result; 0 where there is none.
+
+    Args:
+        directory: result folder.
+
+    Returns:
+        The number in the name that the link leads to or, where a copy turned the link into a
+        folder, the number the store itself holds.
+
+    Raises:
+        StoreError: ``data.zarr`` is neither.
+    """
+    link = directory / LINK_NAME
+    if not os.path.lexists(link):
+        return 0
+    try:
+        if link.is_symlink():
+            return int(os.readlink(link).removeprefix("data-").removesuffix(".zarr"))
+        return int(json.loads((link / ".zattrs").read_text(encoding="utf-8"))[GENERATION])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{directory} is corrupt: {LINK_NAME} is not a result") from error
+
+
+def is_replaceable(directory: Path) -> bool:
+    """Whether ``data.zarr`` can be replaced atomically: it is a link, or not there at all."""
+    link = directory / LINK_NAME
+    return link.is_symlink() or not link.exists()
+
+
+def read_published(directory: Path) -> tuple[xr.Dataset, int]:
+    """Reads the whole published result and verifies it.
+
+    A reader may meet a writer that publishes the next generation. Therefore the link is followed
+    once, and the store it led to must still be there *after* the last array was read: a store
+    loses its name before it loses its first file.
+
+    Args:
+        directory: result folder with a published result.
+
+    Returns:
+        The result in memory, and its generation.
+
+    Raises:
+        StoreError: the result is damaged or of another format.
+    """
+    link = directory / LINK_NAME
+    for _ in range(READ_ATTEMPTS):
+        store = Path(os.path.realpath(link))
+        try:
+            dataset = _read_store(store, directory)
+        except StoreError:
+            if Path(os.path.realpath(link)) != store:
+                continue
+            raise
+        if store.is_dir():
+            return _without_marks(dataset), int(dataset.attrs[GENERATION])
+    raise StoreError(f"{directory} is being rewritten again and again: try later")
+
+
+def _read_store(store: Path, directory: Path) -> xr.Dataset:
+    import xarray as xr
+
+    corrupt = f"{directory} is corrupt: its {LINK_NAME}"
+    if not store.is_dir():
+        raise StoreError(f"{corrupt} leads to {store.name}, which is missing")
+    try:
+        with xr.open_zarr(store, chunks=None, consolidated=True) as lazy:
+            dataset: xr.Dataset = lazy.load().drop_encoding()
+    except Exception as error:  # zarr, its codecs and xarray raise whatever damage leads them to
+        raise StoreError(f"{corrupt} cannot be read ({type(error).__name__})") from error
+    check_format(dataset.attrs.get("format_version"), directory)
+    if dataset.attrs.get(SEAL) != checksum(dataset):
+        raise StoreError(f"{corrupt} does not match its checksum: run the suite again")
+    plan = manifest_of(dataset)
+    check_dataset(dataset, plan.agents, plan.seeds)
+    return dataset
+
+
+def _without_marks(dataset: xr.Dataset) -> xr.Dataset:
+    kept = {key: value for key, value in dataset.attrs.items() if key not in (GENERATION, SEAL)}
+    result: xr.Dataset = dataset.copy()
+    result.attrs = kept
+    return result

@@ -1,0 +1,107 @@
+"""What a result folder holds, for people and for programs, without touching it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mgsc.experiments.store.errors import IncompleteResultError, StoreError
+from mgsc.experiments.store.folder import holds_only_debris, refuse_foreign
+from mgsc.experiments.store.manifest import MANIFEST_NAME, StoredManifest, read_manifest
+from mgsc.experiments.store.parts import PARTS_NAME, read_part
+from mgsc.experiments.store.published import is_published, published_generation, read_published
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a result folder holds.
+
+    Attributes:
+        has_result: whether ``open_result`` has something to open.
+        is_complete: whether that result is what the newest plan asked for.
+        num_runs: pairs of agent and seed that the newest plan computes.
+        num_finished: how many of them are done.
+        message: one line for people.
+    """
+
+    has_result: bool
+    is_complete: bool
+    num_runs: int
+    num_finished: int
+    message: str
+
+
+def status(directory: str | os.PathLike[str]) -> Status:
+    """Says what a folder holds.
+
+    Args:
+        directory: a folder.
+
+    Returns:
+        Its state; counting reads the parts, not the published arrays.
+
+    Raises:
+        StoreError: the folder is missing, foreign, damaged, or of another format.
+    """
+    path = _existing(directory)
+    if not (path / MANIFEST_NAME).exists():
+        message = f"{path} is incomplete: its run was stopped before it began; start it again"
+        return Status(False, False, 0, 0, message)
+    stored = read_manifest(path)
+    published = published_generation(path)
+    num_runs = len(stored.plan.agents) * len(stored.seeds_to_run)
+    if published == stored.generation:
+        runs = f"{len(stored.plan.agents)} agents × {len(stored.plan.seeds)} seeds"
+        return Status(True, True, num_runs, num_runs, f"{path} is complete: {runs}")
+    num_finished = _count_finished(path, stored)
+    done = f"{num_finished} of {num_runs} runs (agents × seeds) are done"
+    if published:
+        verb = "extend" if stored.base_seeds else "replace"
+        message = (
+            f"{path} holds a complete result; a run that is to {verb} it is unfinished: {done}; go on with --resume"
+        )
+    else:
+        message = f"{path} is incomplete: {done}; go on with --resume"
+    return Status(published > 0, False, num_runs, num_finished, message)
+
+
+def open_result(directory: str | os.PathLike[str]) -> xr.Dataset:
+    """Reads a complete result into memory and verifies it to the last bit.
+
+    Args:
+        directory: result folder.
+
+    Returns:
+        The newest *complete* result. While a run that is to replace or extend it is unfinished,
+        that is the result before it; ``status`` tells.
+
+    Raises:
+        IncompleteResultError: the run was stopped; says how much is done.
+        StoreError: the folder is missing, foreign, damaged, or of another format.
+    """
+    path = _existing(directory)
+    if not is_published(path):
+        raise IncompleteResultError(status(path).message)
+    return read_published(path)[0]
+
+
+def _existing(directory: str | os.PathLike[str]) -> Path:
+    path = Path(directory)
+    if not path.exists():
+        raise StoreError(f"there is no folder {path}")
+    if not path.is_dir():
+        raise StoreError(f"{path} is a file, not a result folder of mgsc")
+    if holds_only_debris(path) and not any(path.iterdir()):
+        raise StoreError(f"{path} is empty: it holds no result")
+    refuse_foreign(path)
+    return path
+
+
+def _count_finished(path: Path, stored: StoredManifest) -> int:
+    parts = (read_part(file, stored) for file in (path / PARTS_NAME).glob("*.npz"))
+    return len({(part.agent, seed) for part in parts if part for seed in part.seeds})

@@ -1,0 +1,165 @@
+"""The table of strategies: one row each, and the only list of their names.
+
+A new strategy is a file in ``mgsc.search_control`` and a row here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mgsc.settings import choice, number, size
+
+if TYPE_CHECKING:
+    from mgsc.experiments.problem import Problem
+    from mgsc.search_control import Strategy
+    from mgsc.types import Array
+
+REPLAY_CAPACITY = 5000
+"""Size of the replay ring: the largest window one can ask for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NoSettings:
+    """A strategy without settings of its own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplaySettings:
+    """Settings of ``replay``."""
+
+    window: int = size(300, 1, REPLAY_CAPACITY, "real transitions to draw from", traced=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class MetaGradientSettings:
+    """Settings of ``meta_gradient``."""
+
+    meta_step_size: float = number(0.03, 0.0, math.inf, "step size of the optimiser of the logits", above=True)
+    entropy_bonus: float = number(0.0, 0.0, math.inf, "beta, the weight of the entropy of d in the meta-loss")
+    entropy_unit: str = choice(
+        "reward", ("reward", "relative"), "unit of beta: reward^2 per nat, or that over step_size^2 * K * max|R|^2"
+    )
+    temperature: float = number(1.0, 0.0, math.inf, "temperature of the softmax", above=True)
+    optimizer: str = choice("adam", ("adam", "sgd", "rmsprop"), "Optax optimiser of the logits")
+    form: str = choice("scaled", ("scaled", "single", "unrolled", "saturating"), "form of the planned parameters")
+    target: str = choice(
+        "planned", ("planned", "current"), "parameters the real transition is applied to for the target"
+    )
+    order: str = choice(
+        "meta_first", ("meta_first", "model_first"), "whether the meta-update or the model's learning comes first"
+    )
+
+
+class Range(NamedTuple):
+    """Where a setting is searched when tuning.
+
+    Attributes:
+        low, high: ends of the range; whole numbers for a ``size`` setting.
+        share_of_zero: share of the configurations that set it to exactly 0.
+        is_bounded: the high end is a rule (the budget), not a guess: being there is no edge case.
+    """
+
+    low: float
+    high: float
+    share_of_zero: float = 0.0
+    is_bounded: bool = False
+
+
+class StrategyRow(NamedTuple):
+    """What the experiments know of a strategy.
+
+    Attributes:
+        summary: one line for ``mgsc list``.
+        settings: the frozen dataclass of its own settings.
+        build: ``(settings, step_size, planning_updates, problem) -> Strategy``.
+        plans: False for Q-learning.
+        queries_model: False where planning updates use real transitions.
+        expected_backups: ``(settings, S, A) -> `` expected backups it makes per real step.
+        tunes_updates: whether tuning searches K too: where updates can do harm, fewer may be better.
+        space: ranges of its own settings that tuning searches, on log scales.
+    """
+
+    summary: str
+    settings: type
+    build: Callable[[Any, Array, Array | int, Problem], Strategy]
+    plans: bool = True
+    queries_model: bool = True
+    expected_backups: Callable[[Any, int, int], int] = lambda settings, num_states, num_actions: 0
+    tunes_updates: bool = True
+    space: Mapping[str, Range] = {}
+
+
+def _uniform(settings: Any, step_size: Array, planning_updates: Array | int, problem: Problem) -> Strategy:
+    from mgsc import search_control
+
+    return search_control.uniform()
+
+
+def _avoid_terminal(settings: Any, step_size: Array, planning_updates: Array | int, problem: Problem) -> Strategy:
+    from mgsc import search_control
+
+    return search_control.avoid_terminal(problem.tables)
+
+
+def _replay(settings: ReplaySettings, step_size: Array, planning_updates: Array | int, problem: Problem) -> Strategy:
+    from mgsc import search_control
+
+    return search_control.replay(settings.window, capacity=REPLAY_CAPACITY)
+
+
+def _meta_gradient(
+    settings: MetaGradientSettings, step_size: Array, planning_updates: Array | int, problem: Problem
+) -> Strategy:
+    import optax
+
+    from mgsc import search_control
+
+    bonus: Array | float = settings.entropy_bonus
+    if settings.entropy_unit == "relative":
+        bonus = bonus * step_size**2 * planning_updates * problem.reward_scale**2
+    return search_control.meta_gradient(
+        getattr(optax, settings.optimizer)(settings.meta_step_size),
+        step_size=step_size,
+        planning_updates=planning_updates,
+        entropy_bonus=bonus,
+        temperature=settings.temperature,
+        form=settings.form,  # type: ignore[arg-type]
+        target=settings.target,  # type: ignore[arg-type]
+        method="table" if _is_local(settings) else "automatic",
+    )
+
+
+def _is_local(settings: MetaGradientSettings) -> bool:
+    """Whether the meta-gradient concerns the visited state only, so that the table's closed form holds."""
+    return settings.target == "planned" and settings.form != "unrolled"
+
+
+def _meta_gradient_backups(settings: MetaGradientSettings, num_states: int, num_actions: int) -> int:
+    return 1 + num_actions if _is_local(settings) else num_states * num_actions
+
+
+STRATEGIES: Mapping[str, StrategyRow] = {
+    "no_planning": StrategyRow("Q-learning: direct updates only", NoSettings, _uniform, plans=False),
+    "uniform": StrategyRow("every non-terminal state equally often", NoSettings, _uniform),
+    "avoid_terminal": StrategyRow(
+        "uniform over states from which no action can end the episode (privileged)", NoSettings, _avoid_terminal
+    ),
+    "replay": StrategyRow(
+        "the last real transitions again, in place of model queries",
+        ReplaySettings,
+        _replay,
+        queries_model=False,
+        space={"window": Range(10, REPLAY_CAPACITY)},
+    ),
+    "meta_gradient": StrategyRow(
+        "MGSC: a softmax over states tuned by the meta-gradient",
+        MetaGradientSettings,
+        _meta_gradient,
+        expected_backups=_meta_gradient_backups,
+        tunes_updates=False,
+        space={"meta_step_size": Range(0.003, 0.3), "entropy_bonus": Range(1e-6, 1e-3, share_of_zero=0.5)},
+    ),
+}

@@ -1,0 +1,230 @@
+"""The meta-gradient of any differentiable q, without second-order terms or per-candidate gradients.
+
+    g_i = ∂L/∂w_i = −2 α K ⟨u, Δ_i⟩,   u = θ̂ − θ̄,
+    ⟨u, Δ_i⟩ = Σ_a π(a|s_i) E_m[δ(s_i, a)] ∂_u q(s_i, a; θ),
+
+where ∂_u is the derivative at θ in the direction u: one forward-mode pass over the candidates gives
+all of it. Besides: values of the successors, one weighted reverse pass for θ̄, and the gradient of
+the real transition's prediction. States are never enumerated; N candidates will do.
+
+Source: derived from Burega et al. 2024 (arXiv 2406.19561), the equations of θ̄ and θ̂ and the
+meta-loss. Differs in: the paper enumerates states; this way around it and the factor K are *ours*.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.meta_gradient.forms import ORIGINS, Form, Origin, check_choice
+from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
+
+NETWORK_FORMS: tuple[Form, ...] = ("scaled", "single")
+"""Forms in which θ̄ is linear in the weights."""
+
+
+def loss_and_weights_gradient(
+    parts: Parts,
+    params: Params,
+    candidates: Candidates,
+    weights: Array,
+    transition: Transition | None,
+    step_size: Array | float,
+    planning_updates: Array | int,
+    *,
+    form: Form = "scaled",
+    origin: Origin = "planned",
+    target: PyTree | None = None,
+) -> tuple[Array, Array]:
+    """(L, ∂L/∂w), equal to the general way's to rounding.
+
+    Args:
+        parts: the agent's functions.
+        params: θ and the model's state.
+        candidates: N states. Where ``is_allowed`` is False the direction counts as zero. If they
+            bring their own ``action``, the policy is not asked, and only that action is evaluated.
+        weights: [N] probabilities, or [N, A] of states and actions jointly: then the policy is not
+            applied.
+        transition: the real transition; may be None where ``target`` is given.
+        step_size: α, of planning and of the real update.
+        planning_updates: K; may be traced. Not looked at by ``single``.
+        form: "scaled" or "single".
+        origin: where the target starts from; see ``mgsc.meta_gradient.forms.Origin``.
+        target: θ̂, if it is given: transition and origin are then not looked at.
+
+    Returns:
+        [] the meta-loss, and its derivative shaped like ``weights``.
+
+    Raises:
+        ValueError: another form or origin; neither a transition nor a target; weights and
+            candidates that do not fit together.
+    """
+    rate = _rate(step_size, planning_updates, form)
+    loss, aligned = _loss_and_alignment(parts, params, candidates, weights, transition, step_size, rate, origin, target)
+    return loss, -2 * rate * aligned
+
+
+def weights_gradient(
+    parts: Parts,
+    params: Params,
+    candidates: Candidates,
+    weights: Array,
+    transition: Transition | None,
+    step_size: Array | float,
+    planning_updates: Array | int,
+    *,
+    form: Form = "scaled",
+    origin: Origin = "planned",
+    target: PyTree | None = None,
+) -> Array:
+    """∂L/∂w, the second of ``loss_and_weights_gradient``."""
+    return loss_and_weights_gradient(
+        parts,
+        params,
+        candidates,
+        weights,
+        transition,
+        step_size,
+        planning_updates,
+        form=form,
+        origin=origin,
+        target=target,
+    )[1]
+
+
+def alignment(
+    parts: Parts,
+    params: Params,
+    candidates: Candidates,
+    weights: Array,
+    transition: Transition | None,
+    step_size: Array | float,
+    planning_updates: Array | int,
+    *,
+    form: Form = "scaled",
+    origin: Origin = "planned",
+    target: PyTree | None = None,
+) -> Array:
+    """⟨θ̂ − θ̄, Δ_i⟩ of every candidate; arguments as ``loss_and_weights_gradient``.
+
+    Returns:
+        Shaped like ``weights``; positive where a query would help. 0 where not allowed.
+    """
+    rate = _rate(step_size, planning_updates, form)
+    return _loss_and_alignment(parts, params, candidates, weights, transition, step_size, rate, origin, target)[1]
+
+
+def _rate(step_size: Array | float, planning_updates: Array | int, form: Form) -> Array | float:
+    check_choice("form", form, NETWORK_FORMS, "; use mgsc.meta_gradient.weights_gradient")
+    return step_size * planning_updates if form == "scaled" else step_size
+
+
+def _loss_and_alignment(
+    parts: Parts,
+    params: Params,
+    candidates: Candidates,
+    weights: Array,
+    transition: Transition | None,
+    step_size: Array | float,
+    rate: Array | float,
+    origin: Origin,
+    target: PyTree | None,
+) -> tuple[Array, Array]:
+    """([] ‖u‖², ⟨u, Δ_i⟩ shaped like the weights)."""
+    theta = params.values
+    is_joint = _check_weights(candidates, weights)
+
+    def candidate_values(values: PyTree) -> Array:
+        return _batched(parts, values, candidates.observation)
+
+    q, pull_back = jax.vjp(candidate_values, theta)
+    # Δ_i = Σ_a coefficients[i, a] ∇q(s_i, a), each candidate's own share of the reverse pass.
+    coefficients = _expected_errors(parts, params, candidates, q)
+    if not is_joint:
+        coefficients = coefficients * _action_probabilities(parts, candidates, q)
+    share = weights if is_joint else weights[:, None]
+    (direction,) = pull_back((share * coefficients).astype(q.dtype))
+    planned = _moved(theta, direction, rate)
+    ahead = _difference(parts, planned, theta, transition, step_size, origin, target)
+    _, slopes = jax.jvp(candidate_values, (theta,), (ahead,))
+    aligned = slopes * coefficients
+    loss = sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(ahead)), start=jnp.zeros(()))
+    return loss, aligned if is_joint else jnp.sum(aligned, axis=1)
+
+
+def _difference(
+    parts: Parts,
+    planned: PyTree,
+    current: PyTree,
+    transition: Transition | None,
+    step_size: Array | float,
+    origin: Origin,
+    target: PyTree | None,
+) -> PyTree:
+    """The difference θ̂ − θ̄, without adding and subtracting θ̄ where the target starts there."""
+    check_choice("origin", origin, ORIGINS)
+    if target is not None:
+        return jax.tree.map(jnp.subtract, target, planned)
+    if transition is None:
+        raise ValueError("the meta-gradient needs a real transition or a target; both are None")
+    start = planned if origin == "planned" else current
+    q, pull_back = jax.vjp(lambda values: parts.q(values, transition.observation), start)
+    bootstrap = jnp.max(parts.q(start, transition.successor))
+    td_error = transition.reward + transition.discount * bootstrap - q[transition.action]
+    is_taken = jnp.arange(q.shape[0]) == transition.action
+    (move,) = pull_back(jnp.where(is_taken, step_size * td_error, 0).astype(q.dtype))
+    if origin == "planned":
+        return move
+    return jax.tree.map(lambda here, there, step: here + step - there, current, planned, move)
+
+
+def _expected_errors(parts: Parts, params: Params, candidates: Candidates, q: Array) -> Array:
+    """[N, A] E_m[δ(s_i, a)], 0 where not allowed; of a candidate's own action where it brings one."""
+    num_candidates, num_actions = q.shape
+    if candidates.action is None:
+        # All pairs in one long row, candidate by candidate.
+        observations = jnp.repeat(candidates.observation, num_actions, axis=0)
+        actions = jnp.tile(jnp.arange(num_actions), num_candidates)
+    else:
+        observations, actions = candidates.observation, candidates.action
+    answers = jax.vmap(parts.expect, (None, 0, 0))(params.model, observations, actions)
+    slots = answers.probability.shape
+    successors = answers.observation.reshape(-1, *answers.observation.shape[2:])
+    bootstraps = jnp.max(_batched(parts, params.values, successors), axis=1).reshape(slots)
+    goals = jnp.sum(answers.probability * answers.reward, axis=1)
+    goals = goals + jnp.sum(answers.probability * answers.discount * bootstraps, axis=1)
+    # A candidate's only goal stands in all columns; its action's probability picks the right one.
+    errors = goals.reshape(num_candidates, -1) - q
+    is_allowed = candidates.is_allowed
+    return jnp.where(is_allowed if is_allowed.ndim == 2 else is_allowed[:, None], errors, 0)
+
+
+def _action_probabilities(parts: Parts, candidates: Candidates, q: Array) -> Array:
+    """[N, A] with which probability a query of the candidate imagines the action."""
+    if candidates.action is None:
+        return jax.vmap(parts.policy)(q)
+    return jax.nn.one_hot(candidates.action, q.shape[1], dtype=q.dtype)
+
+
+def _batched(parts: Parts, values: PyTree, observations: Array) -> Array:
+    return jax.vmap(lambda observation: parts.q(values, observation))(observations)
+
+
+def _moved(values: PyTree, direction: PyTree, rate: Array | float) -> PyTree:
+    def move(leaf: Array, change: Array) -> Array:
+        return leaf + jnp.asarray(rate * change, leaf.dtype)
+
+    return jax.tree.map(move, values, direction)
+
+
+def _check_weights(candidates: Candidates, weights: Array) -> bool:
+    """Whether the weights are joint over states and actions."""
+    if weights.ndim == 2:
+        if candidates.action is not None:
+            raise ValueError("with joint weights [N, A], candidates.action must be None")
+        return True
+    if weights.ndim != 1:
+        raise ValueError(f"weights must have shape [N] or [N, A], not {weights.shape}")
+    if candidates.is_allowed.ndim == 2:
+        raise ValueError("is_allowed [N, A] needs joint weights [N, A]")
+    return False

@@ -1,0 +1,164 @@
+"""The meta-gradient of an action-value table in closed form: 1 + A expected backups.
+
+For the method's target, θ̂ = θ̄ + α Δ(s, a, r, γ', s'; θ̄), the difference θ̂ − θ̄ is α δ̄ at the visited
+entry (s, a) and zero elsewhere. So of all ∂L/∂w_i only that of the visited state is not zero:
+
+    L = (α δ̄)²,   g_s = −2 α δ̄ ∂θ̄(s, a)/∂w_s,   ∂θ̄(s, a)/∂w_s = α K π(a|s) E_m[δ(s, a)]  (scaled),
+
+and the real error at θ̄, δ̄ = r + γ' max_b θ̄(s', b) − θ̄(s, a), asks for θ̄ at the visited entry and at
+the A entries of its successor. Nothing larger is computed, whatever the number of states.
+
+Source: derived from Burega et al. 2024 (arXiv 2406.19561), the equations of θ̄ and θ̂ and the
+meta-loss; the closed form and the forms with K are *ours*.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.meta_gradient.forms import Form, check_choice
+from mgsc.sampling import FEW, largest
+from mgsc.types import Array, Params, Parts, Transition
+
+TABLE_FORMS: tuple[Form, ...] = ("scaled", "single", "saturating")
+"""Forms with a closed form for tables; ``unrolled`` couples entries over the stages."""
+
+
+class VisitedGradient(NamedTuple):
+    """The meta-gradient of a table: one number, and where it belongs.
+
+    Attributes:
+        state: [] the visited state s, the only one whose ∂L/∂w is not zero.
+        gradient: [] g_s = ∂L/∂w_s (reward² for a table).
+        td_error: [] δ̄, the real transition's error at the planned parameters (reward).
+        meta_loss: [] L = (α δ̄)² (reward²).
+    """
+
+    state: Array
+    gradient: Array
+    td_error: Array
+    meta_loss: Array
+
+
+def visited_gradient(
+    parts: Parts,
+    params: Params,
+    weights: Array,
+    transition: Transition,
+    step_size: Array | float,
+    planning_updates: Array | int,
+    *,
+    form: Form = "scaled",
+) -> VisitedGradient:
+    """∂L/∂w of a table for one real transition, by 1 + A expected backups.
+
+    Args:
+        parts: the agent's functions; ``q`` is not called, since θ is the table itself.
+        params: θ as an array [S, A], and the model's state.
+        weights: [S] probabilities of all states, 0 for those that must not be queried.
+        transition: one real transition between state indices.
+        step_size: α; at most 1 for ``saturating``.
+        planning_updates: K; may be traced. Not looked at by ``single``.
+        form: "scaled", "single" or "saturating".
+
+    Returns:
+        The visited state, its derivative, δ̄ and L. ``visited_logits_gradient`` chains on.
+
+    Raises:
+        ValueError: another form; values that are no table; weights that are not one per state.
+    """
+    check_choice("form", form, TABLE_FORMS, "; use mgsc.meta_gradient.weights_gradient")
+    table = params.values
+    _check_table(table, weights)
+    state, action = jnp.asarray(transition.observation), jnp.asarray(transition.action)
+    successor = jnp.asarray(transition.successor)
+    errors_there, errors_next = _expected_errors(parts, params, state, action, successor)
+    row, next_row = _at(table, state), _at(table, successor)
+    probability = _pick(parts.policy(row), action)
+    rate, slope = _rate_and_slope(_at(weights, state) * probability, step_size, planning_updates, form)
+    visits = _at(weights, successor) * parts.policy(next_row)
+    next_rate, _ = _rate_and_slope(visits, step_size, planning_updates, form)
+    planned = _pick(row, action) + rate * errors_there
+    # A terminal successor is never queried; whatever the model says of it leaves no trace.
+    planned_next = next_row + jnp.where(visits > 0, next_rate * errors_next, 0)
+    td_error = transition.reward + transition.discount * largest(planned_next) - planned
+    move = step_size * td_error
+    gradient = -2 * move * slope * probability * errors_there
+    return VisitedGradient(state, gradient, td_error, move**2)
+
+
+def visited_logits_gradient(weights: Array, visited: VisitedGradient, temperature: Array | float = 1.0) -> Array:
+    """∂L/∂η of w = softmax(η / τ) where only one ∂L/∂w is not zero.
+
+    Args:
+        weights: [S] probabilities.
+        visited: from ``visited_gradient``.
+        temperature: τ.
+
+    Returns:
+        [S], exactly 0 where ``weights`` is 0.
+    """
+    is_visited = jnp.arange(weights.shape[0]) == visited.state
+    baseline = weights[visited.state]
+    return weights * (visited.gradient / temperature) * (is_visited - baseline)
+
+
+def _expected_errors(
+    parts: Parts, params: Params, state: Array, action: Array, successor: Array
+) -> tuple[Array, Array]:
+    """E_m[δ] of the visited entry, [], and of every action of the successor, [A]."""
+    table = params.values
+    num_actions = table.shape[1]
+    # One batch of 1 + A questions: each array of the model is gathered from once.
+    states = jnp.append(state, jnp.broadcast_to(successor, (num_actions,)))
+    actions = jnp.append(action, jnp.arange(num_actions))
+    answers = jax.vmap(parts.expect, (None, 0, 0))(params.model, states, actions)
+    bootstraps = largest(_at(table, answers.observation))
+    goals = _total(answers.probability * (answers.reward + answers.discount * bootstraps))
+    return goals[0] - _pick(_at(table, state), action), goals[1:] - _at(table, successor)
+
+
+def _at(array: Array, index: Array) -> Array:
+    """``array[index]`` without the checks for indices outside or negative, which cost kernels."""
+    return array.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
+def _pick(row: Array, action: Array) -> Array:
+    """``row[action]`` [A] as a selection, which fuses where a gather would not."""
+    return _total(jnp.where(jnp.arange(row.shape[-1]) == action, row, 0))
+
+
+def _total(values: Array) -> Array:
+    """Sum over the last axis, unrolled where it is small (a tiny reduction would not fuse)."""
+    if values.shape[-1] > FEW:
+        return jnp.sum(values, axis=-1)
+    result = values[..., 0]
+    for slot in range(1, values.shape[-1]):
+        result = result + values[..., slot]
+    return result
+
+
+def _rate_and_slope(
+    visits: Array, step_size: Array | float, planning_updates: Array | int, form: Form
+) -> tuple[Array, Array | float]:
+    """The share of its expected error that an entry moves by, and its derivative by visits."""
+    if form == "saturating":
+        left = 1 - step_size * visits
+        fewer = jnp.maximum(planning_updates - 1, 0)
+        return 1 - left**planning_updates, planning_updates * step_size * left**fewer
+    slope = step_size * planning_updates if form == "scaled" else step_size
+    return slope * visits, slope
+
+
+def _check_table(table: object, weights: Array) -> None:
+    shape = getattr(table, "shape", None)
+    if shape is None or len(shape) != 2:
+        raise ValueError(
+            "visited_gradient is for tables: values must be one array [S, A]; for other values use "
+            "mgsc.meta_gradient.exact_network"
+        )
+    if weights.shape != shape[:1]:
+        raise ValueError(f"weights must have shape [S] = {shape[:1]}, one per row of values, not {weights.shape}")

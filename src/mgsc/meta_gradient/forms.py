@@ -1,0 +1,37 @@
+"""The names of the variants: how θ̄ adds up K planning updates, and where the target starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+Form = Literal["scaled", "single", "unrolled", "saturating"]
+"""How K planning updates make θ̄.
+
+``scaled``      θ + α K Σ_i w_i Δ_i; the factor K is *ours*, and the default.
+``single``      θ + α Σ_i w_i Δ_i; the ablation without K.
+``unrolled``    K expected updates one after the other (*ours*).
+``saturating``  tables only: 1 − (1 − α w_i π(a|s_i))^K in place of α K w_i π(a|s_i) (*ours*).
+"""
+
+Origin = Literal["planned", "current"]
+"""Where the real transition is applied to make θ̂: to θ̄ (the method) or to θ (an ablation)."""
+
+FORMS: tuple[Form, ...] = ("scaled", "single", "unrolled", "saturating")
+ORIGINS: tuple[Origin, ...] = ("planned", "current")
+
+
+def check_choice(name: str, value: str, allowed: Sequence[str], hint: str = "") -> None:
+    """Refuses a name that is not offered.
+
+    Args:
+        name: of the argument, for the message.
+        value: what the caller gave.
+        allowed: what is offered here.
+        hint: where to go instead, added to the message.
+
+    Raises:
+        ValueError: ``value`` is not in ``allowed``; the message lists what is.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}{hint}")

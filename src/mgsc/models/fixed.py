@@ -1,0 +1,47 @@
+"""A model that is given, and never learns."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from mgsc.environments.tables import Tables
+from mgsc.models.base import Model
+from mgsc.noise import uniforms
+from mgsc.sampling import index_from_cumulative
+from mgsc.types import Array, PyTree, Successors, Transition
+
+
+def fixed(tables: Tables, discount: Array | float) -> Model:
+    """Answers from exact sparse tables, for ever.
+
+    Args:
+        tables: the transitions the model believes in, without a phase axis.
+        discount: γ, given to successors that do not terminate; may be traced.
+    """
+    num_states, num_actions, num_slots = tables.probability.shape
+    pairs = (num_states * num_actions, num_slots)
+    cumulative = jnp.asarray(tables.cumulative).reshape(pairs)
+    probability = jnp.asarray(tables.probability).reshape(pairs)
+    reward = jnp.asarray(tables.reward).reshape(pairs)
+    successor = jnp.asarray(tables.successor).reshape(pairs)
+    survives = jnp.asarray(~tables.terminates, reward.dtype).reshape(pairs)
+
+    def sample(noise: PyTree, state: PyTree, observation: Array, action: Array) -> Transition:
+        del state
+        pair = observation * num_actions + action
+        # One number addresses a slot: indices of several parts would have to be put together first.
+        entry = pair * num_slots + index_from_cumulative(noise, cumulative[pair])
+        return Transition(
+            observation,
+            action,
+            reward.ravel()[entry],
+            discount * survives.ravel()[entry],
+            successor.ravel()[entry],
+        )
+
+    def expect(state: PyTree, observation: Array, action: Array) -> Successors:
+        del state
+        pair = observation * num_actions + action
+        return Successors(probability[pair], reward[pair], discount * survives[pair], successor[pair])
+
+    return Model(tuple, uniforms, sample, expect)

@@ -1,0 +1,88 @@
+"""Drawing an index from a discrete distribution by inverting its cumulative sum.
+
+The one place where uniform numbers become choices: outcomes of an environment or a model, actions of
+a policy, states to plan from. An index of weight zero is never drawn: the uniforms are multiples of
+2⁻²³ below one, so ``uniform · total`` stays strictly below ``total`` in float32, and short sums are
+added up in one order, so a weight of zero leaves the running sum exactly as it was.
+
+Short axes are written out or masked, because a compiled scan fuses elementwise steps and pays for
+every reduction and every index that has to be put together.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from mgsc.types import Array
+
+FEW = 8
+"""Axes up to this size (actions, outcomes) are written out."""
+
+SHORT = 64
+"""Running sums up to this size are one masked sum."""
+
+
+def index_from_cumulative(uniform: Array, cumulative: Array) -> Array:
+    """Draws an index from unnormalised cumulative weights.
+
+    Args:
+        uniform: [] in [0, 1).
+        cumulative: [N] running sums of non-negative weights, the last of them positive.
+
+    Returns:
+        [] int32, index i with probability (cumulative[i] − cumulative[i−1]) / cumulative[-1].
+    """
+    size = cumulative.shape[-1]
+    point = uniform * cumulative[-1]
+    if size <= FEW:
+        return _count([cumulative[slot] <= point for slot in range(size - 1)])
+    if size <= SHORT:
+        return jnp.sum(cumulative <= point, dtype=jnp.int32)
+    return jnp.searchsorted(cumulative, point, side="right", method="scan_unrolled").astype(jnp.int32)
+
+
+def index_from_weights(uniform: Array, weights: Array) -> Array:
+    """Draws an index with probability proportional to ``weights`` [N]; see above."""
+    size = weights.shape[-1]
+    if size > FEW:
+        return index_from_cumulative(uniform, running_sum(weights))
+    sums = [weights[0]]
+    for slot in range(1, size):
+        sums.append(sums[-1] + weights[slot])
+    point = uniform * sums[-1]
+    return _count([part <= point for part in sums[:-1]])
+
+
+def running_sum(weights: Array) -> Array:
+    """[N] cumulative sum of ``weights``."""
+    size = weights.shape[-1]
+    if size > SHORT:
+        return jnp.cumsum(weights)
+    return jnp.sum(jnp.where(jnp.tri(size, dtype=bool), weights, 0), axis=-1)
+
+
+def largest(values: Array) -> Array:
+    """Maximum over the last axis."""
+    if values.shape[-1] > FEW:
+        return jnp.max(values, axis=-1)
+    result = values[..., 0]
+    for slot in range(1, values.shape[-1]):
+        result = jnp.maximum(result, values[..., slot])
+    return result
+
+
+def pick(values: Array, index: Array) -> Array:
+    """``values[index]`` of a [N] array."""
+    if values.shape[-1] > FEW:
+        return values[index]
+    result = values[0]
+    for slot in range(1, values.shape[-1]):
+        result = jnp.where(index == slot, values[slot], result)
+    return result
+
+
+def _count(conditions: list[Array]) -> Array:
+    index = jnp.zeros((), jnp.int32)
+    for condition in conditions:
+        index = index + condition.astype(jnp.int32)
+    return index

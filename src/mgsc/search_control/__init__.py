@@ -1,0 +1,17 @@
+"""Search control: from which states to query the model."""
+
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, from_logits
+from mgsc.search_control.fixed import avoid_terminal, uniform
+from mgsc.search_control.meta_gradient import meta_gradient
+from mgsc.search_control.replay import replay
+
+__all__ = [
+    "Distribution",
+    "SearchControl",
+    "Strategy",
+    "avoid_terminal",
+    "from_logits",
+    "meta_gradient",
+    "replay",
+    "uniform",
+]

@@ -1,0 +1,111 @@
+"""The interface of search control, and what all strategies share: masking, softmax, sampling.
+
+Per real step the loop asks a strategy, in this order, to ``observe`` the real transition, to give the
+``weights`` of the candidates, to ``propose`` K queries, and to hear of each backup
+(``after_backup``). What a strategy does not need it leaves out (None), and the loop does nothing in its
+place. Most strategies are a formula for logits: ``from_logits`` makes one of such a formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.noise import Draw, uniforms
+from mgsc.sampling import index_from_cumulative, running_sum
+from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
+
+
+class Distribution(NamedTuple):
+    """What the shared sampler draws from, computed once per real step.
+
+    Attributes:
+        weights: [N] or [N, A] probabilities of querying; exactly 0 where not allowed.
+        cumulative: [N] or [N·A] their running sum.
+    """
+
+    weights: Array
+    cumulative: Array
+
+
+class SearchControl(NamedTuple):
+    """A strategy as pure functions; ``params`` is ``Params(values, model)`` throughout.
+
+    Attributes:
+        init: ``(key, candidates) -> state``.
+        weights: ``(state, params, candidates) -> [N] or [N, A]`` d: probabilities of querying a
+            candidate, or a candidate and an action; exactly 0 where not allowed
+            (``masked_softmax`` sees to it).
+        propose: ``(noise, state, params, distribution, candidates, last) -> Query``; ``last`` is
+            the Backup before this one, at first the real transition's. None: the shared sampler.
+        after_backup: ``(state, params, backup) -> state``, or None.
+        observe: ``(state, params, candidates, transition) -> (state, info)`` hears of the real
+            transition before planning, or None; ``info`` is a dict of numbers people look at.
+        draw: noise of one proposal.
+    """
+
+    init: Callable[[Array, Candidates], PyTree]
+    weights: Callable[[PyTree, Params, Candidates], Array]
+    propose: Callable[[PyTree, PyTree, Params, Distribution, Candidates, Backup], Query] | None = None
+    after_backup: Callable[[PyTree, Params, Backup], PyTree] | None = None
+    observe: Callable[[PyTree, Params, Candidates, Transition], tuple[PyTree, dict[str, Array]]] | None = None
+    draw: Draw = uniforms
+
+
+Strategy = Callable[[Parts], SearchControl]
+"""What a strategy's factory returns: given the agent's parts, its search control."""
+
+
+def masked_softmax(logits: Array, is_allowed: Array) -> Array:
+    """Softmax over all entries of ``logits``, exactly 0 where ``is_allowed`` (same leading axes) is False."""
+    allowed = is_allowed if is_allowed.ndim == logits.ndim else is_allowed[..., None]
+    return jax.nn.softmax(jnp.where(allowed, logits, -jnp.inf), axis=tuple(range(logits.ndim)))
+
+
+def make_distribution(weights: Array) -> Distribution:
+    """Makes weights [N] or [N, A] ready to draw from."""
+    return Distribution(weights, running_sum(weights.reshape(-1)))
+
+
+def sample_query(noise: Array, distribution: Distribution, candidates: Candidates) -> Query:
+    """The shared sampler: one candidate (and action, where the distribution is joint)."""
+    drawn = index_from_cumulative(noise, distribution.cumulative)
+    action = None
+    if distribution.weights.ndim == 2:
+        num_actions = distribution.weights.shape[1]
+        drawn, action = drawn // num_actions, drawn % num_actions
+    elif candidates.action is not None:
+        action = candidates.action[drawn]
+    return Query(candidates.observation[drawn], candidates.index[drawn], action)
+
+
+def no_state(key: Array, candidates: Candidates) -> tuple[()]:
+    """``init`` of a strategy that remembers nothing."""
+    del key, candidates
+    return ()
+
+
+def from_logits(
+    logits: Callable[[PyTree, Params, Candidates], Array],
+    *,
+    init: Callable[[Array, Candidates], PyTree] = no_state,
+    observe: Callable[[PyTree, Params, Candidates, Transition], tuple[PyTree, dict[str, Array]]] | None = None,
+) -> Strategy:
+    """A strategy that is a formula for logits, and perhaps a memory.
+
+    Example:
+        Prefer states whose best value is large::
+
+            def logits(state, params, candidates):
+                return jax.vmap(lambda s: params.values[s].max())(candidates.observation)
+
+            strategy = from_logits(logits)
+    """
+
+    def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
+        return masked_softmax(logits(state, params, candidates), candidates.is_allowed)
+
+    return lambda parts: SearchControl(init, weights, observe=observe)

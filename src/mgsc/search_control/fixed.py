@@ -1,0 +1,63 @@
+"""Fixed sampling strategies: uniform, and the privileged Avoid Terminal."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc.environments.tables import Tables
+from mgsc.errors import UserError
+from mgsc.search_control.base import Strategy, from_logits
+from mgsc.types import Array, Candidates, Params, PyTree
+
+
+def uniform() -> Strategy:
+    """Every allowed candidate is equally likely.
+
+    Source: Sutton 1990 (Dyna), with the states sampled rather than the pairs seen.
+    """
+
+    def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:
+        del state, params
+        return jnp.zeros(candidates.index.shape, jnp.result_type(float))
+
+    return from_logits(logits)
+
+
+def avoid_terminal(tables: Tables) -> Strategy:
+    """Uniform over the states from which no action reaches a terminal state in one step.
+
+    Privileged: it is told the true transitions. Where rewards change only at terminal states, as in
+    the mazes, these are the states whose model cannot be wrong.
+
+    Args:
+        tables: the environment's true tables [P, S, A, M]; a transition possible in any phase counts.
+
+    Raises:
+        UserError: no state is left, or there is no terminal state to avoid.
+
+    Source: Burega et al. 2024, the baseline of that name.
+    """
+    is_safe = jnp.asarray(never_terminates(tables))
+
+    def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:
+        del state, params
+        return jnp.where(is_safe[candidates.index], 0.0, -jnp.inf)
+
+    return from_logits(logits)
+
+
+def never_terminates(tables: Tables) -> NDArray[np.bool_]:
+    """[S] bool: non-terminal states from which no action can terminate in one step, in any phase.
+
+    Raises:
+        UserError: as ``avoid_terminal``.
+    """
+    if not tables.terminates.any():
+        raise UserError("avoid_terminal needs a terminal state to avoid; this problem continues for ever")
+    may_end = (tables.terminates & (tables.probability > 0)).any((0, 2, 3))
+    is_safe = ~may_end & ~tables.is_terminal
+    if not is_safe.any():
+        raise UserError("avoid_terminal has no state left: every state can terminate in one step")
+    return np.asarray(is_safe)

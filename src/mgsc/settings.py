@@ -1,0 +1,153 @@
+"""Settings: frozen dataclasses whose fields know their own limits.
+
+A field made by ``number`` may be traced: it can be swept without recompiling. ``size`` and ``choice``
+are static. ``check`` validates any such dataclass, nested ones too, before anything is computed;
+``with_settings`` applies ``key=value`` texts. Both name what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from mgsc.errors import UserError
+
+Settings = TypeVar("Settings")
+
+
+def number(default: float, low: float, high: float, help: str, *, above: bool = False) -> Any:
+    """A float setting in [low, high] (in (low, high] if ``above``); it may be traced and swept."""
+    return dataclasses.field(
+        default=default, metadata={"kind": "number", "low": low, "high": high, "above": above, "help": help}
+    )
+
+
+def size(default: int, low: int, high: int, help: str, *, traced: bool = False) -> Any:
+    """An int setting in [low, high]; ``traced`` ones can be swept without recompiling."""
+    return dataclasses.field(
+        default=default, metadata={"kind": "size", "low": low, "high": high, "traced": traced, "help": help}
+    )
+
+
+def choice(default: str, options: Sequence[str], help: str) -> Any:
+    """A setting that is one of a few words."""
+    return dataclasses.field(default=default, metadata={"kind": "choice", "options": tuple(options), "help": help})
+
+
+def switch(default: bool, help: str) -> Any:
+    """A setting that is true or false."""
+    return dataclasses.field(default=default, metadata={"kind": "switch", "help": help})
+
+
+def traced_fields(settings: Any) -> dict[str, float]:
+    """The values of the settings that may be traced, by name; this dataclass only, not nested ones."""
+    return {
+        field.name: getattr(settings, field.name)
+        for field in dataclasses.fields(settings)
+        if field.metadata.get("kind") == "number" or field.metadata.get("traced")
+    }
+
+
+def check(settings: Any, where: str = "") -> None:
+    """Validates every field of a settings dataclass, nested ones included.
+
+    Raises:
+        UserError: naming the setting, its value and what is allowed.
+    """
+    for field in dataclasses.fields(settings):
+        value, name = getattr(settings, field.name), where + field.name
+        if dataclasses.is_dataclass(value):
+            check(value, name + ".")
+        elif "kind" in field.metadata:
+            _check_value(name, value, field.metadata)
+
+
+def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
+    kind = rule["kind"]
+    if kind == "choice":
+        if value not in rule["options"]:
+            raise UserError(f"{name} is {value!r}: allowed are {', '.join(rule['options'])}")
+        return
+    if kind == "switch":
+        if not isinstance(value, bool):
+            raise UserError(f"{name} is {value!r}: allowed are true and false")
+        return
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_whole = kind == "number" or isinstance(value, int)
+    is_within = is_number and rule["low"] <= value <= rule["high"] and not (rule.get("above") and value == rule["low"])
+    if not (is_number and is_whole and math.isfinite(value) and is_within):
+        raise UserError(f"{name} is {value}: it must be {describe(rule)}")
+
+
+def describe(rule: Mapping[str, Any]) -> str:
+    """What a field's metadata allows, in words."""
+    if rule["kind"] == "choice":
+        return "one of " + ", ".join(rule["options"])
+    if rule["kind"] == "switch":
+        return "true or false"
+    noun = "a number" if rule["kind"] == "number" else "a whole number"
+    if rule["low"] == -math.inf and rule["high"] == math.inf:
+        return f"{noun}, and finite"
+    if rule["high"] == math.inf:
+        return f"{noun} {'above' if rule.get('above') else 'of at least'} {rule['low']}"
+    return f"{noun} in {'(' if rule.get('above') else '['}{rule['low']}, {rule['high']}]"
+
+
+def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """A copy with some settings changed; keys may be dotted, values may be texts.
+
+    Raises:
+        UserError: an unknown key (the nearest is suggested), or a text that is not of the field's kind.
+    """
+    for key, value in changes.items():
+        settings = _with_setting(settings, key.split("."), value, key)
+    return settings
+
+
+def _with_setting(settings: Any, path: list[str], value: Any, key: str) -> Any:
+    fields = {field.name: field for field in dataclasses.fields(settings)}
+    name = path[0]
+    if name not in fields or not (fields[name].metadata or dataclasses.is_dataclass(getattr(settings, name))):
+        known = [n for n, f in fields.items() if f.metadata or dataclasses.is_dataclass(getattr(settings, n))]
+        raise unknown("setting", key, known, name)
+    current = getattr(settings, name)
+    if dataclasses.is_dataclass(current):
+        if len(path) == 1:
+            raise UserError(
+                f"{key} is a group of settings: name one of {', '.join(f.name for f in dataclasses.fields(current))}"
+            )
+        changed = _with_setting(current, path[1:], value, key)
+    elif len(path) > 1:
+        raise UserError(f"{key}: {name} is a single setting and has no {path[1]!r}")
+    else:
+        changed = parse(value, fields[name].metadata, key) if isinstance(value, str) else value
+    return dataclasses.replace(settings, **{name: changed})
+
+
+def parse(text: str, rule: Mapping[str, Any], name: str) -> Any:
+    """The value a text stands for, by the field's metadata.
+
+    Raises:
+        UserError: the text is not of the field's kind.
+    """
+    try:
+        if rule["kind"] == "number":
+            return float(text)
+        if rule["kind"] == "size":
+            return int(text)
+        if rule["kind"] == "switch":
+            return {"true": True, "false": False}[text.lower()]
+    except (ValueError, KeyError):
+        raise UserError(f"{name} is {text!r}: it must be {describe(rule)}") from None
+    return text
+
+
+def unknown(kind: str, name: str, known: Iterable[str], looked_up: str | None = None) -> UserError:
+    """The error for a name nobody knows, with the nearest one and all that are known."""
+    names = sorted(known)
+    near = difflib.get_close_matches(looked_up or name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return UserError(f"unknown {kind} {name!r}{hint} (known: {', '.join(names)})")

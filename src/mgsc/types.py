@@ -1,0 +1,139 @@
+"""The few words every part of the package speaks: transitions, successors, candidates, queries.
+
+One legend of letters for all shapes, here and in every other docstring:
+
+======  =====================================================================
+letter  meaning
+======  =====================================================================
+S       states that can be listed
+A       actions
+M       successor slots kept for one state and action
+N       candidates search control chooses from
+K       planning updates per real step
+B       lanes: pairs of seed and settings that run side by side
+T       real steps
+P       phases of an environment that changes
+======  =====================================================================
+
+Units: rewards and values are in the environment's reward, probabilities are plain numbers,
+entropies are in nats, time is in environment steps, durations are in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+Array = jax.Array
+PyTree = Any
+"""Parameters, states and noise are arbitrary pytrees; static typing says nothing more of them."""
+
+
+class Transition(NamedTuple):
+    """One step of experience, real or imagined.
+
+    Attributes:
+        observation: what the agent saw; an int32 state index when states are listed.
+        action: int32 action taken.
+        reward: reward received.
+        discount: γ of the successor's value; 0 where the transition terminated, γ where the
+            episode went on or was merely truncated.
+        successor: the observation that followed.
+    """
+
+    observation: Array
+    action: Array
+    reward: Array
+    discount: Array
+    successor: Array
+
+
+class Successors(NamedTuple):
+    """All outcomes a model gives to one state and action; slots of probability 0 are padding.
+
+    Attributes:
+        probability: [M], sums to one.
+        reward: [M] mean reward of the slot.
+        discount: [M], 0 where the slot terminates.
+        observation: [M, ...] successor observations.
+    """
+
+    probability: Array
+    reward: Array
+    discount: Array
+    observation: Array
+
+
+class Params(NamedTuple):
+    """What a strategy may read of the agent: parameters of the values, and the model's state."""
+
+    values: PyTree
+    model: PyTree
+
+
+class Parts(NamedTuple):
+    """The agent's pure functions, as search control sees them.
+
+    Attributes:
+        q: ``(values, observation) -> [A]`` action values.
+        policy: ``(q [A]) -> [A]`` probabilities of the behaviour policy.
+        expect: ``(model, observation, action) -> Successors``.
+        predecessors: ``(model, observation) -> ...`` where the model offers it, else None.
+    """
+
+    q: Callable[[PyTree, Array], Array]
+    policy: Callable[[Array], Array]
+    expect: Callable[[PyTree, Array, Array], Successors]
+    predecessors: Callable[..., PyTree] | None = None
+
+
+class Candidates(NamedTuple):
+    """The states search control may choose from: all S of them, or a batch.
+
+    Attributes:
+        observation: [N, ...] what the values and the model are asked about.
+        index: [N] int32 names of the candidates, for strategies that keep a number per state.
+        is_allowed: [N] or [N, A] bool; what must never be queried (terminal states) is False.
+        log_density: [N] log-density the batch was drawn from, or None when all are listed.
+        action: [N] actions that belong to the candidates, or None when the policy chooses.
+    """
+
+    observation: Array
+    index: Array  # type: ignore[assignment]
+    is_allowed: Array
+    log_density: Array | None = None
+    action: Array | None = None
+
+
+class Query(NamedTuple):
+    """One question to the model.
+
+    Attributes:
+        observation: where the model is asked.
+        index: int32 name of the candidate.
+        action: the action to imagine, or None: the behaviour policy of the current values picks it.
+        reward_bonus: added to the imagined reward.
+        outcome: a stored real transition to apply *instead of* asking the model, or None.
+    """
+
+    observation: Array
+    index: Array  # type: ignore[assignment]
+    action: Array | None = None
+    reward_bonus: Array | float = 0.0
+    outcome: Transition | None = None
+
+
+class Backup(NamedTuple):
+    """An update that was made to the values.
+
+    Attributes:
+        index: int32 name of the candidate it was made at; −1 for the real transition's own update.
+        transition: what it learned from.
+        td_error: its error before the update.
+    """
+
+    index: Array  # type: ignore[assignment]
+    transition: Transition
+    td_error: Array

@@ -1,0 +1,197 @@
+"""A made-up result in the shape of the TMaze suite, for tests of what reads results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+from mgsc.experiments import store
+
+AGENTS = (
+    "no_planning",
+    "uniform",
+    "uniform_compute_matched",
+    "avoid_terminal",
+    "replay",
+    "meta_gradient",
+)
+PAIR = ("uniform", "meta_gradient")
+LEVELS = {
+    "no_planning": 0.020,
+    "uniform": 0.031,
+    "uniform_compute_matched": 0.033,
+    "avoid_terminal": 0.040,
+    "replay": 0.047,
+    "meta_gradient": 0.057,
+}
+OPTIMAL, UNCONSTRAINED = 0.081, 0.090
+CELLS = [(row, 4) for row in range(6, 0, -1)]
+CELLS += [(0, 4), (0, 3), (0, 2), (0, 1), (0, 0), (0, 5), (0, 6), (0, 7), (0, 8)]
+TERMINAL = (10, 14)
+WRONG = (9, 13)
+"""States beside the arms' ends, where a stale model errs in odd phases."""
+
+
+def manifest(
+    agents: tuple[str, ...] = AGENTS, num_seeds: int = 30, first_seed: int = 0, **shared: object
+) -> store.Manifest:
+    """A plan whose result `synthetic` could be."""
+    return store.Manifest(
+        suite="tmaze-fixed",
+        title="TMaze, fixed model",
+        settings={
+            "num_planning_updates": 5,
+            **shared,
+            "agents": {agent: {"step_size": 0.5} for agent in agents},
+        },
+        root_seed=7,
+        agents=agents,
+        seeds=tuple(range(first_seed, first_seed + num_seeds)),
+        versions={"mgsc": "0.1.0", "jax": "0.10.2", "python": "3.11.7"},
+    )
+
+
+def synthetic(
+    agents: tuple[str, ...] = AGENTS,
+    num_seeds: int = 30,
+    num_chunks: int = 200,
+    chunk: int = 250,
+    period: int | None = 2500,
+    first_seed: int = 0,
+    has_maze: bool = True,
+) -> xr.Dataset:
+    """A result that looks like learning: rewards fall after each switch and recover.
+
+    A seed's numbers depend on the seed and the agent only, so that results can be merged.
+    """
+    import xarray as xr
+
+    steps = chunk * np.arange(1, num_chunks + 1)
+    phase_of_chunk = (steps - chunk) // period if period else np.zeros_like(steps)
+    num_phases = int(phase_of_chunk[-1]) + 1
+    is_wrong = phase_of_chunk % 2 == 1
+    is_candidate = np.array([state not in TERMINAL for state in range(len(CELLS))])
+    wrong_state = np.zeros((num_phases, len(CELLS)), bool)
+    wrong_state[1::2, list(WRONG)] = True
+    seeds = np.arange(first_seed, first_seed + num_seeds)
+    runs = {agent: [_run(agent, int(seed), steps, phase_of_chunk, is_candidate) for seed in seeds] for agent in agents}
+    per_chunk = {
+        name: (
+            ("agent", "seed", "chunk") + (("state",) if name == "query_distribution" else ()),
+            np.array([[run[name] for run in runs[agent]] for agent in agents]),
+        )
+        for name in runs[agents[0]][0]
+    }
+    plans = np.array([agent != "no_planning" for agent in agents])
+    optimal = np.full(num_chunks, OPTIMAL * chunk, np.float32)
+    rows, columns = np.array(CELLS).T if has_maze else np.full((2, len(CELLS)), -1)
+    return xr.Dataset(
+        {
+            **per_chunk,
+            "uniform_wrong_mass": ("chunk", np.where(is_wrong, 2 / 13, 0).astype(np.float32)),
+            "wrong_state": (("phase", "state"), wrong_state),
+            "optimal_reward": ("chunk", optimal),
+            "unconstrained_reward": ("chunk", optimal * np.float32(UNCONSTRAINED / OPTIMAL)),
+            "model_queries": ("agent", np.where(plans, 5, 0).astype(np.float32)),
+            "expected_backups": ("agent", np.where(_learns(agents), 5, 0).astype(np.float32)),
+            "sampled_updates": ("agent", np.where(plans, 5, 0).astype(np.float32)),
+            "compile_seconds": ("agent", np.full(len(agents), 1.5, np.float32)),
+            "run_seconds": ("agent", np.full(len(agents), 0.01 * num_seeds, np.float32)),
+        },
+        coords={
+            "agent": list(agents),
+            "seed": seeds,
+            "step": ("chunk", steps),
+            "state_row": ("state", rows),
+            "state_column": ("state", columns),
+            "phase_of_chunk": ("chunk", phase_of_chunk),
+            "is_model_wrong": ("chunk", is_wrong),
+            "is_candidate": ("state", is_candidate),
+        },
+        attrs={
+            "suite": "tmaze-fixed",
+            "title": "TMaze, fixed model",
+            "format_version": 1,
+            "settings": json.dumps(manifest(agents, num_seeds).settings),
+            "versions": json.dumps(manifest(agents, num_seeds).versions),
+            "root_seed": 7,
+            "switch_steps": list(range(period, chunk * num_chunks, period)) if period else [],
+            "record_every": chunk,
+            "created": "2026-11-21T00:00:00+00:00",
+        },
+    )
+
+
+def small(agents: tuple[str, ...] = PAIR, num_seeds: int = 2, first_seed: int = 0) -> xr.Dataset:
+    """Two seeds of two agents."""
+    return synthetic(agents, num_seeds, num_chunks=4, period=500, first_seed=first_seed)
+
+
+def fill(directory: Path, dataset: xr.Dataset, plan: store.Manifest, **how: bool) -> xr.Dataset:
+    """Plans and publishes a result in one go."""
+    with store.create(directory, plan, **how) as folder:
+        return folder.publish(dataset)
+
+
+def _learns(agents: tuple[str, ...]) -> np.ndarray:
+    return np.array([agent == "meta_gradient" for agent in agents])
+
+
+def _run(
+    agent: str, seed: int, steps: np.ndarray, phases: np.ndarray, is_candidate: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The measures of one agent and seed, each [chunk] or [chunk, state]."""
+    random = np.random.default_rng([seed, *agent.encode()])
+    chunk = int(steps[0])
+    since = np.arange(len(steps)) - np.searchsorted(phases, phases)
+    level = LEVELS.get(agent, 0.03) * (1 + 0.03 * random.normal())
+    dip = np.where(phases > 0, np.exp(-since / 2.0), np.exp(-since / 4.0))
+    noise = 0.01 * random.normal(size=len(steps))
+    reward = chunk * (level * (1.15 - 1.6 * dip) + noise)
+    d = _query_distribution(agent, phases, since, is_candidate)
+    wrong = np.zeros_like(d)
+    wrong[np.ix_(phases % 2 == 1, WRONG)] = 1.0
+    error = wrong * 0.5
+    update = np.where(is_candidate, 0.02 + 0.1 * np.exp(-since / 3.0)[:, None], 0.0)
+    has_d = agent != "no_planning"
+    nothing = np.full(len(steps), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = -np.where(d > 0, d * np.log(d), 0.0).sum(1)
+    measures = {
+        "query_distribution": d,
+        "entropy": entropy,
+        "wrong_mass": (d * wrong).sum(1),
+        "weighted_error": (d * error).sum(1),
+        "redundant_mass": 0.2 * entropy / np.log(13),
+        "weighted_update": (d * update).sum(1) * (2 - entropy / np.log(13)),
+    }
+    uniform = {
+        "uniform_error": error[:, is_candidate].mean(1),
+        "uniform_redundant_mass": np.full(len(steps), 0.2),
+        "uniform_update": update[:, is_candidate].mean(1),
+    }
+    run = {name: values if has_d else np.full_like(values, np.nan) for name, values in measures.items()}
+    meta_loss = 0.01 * np.exp(-since / 3.0) if agent == "meta_gradient" else nothing
+    run = {name: values.astype(np.float32) for name, values in (run | uniform).items()}
+    return {"reward": reward, "meta_loss": meta_loss.astype(np.float32), **run}
+
+
+def _query_distribution(agent: str, phases: np.ndarray, since: np.ndarray, is_candidate: np.ndarray) -> np.ndarray:
+    logits = np.zeros((len(phases), len(CELLS)))
+    if agent == "avoid_terminal":
+        logits[:, list(WRONG)] = -np.inf
+    if agent == "meta_gradient":
+        trained = 1 - np.exp(-np.arange(len(phases)) / 20)
+        side = np.where(phases % 2 == 1, -1.0, 1.0) * (1 - 2 * np.exp(-since / 1.5))
+        along = np.array([column - 4 for _, column in CELLS]) / 4
+        logits += trained[:, None] * 2.0 * side[:, None] * along
+        logits[:, list(WRONG)] -= 4.0 * trained[:, None]
+    logits[:, ~is_candidate] = -np.inf
+    weights = np.exp(logits - logits.max(1, keepdims=True))
+    return weights / weights.sum(1, keepdims=True)

@@ -1,0 +1,216 @@
+"""Figures: what they show, that equal results give equal files, and results of odd shapes."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PatchCollection, PathCollection, QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from tests.experiments.synthetic import AGENTS, CELLS, OPTIMAL, TERMINAL, WRONG, synthetic
+
+from mgsc.errors import UserError
+from mgsc.experiments.figures import (
+    distribution_maze,
+    distribution_through_time,
+    draw_figures,
+    reward_through_time,
+    total_reward,
+    write_figures,
+)
+from mgsc.experiments.figures.distribution import shown_agent
+from mgsc.experiments.figures.style import jitter, styles
+
+NAMES = ["total_reward", "reward_through_time", "distribution_maze", "distribution_through_time"]
+
+
+@pytest.fixture(scope="module")
+def dataset() -> xr.Dataset:
+    """Six agents, four seeds, four switches."""
+    return synthetic(num_seeds=4, num_chunks=50)
+
+
+def lay_out(figure: Figure) -> Figure:
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    return figure
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def test_files_are_written_whole_and_equal_results_give_equal_files(dataset: xr.Dataset, tmp_path: Path) -> None:
+    paths = write_figures(dataset, tmp_path / "new" / "figures")
+    assert [path.name for path in paths] == [f"{n}.{e}" for n in NAMES for e in ("pdf", "png")]
+    assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
+    again = write_figures(dataset.copy(deep=True), tmp_path / "again")
+    for first, second in zip(paths, again, strict=True):
+        contents = first.read_bytes()
+        assert contents == second.read_bytes(), f"{first.name} differs from run to run"
+        if first.suffix == ".png":
+            assert contents.startswith(b"\x89PNG\r\n\x1a\n")
+            assert contents.endswith(b"IEND\xaeB`\x82")
+        else:
+            assert contents.startswith(b"%PDF")
+            assert contents.endswith(b"%%EOF\n")
+            assert b"CreationDate" not in contents
+            fonts = set(re.findall(rb"/Subtype /(Type3|Type42|TrueType|CIDFontType2)", contents))
+            assert fonts, "text is text"
+            assert b"Type3" not in fonts, "journals refuse Type 3 fonts"
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(dataset: xr.Dataset, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write figures to"):
+        write_figures(dataset, tmp_path / "file")
+
+
+# --- what they show --------------------------------------------------------------------------
+
+
+def test_total_reward_shows_every_seed_the_mean_and_the_optimum(dataset: xr.Dataset) -> None:
+    axes = lay_out(total_reward(dataset)).axes[0]
+    clouds = [c for c in axes.collections if isinstance(c, PathCollection)]
+    shown = np.concatenate([cloud.get_offsets()[:, 0] for cloud in clouds])
+    totals = dataset.reward.sum("chunk")
+    for total in (*totals.values.ravel(), *totals.mean("seed").values):
+        assert np.isclose(shown, total).any()
+    assert len(shown) == totals.size + len(AGENTS)
+    lines = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"]
+    assert lines == [pytest.approx(OPTIMAL * 12_500)]
+    assert any("best ε-soft policy: 1,012" in text.get_text() for text in axes.texts)
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(AGENTS)
+
+
+def test_reward_through_time_shows_means_switches_and_wrong_phases(dataset: xr.Dataset) -> None:
+    top, right, wrong = lay_out(reward_through_time(dataset)).axes
+    curves = {tuple(line.get_ydata()) for line in top.lines if len(line.get_ydata()) == 50}
+    means = (dataset.reward / 250).mean("seed")
+    for agent in AGENTS:
+        assert any(np.allclose(curve, means.sel(agent=agent)) for curve in curves)
+    vertical = sorted(x[0] for x in (li.get_xdata() for li in top.lines) if x[0] == x[-1])
+    assert vertical == dataset.attrs["switch_steps"] == [2500, 5000, 7500, 10000]
+    shaded = sorted(patch.get_x() for patch in top.patches if isinstance(patch, Rectangle))
+    assert shaded == [2500, 7500]
+    # after a switch: phases 2 and 4 are right, 1 and 3 wrong; the first stretch follows none
+    assert right.get_title(loc="left") == "model right: mean of 2 phases"
+    assert wrong.get_title(loc="left") == "model wrong: mean of 2 phases"
+    aligned = (dataset.reward.sel(agent="uniform") / 250).mean("seed").values
+    expected = (aligned[20:30] + aligned[40:50]) / 2
+    assert any(np.allclose(line.get_ydata(), expected) for line in right.lines[:9])
+
+
+def test_the_maze_shows_d_just_before_and_after_switches(dataset: xr.Dataset) -> None:
+    figure = lay_out(distribution_maze(dataset, "meta_gradient"))
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    titles = [axes.get_title().replace("\n", " ") for axes in panels]
+    assert titles == [
+        "steps 2,250–2,500 model right",
+        "steps 7,250–7,500 model right",
+        "steps 9,750–10,000 model wrong",
+        "steps 2,500–2,750 model wrong",
+        "steps 7,500–7,750 model wrong",
+        "steps 10,000–10,250 model right",
+    ]
+    d = dataset.query_distribution.sel(agent="meta_gradient").mean("seed").values
+    candidates = [state for state in range(len(CELLS)) if state not in TERMINAL]
+    scales = set()
+    for axes, chunk in zip(panels, [9, 29, 39, 10, 30, 40], strict=True):
+        (cells,) = [c for c in axes.collections if isinstance(c, PatchCollection)]
+        assert np.asarray(cells.get_array()) == pytest.approx(d[chunk, candidates])
+        scales.add(cells.get_clim())
+        hatched = [patch.get_xy() for patch in axes.patches if patch.get_hatch()]
+        assert hatched == [(CELLS[s][1] - 0.5, CELLS[s][0] - 0.5) for s in TERMINAL]
+        outlined = len(axes.patches) - len(hatched)
+        assert outlined == (len(WRONG) if "wrong" in axes.get_title() else 0)
+    assert len(scales) == 1, "one colour scale"
+
+
+def test_the_image_shows_every_chunk_in_the_mazes_order(dataset: xr.Dataset) -> None:
+    axes = lay_out(distribution_through_time(dataset, "meta_gradient")).axes[0]
+    (mesh,) = [c for c in axes.collections if isinstance(c, QuadMesh)]
+    places = sorted(cell for state, cell in enumerate(CELLS) if state not in TERMINAL)
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels == [str(place) for place in places]
+    d = dataset.query_distribution.sel(agent="meta_gradient").mean("seed").values
+    expected = np.array([d[:, CELLS.index(place)] for place in places])
+    assert np.asarray(mesh.get_array()).reshape(expected.shape) == pytest.approx(expected)
+    # two wrong states in each of two wrong phases
+    assert len(axes.patches) == 4
+    assert {patch.get_width() for patch in axes.patches} == {2500.0}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_overlaps_or_is_cut_off(dataset: xr.Dataset, name: str) -> None:
+    figure = lay_out(draw_figures(dataset)[name]())
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    renderer = canvas.get_renderer()
+    panels = [axes.get_tightbbox(renderer) for axes in figure.axes]
+    others = [legend.get_window_extent(renderer) for legend in figure.legends]
+    assert figure._suptitle is not None
+    others.append(figure._suptitle.get_window_extent(renderer))
+    for box in (*panels, *others):
+        assert box.x0 >= -1
+        assert box.y0 >= -1
+        assert box.x1 <= figure.bbox.x1 + 1
+        assert box.y1 <= figure.bbox.y1 + 1
+    for one, two in itertools.combinations([*panels, *others], 2):
+        assert not one.shrunk(0.98, 0.98).overlaps(two.shrunk(0.98, 0.98))
+
+
+# --- results of other shapes -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "names"),
+    [
+        ({"num_seeds": 1}, NAMES),
+        ({"period": None}, NAMES),
+        ({"num_chunks": 1, "period": None}, NAMES),
+        ({"num_chunks": 11}, NAMES),
+        ({"has_maze": False}, [*NAMES[:2], NAMES[3]]),
+        ({"agents": ("no_planning", "uniform")}, NAMES),
+        ({"agents": ("no_planning",)}, NAMES[:2]),
+        ({"agents": tuple(f"agent number {i}" for i in range(15))}, NAMES),
+    ],
+)
+def test_odd_results_have_their_figures(shape: dict[str, object], names: list[str]) -> None:
+    """One seed, no switches, one chunk, no maze, no MGSC, nobody who plans, many agents."""
+    figures = draw_figures(synthetic(**({"num_seeds": 2, "num_chunks": 40} | shape)))
+    assert list(figures) == names
+    for draw in figures.values():
+        lay_out(draw())
+
+
+def test_whose_distribution_is_shown(dataset: xr.Dataset) -> None:
+    assert shown_agent(dataset) == "meta_gradient"
+    assert shown_agent(dataset, "replay") == "replay"
+    assert shown_agent(dataset.isel(agent=slice(0, 3))) == "uniform_compute_matched"
+    assert shown_agent(dataset.isel(agent=[0])) is None
+    with pytest.raises(UserError, match="did you mean 'uniform'"):
+        draw_figures(dataset, "unifrom")
+    with pytest.raises(UserError, match="no_planning has no search-control distribution"):
+        draw_figures(dataset, "no_planning")
+
+
+def test_agents_are_told_apart_without_colour() -> None:
+    names = [*(f"agent {i}" for i in range(40)), "meta_gradient"]
+    found = styles(names)
+    assert len({(style.marker, str(style.dashes)) for style in found.values()}) == len(names)
+    assert len({styles(AGENTS)[agent].colour for agent in AGENTS}) == len(AGENTS)
+
+
+def test_jitter_is_even_and_always_the_same() -> None:
+    for n in (1, 7, 30):
+        heights = jitter(n)
+        assert (heights == jitter(n)).all()
+        assert np.abs(heights).max() < 0.5
+        gaps = np.diff(np.sort(heights))
+        assert gaps.size == 0 or gaps.min() > 0.35 / n

@@ -1,0 +1,270 @@
+"""The one table of strategies that every shared promise is tested over, and a cheap way to run a row.
+
+Every row of ``STRATEGIES`` is in it without being named, so that a new strategy is tested by being
+there; so is every variant of ``meta_gradient``. ``run`` compiles each row once per process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from mgsc import dyna
+from mgsc.dyna import Dyna, DynaState, StepNoise
+from mgsc.environments import TMazeSettings
+from mgsc.experiments.problem import Problem, build_agent, build_problem, replace_numbers
+from mgsc.experiments.program import run_key, traced_numbers
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.suites import AgentSettings, Suite
+from mgsc.search_control import SearchControl, meta_gradient
+from mgsc.settings import traced_fields
+from mgsc.types import Array, Backup, Parts, PyTree, Transition
+
+QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+"""A third of the compile time, at the price of a slower program: for programs that run a few steps."""
+
+NUM_STEPS = 120
+SEED = 7
+"""A run that ends several episodes."""
+BUDGET = 3
+WINDOW = 7
+"""Window of ``replay``: short, so that transitions leave it during the run."""
+
+SUITE = Suite(
+    "a small maze in which everything happens within a few dozen steps",
+    TMazeSettings(stem=2, arm=2, switch_every=40, step_limit=25),
+    steps=NUM_STEPS,
+    record_every=40,
+    measure_every=8,
+    planning_updates=BUDGET,
+)
+PROBLEM = build_problem(SUITE)
+NUM_STATES = 7
+"""L 1 2 3 R along the bar, then two cells of stem."""
+IS_TERMINAL = np.array([True, False, False, False, True, False, False])
+BESIDE_A_GOAL = (1, 3)
+"""States that avoid_terminal must avoid."""
+
+
+class Variant(NamedTuple):
+    """A row: a strategy with some of its options changed."""
+
+    strategy: str
+    options: dict[str, Any]
+
+    @property
+    def agent(self) -> AgentSettings:
+        row = STRATEGIES[self.strategy]
+        options = dict(self.options, window=WINDOW) if self.strategy == "replay" else self.options
+        return AgentSettings(self.strategy, options=row.settings(**options))
+
+    @property
+    def plans(self) -> bool:
+        return STRATEGIES[self.strategy].plans
+
+    @property
+    def program(self) -> tuple[Any, ...]:
+        """What decides the compiled program: rows that differ in traced numbers only share it."""
+        numbers = traced_fields(self.agent.options)
+        words = {k: v for k, v in self.options.items() if k not in numbers}
+        return (self.strategy, *sorted(words.items()))
+
+
+VARIANTS = {name: Variant(name, {}) for name in STRATEGIES} | {
+    f"meta_gradient, {name}": Variant("meta_gradient", options)
+    for name, options in {
+        "single": {"form": "single"},
+        "unrolled": {"form": "unrolled"},
+        "saturating": {"form": "saturating"},
+        "current": {"target": "current"},
+        "model first": {"order": "model_first"},
+        "entropy bonus": {"entropy_bonus": 0.01},
+        "relative bonus": {"entropy_bonus": 0.01, "entropy_unit": "relative"},
+        "sgd": {"optimizer": "sgd", "meta_step_size": 10.0},
+        "temperature": {"temperature": 0.5},
+    }.items()
+}
+PLANNING = [name for name, variant in VARIANTS.items() if variant.plans]
+META_GRADIENT = [name for name in VARIANTS if name.startswith("meta_gradient")]
+
+
+class Heard(NamedTuple):
+    """What the spy heard of the planning updates of a step; −1 where none was made."""
+
+    inner: PyTree
+    count: Array
+    index: Array
+    transition: Transition
+
+
+def spied(control: SearchControl) -> SearchControl:
+    """The same strategy, writing down every backup of the planning loop."""
+
+    def init(key: Array, candidates: Any) -> Heard:
+        nothing = jnp.full(BUDGET, -1)
+        zeros = jnp.zeros(BUDGET)
+        blank = Transition(nothing, nothing, zeros, zeros, nothing)
+        return Heard(control.init(key, candidates), jnp.array(0), nothing, blank)
+
+    def observe(state: Heard, *rest: Any) -> tuple[Heard, dict[str, Array]]:
+        inner, info = state.inner, {}
+        if control.observe is not None:
+            inner, info = control.observe(inner, *rest)
+        return state._replace(inner=inner, count=jnp.array(0), index=jnp.full(BUDGET, -1)), info
+
+    def after_backup(state: Heard, params: Any, backup: Backup) -> Heard:
+        inner = state.inner
+        if control.after_backup is not None:
+            inner = control.after_backup(inner, params, backup)
+        noted = jax.tree.map(
+            lambda all_of_it, new: all_of_it.at[state.count].set(new),
+            state.transition,
+            backup.transition,
+        )
+        return Heard(inner, state.count + 1, state.index.at[state.count].set(backup.index), noted)
+
+    def propose(noise: Any, state: Heard, *rest: Any) -> Any:
+        return control.propose(noise, state.inner, *rest)
+
+    return control._replace(
+        init=init,
+        observe=observe,
+        after_backup=after_backup,
+        weights=lambda state, *rest: control.weights(state.inner, *rest),
+        propose=None if control.propose is None else propose,
+    )
+
+
+class Trajectory(NamedTuple):
+    """What a run went through, each with a leading axis of steps; the state is that after the step."""
+
+    transition: Transition
+    weights: Array | None
+    search: dict[str, Array]
+    noise: StepNoise
+    state: DynaState
+
+    @property
+    def query(self) -> Array:
+        """[T, K] index of every query."""
+        return self.state.search.index
+
+    @property
+    def planned(self) -> Transition:
+        """[T, K] what each planning update learned from."""
+        return self.state.search.transition
+
+    @property
+    def values(self) -> Array:
+        """[T, S, A] values."""
+        return self.state.values
+
+
+def numbers_of(variant: Variant) -> dict[str, float]:
+    """Every number of a row that may be traced, and some that this module adds."""
+    shared = {"epsilon": 0.3, "discount": 0.9, "reward_scale": 1.0}
+    own = traced_numbers(SUITE, variant.agent)
+    return {**own, **shared, "planning_updates": BUDGET}
+
+
+def scaled(problem: Problem, scale: Array | float) -> Problem:
+    """The problem with all rewards, true and believed, multiplied."""
+    params = problem.environment_params
+    return problem._replace(
+        environment_params=params._replace(reward=params.reward * scale),
+        model_tables=problem.model_tables._replace(reward=problem.model_tables.reward * scale),
+    )
+
+
+def build(variant: Variant, numbers: dict[str, Any]) -> Dyna:
+    """The agent of a row, by the experiments' own assembly; the numbers may be tracers."""
+    own = dict(numbers)
+    shared = {name: own.pop(name) for name in ("epsilon", "discount", "reward_scale")}
+    suite = dataclasses.replace(SUITE, epsilon=shared["epsilon"], discount=shared["discount"])
+    problem = scaled(PROBLEM, shared["reward_scale"])
+    agent = replace_numbers(variant.agent, own)
+    if variant.options.get("form") == "unrolled":
+        return _unrolled(suite, agent, problem)
+    return build_agent(suite, agent, problem)
+
+
+def _unrolled(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
+    """``build_agent`` cannot: it traces K, and this form needs it at compile time."""
+    scaled_form = dataclasses.replace(agent, options=dataclasses.replace(agent.options, form="scaled"))
+    built = build_agent(suite, scaled_form, problem)
+    strategy = meta_gradient(
+        optax.adam(agent.options.meta_step_size),
+        step_size=agent.step_size,
+        planning_updates=BUDGET,
+        form="unrolled",
+        method="automatic",
+    )
+    parts = Parts(built.values.apply, built.policy.probabilities, built.model.expect)
+    return built._replace(search_control=strategy(parts))
+
+
+def step_by_step(agent: Dyna) -> Callable[[DynaState, StepNoise], tuple[DynaState, Trajectory]]:
+    """One real step of the spied-on agent, to be scanned or called."""
+    agent = agent._replace(search_control=spied(agent.search_control))
+
+    def step(state: DynaState, noise: StepNoise) -> tuple[DynaState, Trajectory]:
+        state, info = dyna.real_step(agent, state, noise)
+        return state, Trajectory(*info, noise, state)
+
+    return step
+
+
+def trajectory(agent: Dyna, seed: Array | int, num_steps: int) -> Trajectory:
+    """A whole run, keeping everything: a loop of the public functions only."""
+    key = run_key(0, seed)
+    noise = dyna.draw_noise(agent, key, jnp.arange(num_steps))
+    begun = dyna.init(agent._replace(search_control=spied(agent.search_control)), key)
+    return lax.scan(step_by_step(agent), begun, noise)[1]
+
+
+TRACES: dict[tuple[Any, ...], int] = {}
+"""How often each program was traced in this process."""
+
+_PROGRAMS: dict[tuple[Any, ...], Any] = {}
+
+
+def _compiled(variant: Variant) -> Any:
+    if variant.program in _PROGRAMS:
+        return _PROGRAMS[variant.program]
+
+    def whole_run(seed: Array, numbers: dict[str, Array]) -> Trajectory:
+        TRACES[variant.program] = TRACES.get(variant.program, 0) + 1
+        return trajectory(build(variant, numbers), seed, NUM_STEPS)
+
+    _PROGRAMS[variant.program] = jax.jit(whole_run, compiler_options=QUICK_COMPILE)
+    return _PROGRAMS[variant.program]
+
+
+def arrays_of(numbers: dict[str, float]) -> dict[str, Array]:
+    """Strongly typed scalars: Python numbers would be traced as another type."""
+    return {
+        name: jnp.asarray(value, jnp.int32 if isinstance(value, int) else jnp.float32)
+        for name, value in numbers.items()
+    }
+
+
+@functools.cache
+def _run(name: str, seed: int, changes: tuple[tuple[str, float], ...]) -> Trajectory:
+    variant = VARIANTS[name]
+    numbers = numbers_of(variant) | dict(changes)
+    assert set(numbers) == set(numbers_of(variant))
+    seen = _compiled(variant)(jnp.uint32(seed), arrays_of(numbers))
+    return jax.tree.map(np.asarray, seen)
+
+
+def run(name: str, seed: int = SEED, **changes: float) -> Trajectory:
+    """A run of a row of the table as NumPy arrays; compiled once, remembered."""
+    return _run(name, seed, tuple(sorted(changes.items())))
