@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from mgsc.errors import UserError
+
+COMMANDS = ("list", "run", "tune", "reproduce", "compare", "figures", "merge", "bench")
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -22,6 +25,11 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
+        found = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
+        if found:
+            from mgsc.settings import unknown
+
+            raise unknown("command", found[1], COMMANDS)
         raise UserError(f"{message} (see {self.prog} --help)")
 
 
@@ -182,6 +190,8 @@ def _tune(options: argparse.Namespace) -> int:
     protocol = tuning.Protocol(
         options.configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed
     )
+    suites.check_suite(suite)
+    protocol.check()
     out = options.out or os.path.join("results", f"{options.suite}-sweep.json")
     tuning.check_can_write(out)
     from mgsc.experiments.display import display

@@ -88,7 +88,7 @@ def _read_cells(text: str, goals: Mapping[str, Sequence[float]]) -> dict[tuple[i
     if letters.count(START) != 1:
         raise UserError(f"a map needs exactly one start 'S', this one has {letters.count(START)}")
     for letter in goals:
-        if letter in (FLOOR, START) or letter in WALLS or len(letter) != 1:
+        if len(letter) != 1 or not letter.isupper() or letter == START:
             raise UserError(f"{letter!r} cannot name a goal: use one capital letter other than 'S'")
         if letter not in letters:
             raise UserError(f"goal {letter!r} has rewards but is not on the map")

@@ -126,6 +126,22 @@ def reachable(tables: Tables) -> NDArray[np.bool_]:
         seen = grown
 
 
+def steps_to_goal(tables: Tables) -> int:
+    """Fewest steps in which some policy can come from a start state to a terminating transition.
+
+    Raises:
+        UserError: none can.
+    """
+    seen = tables.start > 0
+    for steps in range(1, len(seen) + 1):
+        possible = (tables.probability > 0) & seen[None, :, None, None]
+        if (possible & tables.terminates).any():
+            return steps
+        seen = seen.copy()
+        seen[tables.successor[possible]] = True
+    raise UserError("no goal can be reached from the start")
+
+
 def mean_of_phases(tables: Tables) -> Tables:
     """One phase with the mean rewards of all: what a model that averages over time would believe.
 

@@ -10,7 +10,7 @@ import numpy as np
 from mgsc.environments.base import Environment, Step
 from mgsc.environments.tables import Tables
 from mgsc.noise import uniforms
-from mgsc.sampling import index_from_cumulative
+from mgsc.sampling import index_from_cumulative, lookup
 from mgsc.types import Array, PyTree
 
 NO_LIMIT = np.iinfo(np.int32).max
@@ -82,11 +82,11 @@ def _step(noise: PyTree, state: TabularState, action: Array, params: TabularPara
     phase = (state.clock // params.switch_every) % params.cumulative.shape[0]
     _, num_states, num_actions, num_slots = params.cumulative.shape
     triple = (phase * num_states + state.position) * num_actions + action
-    cumulative = params.cumulative.reshape(-1, num_slots)[triple]
+    cumulative = lookup(params.cumulative.reshape(-1, num_slots), triple)
     # One number addresses a slot, as in ``models.fixed``.
     entry = triple * num_slots + index_from_cumulative(noise, cumulative)
-    successor = params.successor.ravel()[entry]
-    terminated = params.terminates.ravel()[entry]
+    successor = lookup(params.successor.ravel(), entry)
+    terminated = lookup(params.terminates.ravel(), entry)
     after = TabularState(successor, state.clock + 1, state.episode_step + 1)
     truncated = ~terminated & (after.episode_step >= params.step_limit)
-    return Step(after, successor, params.reward.ravel()[entry], terminated, truncated)
+    return Step(after, successor, lookup(params.reward.ravel(), entry), terminated, truncated)

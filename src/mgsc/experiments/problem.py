@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from mgsc import models, values
 from mgsc.dyna import Dyna, assemble
 from mgsc.environments import Environment, Maze, Tables, TabularParams, tabular, tmaze
-from mgsc.environments.tables import mean_of_phases
+from mgsc.environments.tables import mean_of_phases, steps_to_goal
 from mgsc.environments.tabular import NO_LIMIT
+from mgsc.errors import UserError
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.policies import epsilon_greedy
 from mgsc.types import Candidates
@@ -56,10 +57,13 @@ def build_problem(suite: Suite) -> Problem:
     """Builds the tables and the environment of a suite.
 
     Raises:
-        UserError: the maze is impossible.
+        UserError: the maze is impossible, or its goals cannot be reached within the step limit.
     """
     maze = tmaze(suite.environment)
     tables = maze.tables
+    limit, nearest = suite.environment.step_limit, steps_to_goal(tables)
+    if 0 < limit < nearest:
+        raise UserError(f"environment.step_limit is {limit}, but the nearest goal is {nearest} steps from the start")
     environment, params = tabular(
         tables,
         switch_every=suite.environment.switch_every,

@@ -95,14 +95,25 @@ def run_suite(
     check_suite(suite)
     seeds.check()
     plan = _manifest(name, suite, seeds)
-    if out is None:
-        return _run(suite, plan, seeds.numbers, None, progress or Progress())
+    problem = _checked_problem(suite)
     from mgsc.experiments import store
 
+    if out is None:
+        return store.label(_run(suite, problem, plan, seeds.numbers, None, progress or Progress()), plan)
     with store.create(out, plan, overwrite=overwrite, resume=resume, append=append) as folder:
         if folder.is_complete:
             return store.open_result(out)
-        return folder.publish(_run(suite, plan, folder.seeds_to_run, folder, progress or Progress()))
+        return folder.publish(_run(suite, problem, plan, folder.seeds_to_run, folder, progress or Progress()))
+
+
+def _checked_problem(suite: Suite) -> Problem:
+    """The suite's problem, after building every agent once: what is impossible is refused here."""
+    from mgsc.experiments.problem import build_agent, build_problem
+
+    problem = build_problem(suite)
+    for agent in suite.agents.values():
+        build_agent(suite, agent, problem)
+    return problem
 
 
 def _manifest(name: str, suite: Suite, seeds: Seeds) -> Manifest:
@@ -131,12 +142,15 @@ def versions() -> dict[str, str]:
 
 
 def _run(
-    suite: Suite, plan: Manifest, seeds: Sequence[int], folder: ResultFolder | None, progress: Progress
+    suite: Suite,
+    problem: Problem,
+    plan: Manifest,
+    seeds: Sequence[int],
+    folder: ResultFolder | None,
+    progress: Progress,
 ) -> xr.Dataset:
-    from mgsc.experiments.problem import build_problem
     from mgsc.experiments.program import Program
 
-    problem = build_problem(suite)
     programs = {name: Program(suite, agent, problem, plan.root_seed) for name, agent in suite.agents.items()}
     results: dict[str, Arrays] = {}
     with compiled_ahead(programs, lambda name: len(_missing(name, seeds, folder)), progress) as ready:

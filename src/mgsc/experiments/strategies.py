@@ -152,7 +152,8 @@ STRATEGIES: Mapping[str, StrategyRow] = {
         ReplaySettings,
         _replay,
         queries_model=False,
-        space={"window": Range(10, REPLAY_CAPACITY)},
+        tunes_updates=False,
+        space={"window": Range(50, 2000)},
     ),
     "meta_gradient": StrategyRow(
         "MGSC: a softmax over states tuned by the meta-gradient",

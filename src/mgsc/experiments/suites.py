@@ -128,7 +128,7 @@ def _change_agent(agent: AgentSettings, key: str, value: Any) -> AgentSettings:
     own = {field.name for field in dataclasses.fields(agent.options)}
     if key.partition(".")[0] in own:
         key = "options." + key
-    elif key not in {field.name for field in dataclasses.fields(agent)}:
+    elif key.partition(".")[0] not in {field.name for field in dataclasses.fields(agent)}:
         raise unknown("setting", key, [*own, *(f.name for f in dataclasses.fields(agent) if f.metadata)])
     return with_settings(agent, {key: value})
 

@@ -73,8 +73,9 @@ def space_of(suite: Suite, agent: AgentSettings) -> dict[str, Range]:
     """What is searched for an agent: step size, K where it plans, and its strategy's own settings."""
     row = STRATEGIES[agent.strategy]
     space: dict[str, Range] = {"step_size": STEP_SIZES}
-    if row.plans and row.tunes_updates:
-        space["planning_updates"] = Range(1, suite.planning_updates + agent.extra_updates, is_bounded=True)
+    # A compute-matched rival is there to spend its extra updates: its K is not searched.
+    if row.plans and row.tunes_updates and not agent.extra_updates:
+        space["planning_updates"] = Range(1, suite.planning_updates, is_bounded=True)
     return {**space, **row.space}
 
 

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from mgsc.meta_gradient.forms import Form, check_choice
-from mgsc.sampling import FEW, largest
+from mgsc.sampling import FEW, largest, lookup, pick
 from mgsc.types import Array, Params, Parts, Transition
 
 TABLE_FORMS: tuple[Form, ...] = ("scaled", "single", "saturating")
@@ -76,12 +76,12 @@ def visited_gradient(
     state, action = jnp.asarray(transition.observation), jnp.asarray(transition.action)
     successor = jnp.asarray(transition.successor)
     errors_there, errors_next = _expected_errors(parts, params, state, action, successor)
-    row, next_row = _at(table, state), _at(table, successor)
-    probability = _pick(parts.policy(row), action)
-    rate, slope = _rate_and_slope(_at(weights, state) * probability, step_size, planning_updates, form)
-    visits = _at(weights, successor) * parts.policy(next_row)
+    row, next_row = lookup(table, state), lookup(table, successor)
+    probability = pick(parts.policy(row), action)
+    rate, slope = _rate_and_slope(lookup(weights, state) * probability, step_size, planning_updates, form)
+    visits = lookup(weights, successor) * parts.policy(next_row)
     next_rate, _ = _rate_and_slope(visits, step_size, planning_updates, form)
-    planned = _pick(row, action) + rate * errors_there
+    planned = pick(row, action) + rate * errors_there
     # A terminal successor is never queried; whatever the model says of it leaves no trace.
     planned_next = next_row + jnp.where(visits > 0, next_rate * errors_next, 0)
     td_error = transition.reward + transition.discount * largest(planned_next) - planned
@@ -116,19 +116,9 @@ def _expected_errors(
     states = jnp.append(state, jnp.broadcast_to(successor, (num_actions,)))
     actions = jnp.append(action, jnp.arange(num_actions))
     answers = jax.vmap(parts.expect, (None, 0, 0))(params.model, states, actions)
-    bootstraps = largest(_at(table, answers.observation))
+    bootstraps = largest(lookup(table, answers.observation))
     goals = _total(answers.probability * (answers.reward + answers.discount * bootstraps))
-    return goals[0] - _pick(_at(table, state), action), goals[1:] - _at(table, successor)
-
-
-def _at(array: Array, index: Array) -> Array:
-    """``array[index]`` without the checks for indices outside or negative, which cost kernels."""
-    return array.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
-
-
-def _pick(row: Array, action: Array) -> Array:
-    """``row[action]`` [A] as a selection, which fuses where a gather would not."""
-    return _total(jnp.where(jnp.arange(row.shape[-1]) == action, row, 0))
+    return goals[0] - pick(lookup(table, state), action), goals[1:] - lookup(table, successor)
 
 
 def _total(values: Array) -> Array:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from mgsc.environments.tables import Tables
 from mgsc.models.base import Model
 from mgsc.noise import uniforms
-from mgsc.sampling import index_from_cumulative
+from mgsc.sampling import index_from_cumulative, lookup
 from mgsc.types import Array, PyTree, Successors, Transition
 
 
@@ -30,18 +30,23 @@ def fixed(tables: Tables, discount: Array | float) -> Model:
         del state
         pair = observation * num_actions + action
         # One number addresses a slot: indices of several parts would have to be put together first.
-        entry = pair * num_slots + index_from_cumulative(noise, cumulative[pair])
+        entry = pair * num_slots + index_from_cumulative(noise, lookup(cumulative, pair))
         return Transition(
             observation,
             action,
-            reward.ravel()[entry],
-            discount * survives.ravel()[entry],
-            successor.ravel()[entry],
+            lookup(reward.ravel(), entry),
+            discount * lookup(survives.ravel(), entry),
+            lookup(successor.ravel(), entry),
         )
 
     def expect(state: PyTree, observation: Array, action: Array) -> Successors:
         del state
         pair = observation * num_actions + action
-        return Successors(probability[pair], reward[pair], discount * survives[pair], successor[pair])
+        return Successors(
+            lookup(probability, pair),
+            lookup(reward, pair),
+            discount * lookup(survives, pair),
+            lookup(successor, pair),
+        )
 
     return Model(tuple, uniforms, sample, expect)

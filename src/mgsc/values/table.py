@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from mgsc.sampling import lookup
 from mgsc.types import Array
 from mgsc.values.base import ValueFunction
 
@@ -22,7 +23,7 @@ def table(num_states: int, num_actions: int, initial_value: Array | float = 0.0)
         return jnp.full((num_states, num_actions), initial_value, jnp.result_type(float))
 
     def apply(values: Array, observation: Array) -> Array:
-        return values[observation]
+        return lookup(values, observation)
 
     def update(values: Array, observation: Array, action: Array, error: Array, step_size: Array) -> Array:
         return values.at[observation, action].add(step_size * error)

@@ -1,0 +1,120 @@
+"""Every mistake ends in one line and exit status 2, before anything is computed or written."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mgsc import cli
+
+WRONG = {
+    "unknown command": (["rnu"], "did you mean 'run'"),
+    "no command": ([], "COMMAND"),
+    "unknown suite": (["run", "tmaze-fxied"], "did you mean 'tmaze-fixed'"),
+    "unknown agent": (["run", "tmaze-fixed", "--agents", "unifrom"], "did you mean 'uniform'"),
+    "agent twice": (["run", "tmaze-fixed", "--agents", "uniform", "uniform"], "once each"),
+    "no seeds": (["run", "tmaze-fixed", "--seeds", "0"], "at least 1"),
+    "seeds are no number": (["run", "tmaze-fixed", "--seeds", "many"], "many"),
+    "negative root seed": (["run", "tmaze-fixed", "--root-seed", "-1"], "root-seed is -1"),
+    "negative steps": (["run", "tmaze-fixed", "--steps", "-5"], "steps is -5"),
+    "steps do not fit": (["run", "tmaze-fixed", "--steps", "1234"], "must divide"),
+    "unknown key": (["run", "tmaze-fixed", "--set", "epsilom=0.1"], "did you mean 'epsilon'"),
+    "unknown key of an agent": (["run", "tmaze-fixed", "--set", "replay.windw=3"], "did you mean 'window'"),
+    "key of nothing": (["run", "tmaze-fixed", "--set", "epsilon"], "KEY=VALUE"),
+    "NaN": (["run", "tmaze-fixed", "--set", "epsilon=nan"], "epsilon is nan"),
+    "NaN of an agent": (["run", "tmaze-fixed", "--set", "uniform.step_size=nan"], "uniform.step_size is nan"),
+    "infinite reward": (["run", "tmaze-fixed", "--set", "environment.reward=inf"], "finite"),
+    "not one of the words": (["run", "tmaze-fixed", "--set", "model=stal"], "stale, mean"),
+    "over the budget": (["run", "tmaze-fixed", "--set", "uniform.planning_updates=9"], "at most 5"),
+    "unreachable goal": (["run", "tmaze-fixed", "--set", "environment.step_limit=5"], "nearest goal is 10 steps"),
+    "tuning seeds": (["run", "tmaze-fixed", "--root-seed", "1"], "used for tuning"),
+    "two modes": (["run", "tmaze-fixed", "--resume", "--overwrite"], "not allowed with"),
+    "no sweep": (["run", "tmaze-fixed", "--tuned", "nowhere.json"], "cannot read nowhere.json"),
+    "too many finalists": (["tune", "tmaze-fixed", "--finalists", "100"], "[1, 64]"),
+    "no result": (["compare", "nowhere"], "no folder nowhere"),
+    "no result to draw": (["figures", "nowhere"], "no folder nowhere"),
+    "one folder to merge": (["merge", "nowhere", "--out", "both"], "at least two"),
+    "reproduce without seeds": (["reproduce", "--seeds", "-2"], "at least 1"),
+    "bench into a folder": (["bench", "--out", "."], "name a file"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_mistake_is_one_line_and_status_2(case, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments, expected = WRONG[case]
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("mgsc: ")
+    assert err.count("\n") == 1
+    assert expected in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["foreign", "file", "corrupt", "incomplete"])
+def test_a_folder_that_is_no_result_is_refused(kind, capsys, tmp_path):
+    place = tmp_path / "place"
+    if kind == "file":
+        place.write_text("mine")
+    else:
+        place.mkdir()
+        name = {"foreign": "thesis.tex", "corrupt": "manifest.json", "incomplete": ".tmp-x"}[kind]
+        (place / name).write_text("{")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert cli.main(["compare", str(place)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_foreign_folder_is_never_overwritten(capsys, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    assert cli.main(["run", "tmaze-fixed", "--out", str(tmp_path), "--overwrite"]) == 2
+    assert "thesis" in capsys.readouterr().err or (tmp_path / "thesis.tex").read_text() == "years of work"
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, mgsc.cli; mgsc.cli.main(['--help'])"
+    check = "assert not {'jax', 'numpy', 'xarray', 'rich'} & set(sys.modules), sorted(sys.modules)"
+    script = f"try:\n    exec({code!r})\nexcept SystemExit: pass\nimport sys\n{check}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for command in cli.COMMANDS:
+        assert command in done.stdout
+
+
+def test_list_names_every_suite_strategy_and_setting(capsys):
+    assert cli.main(["list"]) == 0
+    out = capsys.readouterr().out
+    for name in ("tmaze-fixed-mean", "avoid_terminal", "meta_gradient.entropy_bonus", "environment.slip", "epsilon"):
+        assert name in out
+
+
+def test_run_compare_figures_merge(capsys, tmp_path):
+    """What a newcomer types, on the smallest run there is."""
+
+    def run(out, first):
+        common = ["run", "tmaze-fixed", "--agents", "uniform", "meta_gradient", "--steps", "500", "--seeds", "2"]
+        return cli.main([*common, "--first-seed", str(first), "--out", str(tmp_path / out)])
+
+    assert run("a", 0) == 0
+    assert "meta_gradient" in capsys.readouterr().out
+    assert run("a", 0) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert run("b", 2) == 0
+    capsys.readouterr()
+    assert cli.main(["merge", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "both")]) == 0
+    capsys.readouterr()
+    assert cli.main(["compare", str(tmp_path / "both"), "--baseline", "uniform", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert answer["suite"] == "tmaze-fixed"
+    assert set(answer["agents"]) == {"uniform", "meta_gradient"}
+    for row in answer["agents"].values():
+        assert row["n"] == 4
+        assert row["low"] <= row["mean"] <= row["high"]
+        assert "fraction_of_optimal" in row
+    assert cli.main(["figures", str(tmp_path / "both")]) == 0
+    drawn = capsys.readouterr().out.split()
+    assert {path.rsplit(".", 1)[1] for path in drawn} == {"pdf", "png"}
