@@ -22,7 +22,7 @@ from mgsc.search_control.base import SearchControl, Strategy, make_distribution,
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 from mgsc.values.base import ValueFunction
 
-MAX_UNROLL = 10
+MAX_UNROLL = 5
 """Planning updates that are unrolled in the compiled step; more are scanned over in such groups."""
 
 

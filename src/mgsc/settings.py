@@ -43,12 +43,17 @@ def switch(default: bool, help: str) -> Any:
 
 
 def traced_fields(settings: Any) -> dict[str, float]:
-    """The values of the settings that may be traced, by name; this dataclass only, not nested ones."""
-    return {
-        field.name: getattr(settings, field.name)
-        for field in dataclasses.fields(settings)
-        if field.metadata.get("kind") == "number" or field.metadata.get("traced")
-    }
+    """The values of the settings that may be traced, by name; this dataclass only, not nested ones.
+
+    A number is a float also where it was written as 1: the type decides what a sweep may try.
+    """
+    traced = {}
+    for field in dataclasses.fields(settings):
+        if field.metadata.get("kind") == "number":
+            traced[field.name] = float(getattr(settings, field.name))
+        elif field.metadata.get("traced"):
+            traced[field.name] = getattr(settings, field.name)
+    return traced
 
 
 def check(settings: Any, where: str = "") -> None:

@@ -16,8 +16,9 @@ from mgsc.environments.tables import mean_of_phases, steps_to_goal
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
 from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.suites import updates_of
 from mgsc.policies import epsilon_greedy
-from mgsc.types import Candidates
+from mgsc.types import Array, Candidates
 
 if TYPE_CHECKING:
     from mgsc.experiments.suites import AgentSettings, Suite
@@ -97,14 +98,16 @@ def dense_outcomes(tables: Tables) -> tuple[NDArray[np.float64], ...]:
 
 
 def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
-    """An agent of a suite; the traced settings may be tracers."""
+    """An agent of a suite; the traced settings may be tracers, K too: then the loop is the budget long."""
     row = STRATEGIES[agent.strategy]
     num_states, num_actions = problem.tables.probability.shape[1:3]
-    most = suite.planning_updates + agent.extra_updates if row.plans else 0
-    planning_updates = jnp.where(jnp.asarray(agent.planning_updates) == 0, most, agent.planning_updates)
-    # Stages are unrolled while tracing, so their number is static: ``check_suite`` keeps it the whole budget.
-    stages = most if getattr(agent.options, "form", None) == "unrolled" else planning_updates
-    strategy = row.build(agent.options, jnp.asarray(agent.step_size), stages, problem)
+    planning_updates: Array | int = agent.planning_updates
+    if isinstance(planning_updates, int):
+        most = planning_updates = updates_of(suite, agent)
+    else:
+        most = suite.planning_updates + agent.extra_updates if row.plans else 0
+        planning_updates = jnp.where(planning_updates == 0, most, planning_updates)
+    strategy = row.build(agent.options, jnp.asarray(agent.step_size), planning_updates, problem)
     return assemble(
         problem.environment,
         problem.environment_params,

@@ -32,6 +32,9 @@ CPU_WIDTH = 16
 ACCELERATOR_WIDTH = 512
 """Lanes of a block on an accelerator, where the cost of a step hardly depends on it."""
 
+CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_parallel_codegen_split_count": "1"}
+"""XLA splits a program to compile it on several threads, which takes a third more work; we compile several at once."""
+
 CHUNKS_PER_CALL = 20
 """Recorded chunks one call of the compiled program makes at most; progress is shown between calls."""
 
@@ -76,7 +79,7 @@ def run_key(root_seed: int | Array, seed: int | Array) -> Array:
     return jax.random.fold_in(jax.random.key(root_seed), seed)
 
 
-def traced_numbers(suite: Suite, agent: AgentSettings) -> dict[str, float]:
+def traced_numbers(agent: AgentSettings) -> dict[str, float]:
     """All traced settings of an agent, its options' included, by name."""
     return {**traced_fields(agent), **traced_fields(agent.options)}
 
@@ -85,10 +88,18 @@ class Program:
     """The compiled program of one agent; ``compile_seconds`` is filled in by ``compile``."""
 
     def __init__(
-        self, suite: Suite, agent: AgentSettings, problem: Problem, root_seed: int, *, measures: bool = True
+        self, suite: Suite, agent: AgentSettings, problem: Problem, root_seed: int, *, tunes: bool = False
     ) -> None:
-        """Plans the program; ``measures`` False records the reward only, as tuning does."""
-        self.suite, self.agent, self.problem, self.root_seed, self.measures = suite, agent, problem, root_seed, measures
+        """Plans the program.
+
+        Args:
+            suite: checked settings.
+            agent: one of its agents.
+            problem: the suite's.
+            root_seed: root of the seeds of all lanes.
+            tunes: record the reward only, and let lanes differ in K.
+        """
+        self.suite, self.agent, self.problem, self.root_seed, self.tunes = suite, agent, problem, root_seed, tunes
         self.num_chunks = suite.steps // suite.record_every
         self.chunks_per_call = max(n for n in range(1, CHUNKS_PER_CALL + 1) if self.num_chunks % n == 0)
         self.compile_seconds = 0.0
@@ -100,9 +111,10 @@ class Program:
         for device in dict.fromkeys(devices):
             with jax.default_device(device):
                 numbers, seeds = self._arguments([Lane(0, {})])
-                init = jax.jit(jax.vmap(self._init)).lower(numbers, seeds).compile()
+                options = CPU_OPTIONS if device.platform == "cpu" else None
+                init = jax.jit(jax.vmap(self._init)).lower(numbers, seeds).compile(options)
                 state = init(numbers, seeds)
-                call = jax.jit(jax.vmap(self._call), donate_argnums=2).lower(numbers, seeds, state).compile()
+                call = jax.jit(jax.vmap(self._call), donate_argnums=2).lower(numbers, seeds, state).compile(options)
                 self._compiled[device] = (init, call)
         self.compile_seconds += time.perf_counter() - began
 
@@ -124,7 +136,9 @@ class Program:
 
     def _arguments(self, lanes: Sequence[Lane]) -> tuple[dict[str, Array], Array]:
         padded = [*lanes, *[lanes[-1]] * (block_width() - len(lanes))]
-        defaults = traced_numbers(self.suite, self.agent)
+        defaults = traced_numbers(self.agent)
+        if not self.tunes:
+            defaults.pop("planning_updates")  # a static K spares the updates beyond it
         numbers = {
             name: jnp.asarray(
                 np.array(
@@ -146,8 +160,9 @@ class Program:
         self, numbers: dict[str, Array], seed: Array, state: dyna.DynaState
     ) -> tuple[dyna.DynaState, dict[str, Array]]:
         agent, suite = self._build(numbers), self.suite
-        recorder = reward_recorder()
-        if self.measures:
+        if self.tunes:
+            recorder = reward_recorder()
+        else:
             recorder = make_recorder(agent, self.problem, suite.record_every, suite.measure_every)
         key = run_key(self.root_seed, seed)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -10,8 +12,11 @@ from mgsc.errors import UserError
 from mgsc.experiments import analysis, figures, report_table, store
 from mgsc.experiments.display import display
 from mgsc.experiments.run import Seeds, run_suite
-from mgsc.experiments.suites import SUITES
+from mgsc.experiments.suites import SUITES, Suite
 from mgsc.experiments.tuned import tuned_suite
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def reproduce(seeds: Seeds, out: str, *, overwrite: bool = False) -> None:
@@ -30,18 +35,24 @@ def reproduce(seeds: Seeds, out: str, *, overwrite: bool = False) -> None:
     seeds.check()
     console = Console() if Console().is_terminal else Console(width=120)
     suites = {name: tuned_suite(name, seeds) for name in SUITES}
-    for name, suite in suites.items():
-        folder = Path(out) / name
-        resume = not overwrite and (folder / store.MANIFEST_NAME).exists()
-        try:
-            with display(name) as progress:
-                result = run_suite(
-                    name, suite, seeds, out=folder, resume=resume, overwrite=overwrite, progress=progress
-                )
-        except store.StoreError as error:
-            raise UserError(f"{error} (or give --overwrite, or another --out)") from None
-        comparison = analysis.compare(result)
-        console.print(report_table.to_tables(comparison))
-        (folder / "table.md").write_text(report_table.to_markdown(comparison) + "\n")
-        drawn = figures.write_figures(result, folder / "figures")
-        console.print(f"{folder}: table.md and {len(drawn)} figures in {folder / 'figures'}\n")
+    # The figures of one suite are drawn while the next one compiles.
+    with ThreadPoolExecutor(1) as background:
+        drawing = []
+        for name, suite in suites.items():
+            folder = Path(out) / name
+            result = _run(name, suite, seeds, folder, overwrite=overwrite)
+            comparison = analysis.compare(result)
+            console.print(report_table.to_tables(comparison))
+            (folder / "table.md").write_text(report_table.to_markdown(comparison) + "\n")
+            drawing.append(background.submit(figures.write_figures, result, folder / "figures"))
+        for name, drawn in zip(suites, drawing, strict=True):
+            console.print(f"{Path(out) / name}: table.md, data.zarr, and {len(drawn.result())} figures in figures/")
+
+
+def _run(name: str, suite: Suite, seeds: Seeds, folder: Path, *, overwrite: bool) -> xr.Dataset:
+    resume = not overwrite and (folder / store.MANIFEST_NAME).exists()
+    try:
+        with display(name) as progress:
+            return run_suite(name, suite, seeds, out=folder, resume=resume, overwrite=overwrite, progress=progress)
+    except store.StoreError as error:
+        raise UserError(f"{error} (or give --overwrite, or another --out)") from None

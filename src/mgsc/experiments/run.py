@@ -59,6 +59,8 @@ class Seeds:
         """
         if self.count < 1:
             raise UserError(f"seeds is {self.count}: at least 1 is needed")
+        if self.count > LARGEST_SEED:
+            raise UserError(f"seeds is {self.count}: at most {LARGEST_SEED} are possible")
         for name, value in (("root-seed", self.root), ("first-seed", self.first)):
             if not 0 <= value <= LARGEST_SEED - self.count:
                 raise UserError(f"{name} is {value}: it must be in [0, {LARGEST_SEED - self.count}]")
@@ -154,6 +156,8 @@ def _run(
     programs = {name: Program(suite, agent, problem, plan.root_seed) for name, agent in suite.agents.items()}
     results: dict[str, Arrays] = {}
     with compiled_ahead(programs, lambda name: len(_missing(name, seeds, folder)), progress) as ready:
+        for epsilon in (suite.epsilon, 0.0):
+            _optimum(suite, epsilon)  # remembered: there is time for it while the first agents compile
         for name, program in programs.items():
             missing = _missing(name, seeds, folder)
             if missing:

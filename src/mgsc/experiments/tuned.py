@@ -64,9 +64,10 @@ def refuse_overlap(reporting: Seeds, tuning: list[Seeds]) -> None:
         UserError: naming the seeds both use.
     """
     for used in tuning:
-        both = set(used.numbers) & set(reporting.numbers) if used.root == reporting.root else set()
-        if both:
+        first = max(used.first, reporting.first)
+        last = min(used.first + used.count, reporting.first + reporting.count) - 1
+        if used.root == reporting.root and first <= last:
             raise UserError(
-                f"seeds {min(both)}..{max(both)} of root seed {used.root} were used for tuning: "
+                f"seeds {first}..{last} of root seed {used.root} were used for tuning: "
                 "report on another --root-seed, or on others with --first-seed"
             )

@@ -127,8 +127,7 @@ def tune_suite(name: str, suite: Suite, protocol: Protocol, progress: Progress |
     problem = build_problem(suite)
     lanes = protocol.configurations * protocol.seeds + protocol.finalists * protocol.final_seeds
     programs = {
-        agent: Program(suite, settings, problem, protocol.root, measures=False)
-        for agent, settings in suite.agents.items()
+        agent: Program(suite, settings, problem, protocol.root, tunes=True) for agent, settings in suite.agents.items()
     }
     agents = {}
     with compiled_ahead(programs, lambda agent: lanes, progress) as ready:
@@ -150,7 +149,7 @@ def _tune_agent(name: str, program: Program, protocol: Protocol, progress: Progr
     space = space_of(program.suite, program.agent)
     from mgsc.experiments.program import traced_numbers
 
-    whole = [key for key, value in traced_numbers(program.suite, program.agent).items() if isinstance(value, int)]
+    whole = [key for key, value in traced_numbers(program.agent).items() if isinstance(value, int)]
     points = draw_configurations(space, whole, protocol.configurations, seed=protocol.root)
 
     def advance(steps: int) -> None:
