@@ -7,12 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
+from tests.quick import quick_jit
 
 from mgsc.noise import FIRST_PLANNING_USE, Use, draw_all, keys, uniforms
 
-UNIFORM = dict.fromkeys(Use, uniforms)
-NUM_STEPS, NUM_UPDATES = 200, 5
-QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+NUM_STEPS, NUM_UPDATES = 100, 5
 
 
 def bits(key):
@@ -20,25 +19,34 @@ def bits(key):
     return jax.random.bits(key)
 
 
+DRAWS = {
+    "uniforms": dict.fromkeys(Use, uniforms),
+    "bits": dict.fromkeys(Use, bits),
+    "mixed": dict.fromkeys(Use, uniforms) | {Use.QUERY: bits, Use.ENVIRONMENT: bits},
+}
+EACH_KIND = pytest.mark.parametrize("kind", ["uniforms", "bits"])
+
+
+def of_seed(seed, first=0, kind="uniforms", updates=NUM_UPDATES):
+    key = jax.random.fold_in(jax.random.key(0), seed)
+    return draw_all(key, first + jnp.arange(NUM_STEPS), DRAWS[kind], updates)
+
+
+_compiled = quick_jit(of_seed, static_argnums=(2, 3))
+
+
+def draw(seed=0, first=0, kind="uniforms", updates=NUM_UPDATES):
+    """Noise by use, as NumPy arrays."""
+    return jax.tree.map(np.asarray, _compiled(seed, first, kind, updates))
+
+
 @pytest.fixture(scope="module")
-def draw():
-    """(seed, first step, draws, K, T) -> noise by use as NumPy arrays."""
-
-    def draw(seed=0, first=0, draws=UNIFORM, updates=NUM_UPDATES, steps=NUM_STEPS):
-        key = jax.random.fold_in(jax.random.key(0), seed)
-        noise = draw_all(key, first + jnp.arange(steps), draws, updates)
-        return {use: np.asarray(array) for use, array in noise.items()}
-
-    return draw
-
-
-@pytest.fixture(scope="module")
-def noise(draw):
+def noise():
     return draw()
 
 
 @pytest.fixture(scope="module")
-def streams(draw):
+def streams():
     """[number of streams, T]: every use, update and seed."""
     rows = []
     for seed in range(8):
@@ -83,74 +91,69 @@ def test_streams_are_independent(streams):
 
 
 def test_no_word_is_used_twice(streams):
-    """Two words running, 46 bits: in 28 800 pairs a repetition by chance has probability 6e-6."""
+    """Two words running, 46 bits: in 14 256 pairs a repetition by chance has probability 2e-6."""
     pairs = np.stack([streams[:, :-1].ravel(), streams[:, 1:].ravel()], axis=1)
     assert len(np.unique(pairs, axis=0)) == len(pairs)
 
 
-def test_no_key_is_used_twice(draw):
-    words = [draw(seed, draws=dict.fromkeys(Use, bits), steps=50) for seed in range(3)]
-    words = np.concatenate([array.ravel() for by_use in words for array in by_use.values()])
-    assert len(words) == 3 * 50 * (3 + 3 * NUM_UPDATES)
+def test_no_key_is_used_twice():
+    words = [array.ravel() for seed in range(3) for array in draw(seed, kind="bits").values()]
+    words = np.concatenate(words)
+    assert len(words) == 3 * NUM_STEPS * (3 + 3 * NUM_UPDATES)
     assert len(np.unique(words)) == len(words)
 
 
-def test_keys_are_keys_of_their_own(draw):
-    key = jax.random.key(5)
-    drawn = draw_all(key, jnp.arange(3), {Use.EXPLORE: keys, Use.IMAGINE: keys}, 2)
+def test_keys_are_keys_of_their_own():
+    draws = {Use.EXPLORE: keys, Use.IMAGINE: keys}
+    drawn = quick_jit(lambda key: draw_all(key, jnp.arange(3), draws, 2))(jax.random.key(5))
     assert drawn[Use.EXPLORE].shape == (3,)
     assert drawn[Use.IMAGINE].shape == (3, 2)
     data = np.concatenate([jax.random.key_data(array).reshape(-1, 2) for array in drawn.values()])
     assert len(np.unique(data, axis=0)) == 9
 
 
-@pytest.mark.parametrize("kind", [uniforms, bits])
-def test_noise_depends_on_the_number_of_the_step_only(draw, kind):
-    draws = dict.fromkeys(Use, kind)
-    whole = draw(draws=draws, steps=12)
-    parts = [draw(draws=draws, first=0, steps=4), draw(draws=draws, first=4, steps=8)]
+@EACH_KIND
+def test_noise_depends_on_the_number_of_the_step_only(kind):
+    early, late = draw(kind=kind), draw(kind=kind, first=30)
     for use in Use:
-        np.testing.assert_array_equal(whole[use], np.concatenate([part[use] for part in parts]))
+        np.testing.assert_array_equal(early[use][30:], late[use][:-30])
 
 
-@pytest.mark.parametrize("kind", [uniforms, bits])
-@pytest.mark.parametrize("fewer", [0, 5])
-def test_the_first_updates_of_fifty_meet_the_chance_of_fewer(draw, kind, fewer):
-    draws = dict.fromkeys(Use, kind)
-    many, few = (draw(draws=draws, updates=number, steps=6) for number in (50, fewer))
+@EACH_KIND
+@pytest.mark.parametrize("fewer", [0, NUM_UPDATES])
+def test_the_first_updates_of_fifty_meet_the_chance_of_fewer(kind, fewer):
+    many, few = (draw(kind=kind, updates=number) for number in (50, fewer))
     for use in Use:
         expected = many[use][:, :fewer] if use >= FIRST_PLANNING_USE else many[use]
         np.testing.assert_array_equal(few[use], expected)
 
 
-def test_a_use_does_not_depend_on_what_others_want(noise, draw):
-    mixed = draw(draws=UNIFORM | {Use.QUERY: bits, Use.ENVIRONMENT: bits})
+def test_a_use_does_not_depend_on_what_others_want(noise):
+    mixed = draw(kind="mixed")
     for use in Use:
-        if use not in (Use.QUERY, Use.ENVIRONMENT):
+        if DRAWS["mixed"][use] is uniforms:
             np.testing.assert_array_equal(noise[use], mixed[use])
+        else:
+            assert mixed[use].dtype == np.uint32
 
 
-def test_seeds_differ_and_repeat(noise, draw):
-    for use, array in draw(0).items():
-        np.testing.assert_array_equal(noise[use], array)
+def test_seeds_differ(noise):
     for use, array in draw(1).items():
         assert (noise[use] != array).mean() > 0.99
 
 
-def test_jit_and_vmap_change_nothing(noise, draw):
-    def of_seed(seed):
-        key = jax.random.fold_in(jax.random.key(0), seed)
-        return draw_all(key, jnp.arange(NUM_STEPS), UNIFORM, NUM_UPDATES)
-
-    both = jax.jit(jax.vmap(of_seed), compiler_options=QUICK_COMPILE)(jnp.arange(2))
-    for seed in range(2):
-        for use, array in draw(seed).items():
-            np.testing.assert_array_equal(both[use][seed], array)
+def test_jit_and_vmap_change_nothing(noise):
+    batch = quick_jit(jax.vmap(of_seed))(jnp.arange(2))
+    plain = of_seed(0)
+    for use in Use:
+        np.testing.assert_array_equal(plain[use], noise[use])
+        np.testing.assert_array_equal(batch[use][0], noise[use])
+        np.testing.assert_array_equal(batch[use][1], draw(1)[use])
 
 
 def test_one_uniform_by_a_key():
-    drawn = np.array([uniforms(key) for key in jax.random.split(jax.random.key(0), 20)])
+    drawn = quick_jit(lambda key: jax.vmap(uniforms)(jax.random.split(key, 20)))(jax.random.key(0))
     assert drawn.dtype == np.float32
-    assert len(set(drawn.tolist())) == 20
-    assert (0 <= drawn).all()
+    assert len(set(np.asarray(drawn).tolist())) == 20
+    assert (drawn >= 0).all()
     assert (drawn < 1).all()

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -31,11 +31,10 @@ def sample():
     return jax.jit(sample)
 
 
-VALUES = st.lists(
-    st.sampled_from([-1e6, -1.0, 0.0, 1e-30, 1.0, 1e6]), min_size=NUM_ACTIONS, max_size=NUM_ACTIONS
-)
+VALUES = st.lists(st.sampled_from([-1e6, -1.0, 0.0, 1e-30, 1.0, 1e6]), min_size=NUM_ACTIONS, max_size=NUM_ACTIONS)
 
 
+@settings(max_examples=40)
 @given(VALUES, st.floats(0, 1, width=32))
 def test_probabilities_sum_to_one_and_share_ties(probabilities, values, epsilon):
     found = np.asarray(probabilities(jnp.float32(epsilon), jnp.array(values)))
@@ -60,6 +59,7 @@ def test_probabilities_of_a_batch_are_those_of_its_rows(probabilities):
     np.testing.assert_allclose(batch, rows, rtol=1e-6)
 
 
+@settings(max_examples=40)
 @given(VALUES)
 def test_without_epsilon_only_greedy_actions_are_taken(sample, values):
     # Every place where one action's share of the line ends, and the two ends of the line.
@@ -79,5 +79,7 @@ def test_actions_are_as_frequent_as_they_are_probable(probabilities, sample, eps
     expected = np.asarray(probabilities(jnp.float32(epsilon), q), float)
     possible = expected > 0
     assert counts[~possible].sum() == 0
+    if possible.sum() == 1:
+        return
     expected = expected[possible] / expected[possible].sum() * count
     assert stats.chisquare(counts[possible], expected).pvalue > 1e-3

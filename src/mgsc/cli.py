@@ -35,6 +35,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
+    # What was compiled once is not compiled again; a cache the user has set wins.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.expanduser("~/.cache/mgsc/jax"))
     try:
         options = _parser().parse_args(arguments)
         status: int = options.command(options)

@@ -2,8 +2,8 @@
 
 The one place where uniform numbers become choices: outcomes of an environment or a model, actions of
 a policy, states to plan from. An index of weight zero is never drawn: the uniforms are multiples of
-2⁻²³ below one, so ``uniform · total`` stays strictly below ``total`` in float32, and short sums are
-added up in one order, so a weight of zero leaves the running sum exactly as it was.
+2⁻²³ below one, so ``uniform · total`` stays strictly below ``total`` in float32, and a weight of zero
+leaves the running sum exactly as it was (a parallel cumulative sum would not).
 
 Short axes are written out or masked, because a compiled scan fuses elementwise steps and pays for
 every reduction and every index that has to be put together.
@@ -20,6 +20,9 @@ FEW = 8
 
 SHORT = 64
 """Running sums up to this size are one masked sum."""
+
+BLOCK = 16
+"""Longer ones are put together from blocks of this size."""
 
 
 def index_from_cumulative(uniform: Array, cumulative: Array) -> Array:
@@ -56,9 +59,20 @@ def index_from_weights(uniform: Array, weights: Array) -> Array:
 def running_sum(weights: Array) -> Array:
     """[N] cumulative sum of ``weights``."""
     size = weights.shape[-1]
-    if size > SHORT:
-        return jnp.cumsum(weights)
-    return jnp.sum(jnp.where(jnp.tri(size, dtype=bool), weights, 0), axis=-1)
+    if size <= SHORT:
+        return _masked_sum(weights)
+    blocks = jnp.pad(weights, (0, -size % BLOCK)).reshape(-1, BLOCK)
+    inner = _masked_sum(blocks)
+    totals = inner[:, -1:]
+    ends = running_sum(totals[:, 0])[:, None]
+    starts = jnp.pad(ends[:-1], ((1, 0), (0, 0)))
+    # A block's sum is its end from its last weight on, so that no sliver is left to a zero behind it.
+    sums = jnp.where(inner == totals, ends, jnp.minimum(starts + inner, ends))
+    return sums.reshape(-1)[:size]
+
+
+def _masked_sum(weights: Array) -> Array:
+    return jnp.sum(jnp.where(jnp.tri(weights.shape[-1], dtype=bool), weights[..., None, :], 0), axis=-1)
 
 
 def largest(values: Array) -> Array:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
+from tests.quick import quick_jit
 
 from mgsc import dyna
 from mgsc.dyna import Dyna, DynaState, StepNoise
@@ -24,12 +24,9 @@ from mgsc.experiments.problem import Problem, build_agent, build_problem, replac
 from mgsc.experiments.program import run_key, traced_numbers
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.suites import AgentSettings, Suite
-from mgsc.search_control import SearchControl, meta_gradient
+from mgsc.search_control import SearchControl
 from mgsc.settings import traced_fields
-from mgsc.types import Array, Backup, Parts, PyTree, Transition
-
-QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-"""A third of the compile time, at the price of a slower program: for programs that run a few steps."""
+from mgsc.types import Array, Backup, PyTree, Transition
 
 NUM_STEPS = 120
 SEED = 7
@@ -87,7 +84,6 @@ VARIANTS = {name: Variant(name, {}) for name in STRATEGIES} | {
         "current": {"target": "current"},
         "model first": {"order": "model_first"},
         "entropy bonus": {"entropy_bonus": 0.01},
-        "relative bonus": {"entropy_bonus": 0.01, "entropy_unit": "relative"},
         "sgd": {"optimizer": "sgd", "meta_step_size": 10.0},
         "temperature": {"temperature": 0.5},
     }.items()
@@ -171,8 +167,14 @@ class Trajectory(NamedTuple):
 def numbers_of(variant: Variant) -> dict[str, float]:
     """Every number of a row that may be traced, and some that this module adds."""
     shared = {"epsilon": 0.3, "discount": 0.9, "reward_scale": 1.0}
-    own = traced_numbers(SUITE, variant.agent)
+    own = traced_numbers(variant.agent)
     return {**own, **shared, "planning_updates": BUDGET}
+
+
+def numbers_of_suite(name: str = "meta_gradient") -> dict[str, float]:
+    """The same, with ε and γ of the suite."""
+    shared = {"epsilon": SUITE.epsilon, "discount": SUITE.discount}
+    return numbers_of(VARIANTS[name]) | shared
 
 
 def scaled(problem: Problem, scale: Array | float) -> Problem:
@@ -190,25 +192,10 @@ def build(variant: Variant, numbers: dict[str, Any]) -> Dyna:
     shared = {name: own.pop(name) for name in ("epsilon", "discount", "reward_scale")}
     suite = dataclasses.replace(SUITE, epsilon=shared["epsilon"], discount=shared["discount"])
     problem = scaled(PROBLEM, shared["reward_scale"])
-    agent = replace_numbers(variant.agent, own)
     if variant.options.get("form") == "unrolled":
-        return _unrolled(suite, agent, problem)
+        del own["planning_updates"]  # unrolled while tracing: its number is static, the budget
+    agent = replace_numbers(variant.agent, own)
     return build_agent(suite, agent, problem)
-
-
-def _unrolled(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
-    """``build_agent`` cannot: it traces K, and this form needs it at compile time."""
-    scaled_form = dataclasses.replace(agent, options=dataclasses.replace(agent.options, form="scaled"))
-    built = build_agent(suite, scaled_form, problem)
-    strategy = meta_gradient(
-        optax.adam(agent.options.meta_step_size),
-        step_size=agent.step_size,
-        planning_updates=BUDGET,
-        form="unrolled",
-        method="automatic",
-    )
-    parts = Parts(built.values.apply, built.policy.probabilities, built.model.expect)
-    return built._replace(search_control=strategy(parts))
 
 
 def step_by_step(agent: Dyna) -> Callable[[DynaState, StepNoise], tuple[DynaState, Trajectory]]:
@@ -244,7 +231,7 @@ def _compiled(variant: Variant) -> Any:
         TRACES[variant.program] = TRACES.get(variant.program, 0) + 1
         return trajectory(build(variant, numbers), seed, NUM_STEPS)
 
-    _PROGRAMS[variant.program] = jax.jit(whole_run, compiler_options=QUICK_COMPILE)
+    _PROGRAMS[variant.program] = quick_jit(whole_run)
     return _PROGRAMS[variant.program]
 
 

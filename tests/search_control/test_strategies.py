@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from scipy import stats
+from tests.quick import quick_jit
 from tests.search_control import strategies_table as table
 from tests.search_control.strategies_table import BESIDE_A_GOAL, IS_TERMINAL, META_GRADIENT, VARIANTS
 
 from mgsc.environments import from_map
 from mgsc.errors import UserError
 from mgsc.experiments.problem import build_agent
+from mgsc.experiments.strategies import STRATEGIES
 from mgsc.search_control import avoid_terminal, from_logits, meta_gradient, uniform
 from mgsc.search_control.base import make_distribution, masked_softmax, sample_query
 from mgsc.types import Candidates, Params, Parts, Transition
@@ -104,13 +104,21 @@ def test_variants_of_meta_gradient_differ(name):
     assert is_same == (name in ("meta_gradient", "meta_gradient, model first"))
 
 
-def test_a_relative_entropy_bonus_is_one_in_units_of_the_meta_loss():
-    own = table.numbers_of(VARIANTS["meta_gradient, relative bonus"])
-    largest_reward = 1.0
-    unit = own["step_size"] ** 2 * table.BUDGET * largest_reward**2
-    absolute = table.run("meta_gradient", entropy_bonus=own["entropy_bonus"] * unit)
-    relative = table.run("meta_gradient, relative bonus")
-    np.testing.assert_allclose(absolute.weights, relative.weights, atol=1e-5)
+@pytest.mark.parametrize(
+    # Relative to step_size² · K · max|R|², here 0.5² · 3 · 1 = 0.75.
+    ("unit", "known"),
+    [("reward", 0.1), ("relative", 0.075)],
+)
+def test_the_entropy_bonus_has_a_unit(monkeypatch, unit, known):
+    given = {}
+
+    def strategy(optimizer, **choices):
+        given.update(choices)
+
+    monkeypatch.setattr("mgsc.search_control.meta_gradient", strategy)
+    settings = STRATEGIES["meta_gradient"].settings(entropy_bonus=0.1, entropy_unit=unit)
+    STRATEGIES["meta_gradient"].build(settings, 0.5, table.BUDGET, table.PROBLEM)
+    assert given["entropy_bonus"] == pytest.approx(known)
 
 
 def test_a_large_entropy_bonus_keeps_d_uniform_and_none_lets_it_go():
@@ -146,7 +154,7 @@ def test_one_meta_update_by_hand():
     # ∂L/∂η_i = w_i (g_i − Σ_j w_j g_j), and the optimiser goes down it.
     expected = [-weight * (slope * (s == 3) - weight * slope) for s in range(7)] * ~IS_TERMINAL
 
-    @functools.partial(jax.jit, compiler_options=table.QUICK_COMPILE)
+    @quick_jit
     def update():
         state = control.init(jax.random.key(0), table.PROBLEM.candidates)
         seen = Transition(jnp.int32(3), jnp.int32(3), jnp.float32(-1), jnp.float32(0), jnp.int32(4))

@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import jax
 from rich.console import Console
 from rich.table import Table
 
@@ -41,6 +42,7 @@ def bench(out: str, *, quick: bool = False) -> None:
         UserError: ``out`` cannot be written; before anything is measured.
     """
     check_can_write(out)
+    jax.config.update("jax_enable_compilation_cache", False)  # type: ignore[no-untyped-call]  # compile times count
     scale = 0.1 if quick else 1.0
     console = Console() if Console().is_terminal else Console(width=110)
     with console.status("measuring the rivals"):

@@ -138,7 +138,12 @@ class Program:
         padded = [*lanes, *[lanes[-1]] * (block_width() - len(lanes))]
         defaults = traced_numbers(self.agent)
         if not self.tunes:
-            defaults.pop("planning_updates")  # a static K spares the updates beyond it
+            defaults.pop("planning_updates")  # a static K spares the updates beyond it,
+            if defaults.get("entropy_bonus") == 0:
+                defaults.pop("entropy_bonus")  # and a static 0 its gradient
+        strange = {name for lane in lanes for name in lane.numbers} - set(defaults)
+        if strange:
+            raise ValueError(f"lanes may differ in {sorted(defaults)}, not in {sorted(strange)}")
         numbers = {
             name: jnp.asarray(
                 np.array(

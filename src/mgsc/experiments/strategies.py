@@ -118,7 +118,8 @@ def _meta_gradient(
     from mgsc import search_control
 
     bonus: Array | float = settings.entropy_bonus
-    if settings.entropy_unit == "relative":
+    is_zero = isinstance(bonus, float) and bonus == 0
+    if settings.entropy_unit == "relative" and not is_zero:
         bonus = bonus * step_size**2 * planning_updates * problem.reward_scale**2
     return search_control.meta_gradient(
         getattr(optax, settings.optimizer)(settings.meta_step_size),

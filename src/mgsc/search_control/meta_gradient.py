@@ -70,6 +70,8 @@ def meta_gradient(
         ValueError: ``method`` does not offer ``form`` or ``target``.
     """
     check_method(method, form, target)
+    # A bonus known to be zero costs nothing; its gradient would take a logarithm per candidate.
+    has_bonus = not isinstance(entropy_bonus, int | float) or entropy_bonus != 0
     logits_gradient = functools.partial(_GRADIENTS[method], temperature=temperature, form=form, target=target)
 
     def softmax(logits: Array, candidates: Candidates) -> Array:
@@ -87,7 +89,8 @@ def meta_gradient(
             logits, weights, optimizer_state = state
             question = (parts, params, candidates, weights, transition, step_size, planning_updates)
             slope, loss = logits_gradient(*question)
-            slope = slope - entropy_bonus * gradients.entropy_gradient(weights, temperature)
+            if has_bonus:
+                slope = slope - entropy_bonus * gradients.entropy_gradient(weights, temperature)
             change, optimizer_state = optimizer.update(slope, optimizer_state, logits)
             logits = optax.apply_updates(logits, change)
             return MetaGradientState(logits, softmax(logits, candidates), optimizer_state), {"meta_loss": loss}

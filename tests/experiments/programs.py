@@ -1,0 +1,67 @@
+"""Compiled programs of all agents of a short suite, shared by the tests that run them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+import pytest
+from tests.quick import compile_quickly
+
+from mgsc.experiments.problem import build_problem
+from mgsc.experiments.program import Lane, Program
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.suites import change_suite, get_suite
+
+SUITE = change_suite(
+    get_suite("tmaze-fixed"),
+    {
+        "steps": 1000,
+        "record_every": 250,
+        "measure_every": 50,
+        "environment.switch_every": 500,
+        "replay.window": 100,
+        "meta_gradient.meta_step_size": 0.1,
+    },
+)
+PROBLEM = build_problem(SUITE)
+AGENTS = tuple(STRATEGIES)
+PLANNING = tuple(name for name in AGENTS if name != "no_planning")
+NUM_CHUNKS = 4
+ROOT_SEED = 0
+
+
+def compiled(made: Program, *, quick: bool = True) -> Program:
+    """The same program, compiled as for users, or quickly."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if quick:
+            compile_quickly(monkeypatch)
+        made.compile(jax.local_devices()[:1])
+    return made
+
+
+@functools.cache
+def program(name: str, *, quick: bool = True, tunes: bool = False) -> Program:
+    """The program of an agent, for reporting or for tuning."""
+    made = Program(SUITE, SUITE.agents[name], PROBLEM, ROOT_SEED, tunes=tunes)
+    return compiled(made, quick=quick)
+
+
+def run(made: Program, lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
+    """Record of one block of lanes."""
+    return made.run_block(lanes, jax.local_devices()[0], lambda steps: None).record
+
+
+@functools.cache
+def record(name: str, *, quick: bool = True) -> dict[str, np.ndarray]:
+    """Record of the first four seeds of an agent."""
+    return run(program(name, quick=quick), [Lane(seed, {}) for seed in range(4)])
+
+
+def with_step_size(agent: str, step_size: float) -> Program:
+    """A program that is compiled anew for another default."""
+    settings = dataclasses.replace(SUITE.agents[agent], step_size=step_size)
+    return compiled(Program(SUITE, settings, PROBLEM, ROOT_SEED))

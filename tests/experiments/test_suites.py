@@ -1,0 +1,178 @@
+"""Suites as data: changed by key and value, validated as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from mgsc.errors import UserError
+from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
+from mgsc.experiments.suites import (
+    COMPUTE_MATCHED,
+    SUITES,
+    Suite,
+    change_suite,
+    check_suite,
+    choose_agents,
+    get_suite,
+    settings_as_dict,
+    updates_of,
+)
+
+SUITE = get_suite("tmaze-fixed")
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_suite_is_sound_and_holds_every_strategy(name):
+    suite = get_suite(name)
+    check_suite(suite)
+    assert set(suite.agents) == {*STRATEGIES, COMPUTE_MATCHED}
+    for agent, settings in suite.agents.items():
+        assert isinstance(settings.options, STRATEGIES[settings.strategy].settings)
+        assert agent in (settings.strategy, COMPUTE_MATCHED)
+
+
+def test_the_suites_are_those_of_the_paper_as_we_read_it():
+    assert (SUITE.model, get_suite("tmaze-fixed-mean").model) == ("stale", "mean")
+    maze = SUITE.environment
+    assert (maze.stem, maze.arm, maze.slip, maze.reward, maze.penalty) == (6, 4, 0.1, 1.0, -1.0)
+    assert (maze.switch_every, maze.step_limit) == (2500, 0)
+    assert (SUITE.steps, SUITE.discount, SUITE.epsilon) == (50_000, 0.95, 0.1)
+    assert SUITE.planning_updates == 5
+
+
+def test_the_number_of_updates_of_each_agent():
+    updates = {name: updates_of(SUITE, agent) for name, agent in SUITE.agents.items()}
+    # The compute-matched rival has 1 + A = 5 updates more.
+    assert updates.pop(COMPUTE_MATCHED) == 10
+    assert updates.pop("no_planning") == 0
+    assert set(updates.values()) == {5}
+    fewer = dataclasses.replace(SUITE.agents["uniform"], planning_updates=2)
+    assert updates_of(SUITE, fewer) == 2
+
+
+def test_unknown_suites_are_refused_with_the_nearest():
+    with pytest.raises(UserError, match="unknown suite 'tmaze-fxed'; did you mean 'tmaze-fixed'"):
+        get_suite("tmaze-fxed")
+
+
+def test_agents_are_chosen_in_the_order_named():
+    assert list(choose_agents(SUITE, ["uniform", "no_planning"]).agents) == ["uniform", "no_planning"]
+    assert choose_agents(SUITE, None) is SUITE
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "at least one of: no_planning, uniform"),
+        (["uniform", "uniform"], "agents must be named once each"),
+        (["unifrom"], "unknown agent 'unifrom'; did you mean 'uniform'"),
+    ],
+)
+def test_impossible_choices_of_agents_are_refused(names, message):
+    with pytest.raises(UserError, match=message):
+        choose_agents(SUITE, names)
+
+
+def test_every_path_to_a_setting():
+    changed = change_suite(
+        SUITE,
+        {
+            "steps": "1000",
+            "environment.slip": "0.2",
+            "agents.step_size": "0.25",
+            "uniform.step_size": 0.125,
+            "meta_gradient.meta_step_size": "0.01",
+            "meta_gradient.options.form": "single",
+            "replay.window": "50",
+        },
+    )
+    assert (changed.steps, changed.environment.slip) == (1000, 0.2)
+    sizes = {name: agent.step_size for name, agent in changed.agents.items()}
+    assert sizes.pop("uniform") == 0.125
+    assert set(sizes.values()) == {0.25}
+    assert changed.agents["meta_gradient"].options == MetaGradientSettings(meta_step_size=0.01, form="single")
+    assert changed.agents["replay"].options.window == 50
+    assert get_suite("tmaze-fixed") == SUITE, "the table stays as it was"
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("setps", "unknown setting 'setps'; did you mean 'steps'"),
+        ("title", "unknown setting 'title'"),
+        ("agents", "unknown setting 'agents'"),
+        ("environment", "environment is a group of settings: name one of stem, arm, slip"),
+        ("environment.slipp", "unknown setting 'environment.slipp'; did you mean 'slip'"),
+        ("meta_gradeint.form", "unknown setting 'meta_gradeint.form'; did you mean 'meta_gradient'"),
+        ("uniform", "uniform is an agent: name one of its settings, as in uniform.step_size=0.5"),
+        ("uniform.", "uniform. is an agent|unknown setting"),
+        ("uniform.window", "unknown setting 'window'"),
+        ("uniform.stepsize", "unknown setting 'stepsize'; did you mean 'step_size'"),
+        ("uniform.step_size.x", "step_size is a single setting and has no 'x'"),
+        ("uniform.options", "options is a group of settings"),
+        ("meta_gradient.strategy", "an agent's strategy is what it is"),
+        ("meta_gradient.options.frm", "unknown setting 'options.frm'; did you mean 'form'"),
+        ("agents.strategy", "an agent's strategy is what it is"),
+    ],
+)
+def test_unknown_settings_are_refused(key, message):
+    with pytest.raises(UserError, match=message):
+        change_suite(SUITE, {key: "1"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, r"^steps is 0: it must be a whole number in \[1, "),
+        ({"steps": -250}, "^steps is -250"),
+        ({"steps": True}, "^steps is True"),
+        ({"steps": 100}, r"^record_every \(250\) must divide steps \(100\)$"),
+        ({"record_every": 300}, r"measure_every \(50\) must divide|must divide steps"),
+        ({"measure_every": 100}, r"^measure_every \(100\) must divide record_every \(250\)$"),
+        ({"environment.switch_every": 100}, r"record_every \(250\) must divide environment.switch_every"),
+        ({"environment.slip": math.nan}, "^environment.slip is nan"),
+        ({"environment.slip": -0.1}, "^environment.slip is -0.1"),
+        ({"environment.stem": 0}, "^environment.stem is 0"),
+        ({"epsilon": 1.5}, "^epsilon is 1.5"),
+        ({"discount": math.inf}, "^discount is inf"),
+        ({"discount": 1.0}, "^discount is 1 and episodes may last for ever"),
+        ({"planning_updates": 0}, "^planning_updates is 0"),
+        ({"model": "true"}, "^model is 'true': allowed are stale, mean"),
+        ({"uniform.step_size": 0.0}, "^uniform.step_size is 0.0"),
+        ({"uniform.step_size": math.nan}, "^uniform.step_size is nan"),
+        ({"uniform.planning_updates": 6}, "^uniform.planning_updates is 6: the budget allows at most 5"),
+        ({"replay.window": 0}, r"^replay.options.window is 0: .* \[1, 5000\]"),
+        ({"replay.window": 10**9}, r"^replay.options.window is 1000000000"),
+        ({"meta_gradient.entropy_bonus": -1.0}, "^meta_gradient.options.entropy_bonus is -1.0"),
+        ({"meta_gradient.temperature": 0.0}, "^meta_gradient.options.temperature is 0.0"),
+        ({"meta_gradient.form": "curly"}, "form is 'curly': allowed are scaled, single, unrolled"),
+    ],
+)
+def test_suites_that_cannot_be_run_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        check_suite(change_suite(SUITE, changes))
+
+
+def test_what_looks_odd_but_is_possible_passes():
+    check_suite(change_suite(SUITE, {"discount": 1.0, "environment.step_limit": 100}))
+    check_suite(change_suite(SUITE, {f"{COMPUTE_MATCHED}.planning_updates": 10}))
+    check_suite(change_suite(SUITE, {"epsilon": 0.0, "discount": 0.0, "environment.slip": 1.0}))
+
+
+def test_unrolled_takes_the_whole_budget():
+    unrolled = change_suite(SUITE, {"meta_gradient.form": "unrolled"})
+    check_suite(unrolled)
+    check_suite(change_suite(unrolled, {"meta_gradient.planning_updates": 5}))
+    with pytest.raises(UserError, match="form=unrolled takes the whole budget"):
+        check_suite(change_suite(unrolled, {"meta_gradient.planning_updates": 3}))
+
+
+def test_a_suite_is_plain_data():
+    data = json.loads(json.dumps(settings_as_dict(SUITE)))
+    assert data["agents"]["meta_gradient"]["options"]["form"] == "scaled"
+    assert data["environment"]["switch_every"] == 2500
+    assert set(data) == {field.name for field in dataclasses.fields(Suite)}
