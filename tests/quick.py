@@ -11,6 +11,8 @@ import functools
 import jax
 import pytest
 
+from mgsc import kernel
+
 QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 quick_jit = functools.partial(jax.jit, compiler_options=QUICK_COMPILE)
@@ -19,4 +21,5 @@ quick_jit = functools.partial(jax.jit, compiler_options=QUICK_COMPILE)
 
 def compile_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the programs of the experiments be compiled like that."""
-    monkeypatch.setattr("mgsc.experiments.program.CPU_OPTIONS", QUICK_COMPILE)
+    for options in ("CPU_OPTIONS", "ONE_KERNEL_OPTIONS"):
+        monkeypatch.setattr(kernel, options, {**getattr(kernel, options), **QUICK_COMPILE})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from tests.quick import quick_jit
 
-from mgsc.sampling import index_from_cumulative, index_from_weights, largest, running_sum
+from mgsc.sampling import index_from_cumulative, index_from_tree, index_from_weights, largest, sum_tree
 
 SIZES = (1, 2, 8, 9, 16, 17, 64, 65, 1100)
 """On both sides of every size at which the code takes another way."""
@@ -27,12 +28,11 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 @functools.cache
 def _draw(size: int):
-    """(uniforms [D], weights [N]) -> [2, D] indices, by the weights and by their running sum."""
+    """(uniforms [D], weights [N]) -> [2, D] indices, by the weights and by their tree."""
 
     def draw(uniforms, weights):
-        cumulative = running_sum(weights)
-        by_sum = jax.vmap(index_from_cumulative, (0, None))(uniforms, cumulative)
-        return jnp.stack([jax.vmap(index_from_weights, (0, None))(uniforms, weights), by_sum])
+        by_tree = jax.vmap(index_from_tree, (0, None))(uniforms, sum_tree(weights))
+        return jnp.stack([jax.vmap(index_from_weights, (0, None))(uniforms, weights), by_tree])
 
     return quick_jit(draw)
 
@@ -75,7 +75,7 @@ def test_an_index_of_weight_zero_is_never_drawn(size, seed, spread, share):
     weights = np.float32(random.random(size) * 10.0 ** random.uniform(-spread, 0, size))
     weights[random.random(size) < share] = 0
     weights[random.integers(size)] = 0.5
-    cumulative = np.asarray(running_sum(jnp.asarray(weights)), float)
+    cumulative = np.cumsum(weights, dtype=float)
     edges = np.floor(cumulative / cumulative[-1] / UNIT) * UNIT
     tried = np.concatenate([edges, edges + UNIT, edges - UNIT, [0, 1 - UNIT]])
     tried = tried[(tried >= 0) & (tried < 1)]
@@ -105,11 +105,21 @@ def test_frequencies_are_those_of_the_weights(size):
 
 
 @BY_SIZE
-def test_running_sums_do_not_fall_and_add_up(size):
+def test_the_levels_of_a_tree_add_up(size):
     weights = np.float32(np.random.default_rng(size).random(size))
-    sums = np.asarray(jax.jit(running_sum)(jnp.asarray(weights)))
-    np.testing.assert_allclose(sums, np.cumsum(weights, dtype=float), rtol=1e-5)
-    assert (np.diff(sums) >= 0).all()
+    levels = [np.asarray(level) for level in jax.jit(sum_tree)(jnp.asarray(weights))]
+    np.testing.assert_array_equal(levels[0].ravel()[:size], weights)
+    for below, above in itertools.pairwise(levels):
+        np.testing.assert_allclose(above.ravel()[: len(below)], below.sum(1), rtol=1e-6)
+    assert len(levels[-1]) == 1
+
+
+@pytest.mark.parametrize("size", [3, 40])
+def test_running_sums_can_be_drawn_from_too(size):
+    weights = exact_weights(np.random.default_rng(size), size)
+    uniforms = np.arange(1024) / 1024
+    found = jax.vmap(index_from_cumulative, (0, None))(jnp.float32(uniforms), jnp.float32(np.cumsum(weights)))
+    np.testing.assert_array_equal(found, np.searchsorted(np.cumsum(weights), uniforms * weights.sum(), side="right"))
 
 
 @pytest.mark.parametrize("size", [1, 4, 8, 9])

@@ -14,10 +14,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from mgsc.environments.base import Environment
+from mgsc.indexing import pick
 from mgsc.models.base import Model
 from mgsc.noise import Use, draw_all
 from mgsc.policies import Policy
-from mgsc.sampling import largest, pick
+from mgsc.sampling import largest
 from mgsc.search_control.base import SearchControl, Strategy, make_distribution, sample_query
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 from mgsc.values.base import ValueFunction

@@ -1,28 +1,27 @@
-"""Drawing an index from a discrete distribution by inverting its cumulative sum.
+"""Drawing an index from a discrete distribution with one uniform number.
 
 The one place where uniform numbers become choices: outcomes of an environment or a model, actions of
 a policy, states to plan from. An index of weight zero is never drawn: the uniforms are multiples of
-2⁻²³ below one, so ``uniform · total`` stays strictly below ``total`` in float32, and a weight of zero
-leaves the running sum exactly as it was (a parallel cumulative sum would not).
+2⁻²³ below one, so ``uniform · total`` stays strictly below ``total`` in float32, and of the running sums
+that have reached the total only the first may be chosen.
 
-Short axes are written out or masked, because a compiled scan fuses elementwise steps and pays for
-every reduction and every index that has to be put together.
+A few weights are summed up where they are drawn from. Many, drawn from several times, are summed into a
+tree once: blocks of a few weights, blocks of the blocks' totals, and so on, so that drawing looks at a
+few numbers on each level. All sums are written out, because a compiled loop pays for every reduction.
 """
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 
+from mgsc.indexing import FEW, lookup
 from mgsc.types import Array
 
-FEW = 8
-"""Axes up to this size (actions, outcomes) are written out."""
+BLOCK = 4
+"""Children of a node of the tree."""
 
-SHORT = 64
-"""Running sums up to this size are one masked sum."""
-
-BLOCK = 16
-"""Longer ones are put together from blocks of this size."""
+Tree = tuple[Array, ...]
+"""Sums of weights, from the leaves to the root; each level is [blocks, BLOCK], the root's [1, BLOCK]."""
 
 
 def index_from_cumulative(uniform: Array, cumulative: Array) -> Array:
@@ -39,40 +38,51 @@ def index_from_cumulative(uniform: Array, cumulative: Array) -> Array:
     point = uniform * cumulative[-1]
     if size <= FEW:
         return _count([cumulative[slot] <= point for slot in range(size - 1)])
-    if size <= SHORT:
-        return jnp.sum(cumulative <= point, dtype=jnp.int32)
-    return jnp.searchsorted(cumulative, point, side="right", method="scan_unrolled").astype(jnp.int32)
+    return jnp.sum(cumulative <= point, dtype=jnp.int32)
 
 
 def index_from_weights(uniform: Array, weights: Array) -> Array:
     """Draws an index with probability proportional to ``weights`` [N]; see above."""
-    size = weights.shape[-1]
-    if size > FEW:
-        return index_from_cumulative(uniform, running_sum(weights))
-    sums = [weights[0]]
-    for slot in range(1, size):
-        sums.append(sums[-1] + weights[slot])
+    if weights.shape[-1] > FEW:
+        return index_from_tree(uniform, sum_tree(weights))
+    sums = _running_sums(weights)
     point = uniform * sums[-1]
     return _count([part <= point for part in sums[:-1]])
 
 
-def running_sum(weights: Array) -> Array:
-    """[N] cumulative sum of ``weights``."""
-    size = weights.shape[-1]
-    if size <= SHORT:
-        return _masked_sum(weights)
-    blocks = jnp.pad(weights, (0, -size % BLOCK)).reshape(-1, BLOCK)
-    inner = _masked_sum(blocks)
-    totals = inner[:, -1:]
-    ends = running_sum(totals[:, 0])[:, None]
-    starts = jnp.pad(ends[:-1], ((1, 0), (0, 0)))
-    # A block's sum is its end from its last weight on, so that no sliver is left to a zero behind it.
-    sums = jnp.where(inner == totals, ends, jnp.minimum(starts + inner, ends))
-    return sums.reshape(-1)[:size]
+def sum_tree(weights: Array) -> Tree:
+    """Sums [N] non-negative weights, at least one of them positive, so that many indices can be drawn."""
+    levels = []
+    while True:
+        blocks = jnp.pad(weights, (0, -weights.shape[0] % BLOCK)).reshape(-1, BLOCK)
+        levels.append(blocks)
+        if len(blocks) == 1:
+            return tuple(levels)
+        weights = _running_sums(blocks)[-1]
 
 
-def _masked_sum(weights: Array) -> Array:
-    return jnp.sum(jnp.where(jnp.tri(weights.shape[-1], dtype=bool), weights[..., None, :], 0), axis=-1)
+def index_from_tree(uniform: Array, tree: Tree) -> Array:
+    """Draws an index with probability proportional to the weights the tree was made of.
+
+    Args:
+        uniform: [] in [0, 1).
+        tree: from ``sum_tree``.
+
+    Returns:
+        [] int32.
+    """
+    index = jnp.zeros((), jnp.int32)
+    point = uniform * _running_sums(tree[-1][0])[-1]
+    for blocks in reversed(tree):
+        sums = _running_sums(lookup(blocks, index))
+        # What was subtracted on the way down is rounded: the point may have come to lie on the total.
+        passed = [(part <= point) & (part < sums[-1]) for part in sums[:-1]]
+        start = jnp.zeros_like(point)
+        for part, is_passed in zip(sums[:-1], passed, strict=True):
+            start = jnp.where(is_passed, part, start)
+        point = point - start
+        index = index * BLOCK + _count(passed)
+    return index
 
 
 def largest(values: Array) -> Array:
@@ -85,19 +95,12 @@ def largest(values: Array) -> Array:
     return result
 
 
-def lookup(table: Array, index: Array) -> Array:
-    """``table[index]`` along the first axis, for an index that is valid by construction: nothing is checked."""
-    return table.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
-
-
-def pick(values: Array, index: Array) -> Array:
-    """``values[index]`` of a [N] array."""
-    if values.shape[-1] > FEW:
-        return values[index]
-    result = values[0]
-    for slot in range(1, values.shape[-1]):
-        result = jnp.where(index == slot, values[slot], result)
-    return result
+def _running_sums(weights: Array) -> list[Array]:
+    """Sums over the last axis up to each slot; a weight of zero leaves the sum exactly as it was."""
+    sums = [weights[..., 0]]
+    for slot in range(1, weights.shape[-1]):
+        sums.append(sums[-1] + weights[..., slot])
+    return sums
 
 
 def _count(conditions: list[Array]) -> Array:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.dense import dense_outcomes
 
 from mgsc.environments import check_tables, from_map
 from mgsc.environments.tables import reachable
 from mgsc.errors import UserError
-from mgsc.experiments.problem import dense_outcomes
 
 MOVES = {0: (-1, 0), 1: (1, 0), 2: (0, -1), 3: (0, 1)}
 

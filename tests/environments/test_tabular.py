@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from jax import lax
 from scipy import stats
+from tests.dense import dense_outcomes
 from tests.quick import quick_jit
 
 from mgsc.environments import TabularState, TMazeSettings, from_map, tabular, tmaze
-from mgsc.experiments.problem import dense_outcomes
 
 UP, DOWN, LEFT, RIGHT = range(4)
 ALMOST_ONE = 1 - 2.0**-23

@@ -132,17 +132,10 @@ def test_chunks_add_up_to_the_whole():
     np.testing.assert_allclose(fine.reshape(-1, 100).sum(1), coarse)
 
 
-def test_dense_and_sparse_products_agree(monkeypatch):
-    arguments = {"epsilon": 0.1, "num_steps": 200, "record_every": 50, "switch_every": 100}
-    dense = optimal_rewards(TMAZE, **arguments)
-    monkeypatch.setattr("mgsc.experiments.optimal.DENSE_ENTRIES", 0)
-    np.testing.assert_allclose(optimal_rewards(TMAZE, **arguments), dense, rtol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("epsilon", "known"),
     # ``definitions.md``: about 4049 for the best ε-soft policy, 4499 unconstrained.
-    [(0.1, 4049), pytest.param(0.0, 4499, marks=pytest.mark.slow)],
+    [(0.1, 4049), (0.0, 4499)],
 )
 def test_the_figures_of_the_definitions(epsilon, known):
     rewards = optimal_rewards(TMAZE, epsilon=epsilon, num_steps=50_000, record_every=250, switch_every=SWITCH_EVERY)

@@ -7,13 +7,13 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from tests.dense import dense_outcomes
 
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
 from mgsc.experiments.problem import (
     build_agent,
     build_problem,
-    dense_outcomes,
     replace_numbers,
     wrong_states,
 )

@@ -18,6 +18,7 @@ from mgsc.environments import TMazeSettings
 from mgsc.experiments.problem import build_agent, build_problem
 from mgsc.experiments.program import block_width, run_key
 from mgsc.experiments.suites import get_suite
+from mgsc.kernel import compile_for
 from mgsc.types import Array
 
 LARGE = TMazeSettings(stem=5001, arm=2499)
@@ -65,7 +66,7 @@ def measure_large() -> LargeCost:
 
 def _compiled(steps: Callable[[Any, Array], Any], state: Any, keys: Array) -> Callable[[], float]:
     """A function that runs ``steps`` on all lanes once and gives the seconds it took."""
-    program = jax.jit(jax.vmap(steps)).lower(state, keys).compile()
+    program = compile_for(jax.devices()[0], jax.vmap(steps), state, keys)
     _wait(program(state, keys))
 
     def measure() -> float:

@@ -9,8 +9,9 @@ import numpy as np
 
 from mgsc.environments.base import Environment, Step
 from mgsc.environments.tables import Tables
+from mgsc.indexing import lookup
 from mgsc.noise import uniforms
-from mgsc.sampling import index_from_cumulative, lookup
+from mgsc.sampling import index_from_cumulative
 from mgsc.types import Array, PyTree
 
 NO_LIMIT = np.iinfo(np.int32).max

@@ -7,15 +7,38 @@ seed may exceed it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables
+from mgsc.kernel import compile_for
+from mgsc.types import Array
 
-DENSE_ENTRIES = 10_000
-"""Transition matrices up to this size are dense, where products with them are fastest."""
+
+class _World(NamedTuple):
+    """Tables in float64; X layers count the steps of an episode where these are limited, and are one otherwise.
+
+    Attributes:
+        probability, survives: [P, S, A, M]; ``survives`` is 0 where the transition terminates.
+        reward: [P, S, A] mean rewards.
+        successor: [P, S, A, M].
+        incoming: [P, S, I] which of the flat [S·A·M] slots lead to a state; S·A·M where there is none.
+        start: [S].
+        phases: [T] the phase of each step.
+    """
+
+    probability: Array
+    survives: Array
+    reward: Array
+    successor: Array
+    incoming: Array
+    start: Array
+    phases: Array
 
 
 def optimal_rewards(
@@ -34,77 +57,81 @@ def optimal_rewards(
     Returns:
         [num_steps / record_every] rewards; their sum is the optimal expected total reward.
     """
-    matrices, rewards, start = _with_episode_steps(tables, step_limit)
-    num_actions = tables.probability.shape[2]
-    num_states = len(start)
-    phases = (np.arange(num_steps) // switch_every) % tables.num_phases
-    best = np.zeros((num_steps, num_states), np.min_scalar_type(num_actions))
-    value = np.zeros(num_states)
-    for step in range(num_steps - 1, -1, -1):
-        phase = phases[step]
-        action_values = (rewards[phase] + matrices[phase] @ value).reshape(num_states, num_actions)
-        best[step] = action_values.argmax(1)
-        value = (1 - epsilon) * action_values.max(1) + epsilon * action_values.mean(1)
-    expected = _expected_rewards(matrices, rewards, start, best, phases, epsilon, num_actions)
+    num_states, num_actions = tables.probability.shape[1:3]
+    best_type = np.min_scalar_type(num_actions)
+
+    def solve(epsilon: Array, world: _World) -> Array:
+        layers = max(step_limit, 1)
+
+        def backward(value: Array, phase: Array) -> tuple[Array, Array]:
+            action_values = _action_values(world, phase, value, is_limited=step_limit > 0)
+            value = (1 - epsilon) * action_values.max(-1) + epsilon * action_values.mean(-1)
+            return value, action_values.argmax(-1).astype(best_type)
+
+        _, best = lax.scan(backward, jnp.zeros((layers, num_states)), world.phases, reverse=True)
+
+        def forward(occupied: Array, xs: tuple[Array, Array]) -> tuple[Array, Array]:
+            phase, greedy = xs
+            policy = epsilon / num_actions + (1 - epsilon) * (greedy[..., None] == jnp.arange(num_actions))
+            joint = occupied[..., None] * policy
+            return _flow(world, phase, joint, is_limited=step_limit > 0), jnp.sum(joint * world.reward[phase])
+
+        occupied = jnp.zeros((layers, num_states)).at[0].set(world.start)
+        return lax.scan(forward, occupied, (world.phases, best))[1]
+
+    with jax.enable_x64(True):
+        arguments = (jnp.asarray(epsilon), _world(tables, num_steps, switch_every))
+        expected = np.asarray(compile_for(jax.devices()[0], solve, *arguments)(*arguments))
     per_chunk: NDArray[np.float64] = expected.reshape(-1, record_every).sum(1)
     return per_chunk
 
 
-def _expected_rewards(
-    matrices: list[Any],
-    rewards: list[NDArray[np.float64]],
-    start: NDArray[np.float64],
-    best: NDArray[np.unsignedinteger[Any]],
-    phases: NDArray[np.int64],
-    epsilon: float,
-    num_actions: int,
-) -> NDArray[np.float64]:
-    """[T] expected reward of each step under the ε-soft policy greedy in ``best`` [T, S]."""
-    backward = [matrix.T.tocsr() if hasattr(matrix, "tocsr") else np.ascontiguousarray(matrix.T) for matrix in matrices]
-    occupied = start.copy()
-    states = np.arange(len(start))
-    expected = np.zeros(len(best))
-    for step, phase in enumerate(phases):
-        joint = np.repeat(occupied * (epsilon / num_actions), num_actions).reshape(len(start), num_actions)
-        joint[states, best[step]] += (1 - epsilon) * occupied
-        flat = joint.reshape(-1)
-        expected[step] = flat @ rewards[phase]
-        occupied = backward[phase] @ flat
-    return expected
+def _world(tables: Tables, num_steps: int, switch_every: int) -> _World:
+    probability = tables.probability.astype(np.float64)
+    probability /= probability.sum(-1, keepdims=True)
+    survives = (~tables.terminates).astype(np.float64)
+    num_states = len(tables.start)
+    incoming = [_incoming(tables.successor[phase].ravel(), num_states) for phase in range(tables.num_phases)]
+    width = max(slots.shape[1] for slots in incoming)
+    none = tables.successor[0].size
+    arrays = (
+        probability,
+        survives,
+        (probability * tables.reward).sum(-1),
+        tables.successor,
+        np.stack([np.pad(slots, ((0, 0), (0, width - slots.shape[1])), constant_values=none) for slots in incoming]),
+        tables.start.astype(np.float64),
+        (np.arange(num_steps) // switch_every % tables.num_phases).astype(np.int32),
+    )
+    return _World(*(jnp.asarray(array) for array in arrays))
 
 
-def _with_episode_steps(
-    tables: Tables, step_limit: int
-) -> tuple[list[Any], list[NDArray[np.float64]], NDArray[np.float64]]:
-    """Per phase the [X·A, X] transition matrix with restarts and the [X·A] mean rewards; start [X].
+def _incoming(successor: NDArray[np.int32], num_states: int) -> NDArray[np.int32]:
+    """[S, I] the flat slots that lead to each state."""
+    order = np.argsort(successor, kind="stable").astype(np.int32)
+    counts = np.bincount(successor, minlength=num_states)
+    slots = np.full((num_states, int(counts.max())), successor.size, np.int32)
+    column = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    slots[successor[order], column] = order
+    return slots
 
-    X counts states, times the steps of an episode where these are limited.
-    """
-    from scipy import sparse
 
-    num_states, num_actions, num_slots = tables.probability.shape[1:]
-    layers = max(step_limit, 1)
-    size = layers * num_states
-    start = np.zeros(size)
-    start[:num_states] = tables.start
-    starts = np.flatnonzero(start)
-    matrices, rewards = [], []
-    rows = np.broadcast_to(np.arange(num_states * num_actions)[:, None], (num_states * num_actions, num_slots)).ravel()
-    for phase in range(tables.num_phases):
-        probability = tables.probability[phase].astype(np.float64)
-        probability /= probability.sum(-1, keepdims=True)
-        successor, ends = tables.successor[phase].ravel(), tables.terminates[phase].ravel()
-        entries: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
-        for layer in range(layers):
-            row, weight = rows + layer * num_states * num_actions, probability.ravel()
-            over = ends | (layer + 1 == step_limit)
-            stays = ~over
-            next_layer = layer + 1 if step_limit else 0
-            entries.append((row[stays], successor[stays] + next_layer * num_states, weight[stays]))
-            entries.extend((row[over], np.full(over.sum(), first), weight[over] * start[first]) for first in starts)
-        row, column, weight = (np.concatenate(parts) for parts in zip(*entries, strict=True))
-        matrix = sparse.csr_array((weight, (row, column)), shape=(size * num_actions, size))
-        matrices.append(matrix.toarray() if size * size * num_actions <= DENSE_ENTRIES else matrix)
-        mean = (probability * tables.reward[phase]).sum(-1).ravel()
-        rewards.append(np.tile(mean, layers))
-    return matrices, rewards, start
+def _action_values(world: _World, phase: Array, value: Array, *, is_limited: bool) -> Array:
+    """[X, S, A] expected reward from here on, with ``value`` [X, S] that of the next step."""
+    fresh = value[0] @ world.start
+    if is_limited:
+        value = jnp.append(value[1:], jnp.full((1, value.shape[1]), fresh), axis=0)
+    goes_on = world.survives[phase]
+    after = goes_on * value[:, world.successor[phase]] + (1 - goes_on) * fresh
+    return world.reward[phase] + jnp.sum(world.probability[phase] * after, -1)
+
+
+def _flow(world: _World, phase: Array, joint: Array, *, is_limited: bool) -> Array:
+    """[X, S] where the next step begins, from the probabilities [X, S, A] of states and actions."""
+    moved = (joint[..., None] * (world.probability * world.survives)[phase]).reshape(len(joint), -1)
+    # Whoever has no incoming slot left reads the nought that is appended.
+    arrived = jnp.append(moved, jnp.zeros((len(joint), 1)), axis=1)[:, world.incoming[phase]].sum(-1)
+    if is_limited:
+        arrived = jnp.append(jnp.zeros((1, arrived.shape[1])), arrived[:-1], axis=0)
+    first = jnp.arange(len(joint))[:, None] == 0
+    return arrived + (1 - arrived.sum()) * world.start * first

@@ -21,6 +21,8 @@ from mgsc.policies import epsilon_greedy
 from mgsc.types import Array, Candidates
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from mgsc.experiments.suites import AgentSettings, Suite
 
 
@@ -76,25 +78,26 @@ def build_problem(suite: Suite) -> Problem:
 
 def wrong_states(tables: Tables, believed: Tables) -> NDArray[np.bool_]:
     """[P, S] bool: non-terminal states with any difference between the model's and the true transitions."""
-    phases = [dense_outcomes(tables.phase(number)) for number in range(tables.num_phases)]
-    model = dense_outcomes(believed)
-    wrong = np.array(
-        [np.any([(a != b).any((1, 2)) for a, b in zip(phase, model, strict=True)], axis=0) for phase in phases]
-    )
+    model = outcomes(believed)
+    wrong = np.zeros((tables.num_phases, len(tables.start)), bool)
+    for number in range(tables.num_phases):
+        for mine, theirs in zip(model, outcomes(tables.phase(number)), strict=True):
+            wrong[number, (mine != theirs).nonzero()[0] // tables.probability.shape[2]] = True
     return wrong & ~tables.is_terminal
 
 
-def dense_outcomes(tables: Tables) -> tuple[NDArray[np.float64], ...]:
-    """(probability, reward · probability, termination · probability), each [S, A, S], of one phase."""
-    num_states, num_actions, _ = tables.probability.shape
-    outcomes = []
-    for factor in (1.0, tables.reward, tables.terminates):
-        dense = np.zeros((num_states, num_actions, num_states))
-        states, actions, slots = np.nonzero(tables.probability)
-        weight = (tables.probability * factor)[states, actions, slots]
-        np.add.at(dense, (states, actions, tables.successor[states, actions, slots]), weight)
-        outcomes.append(dense)
-    return tuple(outcomes)
+def outcomes(tables: Tables) -> tuple[sparse.csr_array, ...]:
+    """(probability, reward · probability, termination · probability), each sparse [S·A, S], of one phase."""
+    from scipy import sparse
+
+    num_states, num_actions, num_slots = tables.probability.shape
+    pair = np.repeat(np.arange(num_states * num_actions), num_slots)
+    places = (pair, tables.successor.ravel())
+    shape = (num_states * num_actions, num_states)
+    return tuple(
+        sparse.csr_array(((tables.probability.astype(np.float64) * factor).ravel(), places), shape=shape)
+        for factor in (1.0, tables.reward, tables.terminates)
+    )
 
 
 def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:

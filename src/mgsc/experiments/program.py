@@ -23,6 +23,7 @@ from mgsc import dyna
 from mgsc.experiments.problem import Problem, build_agent, replace_numbers
 from mgsc.experiments.recorder import make_recorder, reward_recorder
 from mgsc.experiments.suites import AgentSettings, Suite
+from mgsc.kernel import compile_for
 from mgsc.settings import traced_fields
 from mgsc.types import Array
 
@@ -31,9 +32,6 @@ CPU_WIDTH = 16
 
 ACCELERATOR_WIDTH = 512
 """Lanes of a block on an accelerator, where the cost of a step hardly depends on it."""
-
-CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_parallel_codegen_split_count": "1"}
-"""XLA splits a program to compile it on several threads, which takes a third more work; we compile several at once."""
 
 CHUNKS_PER_CALL = 20
 """Recorded chunks one call of the compiled program makes at most; progress is shown between calls."""
@@ -111,10 +109,9 @@ class Program:
         for device in dict.fromkeys(devices):
             with jax.default_device(device):
                 numbers, seeds = self._arguments([Lane(0, {})])
-                options = CPU_OPTIONS if device.platform == "cpu" else None
-                init = jax.jit(jax.vmap(self._init)).lower(numbers, seeds).compile(options)
+                init = compile_for(device, jax.vmap(self._init), numbers, seeds)
                 state = init(numbers, seeds)
-                call = jax.jit(jax.vmap(self._call), donate_argnums=2).lower(numbers, seeds, state).compile(options)
+                call = compile_for(device, jax.vmap(self._call), numbers, seeds, state, donate=(2,))
                 self._compiled[device] = (init, call)
         self.compile_seconds += time.perf_counter() - began
 

@@ -19,8 +19,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mgsc.indexing import FEW, lookup, pick
 from mgsc.meta_gradient.forms import Form, check_choice
-from mgsc.sampling import FEW, largest, lookup, pick
+from mgsc.sampling import largest
 from mgsc.types import Array, Params, Parts, Transition
 
 TABLE_FORMS: tuple[Form, ...] = ("scaled", "single", "saturating")
@@ -102,7 +103,7 @@ def visited_logits_gradient(weights: Array, visited: VisitedGradient, temperatur
         [S], exactly 0 where ``weights`` is 0.
     """
     is_visited = jnp.arange(weights.shape[0]) == visited.state
-    baseline = weights[visited.state]
+    baseline = lookup(weights, visited.state)
     return weights * (visited.gradient / temperature) * (is_visited - baseline)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from mgsc.environments.tables import Tables
+from mgsc.indexing import lookup
 from mgsc.models.base import Model
 from mgsc.noise import uniforms
-from mgsc.sampling import index_from_cumulative, lookup
+from mgsc.sampling import index_from_cumulative
 from mgsc.types import Array, PyTree, Successors, Transition
 
 

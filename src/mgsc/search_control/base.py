@@ -14,8 +14,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mgsc.indexing import lookup
 from mgsc.noise import Draw, uniforms
-from mgsc.sampling import index_from_cumulative, running_sum
+from mgsc.sampling import Tree, index_from_tree, sum_tree
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -24,11 +25,11 @@ class Distribution(NamedTuple):
 
     Attributes:
         weights: [N] or [N, A] probabilities of querying; exactly 0 where not allowed.
-        cumulative: [N] or [N·A] their running sum.
+        tree: sums of all of them, see ``sampling``.
     """
 
     weights: Array
-    cumulative: Array
+    tree: Tree
 
 
 class SearchControl(NamedTuple):
@@ -67,19 +68,19 @@ def masked_softmax(logits: Array, is_allowed: Array) -> Array:
 
 def make_distribution(weights: Array) -> Distribution:
     """Makes weights [N] or [N, A] ready to draw from."""
-    return Distribution(weights, running_sum(weights.reshape(-1)))
+    return Distribution(weights, sum_tree(weights.reshape(-1)))
 
 
 def sample_query(noise: Array, distribution: Distribution, candidates: Candidates) -> Query:
     """The shared sampler: one candidate (and action, where the distribution is joint)."""
-    drawn = index_from_cumulative(noise, distribution.cumulative)
+    drawn = index_from_tree(noise, distribution.tree)
     action = None
     if distribution.weights.ndim == 2:
         num_actions = distribution.weights.shape[1]
         drawn, action = drawn // num_actions, drawn % num_actions
     elif candidates.action is not None:
-        action = candidates.action[drawn]
-    return Query(candidates.observation[drawn], candidates.index[drawn], action)
+        action = lookup(candidates.action, drawn)
+    return Query(lookup(candidates.observation, drawn), lookup(candidates.index, drawn), action)
 
 
 def no_state(key: Array, candidates: Candidates) -> tuple[()]:

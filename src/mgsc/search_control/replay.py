@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from mgsc.indexing import add_at, lookup, put_at
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
@@ -52,10 +53,10 @@ def replay(window: Array | int, *, capacity: int) -> Strategy:
     ) -> tuple[ReplayState, dict[str, Array]]:
         del params, candidates
         slot = state.count % slots
-        ring = Transition(*(column.at[slot].set(entry) for column, entry in zip(state.ring, transition, strict=True)))
-        leaving = ring.observation[(state.count - window) % slots]
+        ring = Transition(*(put_at(column, slot, entry) for column, entry in zip(state.ring, transition, strict=True)))
+        leaving = lookup(ring.observation, (state.count - window) % slots)
         forgotten = jnp.where(state.count >= window, 1.0, 0.0)
-        visits = state.visits.at[leaving].add(-forgotten).at[transition.observation].add(1.0)
+        visits = add_at(add_at(state.visits, leaving, -forgotten), transition.observation, jnp.ones(()))
         return ReplayState(ring, state.count + 1, visits), {}
 
     def weights(state: ReplayState, params: Params, candidates: Candidates) -> Array:
@@ -74,7 +75,7 @@ def replay(window: Array | int, *, capacity: int) -> Strategy:
         size = jnp.minimum(state.count, window)
         age = jnp.minimum((noise * size).astype(jnp.int32), size - 1)
         slot = (state.count - 1 - age) % slots
-        outcome = Transition(*(column[slot] for column in state.ring))
+        outcome = Transition(*(lookup(column, slot) for column in state.ring))
         return Query(outcome.observation, outcome.observation, outcome.action, outcome=outcome)
 
     def build(parts: Parts) -> SearchControl:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from mgsc.sampling import lookup
+from mgsc.indexing import add_at, lookup
 from mgsc.types import Array
 from mgsc.values.base import ValueFunction
 
@@ -26,6 +26,6 @@ def table(num_states: int, num_actions: int, initial_value: Array | float = 0.0)
         return lookup(values, observation)
 
     def update(values: Array, observation: Array, action: Array, error: Array, step_size: Array) -> Array:
-        return values.at[observation, action].add(step_size * error)
+        return add_at(values, (observation, action), step_size * error)
 
     return ValueFunction(init, apply, update, is_table=True)

@@ -1,0 +1,87 @@
+"""Reading and writing single entries of arrays inside compiled loops.
+
+XLA's gathers and scatters check every index and, batched over lanes, put index vectors together. Indices
+here are valid by construction; short axes are written out; and on a CPU a batched write is a loop over
+the lanes, which compiles into the surrounding kernel, where a scatter cannot (see ``mgsc.kernel``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_batching import custom_vmap
+
+from mgsc.types import Array
+
+FEW = 8
+"""Axes up to this size (actions, outcomes) are written out."""
+
+Index = Array | tuple[Array, ...]
+
+
+def lookup(table: Array, index: Array) -> Array:
+    """``table[index]`` along the first axis, for an index that is valid by construction: nothing is checked."""
+    return table.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
+def pick(values: Array, index: Array) -> Array:
+    """``values[index]`` of a [N] array."""
+    if values.shape[-1] > FEW:
+        return values[index]
+    result = values[0]
+    for slot in range(1, values.shape[-1]):
+        result = jnp.where(index == slot, values[slot], result)
+    return result
+
+
+def add_at(table: Array, index: Index, amount: Array) -> Array:
+    """``table.at[index].add(amount)`` for one valid index into the leading axes."""
+    return _add_at(table, index if isinstance(index, tuple) else (index,), jnp.asarray(amount, table.dtype))
+
+
+def put_at(table: Array, index: Index, entry: Array) -> Array:
+    """``table.at[index].set(entry)`` for one valid index into the leading axes."""
+    return _put_at(table, index if isinstance(index, tuple) else (index,), jnp.asarray(entry, table.dtype))
+
+
+def _writer(update: Callable[[Array, Array], Array], scatter: Callable[..., Array]) -> Callable[..., Array]:
+    """A write of one entry, ``update(old, new)``, that is a loop over the lanes when batched on a CPU."""
+
+    @custom_vmap
+    def write(table: Array, index: tuple[Array, ...], entry: Array) -> Array:
+        start: list[Any] = [*index, *[0] * (table.ndim - len(index))]
+        sizes = (*[1] * len(index), *table.shape[len(index) :])
+        old = lax.dynamic_slice(table, start, sizes, allow_negative_indices=False)
+        new = update(old, jnp.reshape(entry, sizes))
+        return lax.dynamic_update_slice(table, new, start, allow_negative_indices=False)
+
+    @write.def_vmap
+    def write_in_lanes(size: int, is_batched: Any, table: Array, index: tuple[Array, ...], entry: Array) -> Any:
+        leaves, structure = jax.tree.flatten((table, index, entry))
+        batched = [
+            leaf if has_lanes else jnp.broadcast_to(leaf, (size, *leaf.shape))
+            for leaf, has_lanes in zip(leaves, jax.tree.leaves(is_batched), strict=True)
+        ]
+        table, index, entry = jax.tree.unflatten(structure, batched)
+        if jax.default_backend() != "cpu":
+            return scatter(table, (jnp.arange(size), *index), entry), True
+
+        def one_lane(lane: Array, table: Array) -> Array:
+            updated: Array = write(table, (lane, *[lookup(part, lane) for part in index]), lookup(entry, lane))
+            return updated
+
+        return lax.fori_loop(0, size, one_lane, table), True
+
+    def write_one(table: Array, index: tuple[Array, ...], entry: Array) -> Array:
+        result: Array = write(table, tuple(jnp.asarray(part, jnp.int32) for part in index), entry)
+        return result
+
+    return write_one
+
+
+_add_at = _writer(lambda old, new: old + new, lambda table, index, entry: table.at[index].add(entry))
+_put_at = _writer(lambda old, new: new, lambda table, index, entry: table.at[index].set(entry))

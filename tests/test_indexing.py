@@ -1,0 +1,62 @@
+"""Single entries read and written: as NumPy does it, alone, in lanes, and in lanes of lanes."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.quick import quick_jit
+
+from mgsc.indexing import add_at, lookup, pick, put_at
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(("write", "is_added"), [(add_at, True), (put_at, False)])
+@pytest.mark.parametrize("index", [(2,), (2, 3), (2, 3, 1)])
+def test_one_entry_is_written_and_no_other(write, is_added, index):
+    table = RANDOM.normal(size=(4, 5, 3)).astype(np.float32)
+    entry = RANDOM.normal(size=table[index].shape).astype(np.float32)
+    expected = table.copy()
+    expected[index] = entry + is_added * table[index]
+    found = quick_jit(write)(table, tuple(map(jnp.int32, index)), entry)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("write", "is_added"), [(add_at, True), (put_at, False)])
+@pytest.mark.parametrize("shared", [(), (0,), (2,), (0, 2)])
+def test_lanes_write_each_into_its_own_table(write, is_added, shared):
+    tables = RANDOM.normal(size=(6, 4, 5)).astype(np.float32)
+    indices = RANDOM.integers(0, 4, 6).astype(np.int32)
+    entries = RANDOM.normal(size=(6, 5)).astype(np.float32)
+    arrays = [tables, indices, entries]
+    arguments = [array[0] if number in shared else array for number, array in enumerate(arrays)]
+    found = quick_jit(jax.vmap(write, [None if number in shared else 0 for number in range(3)]))(*arguments)
+    for lane in range(6):
+        table, index, entry = (array[0 if number in shared else lane] for number, array in enumerate(arrays))
+        expected = table.copy()
+        expected[index] = entry + is_added * table[index]
+        np.testing.assert_array_equal(found[lane], expected)
+
+
+def test_lanes_of_lanes():
+    tables = np.zeros((2, 3, 4), np.float32)
+    indices = np.array([[0, 1, 2], [3, 2, 1]], np.int32)
+    found = jax.vmap(jax.vmap(add_at, (0, 0, None)), (0, 0, None))(tables, indices, jnp.float32(1))
+    np.testing.assert_array_equal(found, np.eye(4)[indices])
+
+
+def test_in_lanes_nothing_is_scattered():
+    """A scatter could not be compiled into the loop around it."""
+    text = jax.jit(jax.vmap(add_at)).lower(jnp.zeros((3, 4)), jnp.zeros(3, jnp.int32), jnp.zeros(3)).as_text()
+    assert "scatter" not in text
+    assert "while" in text
+
+
+@pytest.mark.parametrize("size", [1, 8, 9])
+def test_reading_one_entry(size):
+    values = jnp.float32(RANDOM.normal(size=size))
+    for index in range(size):
+        assert lookup(values, jnp.int32(index)) == values[index]
+        assert pick(values, jnp.int32(index)) == values[index]
