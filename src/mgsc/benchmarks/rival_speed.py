@@ -34,6 +34,8 @@ def rival_problem(suite: Suite) -> Problem:
     """The suite's maze and model in the rivals' form."""
     problem = build_problem(suite)
     tables, model = problem.tables, problem.model_tables
+    if model is None:
+        raise ValueError("the rivals are written for a fixed model")
     return Problem(
         probability=model.probability,
         successor=model.successor,

@@ -5,12 +5,14 @@ from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.tables import Tables, check_tables
 from mgsc.environments.tabular import TabularParams, TabularState, tabular
 from mgsc.environments.tmaze import TMazeSettings, tmaze, tmaze_map
+from mgsc.environments.two_rooms import TwoRoomsSettings, two_rooms, two_rooms_map
 
 __all__ = [
     "Environment",
     "Maze",
     "Step",
     "TMazeSettings",
+    "TwoRoomsSettings",
     "TabularParams",
     "TabularState",
     "Tables",
@@ -19,4 +21,6 @@ __all__ = [
     "tabular",
     "tmaze",
     "tmaze_map",
+    "two_rooms",
+    "two_rooms_map",
 ]

@@ -142,6 +142,16 @@ def steps_to_goal(tables: Tables) -> int:
     raise UserError("no goal can be reached from the start")
 
 
+def goal_rewards(tables: Tables) -> NDArray[np.float32]:
+    """[P, S] the largest reward of entering each terminal state, in each phase; NaN for other states."""
+    found = np.full((tables.num_phases, len(tables.start)), -np.inf, np.float32)
+    phase, state, action, slot = np.nonzero((tables.probability > 0) & tables.terminates)
+    np.maximum.at(
+        found, (phase, tables.successor[phase, state, action, slot]), tables.reward[phase, state, action, slot]
+    )
+    return np.where(tables.is_terminal & np.isfinite(found), found, np.float32(np.nan))
+
+
 def mean_of_phases(tables: Tables) -> Tables:
     """One phase with the mean rewards of all: what a model that averages over time would believe.
 

@@ -19,6 +19,34 @@ from mgsc.environments.tables import Tables
 from mgsc.kernel import compile_for
 from mgsc.types import Array
 
+VALUES_TOLERANCE = 1e-9
+"""Optimal values are iterated until they change by less than this share of max |R|."""
+
+MOST_SWEEPS = 1_000_000
+
+
+def optimal_values(tables: Tables, discount: float) -> NDArray[np.float32]:
+    """[P, S, A] the optimal discounted action values of each phase, were it to last for ever.
+
+    Args:
+        tables: true tables [P, S, A, M].
+        discount: γ, in [0, 1]; with 1 and episodes that need not end, values may not settle, and
+            those after a million sweeps are given.
+    """
+    probability = tables.probability.astype(np.float64)
+    rewards = (probability * tables.reward).sum(-1)
+    onward = discount * probability * ~tables.terminates
+    phases = np.arange(tables.num_phases)[:, None, None, None]
+    q = rewards
+    for _ in range(MOST_SWEEPS):
+        improved = rewards + (onward * q.max(-1)[phases, tables.successor]).sum(-1)
+        change = np.abs(improved - q).max()
+        q = improved
+        if change <= VALUES_TOLERANCE * tables.largest_reward:
+            break
+    found: NDArray[np.float32] = q.astype(np.float32)
+    return found
+
 
 class _World(NamedTuple):
     """Tables in float64; X layers count the steps of an episode where these are limited, and are one otherwise.

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from mgsc import models, values
 from mgsc.dyna import Dyna, assemble
-from mgsc.environments import Environment, Maze, Tables, TabularParams, tabular, tmaze
-from mgsc.environments.tables import mean_of_phases, steps_to_goal
+from mgsc.environments import Environment, Maze, Tables, TabularParams, tabular
+from mgsc.environments.tables import steps_to_goal
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
+from mgsc.experiments.beliefs import FixedModel, believed_tables, learned_model
+from mgsc.experiments.optimal import optimal_values
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.suites import updates_of
+from mgsc.experiments.worlds import build_maze
+from mgsc.models import Model
 from mgsc.policies import epsilon_greedy
 from mgsc.types import Array, Candidates
 
@@ -31,18 +35,29 @@ class Problem(NamedTuple):
 
     Attributes:
         tables: the true transitions [P, S, A, M].
-        model_tables: what the fixed model believes [S, A, M].
-        wrong: [P, S] bool, states of which the model is wrong in some action, in each phase.
+        model: what planning asks.
+        model_tables: what a fixed model believes [S, A, M]; None where the model learns.
+        wrong: [P, S] bool, states of which a fixed model is wrong in some action, in each phase.
+        optimal: [P, S, A] the optimal action values of each phase, were it to last.
         reward_scale: max |R|.
+        switch_every: environment steps each phase lasts.
     """
 
     maze: Maze
     environment: Environment
     environment_params: TabularParams
     tables: Tables
-    model_tables: Tables
+    model: Model
+    model_tables: Tables | None
     wrong: NDArray[np.bool_]
+    optimal: NDArray[np.float32]
     reward_scale: float
+    switch_every: int
+
+    @property
+    def learns(self) -> bool:
+        """Whether the model learns."""
+        return self.model_tables is None
 
     @property
     def is_candidate(self) -> NDArray[np.bool_]:
@@ -62,7 +77,7 @@ def build_problem(suite: Suite) -> Problem:
     Raises:
         UserError: the maze is impossible, or its goals cannot be reached within the step limit.
     """
-    maze = tmaze(suite.environment)
+    maze = build_maze(suite.environment)
     tables = maze.tables
     limit, nearest = suite.environment.step_limit, steps_to_goal(tables)
     if 0 < limit < nearest:
@@ -72,8 +87,25 @@ def build_problem(suite: Suite) -> Problem:
         switch_every=suite.environment.switch_every,
         step_limit=suite.environment.step_limit or NO_LIMIT,
     )
-    believed = tables.phase(0) if suite.model == "stale" else mean_of_phases(tables)
-    return Problem(maze, environment, params, tables, believed, wrong_states(tables, believed), tables.largest_reward)
+    wrong = np.zeros((tables.num_phases, len(tables.start)), bool)
+    believed = None
+    if isinstance(suite.model, FixedModel):
+        believed = believed_tables(suite.model, tables)
+        model, wrong = models.fixed(believed, suite.discount), wrong_states(tables, believed)
+    else:
+        model = learned_model(suite.model, tables, suite.discount)
+    return Problem(
+        maze,
+        environment,
+        params,
+        tables,
+        model,
+        believed,
+        wrong,
+        optimal_values(tables, suite.discount),
+        tables.largest_reward,
+        suite.environment.switch_every,
+    )
 
 
 def wrong_states(tables: Tables, believed: Tables) -> NDArray[np.bool_]:
@@ -116,7 +148,7 @@ def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
         problem.environment_params,
         values.table(num_states, num_actions, agent.initial_value),
         epsilon_greedy(suite.epsilon),
-        models.fixed(problem.model_tables, suite.discount),
+        problem.model,
         strategy,
         problem.candidates,
         step_size=agent.step_size,

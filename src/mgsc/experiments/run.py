@@ -230,19 +230,25 @@ def _run_agent(
 def _as_dataset(suite: Suite, problem: Problem, results: dict[str, Arrays], seeds: Sequence[int]) -> xr.Dataset:
     import xarray as xr
 
+    from mgsc.environments.tables import goal_rewards
+
     num_chunks = suite.steps // suite.record_every
     phase = np.arange(num_chunks) * suite.record_every // suite.environment.switch_every % problem.tables.num_phases
     wrong = problem.wrong[phase]
     per_chunk = ("agent", "seed", "chunk")
-    variables: dict[str, Any] = {"wrong_state": (("phase", "state"), problem.wrong)}
+    variables: dict[str, Any] = {
+        "wrong_state": (("phase", "state"), problem.wrong),
+        "goal_reward": (("phase", "state"), goal_rewards(problem.tables)),
+    }
     for key, dims in _recorded(results).items():
         shape = (len(seeds), num_chunks, *([len(problem.is_candidate)] if "state" in dims else []))
         missing = np.full(shape, np.nan, np.float32)
         variables[key] = (dims, np.stack([result.get(key, missing) for result in results.values()]))
     variables["reward"] = (per_chunk, variables["reward"][1].astype(np.float64))
-    d = variables["query_distribution"][1]
-    variables["wrong_mass"] = (per_chunk, np.einsum("abcs,cs->abc", d, wrong).astype(np.float32))
-    variables["uniform_wrong_mass"] = ("chunk", (wrong.sum(1) / problem.is_candidate.sum()).astype(np.float32))
+    if not problem.learns:
+        # What is known of every step need not be measured now and then.
+        d = variables["query_distribution"][1]
+        variables["wrong_mass"] = (per_chunk, np.einsum("abcs,cs->abc", d, wrong).astype(np.float32))
     for key, epsilon in (("optimal_reward", suite.epsilon), ("unconstrained_reward", 0.0)):
         variables[key] = ("chunk", _optimum(suite, epsilon))
     for key, numbers in _budget(suite, problem, results).items():
@@ -254,8 +260,10 @@ def _as_dataset(suite: Suite, problem: Problem, results: dict[str, Arrays], seed
         "state_row": ("state", problem.maze.row),
         "state_column": ("state", problem.maze.column),
         "phase_of_chunk": ("chunk", phase),
-        "is_model_wrong": ("chunk", wrong.any(1)),
+        # A learned model may be wrong at any time.
+        "is_model_wrong": ("chunk", wrong.any(1) | problem.learns),
         "is_candidate": ("state", problem.is_candidate),
+        "start": ("state", problem.tables.start),
     }
     switches = list(range(suite.environment.switch_every, suite.steps, suite.environment.switch_every))
     return xr.Dataset(variables, coordinates, attrs={"switch_steps": switches, "record_every": suite.record_every})
@@ -263,20 +271,21 @@ def _as_dataset(suite: Suite, problem: Problem, results: dict[str, Arrays], seed
 
 def _recorded(results: dict[str, Arrays]) -> dict[str, tuple[str, ...]]:
     """Names and dimensions of what the recorder writes, for agents that plan and agents that don't."""
-    from mgsc.experiments.recorder import MEASURES
+    from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
 
     per_chunk = ("agent", "seed", "chunk")
-    names = ("reward", "meta_loss", *MEASURES)
-    return {**dict.fromkeys(names, per_chunk), "query_distribution": (*per_chunk, "state")}
+    names = ("reward", *ALWAYS, *REPORTED, *MEASURES)
+    states = ("query_distribution", *STATE_MEASURES, *SNAPSHOTS)
+    return {**dict.fromkeys(names, per_chunk), **dict.fromkeys(states, (*per_chunk, "state"))}
 
 
 @functools.lru_cache(maxsize=8)
 def _optimum_of(environment: Any, epsilon: float, steps: int, record_every: int) -> np.ndarray[Any, Any]:
-    from mgsc.environments import tmaze
     from mgsc.experiments.optimal import optimal_rewards
+    from mgsc.experiments.worlds import build_maze
 
     return optimal_rewards(
-        tmaze(environment).tables,
+        build_maze(environment).tables,
         epsilon=epsilon,
         num_steps=steps,
         record_every=record_every,

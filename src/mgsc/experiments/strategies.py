@@ -34,6 +34,13 @@ class ReplaySettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class RecencySettings:
+    """Settings of ``recency``."""
+
+    window: int = size(300, 1, REPLAY_CAPACITY, "real steps that count", traced=True)
+
+
+@dataclasses.dataclass(frozen=True)
 class MetaGradientSettings:
     """Settings of ``meta_gradient``."""
 
@@ -110,6 +117,24 @@ def _replay(settings: ReplaySettings, step_size: Array, planning_updates: Array 
     return search_control.replay(settings.window, capacity=REPLAY_CAPACITY)
 
 
+def _recency(settings: RecencySettings, step_size: Array, planning_updates: Array | int, problem: Problem) -> Strategy:
+    from mgsc import search_control
+
+    return search_control.visited(settings.window, capacity=REPLAY_CAPACITY)
+
+
+def _visited(settings: Any, step_size: Array, planning_updates: Array | int, problem: Problem) -> Strategy:
+    from mgsc import search_control
+
+    return search_control.visited()
+
+
+def _trajectory(settings: Any, step_size: Array, planning_updates: Array | int, problem: Problem) -> Strategy:
+    from mgsc import search_control
+
+    return search_control.trajectory()
+
+
 def _meta_gradient(
     settings: MetaGradientSettings, step_size: Array, planning_updates: Array | int, problem: Problem
 ) -> Strategy:
@@ -148,6 +173,14 @@ STRATEGIES: Mapping[str, StrategyRow] = {
     "avoid_terminal": StrategyRow(
         "uniform over states from which no action can end the episode (privileged)", NoSettings, _avoid_terminal
     ),
+    "recency": StrategyRow(
+        "states visited in the last real steps",
+        RecencySettings,
+        _recency,
+        space={"window": Range(10, 5000)},
+    ),
+    "visited": StrategyRow("states as often as they were visited (on-policy)", NoSettings, _visited),
+    "trajectory": StrategyRow("imagined trajectories from the current state", NoSettings, _trajectory),
     "replay": StrategyRow(
         "the last real transitions again, in place of model queries",
         ReplaySettings,

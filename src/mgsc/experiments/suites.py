@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mgsc.environments.tmaze import TMazeSettings
+from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
+from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.strategies import STRATEGIES, NoSettings
 from mgsc.settings import check, choice, number, size, unknown, with_settings
 
@@ -30,10 +32,8 @@ class Suite:
     """Everything that decides a suite's results but the seeds."""
 
     title: str
-    environment: TMazeSettings
-    model: str = choice(
-        "stale", ("stale", "mean"), "rewards the fixed model believes in: first phase's, or the phases' mean"
-    )
+    environment: Any
+    model: FixedModel | LearnedModel = dataclasses.field(default_factory=FixedModel)
     steps: int = size(50_000, 1, 2**30, "real environment steps of a run")
     record_every: int = size(250, 1, 2**30, "steps per recorded chunk; divides steps and switch_every")
     measure_every: int = size(50, 1, 2**30, "steps between measurements of errors; divides record_every")
@@ -52,17 +52,22 @@ NUM_MAZE_ACTIONS = 4
 def _default_agents() -> dict[str, AgentSettings]:
     agents = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}
     matched = AgentSettings(strategy="uniform", extra_updates=1 + NUM_MAZE_ACTIONS)
-    names = ["no_planning", "uniform", COMPUTE_MATCHED, "avoid_terminal", "replay", "meta_gradient"]
-    return {name: matched if name == COMPUTE_MATCHED else agents[name] for name in names}
+    names = ["no_planning", "uniform", COMPUTE_MATCHED, "avoid_terminal", "recency", "visited", "trajectory", "replay"]
+    return {name: matched if name == COMPUTE_MATCHED else agents[name] for name in [*names, "meta_gradient"]}
 
 
 SUITES: Mapping[str, Suite] = {
     "tmaze-fixed": Suite(
-        "TMaze, fixed model (stale rewards)", TMazeSettings(), model="stale", agents=_default_agents()
+        "TMaze, fixed model (stale rewards)", TMazeSettings(), FixedModel("stale"), agents=_default_agents()
     ),
     "tmaze-fixed-mean": Suite(
-        "TMaze, fixed model (mean rewards)", TMazeSettings(), model="mean", agents=_default_agents()
+        "TMaze, fixed model (mean rewards)", TMazeSettings(), FixedModel("mean"), agents=_default_agents()
     ),
+    "tmaze-learned": Suite("TMaze, learned model", TMazeSettings(), LearnedModel(), agents=_default_agents()),
+    "tworooms-fixed": Suite(
+        "TwoRooms, fixed model (stale rewards)", TwoRoomsSettings(), FixedModel("stale"), agents=_default_agents()
+    ),
+    "tworooms-learned": Suite("TwoRooms, learned model", TwoRoomsSettings(), LearnedModel(), agents=_default_agents()),
 }
 
 
@@ -115,7 +120,8 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
                 suite, agents={**suite.agents, head: _change_agent(suite.agents[head], rest, value)}
             )
         else:
-            known = [field.name for field in dataclasses.fields(suite) if field.metadata] + ["environment"]
+            known = [field.name for field in dataclasses.fields(suite) if field.metadata]
+            known += ["environment", "model"]
             if head not in known:
                 raise unknown("setting", key, [*known, *suite.agents, "agents"], head)
             suite = with_settings(suite, {key: value})

@@ -2,5 +2,6 @@
 
 from mgsc.models.base import Model
 from mgsc.models.fixed import fixed
+from mgsc.models.learned import learned
 
-__all__ = ["Model", "fixed"]
+__all__ = ["Model", "fixed", "learned"]

@@ -4,6 +4,7 @@ from mgsc.search_control.base import Distribution, SearchControl, Strategy, from
 from mgsc.search_control.fixed import avoid_terminal, uniform
 from mgsc.search_control.meta_gradient import meta_gradient
 from mgsc.search_control.replay import replay
+from mgsc.search_control.visited import trajectory, visited
 
 __all__ = [
     "Distribution",
@@ -13,5 +14,7 @@ __all__ = [
     "from_logits",
     "meta_gradient",
     "replay",
+    "trajectory",
     "uniform",
+    "visited",
 ]

@@ -93,7 +93,8 @@ def meta_gradient(
                 slope = slope - entropy_bonus * gradients.entropy_gradient(weights, temperature)
             change, optimizer_state = optimizer.update(slope, optimizer_state, logits)
             logits = optax.apply_updates(logits, change)
-            return MetaGradientState(logits, softmax(logits, candidates), optimizer_state), {"meta_loss": loss}
+            info = {"meta_loss": loss, "meta_gradient_norm": jnp.sqrt(jnp.sum(slope**2))}
+            return MetaGradientState(logits, softmax(logits, candidates), optimizer_state), info
 
         def current_weights(state: MetaGradientState, params: Params, candidates: Candidates) -> Array:
             del params, candidates

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import FORMAT_VERSION, Manifest, canonical_json, describe
 
@@ -27,21 +28,17 @@ COORDINATES: dict[str, tuple[str, ...]] = {
     "phase_of_chunk": ("chunk",),
     "is_model_wrong": ("chunk",),
     "is_candidate": ("state",),  # states search control may choose: the non-terminal ones
+    "start": ("state",),  # where episodes begin [probability]
 }
 
 VARIABLES: dict[str, tuple[str, ...]] = {
     "reward": PER_CHUNK,  # sum over the chunk [reward]
     "query_distribution": (*PER_CHUNK, "state"),  # mean of d over the chunk [probability]
-    "entropy": PER_CHUNK,  # mean entropy of d [nats]
-    "wrong_mass": PER_CHUNK,  # mean of d's mass on wrong states [probability]
-    "uniform_wrong_mass": ("chunk",),  # the same for a uniform d
-    "weighted_error": PER_CHUNK,  # mean of the sum of d·e [reward]
-    "uniform_error": PER_CHUNK,  # mean of e over the candidates [reward]
-    "redundant_mass": PER_CHUNK,  # mean of d's mass on redundant updates [probability]
-    "uniform_redundant_mass": PER_CHUNK,  # the same for a uniform d
-    "weighted_update": PER_CHUNK,  # mean of the sum of d·|E δ| [reward]
-    "uniform_update": PER_CHUNK,  # mean of |E δ| over the candidates [reward]
-    "meta_loss": PER_CHUNK,  # NaN for agents that have none [reward²]
+    # Means over the chunk of what ``experiments.quantities`` describes; NaN for
+    # agents that have none.
+    **dict.fromkeys([*MEASURES, *ALWAYS, *REPORTED], PER_CHUNK),
+    **dict.fromkeys([*STATE_MEASURES, *SNAPSHOTS], (*PER_CHUNK, "state")),
+    "goal_reward": ("phase", "state"),  # of entering a terminal state, NaN elsewhere [reward]
     "wrong_state": ("phase", "state"),  # is the model wrong there?
     "optimal_reward": ("chunk",),  # expected, of the best ε-soft policy [reward per chunk]
     "unconstrained_reward": ("chunk",),  # expected, of the best policy [reward per chunk]

@@ -13,7 +13,7 @@ from typing import Any
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.files import write_atomically
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised whenever the layout of a result folder, or the meaning of a variable, changes."""
 
 MANIFEST_NAME = "manifest.json"

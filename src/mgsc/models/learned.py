@@ -1,0 +1,183 @@
+"""Models that learn transitions and rewards from experience, by counting or by recency-weighted averages.
+
+For each state and action there are M slots, one for each outcome met so far: a successor, and whether
+the episode ended there. A slot holds its weight and the mean reward of coming there. So memory and time
+are linear in the transitions that can happen, and the expected backup is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import jax.numpy as jnp
+
+from mgsc.indexing import lookup, put_at
+from mgsc.models.base import Model
+from mgsc.noise import uniforms
+from mgsc.sampling import index_from_weights
+from mgsc.types import Array, PyTree, Successors, Transition
+
+Untried = Literal["stay", "uniform", "optimistic"]
+EMPTY = -1
+"""Outcome of a slot that holds none."""
+
+
+class LearnedState(NamedTuple):
+    """What was met; pairs of state and action are numbered s · A + a.
+
+    Attributes:
+        outcome: [S·A, M] int32, 2 · successor + (1 if the episode ended), or ``EMPTY``.
+        weight: [S·A, M] counts, or recency-weighted frequencies.
+        reward: [S·A, M] mean reward.
+        overflow: [] int32, transitions that found no slot: above zero M is too small.
+    """
+
+    outcome: Array
+    weight: Array
+    reward: Array
+    overflow: Array
+
+
+def learned(
+    num_states: int,
+    num_actions: int,
+    max_successors: int,
+    discount: Array | float,
+    *,
+    step_size: Array | float | None = None,
+    untried: Untried = "stay",
+    optimistic_reward: Array | float = 0.0,
+    is_terminal: Array | None = None,
+) -> Model:
+    """A model of listed states that learns from every real transition.
+
+    Args:
+        max_successors: M, most outcomes that one state and action can have.
+        discount: γ, given to successors that do not terminate; may be traced.
+        step_size: None for sample averages; else in (0, 1], the weight of the newest outcome and
+            reward in recency-weighted averages; may be traced.
+        untried: what a pair never tried predicts. "stay": to stay put with reward 0. "uniform": any
+            non-terminal state, reward 0; every answer then has M + S slots. "optimistic": the episode
+            ends with ``optimistic_reward``.
+        optimistic_reward: [reward].
+        is_terminal: [S] bool, states that "uniform" leaves out; None for none.
+
+    Source: Sutton 1990 (Dyna-Q's table); averages as in Burega et al. 2024's *learned model* suites,
+    whose details are *ours*.
+    """
+    num_pairs = num_states * num_actions
+    anywhere = jnp.ones(num_states) if is_terminal is None else 1.0 - jnp.asarray(is_terminal)
+    anywhere = anywhere / anywhere.sum()
+
+    def init() -> LearnedState:
+        shape = (num_pairs, max_successors)
+        zeros = jnp.zeros(shape, jnp.result_type(float))
+        return LearnedState(jnp.full(shape, EMPTY, jnp.int32), zeros, zeros, jnp.zeros((), jnp.int32))
+
+    def update(state: LearnedState, transition: Transition) -> LearnedState:
+        pair = transition.observation * num_actions + transition.action
+        outcome = 2 * transition.successor + (transition.discount == 0)
+        outcomes, weights, rewards = (lookup(column, pair) for column in state[:3])
+        slot, is_found = _slot_of(outcome, outcomes)
+        here = (jnp.arange(max_successors) == slot) & is_found
+        is_first, is_new = weights.sum() == 0, lookup(weights, slot) == 0
+        if step_size is None:
+            grown = weights + here
+            rate = 1.0 / jnp.maximum(lookup(grown, slot), 1.0)
+        else:
+            # The first outcome has all the weight, whatever the step size.
+            share = jnp.where(is_first, 1.0, step_size)
+            grown = jnp.where(is_found, (1 - share) * weights + share * here, weights)
+            rate = jnp.where(is_new, 1.0, step_size)
+        return LearnedState(
+            put_at(state.outcome, pair, jnp.where(here, outcome, outcomes)),
+            put_at(state.weight, pair, grown),
+            put_at(state.reward, pair, rewards + here * rate * (transition.reward - rewards)),
+            state.overflow + ~is_found,
+        )
+
+    def expect(state: LearnedState, observation: Array, action: Array) -> Successors:
+        pair = observation * num_actions + action
+        outcomes, weights, rewards = (lookup(column, pair) for column in state[:3])
+        total = weights.sum()
+        is_tried = total > 0
+        known = Successors(
+            weights / jnp.where(is_tried, total, 1.0),
+            rewards,
+            discount * (outcomes % 2 == 0),
+            jnp.where(outcomes == EMPTY, observation, outcomes // 2),
+        )
+        return _UNTRIED[untried](known, is_tried, observation, discount, optimistic_reward, anywhere)
+
+    def sample(noise: PyTree, state: LearnedState, observation: Array, action: Array) -> Transition:
+        answers = expect(state, observation, action)
+        slot = index_from_weights(noise, answers.probability)
+        reward, goes_on, successor = (lookup(column, slot) for column in answers[1:])
+        return Transition(observation, action, reward, goes_on, successor)
+
+    return Model(init, uniforms, sample, expect, update)
+
+
+def _slot_of(outcome: Array, outcomes: Array) -> tuple[Array, Array]:
+    """The slot that holds an outcome, or the first empty one, and whether there is one."""
+    size = outcomes.shape[0]
+    fits = (outcomes == outcome) | (outcomes == EMPTY)
+    first = jnp.min(jnp.where(fits, jnp.arange(size), size))
+    return jnp.minimum(first, size - 1), first < size
+
+
+def _one_slot(known: Successors, is_tried: Array, reward: Array | float, goes_on: Array | float) -> Successors:
+    """Where nothing was tried, all probability in the first slot, which has the state itself as successor."""
+    first = jnp.arange(known.probability.shape[0]) == 0
+    return Successors(
+        jnp.where(is_tried, known.probability, first),
+        jnp.where(is_tried, known.reward, reward),
+        jnp.where(is_tried, known.discount, goes_on),
+        known.observation,
+    )
+
+
+def _stay(
+    known: Successors, is_tried: Array, observation: Array, discount: Array | float, *rest: Array | float
+) -> Successors:
+    del observation, rest
+    return _one_slot(known, is_tried, 0.0, discount)
+
+
+def _optimistic(
+    known: Successors,
+    is_tried: Array,
+    observation: Array,
+    discount: Array | float,
+    reward: Array | float,
+    anywhere: Array,
+) -> Successors:
+    del observation, discount, anywhere
+    return _one_slot(known, is_tried, reward, 0.0)
+
+
+def _uniform(
+    known: Successors,
+    is_tried: Array,
+    observation: Array,
+    discount: Array | float,
+    reward: Array | float,
+    anywhere: Array,
+) -> Successors:
+    del observation, reward
+    guess = jnp.where(is_tried, 0.0, anywhere)
+    states = jnp.arange(len(anywhere), dtype=known.observation.dtype)
+    return Successors(
+        jnp.concatenate([known.probability, guess]),
+        jnp.concatenate([known.reward, jnp.zeros_like(guess)]),
+        jnp.concatenate([known.discount, jnp.full_like(guess, discount)]),
+        jnp.concatenate([known.observation, states]),
+    )
+
+
+_UNTRIED: dict[Untried, Callable[..., Successors]] = {
+    "stay": _stay,
+    "uniform": _uniform,
+    "optimistic": _optimistic,
+}

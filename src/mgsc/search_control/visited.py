@@ -1,0 +1,138 @@
+"""Conventional search control that follows the agent: states it visited, and trajectories from where it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.indexing import add_at, lookup, put_at
+from mgsc.search_control.base import Distribution, SearchControl, Strategy
+from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
+
+
+class VisitedState(NamedTuple):
+    """How often each candidate was visited.
+
+    Attributes:
+        visits: [N] visits in the window.
+        ring: [capacity + 1] int32 the candidates visited last; one entry where all visits count.
+        count: int32 visits so far.
+    """
+
+    visits: Array
+    ring: Array
+    count: Array  # type: ignore[assignment]
+
+
+def visited(window: Array | int | None = None, *, capacity: int = 0) -> Strategy:
+    """States as often as the agent visited them, asking the model what would happen there now.
+
+    Args:
+        window: only the last so many real steps count, 1..capacity; may be traced. None: all steps do,
+            which is the on-policy frequency so far.
+        capacity: size of the ring, static; 0 without a window.
+
+    Source: Sutton & Barto 2018, 8.6 (on-policy distribution). With a window it is replay's distribution
+    over states, with the model in place of the memory.
+    """
+    slots = capacity + 1
+
+    def init(key: Array, candidates: Candidates) -> VisitedState:
+        del key
+        visits = jnp.zeros(candidates.index.shape, jnp.result_type(float))
+        return VisitedState(visits, jnp.zeros(slots, jnp.int32), jnp.zeros((), jnp.int32))
+
+    def observe(
+        state: VisitedState, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[VisitedState, dict[str, Array]]:
+        del params, candidates
+        ring, visits = state.ring, state.visits
+        if window is not None:
+            ring = put_at(ring, state.count % slots, transition.observation)
+            leaving = lookup(ring, (state.count - window) % slots)
+            visits = add_at(visits, leaving, jnp.where(state.count >= window, -1.0, 0.0))
+        visits = add_at(visits, transition.observation, jnp.ones(()))
+        return VisitedState(visits, ring, state.count + 1), {}
+
+    def weights(state: VisitedState, params: Params, candidates: Candidates) -> Array:
+        del params, candidates
+        return state.visits / state.visits.sum()
+
+    def build(parts: Parts) -> SearchControl:
+        del parts
+        return SearchControl(init, weights, observe=observe)
+
+    return build
+
+
+class TrajectoryState(NamedTuple):
+    """Where imagined trajectories begin, and where they have been.
+
+    Attributes:
+        beginning: [] int32 the state the agent is in; after the end of an episode, where it was before.
+        frequency: [N] recent share of the queries at each candidate.
+    """
+
+    beginning: Array
+    frequency: Array
+
+
+FORGETTING = 0.01
+"""Weight of the newest query in a trajectory's frequencies, which are kept to be looked at only."""
+
+
+def trajectory() -> Strategy:
+    """Imagined trajectories: each query is where the one before has led, beginning where the agent is.
+
+    A trajectory that ends begins anew. Each real step begins a new one.
+
+    Source: Sutton & Barto 2018, 8.6 (trajectory sampling), from the current state.
+    """
+
+    def init(key: Array, candidates: Candidates) -> TrajectoryState:
+        del key
+        allowed = jnp.asarray(candidates.is_allowed, jnp.result_type(float))
+        return TrajectoryState(jnp.zeros((), jnp.int32), allowed / allowed.sum())
+
+    def observe(
+        state: TrajectoryState, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[TrajectoryState, dict[str, Array]]:
+        del params, candidates
+        goes_on = transition.discount > 0
+        beginning = jnp.where(goes_on, transition.successor, transition.observation)
+        return state._replace(beginning=beginning), {}
+
+    def propose(
+        noise: PyTree,
+        state: TrajectoryState,
+        params: Params,
+        distribution: Distribution,
+        candidates: Candidates,
+        last: Backup,
+    ) -> Query:
+        del noise, params, distribution, candidates
+        goes_on = (last.index >= 0) & (last.transition.discount > 0)
+        here = jnp.where(goes_on, last.transition.successor, state.beginning)
+        return Query(here, here)
+
+    def after_backup(state: TrajectoryState, params: Params, backup: Backup) -> TrajectoryState:
+        del params
+        kept = (1 - FORGETTING) * state.frequency
+        return state._replace(frequency=add_at(kept, backup.index, jnp.asarray(FORGETTING)))
+
+    def weights(state: TrajectoryState, params: Params, candidates: Candidates) -> Array:
+        del params, candidates
+        return state.frequency
+
+    def build(parts: Parts) -> SearchControl:
+        del parts
+        return SearchControl(init, weights, propose, after_backup, observe, draw=_nothing)
+
+    return build
+
+
+def _nothing(key: jax.Array) -> tuple[()]:
+    del key
+    return ()
