@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mgsc.settings import choice, number, size
+from mgsc.settings import choice, number, size, switch
 
 if TYPE_CHECKING:
     from mgsc.experiments.problem import Problem
@@ -50,11 +50,19 @@ class MetaGradientSettings:
         "reward", ("reward", "relative"), "unit of beta: reward^2 per nat, or that over step_size^2 * K * max|R|^2"
     )
     temperature: float = number(1.0, 0.0, math.inf, "temperature of the softmax", above=True)
+    mixture: float = number(0.0, 0.0, 0.99, "share of queries that are uniform, whatever is learned")
     optimizer: str = choice("adam", ("adam", "sgd", "rmsprop"), "Optax optimiser of the logits")
     form: str = choice("scaled", ("scaled", "single", "unrolled", "saturating"), "form of the planned parameters")
     target: str = choice(
         "planned", ("planned", "current"), "parameters the real transition is applied to for the target"
     )
+    experience: str = choice(
+        "one",
+        ("one", "recent", "successive"),
+        "real transitions of the target: the newest, the last ones apart, in turn",
+    )
+    experience_length: int = size(1, 1, 1000, "transitions of experience=recent or successive")
+    resets_optimizer: bool = switch(False, "whether the optimiser starts anew at every switch of rewards (privileged)")
     order: str = choice(
         "meta_first", ("meta_first", "model_first"), "whether the meta-update or the model's learning comes first"
     )
@@ -152,8 +160,12 @@ def _meta_gradient(
         planning_updates=planning_updates,
         entropy_bonus=bonus,
         temperature=settings.temperature,
+        mixture=settings.mixture,
         form=settings.form,  # type: ignore[arg-type]
         target=settings.target,  # type: ignore[arg-type]
+        experience=settings.experience,  # type: ignore[arg-type]
+        experience_length=settings.experience_length,
+        reset_every=problem.switch_every if settings.resets_optimizer else 0,
         method="table" if _is_local(settings) else "automatic",
     )
 
@@ -164,7 +176,9 @@ def _is_local(settings: MetaGradientSettings) -> bool:
 
 
 def _meta_gradient_backups(settings: MetaGradientSettings, num_states: int, num_actions: int) -> int:
-    return 1 + num_actions if _is_local(settings) else num_states * num_actions
+    if not _is_local(settings) or settings.experience == "successive":
+        return num_states * num_actions
+    return (1 + num_actions) * (settings.experience_length if settings.experience == "recent" else 1)
 
 
 STRATEGIES: Mapping[str, StrategyRow] = {

@@ -55,6 +55,7 @@ from mgsc.meta_gradient.planned import (
     target_parameters,
 )
 from mgsc.meta_gradient.softmax import entropy, entropy_gradient, logits_gradient
+from mgsc.meta_gradient.successive import successive_loss_and_weights_gradient
 
 __all__ = [
     "FORMS",
@@ -74,6 +75,7 @@ __all__ = [
     "planned_from_directions",
     "planned_parameters",
     "squared_distance",
+    "successive_loss_and_weights_gradient",
     "target_parameters",
     "transition_meta_loss",
     "visited_gradient",

@@ -15,11 +15,13 @@ from __future__ import annotations
 import functools
 from typing import Any, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
 
 from mgsc import meta_gradient as gradients
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
+from mgsc.search_control.experience import Experience, Recent, in_order, nothing_yet, remember
 from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
 
 Form = Literal["scaled", "single", "unrolled", "saturating"]
@@ -32,13 +34,17 @@ class MetaGradientState(NamedTuple):
 
     Attributes:
         logits: [N] η.
-        weights: [N] d, the masked softmax of η / τ, kept because the next step needs it again.
+        weights: [N] the masked softmax of η / τ, kept because the next step needs it again.
         optimizer: the optimiser's state.
+        recent: the real transitions looked at besides the newest; None where there are none.
+        count: int32 real steps so far; None where the optimiser is never reset.
     """
 
     logits: Array
     weights: Array
     optimizer: PyTree
+    recent: Recent | None
+    count: Array | None  # type: ignore[assignment]
 
 
 def meta_gradient(
@@ -48,8 +54,12 @@ def meta_gradient(
     planning_updates: Array | int,
     entropy_bonus: Array | float = 0.0,
     temperature: Array | float = 1.0,
+    mixture: Array | float = 0.0,
     form: Form = "scaled",
     target: Target = "planned",
+    experience: Experience = "one",
+    experience_length: int = 1,
+    reset_every: int = 0,
     method: Method = "table",
 ) -> Strategy:
     """MGSC over listed candidates.
@@ -60,52 +70,91 @@ def meta_gradient(
         planning_updates: K.
         entropy_bonus: β in reward² per nat; may be traced.
         temperature: τ > 0; may be traced.
+        mixture: share in [0, 1) of the queries that are uniform, whatever is learned; may be traced.
         form: of the planned parameters, see ``mgsc.meta_gradient.planned_parameters``.
         target: what the real transition is applied to, θ̄ ("planned") or θ ("current").
-        method: how the gradient is computed. "table": closed form, 1 + A expected backups,
-            for tables with target "planned" and every form but "unrolled". "network": one forward-mode
-            pass, for "scaled" and "single". "automatic": general, for all.
+        experience: the target is made of the newest real transition ("one"), of each of the last
+            ``experience_length`` ones apart, with the mean of their meta-losses ("recent"), or of all
+            those one after the other ("successive", for tables).
+        reset_every: real steps between resets of the optimiser's state; 0 for never.
+        method: how the gradient is computed. "table": closed form, 1 + A expected backups per
+            transition, for tables with target "planned" and every form but "unrolled". "network": one
+            forward-mode pass, for "scaled" and "single". "automatic": general, for all.
 
     Raises:
-        ValueError: ``method`` does not offer ``form`` or ``target``.
+        ValueError: ``method`` does not offer ``form``, ``target`` or ``experience``.
     """
-    check_method(method, form, target)
-    # A bonus known to be zero costs nothing; its gradient would take a logarithm per candidate.
+    check_method(method, form, target, experience)
+    # A bonus or a share known to be zero costs nothing; the former's gradient would take many logarithms.
     has_bonus = not isinstance(entropy_bonus, int | float) or entropy_bonus != 0
-    logits_gradient = functools.partial(_GRADIENTS[method], temperature=temperature, form=form, target=target)
+    has_mixture = not isinstance(mixture, int | float) or mixture != 0
+    one_gradient = functools.partial(_GRADIENTS[method], temperature=temperature, form=form, target=target)
+    logits_gradient = _EXPERIENCES[experience](one_gradient)
 
     def softmax(logits: Array, candidates: Candidates) -> Array:
         return masked_softmax(logits / temperature, candidates.is_allowed)
 
+    def mixed(weights: Array, candidates: Candidates) -> Array:
+        if not has_mixture:
+            return weights
+        return (1 - mixture) * weights + mixture * masked_softmax(jnp.zeros_like(weights), candidates.is_allowed)
+
     def init(key: Array, candidates: Candidates) -> MetaGradientState:
         del key
         logits = jnp.zeros(candidates.index.shape, jnp.result_type(float))
-        return MetaGradientState(logits, softmax(logits, candidates), optimizer.init(logits))
+        recent = None if experience == "one" else nothing_yet(candidates, experience_length)
+        count = jnp.zeros((), jnp.int32) if reset_every else None
+        return MetaGradientState(logits, softmax(logits, candidates), optimizer.init(logits), recent, count)
+
+    def reset(state: MetaGradientState) -> MetaGradientState:
+        if state.count is None:
+            return state
+        is_due = state.count % reset_every == 0
+        fresh = jax.tree.map(functools.partial(jnp.where, is_due), optimizer.init(state.logits), state.optimizer)
+        return state._replace(optimizer=fresh, count=state.count + 1)
 
     def build(parts: Parts) -> SearchControl:
         def observe(
             state: MetaGradientState, params: Params, candidates: Candidates, transition: Transition
         ) -> tuple[MetaGradientState, dict[str, Array]]:
-            logits, weights, optimizer_state = state
-            question = (parts, params, candidates, weights, transition, step_size, planning_updates)
-            slope, loss = logits_gradient(*question)
+            logits, weights, optimizer_state, recent, count = reset(state)
+            recent = None if recent is None else remember(recent, transition)
+            question = Question(parts, params, candidates, mixed(weights, candidates), step_size, planning_updates)
+            slope, loss = logits_gradient(question, transition if recent is None else recent, softmax=weights)
+            if has_mixture:
+                slope = (1 - mixture) * slope
             if has_bonus:
                 slope = slope - entropy_bonus * gradients.entropy_gradient(weights, temperature)
             change, optimizer_state = optimizer.update(slope, optimizer_state, logits)
             logits = optax.apply_updates(logits, change)
             info = {"meta_loss": loss, "meta_gradient_norm": jnp.sqrt(jnp.sum(slope**2))}
-            return MetaGradientState(logits, softmax(logits, candidates), optimizer_state), info
+            return MetaGradientState(logits, softmax(logits, candidates), optimizer_state, recent, count), info
 
         def current_weights(state: MetaGradientState, params: Params, candidates: Candidates) -> Array:
-            del params, candidates
-            return state.weights
+            del params
+            return mixed(state.weights, candidates)
 
         return SearchControl(init, current_weights, observe=observe)
 
     return build
 
 
-def check_method(method: Method, form: Form, target: Target) -> None:
+class Question(NamedTuple):
+    """What the gradient is asked of, but for the real transition.
+
+    Attributes:
+        weights: [N] the probabilities queries are drawn with.
+    """
+
+    parts: Parts
+    params: Params
+    candidates: Candidates
+    weights: Array
+    step_size: Array | float
+    planning_updates: Array | int
+
+
+def check_method(method: Method, form: Form, target: Target, experience: Experience = "one") -> None:
     """Refuses a way of computing the gradient that does not offer what is asked.
 
     Raises:
@@ -117,36 +166,40 @@ def check_method(method: Method, form: Form, target: Target) -> None:
         )
     if method == "network" and form not in ("scaled", "single"):
         raise ValueError('method "network" offers form "scaled" or "single"; use "automatic"')
+    if experience == "successive" and (method != "table" or form not in ("scaled", "single")):
+        raise ValueError('experience "successive" is for method "table" with form "scaled" or "single"')
 
 
 def _table(
-    parts: Parts,
-    params: Params,
-    candidates: Candidates,
-    weights: Array,
-    *rest: Any,
+    question: Question,
+    transition: Transition,
+    *,
+    softmax: Array,
     temperature: Array | float,
     form: Form,
     target: Target,
 ) -> tuple[Array, Array]:
-    del candidates, target
-    visited = gradients.visited_gradient(parts, params, weights, *rest, form=form)
-    return gradients.visited_logits_gradient(weights, visited, temperature), visited.meta_loss
+    del target
+    parts, params, _, weights, *numbers = question
+    visited = gradients.visited_gradient(parts, params, weights, transition, *numbers, form=form)
+    return gradients.visited_logits_gradient(softmax, visited, temperature), visited.meta_loss
 
 
 def _dense(loss_and_weights_gradient: Any) -> Any:
     def logits_gradient(
-        parts: Parts,
-        params: Params,
-        candidates: Candidates,
-        weights: Array,
-        *rest: Any,
+        question: Question,
+        transition: Transition,
+        *,
+        softmax: Array,
         temperature: Array | float,
         form: Form,
         target: Target,
     ) -> tuple[Array, Array]:
-        loss, slope = loss_and_weights_gradient(parts, params, candidates, weights, *rest, form=form, origin=target)
-        return gradients.logits_gradient(weights, slope, temperature), loss
+        *parts, step_size, planning_updates = question
+        loss, slope = loss_and_weights_gradient(
+            *parts, transition, step_size, planning_updates, form=form, origin=target
+        )
+        return gradients.logits_gradient(softmax, slope, temperature), loss
 
     return logits_gradient
 
@@ -156,4 +209,34 @@ _GRADIENTS = {
     "network": _dense(gradients.exact_network.loss_and_weights_gradient),
     "automatic": _dense(gradients.loss_and_weights_gradient),
 }
-"""How each method gives (∂L/∂η, L)."""
+"""How each method gives (∂L/∂η, L) for one real transition."""
+
+
+def _mean_of_recent(one_gradient: Any) -> Any:
+    def logits_gradient(question: Question, recent: Recent, *, softmax: Array) -> tuple[Array, Array]:
+        transitions, is_real = in_order(recent)
+        slopes, losses = jax.vmap(lambda real: one_gradient(question, real, softmax=softmax))(transitions)
+        share = is_real / is_real.sum()
+        return jnp.sum(share[:, None] * slopes, 0), jnp.sum(share * losses)
+
+    return logits_gradient
+
+
+def _successive(one_gradient: Any) -> Any:
+    def logits_gradient(question: Question, recent: Recent, *, softmax: Array) -> tuple[Array, Array]:
+        transitions, is_real = in_order(recent)
+        *parts, step_size, planning_updates = question
+        loss, slope = gradients.successive_loss_and_weights_gradient(
+            *parts, transitions, step_size, planning_updates, is_real=is_real, form=one_gradient.keywords["form"]
+        )
+        return gradients.logits_gradient(softmax, slope, one_gradient.keywords["temperature"]), loss
+
+    return logits_gradient
+
+
+_EXPERIENCES: dict[Experience, Any] = {
+    "one": lambda one_gradient: one_gradient,
+    "recent": _mean_of_recent,
+    "successive": _successive,
+}
+"""How the gradient for one transition serves for what is looked at."""

@@ -1,0 +1,49 @@
+"""The real transitions that MGSC's meta-loss looks at: the last one, or several."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.indexing import put_at
+from mgsc.types import Array, Candidates, Transition
+
+Experience = Literal["one", "recent", "successive"]
+
+
+class Recent(NamedTuple):
+    """The last n real transitions, in a ring.
+
+    Attributes:
+        ring: Transition of arrays [n].
+        count: int32 transitions seen so far.
+    """
+
+    ring: Transition
+    count: Array  # type: ignore[assignment]
+
+
+def nothing_yet(candidates: Candidates, length: int) -> Recent:
+    """A ring for ``length`` transitions."""
+    example = candidates.observation[0]
+    observations = jnp.zeros((length, *example.shape), example.dtype)
+    numbers = jnp.zeros(length, jnp.result_type(float))
+    ring = Transition(observations, jnp.zeros(length, jnp.int32), numbers, numbers, observations)
+    return Recent(ring, jnp.zeros((), jnp.int32))
+
+
+def remember(recent: Recent, transition: Transition) -> Recent:
+    """The ring with one transition more, and perhaps the oldest forgotten."""
+    slot = recent.count % len(recent.ring.reward)
+    ring = Transition(*(put_at(column, slot, entry) for column, entry in zip(recent.ring, transition, strict=True)))
+    return Recent(ring, recent.count + 1)
+
+
+def in_order(recent: Recent) -> tuple[Transition, Array]:
+    """The transitions [n] from the oldest to the newest, and [n] which of them there are."""
+    length = len(recent.ring.reward)
+    age = jnp.arange(length)[::-1]
+    slots = (recent.count - 1 - age) % length
+    return jax.tree.map(lambda column: column[slots], recent.ring), age < recent.count
