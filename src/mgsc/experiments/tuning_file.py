@@ -50,6 +50,8 @@ def tune_to_file(
     check_suite(suite)
     protocol.check()
     target, plan = Path(out), plain(header(name, suite, protocol))
+    if target.is_dir():
+        raise UserError(f"cannot write {target}: it is a folder; name a file")
     if into:
         _refuse_other_sweep(target, plan)
     elif target.exists():

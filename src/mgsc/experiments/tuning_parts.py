@@ -204,7 +204,7 @@ def differences(there: Any, asked: Any) -> list[str]:
 
 
 def _flat(value: Any, where: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not value:
+    if not isinstance(value, Mapping) or (where and not value):
         return {where: value}
     found = {}
     for key, entry in value.items():
