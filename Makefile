@@ -38,13 +38,21 @@ LOCKED = --require-hashes --only-binary :all: --requirement
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help reproduce test test-all lint bench lock clean afresh
+.PHONY: help reproduce tune test test-all lint bench lock clean afresh
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 reproduce: $(VENV)/.project ## run the paper's experiment and draw its figures
 	@$(BIN)/mgsc reproduce $(ARGS)
+
+# One suite after another; stopped, the same command goes on where it was.
+tune: $(VENV)/.project ## tune every suite into results/sweeps (stopped, it goes on; ARGS=--overwrite)
+	@set -e; suites=$$($(BIN)/python -c 'from mgsc.experiments.suites import SUITES; print(*SUITES)'); \
+	for suite in $$suites; do \
+	  $(BIN)/mgsc tune $$suite --resume --out results/sweeps/$$suite.json $(ARGS); \
+	done
+	@echo "to commit them: cp results/sweeps/*.json src/mgsc/experiments/sweeps/"
 
 test: $(VENV)/.project $(VENV)/.test ## the tests, without the slow ones
 	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 $(ARGS)

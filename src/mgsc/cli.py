@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from mgsc.errors import UserError
 
-COMMANDS = ("list", "run", "tune", "reproduce", "compare", "figures", "merge", "bench")
+COMMANDS = ("list", "run", "tune", "sensitivity", "reproduce", "compare", "figures", "merge", "bench")
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -69,6 +69,10 @@ def _parser() -> _Parser:
     add("list", "show suites, environments, strategies and their settings")
     _add_run_options(add("run", "run a suite with its tuned settings and keep the result"))
     _add_tune_options(add("tune", "tune every agent of a suite on tuning seeds"))
+    sensitivity = add("sensitivity", "print the settings tuning chose, and draw how much each matters")
+    sensitivity.add_argument("sweep", metavar="SWEEP", help="a sweep of `mgsc tune`, or a suite for its committed one")
+    sensitivity.add_argument("--out", help="folder for the figures (default SWEEP-sensitivity, without .json)")
+    sensitivity.add_argument("--markdown", action="store_true", help="print a Markdown table")
     reproduce = add("reproduce", "run the paper's experiments on fresh seeds, and draw tables and figures")
     reproduce.add_argument("--seeds", type=int, default=30, help="seeds per agent (default 30)")
     reproduce.add_argument("--root-seed", type=int, default=0, help="root seed (default 0)")
@@ -127,7 +131,13 @@ def _add_tune_options(parser: _Parser) -> None:
         "--final-seeds", type=int, default=32, help="fresh tuning seeds of the second round (default 32)"
     )
     parser.add_argument("--root-seed", type=int, default=1, help="root of all tuning runs (default 1)")
-    parser.add_argument("--out", help="JSON file of the sweep (default results/SUITE-sweep.json)")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--out", help="JSON file of the sweep (default results/SUITE-sweep.json)")
+    place.add_argument("--into", metavar="SWEEP", help="replace only these agents in a sweep of the same settings")
+    parser.add_argument("--resume", action="store_true", help="go on with a stopped tuning")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a sweep that is there; without --resume, start over"
+    )
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
@@ -178,31 +188,59 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _print_table(comparison: Any, report_table: Any) -> None:
+    _console().print(report_table.to_tables(comparison))
+
+
+def _console() -> Any:
     from rich.console import Console
 
-    console = Console() if sys.stdout.isatty() else Console(width=120)
-    console.print(report_table.to_tables(comparison))
+    return Console() if sys.stdout.isatty() else Console(width=120)
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from mgsc.experiments import suites, tuning
+    from mgsc.experiments import suites, sweep_table, tuning, tuning_file
 
     suite = suites.choose_agents(suites.get_suite(options.suite), options.agents)
     suite = suites.change_suite(suite, _changes(options))
     protocol = tuning.Protocol(
         options.configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed
     )
+    out = options.into or options.out or os.path.join("results", f"{options.suite}-sweep.json")
     suites.check_suite(suite)
     protocol.check()
-    out = options.out or os.path.join("results", f"{options.suite}-sweep.json")
-    tuning.check_can_write(out)
     from mgsc.experiments.display import display
 
     with display(f"{options.suite} (tuning)") as progress:
-        sweep = tuning.tune_suite(options.suite, suite, protocol, progress)
-    tuning.write_sweep(sweep, out)
-    tuning.print_chosen(sweep)
-    print(f"\nsweep: {out}   use it: mgsc run {options.suite} --tuned {out}")
+        sweep = tuning_file.tune_to_file(
+            options.suite,
+            suite,
+            protocol,
+            out,
+            resume=options.resume,
+            overwrite=options.overwrite,
+            into=options.into is not None,
+            progress=progress,
+        )
+    _console().print(sweep_table.to_table(sweep, list(suite.agents)))
+    print(f"\nsweep: {out}   use it: mgsc run {options.suite} --tuned {out}   more: mgsc sensitivity {out}")
+    return 0
+
+
+def _sensitivity(options: argparse.Namespace) -> int:
+    from mgsc.experiments import sweep_table, tuned
+
+    sweep = tuned.find_sweep(options.sweep)
+    place = os.path.join("results", options.sweep) if tuned.is_suite(options.sweep) else options.sweep
+    from mgsc.experiments.figures import sensitivity
+
+    paths = sensitivity.write_sensitivity(sweep, options.out or f"{place.removesuffix('.json')}-sensitivity")
+    if options.markdown:
+        print(sweep_table.to_markdown(sweep))
+    else:
+        _console().print(sweep_table.to_table(sweep))
+        print()
+    for path in paths:  # Markdown is for a file, where the figures' names do not belong
+        print(path, file=sys.stderr if options.markdown else sys.stdout)
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,13 +23,10 @@ from mgsc.experiments.suites import (
 )
 from mgsc.experiments.tuning import (
     Protocol,
-    check_can_write,
     draw_configurations,
     is_at_edge,
-    print_chosen,
     space_of,
     tune_suite,
-    write_sweep,
 )
 
 PROTOCOL = Protocol(configurations=4, seeds=2, finalists=2, final_seeds=3, root=7)
@@ -105,27 +101,6 @@ def test_a_sweep_explains_itself(sweep):
     for result in sweep["agents"].values():
         at_edge = [key for key, span in result["space"].items() if is_at_edge(result["chosen"][key], Range(**span))]
         assert result["at_edge"] == at_edge
-
-
-def test_the_choice_is_printed(sweep, capsys):
-    print_chosen(sweep)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == AGENTS
-    assert f"step_size {sweep['chosen']['uniform']['step_size']:.4g}" in lines[1]
-
-
-def test_sweeps_are_written_and_read_again(sweep, tmp_path):
-    check_can_write(tmp_path / "new" / "sweep.json")
-    write_sweep(sweep, tmp_path / "new" / "sweep.json")
-    assert json.loads((tmp_path / "new" / "sweep.json").read_text()) == sweep
-
-
-def test_files_that_cannot_be_written_are_refused_early(tmp_path: Path):
-    with pytest.raises(UserError, match=r"cannot write .*: name a file"):
-        check_can_write(tmp_path)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot make the folder"):
-        check_can_write(tmp_path / "file" / "sweep.json")
 
 
 @pytest.mark.parametrize("name", SUITES)

@@ -18,7 +18,7 @@ from mgsc.benchmarks.suite_speed import SUITE, UPDATES, Speed, measure_agents
 from mgsc.experiments.display import short
 from mgsc.experiments.run import versions
 from mgsc.experiments.suites import get_suite
-from mgsc.experiments.tuning import check_can_write
+from mgsc.experiments.tuning_file import check_can_write
 
 TARGETS = {
     "uniform / numpy_arrays uniform": 80.0,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from importlib import resources
 from typing import Any
 
 from mgsc.errors import UserError
 from mgsc.experiments.run import Seeds
-from mgsc.experiments.suites import Suite, change_suite, get_suite
+from mgsc.experiments.suites import SUITES, Suite, change_suite, get_suite
+from mgsc.settings import unknown
 
 
 def tuned_suite(name: str, seeds: Seeds | None = None, file: str | None = None) -> Suite:
@@ -38,13 +41,56 @@ def read_sweep(name: str) -> dict[str, Any] | None:
 
 
 def read_sweep_file(name: str, file: str) -> dict[str, Any]:
-    """A sweep that ``mgsc tune`` wrote.
+    """A sweep of a suite that ``mgsc tune`` wrote.
 
     Raises:
         UserError: the file cannot be read, is no sweep, or is of another suite.
     """
+    sweep = _read_json(file)
+    if sweep["suite"] != name:
+        raise UserError(f"{file} is a sweep of {sweep['suite']}, not of {name}")
+    return sweep
+
+
+def load_sweep(file: str) -> dict[str, Any]:
+    """A sweep that ``mgsc tune`` wrote, of whichever suite, with all it says of its agents.
+
+    Raises:
+        UserError: the file cannot be read, or is no sweep.
+    """
+    sweep = _read_json(file)
+    if not isinstance(sweep.get("agents"), dict) or not isinstance(sweep.get("settings"), dict):
+        raise UserError(f"{file} is no sweep of `mgsc tune`: it lacks its agents or settings")
+    for agent, entry in sweep["agents"].items():
+        if not _is_entry(entry):
+            raise UserError(f"{file} is no sweep of `mgsc tune`: what it says of {agent} is incomplete")
+    return sweep
+
+
+def find_sweep(name_or_file: str) -> dict[str, Any]:
+    """The committed sweep of a suite, or the one in a file.
+
+    Raises:
+        UserError: neither a suite nor a file; a suite that was never tuned; a file that is no sweep.
+    """
+    if is_suite(name_or_file):
+        sweep = read_sweep(name_or_file)
+        if sweep is None:
+            raise UserError(f"{name_or_file} was never tuned: `mgsc tune {name_or_file}` writes a sweep")
+        return sweep
+    if not os.path.exists(name_or_file):
+        raise UserError(f"no such file; {unknown('suite', name_or_file, SUITES)}")
+    return load_sweep(name_or_file)
+
+
+def is_suite(name_or_file: str) -> bool:
+    """Whether this names a suite; a file of the same name can be called ``./NAME``."""
+    return name_or_file in SUITES
+
+
+def _read_json(file: str) -> dict[str, Any]:
     try:
-        with open(file) as text:
+        with open(file, encoding="utf-8") as text:
             sweep = json.load(text)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from None
@@ -52,9 +98,22 @@ def read_sweep_file(name: str, file: str) -> dict[str, Any]:
         raise UserError(f"{file} is no sweep: it is not JSON") from None
     if not isinstance(sweep, dict) or not {"suite", "chosen", "tuning_seeds"} <= set(sweep):
         raise UserError(f"{file} is no sweep of `mgsc tune`")
-    if sweep["suite"] != name:
-        raise UserError(f"{file} is a sweep of {sweep['suite']}, not of {name}")
     return sweep
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether this is what a sweep says of one agent."""
+    try:
+        names = set(entry["space"])
+        rows = [*entry["configurations"], *entry["finalists"]]
+        numbers = [number for row in rows for number in (row["mean"], row["n"], *row["settings"].values())]
+        numbers += [end for span in entry["space"].values() for end in (span["low"], span["high"])]
+        are_numbers = all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+        are_complete = all({*row} >= {"low", "high"} and set(row["settings"]) == names for row in rows)
+        is_among = any(row["settings"] == entry["chosen"] for row in entry["finalists"])
+        return are_numbers and are_complete and is_among and set(entry["at_edge"]) <= names
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def refuse_overlap(reporting: Seeds, tuning: list[Seeds]) -> None:

@@ -7,11 +7,9 @@ seeds, and the best of those is chosen. Choosing twice matters: on few seeds the
 
 from __future__ import annotations
 
-import json
+import functools
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,13 +20,19 @@ from mgsc.experiments.strategies import STRATEGIES, Range
 from mgsc.experiments.suites import AgentSettings, Suite, check_suite, settings_as_dict
 
 if TYPE_CHECKING:
+    from mgsc.experiments.problem import Problem
     from mgsc.experiments.program import Program
 
 STEP_SIZES = Range(0.1, 1.0, is_bounded=True)
 EDGE = 0.05
 """A choice within this share of its (log) range from an end is flagged."""
 
+NUM_ROUNDS = 2
+"""All configurations, and the finalists among them."""
+
 Numbers = dict[str, float]
+Rows = list[dict[str, Any]]
+"""Of each configuration: its settings, the number of seeds, the mean of their total rewards, its interval."""
 
 
 class Protocol(NamedTuple):
@@ -108,57 +112,123 @@ def _place(share: float, span: Range, is_whole: bool) -> float:
     return float(np.float32(span.low * (span.high / span.low) ** share))
 
 
-def tune_suite(name: str, suite: Suite, protocol: Protocol, progress: Progress | None = None) -> dict[str, Any]:
+class Kept(NamedTuple):
+    """Where finished rounds come from and go to, so that a stopped tuning can go on.
+
+    Attributes:
+        rounds: agent -> its finished rounds: the configurations, and after them the finalists.
+        keep: ``(agent, rounds)`` after every round.
+    """
+
+    rounds: Mapping[str, Sequence[Rows]] = {}
+    keep: Callable[[str, Sequence[Rows]], None] = lambda agent, rounds: None
+
+
+def tune_suite(
+    name: str, suite: Suite, protocol: Protocol, progress: Progress | None = None, kept: Kept | None = None
+) -> dict[str, Any]:
     """Tunes every agent of a suite.
+
+    Args:
+        kept: rounds that need not run again (``check_rounds`` knows which), and who keeps new ones.
 
     Returns:
         The sweep as plain data: every configuration with its mean and interval, the finalists, and
-        the settings chosen; ``tuned`` reads it.
+        the settings chosen; ``tuned`` reads it. It does not depend on what was kept.
 
     Raises:
         UserError: impossible settings or protocol; before any work.
     """
-    from mgsc.experiments.problem import build_problem
+    problem = check_can_tune(suite, protocol)
     from mgsc.experiments.program import Program
 
-    check_suite(suite)
-    protocol.check()
-    progress = progress or Progress()
-    problem = build_problem(suite)
-    lanes = protocol.configurations * protocol.seeds + protocol.finalists * protocol.final_seeds
+    progress, kept = progress or Progress(), kept or Kept()
     programs = {
         agent: Program(suite, settings, problem, protocol.root, tunes=True) for agent, settings in suite.agents.items()
     }
     agents = {}
-    with compiled_ahead(programs, lambda agent: lanes, progress) as ready:
+    with compiled_ahead(programs, lambda agent: _num_lanes(protocol, kept.rounds.get(agent, ())), progress) as ready:
         for agent, program in programs.items():
-            ready(agent)
-            agents[agent] = _tune_agent(agent, program, protocol, progress)
+            if len(kept.rounds.get(agent, ())) < NUM_ROUNDS:
+                ready(agent)
+            rounds = _tune_agent(agent, program, protocol, progress, kept)
+            agents[agent] = _entry(space_of(suite, program.agent), rounds)
+    chosen = {agent: entry["chosen"] for agent, entry in agents.items()}
+    return {**header(name, suite, protocol), "chosen": chosen, "agents": agents}
+
+
+def check_can_tune(suite: Suite, protocol: Protocol) -> Problem:
+    """The suite's problem, after building every agent once.
+
+    Raises:
+        UserError: impossible settings or protocol.
+    """
+    check_suite(suite)
+    protocol.check()
+    from mgsc.experiments.problem import build_agent, build_problem
+
+    problem = build_problem(suite)
+    for agent in suite.agents.values():
+        build_agent(suite, agent, problem)
+    return problem
+
+
+def header(name: str, suite: Suite, protocol: Protocol) -> dict[str, Any]:
+    """What a sweep says of itself before its results: all that decides them."""
     return {
         "suite": name,
         "protocol": protocol._asdict(),
         "tuning_seeds": [seeds.__dict__ for seeds in protocol.tuning_seeds],
         "settings": settings_as_dict(suite),
         "versions": versions(),
-        "chosen": {agent: result["chosen"] for agent, result in agents.items()},
-        "agents": agents,
     }
 
 
-def _tune_agent(name: str, program: Program, protocol: Protocol, progress: Progress) -> dict[str, Any]:
-    space = space_of(program.suite, program.agent)
+def first_points(suite: Suite, agent: AgentSettings, protocol: Protocol) -> list[Numbers]:
+    """The configurations of an agent's first round."""
     from mgsc.experiments.program import traced_numbers
 
-    whole = [key for key, value in traced_numbers(program.agent).items() if isinstance(value, int)]
-    points = draw_configurations(space, whole, protocol.configurations, seed=protocol.root)
+    whole = [key for key, value in traced_numbers(agent).items() if isinstance(value, int)]
+    return draw_configurations(space_of(suite, agent), whole, protocol.configurations, seed=protocol.root)
 
-    def advance(steps: int) -> None:
-        progress.advance(name, steps)
 
-    first, second = protocol.tuning_seeds
-    tried = _evaluate(program, points, first, advance)
-    best = sorted(tried, key=lambda row: -row["mean"])[: protocol.finalists]
-    finalists = _evaluate(program, [row["settings"] for row in best], second, advance)
+def final_points(tried: Rows, protocol: Protocol) -> list[Numbers]:
+    """The configurations of the second round: the best of the first."""
+    return [row["settings"] for row in sorted(tried, key=lambda row: -row["mean"])[: protocol.finalists]]
+
+
+def check_rounds(rounds: Sequence[Rows], suite: Suite, agent: AgentSettings, protocol: Protocol) -> bool:
+    """Whether kept rounds are those this protocol gives an agent, finished or with the last yet to run."""
+    expected = first_points(suite, agent, protocol)
+    for rows, seeds in zip(rounds, protocol.tuning_seeds, strict=False):
+        if [row["settings"] for row in rows] != expected or {row["n"] for row in rows} != {seeds.count}:
+            return False
+        expected = final_points(rows, protocol)
+    return 1 <= len(rounds) <= NUM_ROUNDS
+
+
+def _num_lanes(protocol: Protocol, rounds: Sequence[Rows]) -> int:
+    lanes = (protocol.configurations * protocol.seeds, protocol.finalists * protocol.final_seeds)
+    return sum(lanes[len(rounds) :])
+
+
+def _tune_agent(name: str, program: Program, protocol: Protocol, progress: Progress, kept: Kept) -> Sequence[Rows]:
+    """Runs the rounds of an agent that are not kept yet; returns both."""
+    advance = functools.partial(progress.advance, name)
+    rounds = list(kept.rounds.get(name, ()))
+    while len(rounds) < NUM_ROUNDS:
+        if rounds:
+            points = final_points(rounds[0], protocol)
+        else:
+            points = first_points(program.suite, program.agent, protocol)
+        rounds.append(_evaluate(program, points, protocol.tuning_seeds[len(rounds)], advance))
+        kept.keep(name, rounds)
+    return rounds
+
+
+def _entry(space: Mapping[str, Range], rounds: Sequence[Rows]) -> dict[str, Any]:
+    """What a sweep says of one agent."""
+    tried, finalists = rounds
     chosen = max(finalists, key=lambda row: float(row["mean"]))["settings"]
     return {
         "chosen": chosen,
@@ -177,9 +247,7 @@ def is_at_edge(value: float, span: Range) -> bool:
     return not EDGE < share < 1 - EDGE
 
 
-def _evaluate(
-    program: Program, points: Sequence[Numbers], seeds: Seeds, advance: Callable[[int], None]
-) -> list[dict[str, Any]]:
+def _evaluate(program: Program, points: Sequence[Numbers], seeds: Seeds, advance: Callable[[int], None]) -> Rows:
     from mgsc.experiments.program import Lane, run_program
     from mgsc.experiments.statistics import mean_interval
 
@@ -194,34 +262,3 @@ def _evaluate(
         }
         rows.append({"settings": point, "n": len(rewards), **numbers})
     return rows
-
-
-def check_can_write(path: str | os.PathLike[str]) -> None:
-    """Refuses a file that could not be written, before hours are spent on its contents.
-
-    Raises:
-        UserError: saying why.
-    """
-    file = Path(path)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {file.parent}: {error.strerror}") from None
-    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise UserError(f"cannot write {file}: name a file in a folder that can be written")
-
-
-def write_sweep(sweep: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Writes a sweep as JSON, all at once."""
-    from mgsc.experiments.store.files import write_atomically
-
-    write_atomically(Path(path), (json.dumps(sweep, indent=1) + "\n").encode())
-
-
-def print_chosen(sweep: Mapping[str, Any]) -> None:
-    """Prints what was chosen for each agent, and which choices lie at an edge of their range."""
-    for agent, result in sweep["agents"].items():
-        settings = ", ".join(f"{key} {value:.4g}" for key, value in result["chosen"].items())
-        best = max(result["finalists"], key=lambda row: float(row["mean"]))
-        edge = f"   at the edge of its range: {', '.join(result['at_edge'])}" if result["at_edge"] else ""
-        print(f"{agent:<24} {best['mean']:8.1f}   {settings}{edge}")

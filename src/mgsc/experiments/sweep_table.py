@@ -1,0 +1,132 @@
+"""The settings tuning chose, as a table: for a terminal, and in Markdown for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADINGS = ("agent", "setting", "searched", "chosen", "at edge", "mean", "95 % interval")
+LEFT = 2
+"""Columns of words, on the left; those of numbers follow."""
+
+ABSENT = "–"
+
+
+class ChosenSetting(NamedTuple):
+    """One row: a setting of an agent; what is said once of an agent is empty in its further rows."""
+
+    agent: str
+    setting: str
+    searched: str
+    chosen: str
+    edge: str
+    mean: str
+    interval: str
+
+
+def chosen_rows(sweep: Mapping[str, Any], agents: Sequence[str] | None = None) -> list[ChosenSetting]:
+    """One row for each setting of each agent.
+
+    Args:
+        sweep: as ``mgsc tune`` writes it.
+        agents: which of its agents; None for all.
+    """
+    names = sweep["agents"] if agents is None else agents
+    return [row for agent in names for row in _rows_of(agent, sweep["agents"][agent])]
+
+
+def to_table(sweep: Mapping[str, Any], agents: Sequence[str] | None = None) -> Table:
+    """The rows as a table for a rich console; it reads in plain text, too."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(_title(sweep), style="bold"),
+        title_justify="left",
+        caption=Text(_note(sweep), style="dim"),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for place, heading in enumerate(HEADINGS):
+        is_number = place >= LEFT
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+    for row in chosen_rows(sweep, agents):
+        table.add_row(*row)
+    return table
+
+
+def to_markdown(sweep: Mapping[str, Any]) -> str:
+    """The rows as a Markdown table; ends without a newline."""
+    rule = ["---"] * LEFT + ["---:"] * (len(HEADINGS) - LEFT)
+    rows = [[f"`{row.agent}`" if row.agent else "", f"`{row.setting}`", *row[LEFT:]] for row in chosen_rows(sweep)]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (HEADINGS, rule, *rows)]
+    return "\n".join([f"**{_title(sweep)}**", "", *lines, "", _note(sweep)])
+
+
+def final_row(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the last round found of the configuration chosen for an agent."""
+    rows = [row for row in entry["finalists"] if row["settings"] == entry["chosen"]]
+    return dict(max(rows, key=lambda row: float(row["mean"])))
+
+
+def edge_text(entry: Mapping[str, Any], setting: str) -> str:
+    """``"low end"`` or ``"high end"`` where the choice is so near an end of its range; empty elsewhere."""
+    if setting not in entry["at_edge"]:
+        return ""
+    span, chosen = entry["space"][setting], entry["chosen"][setting]
+    return "low end" if chosen * chosen < span["low"] * span["high"] else "high end"
+
+
+def brief(value: float) -> str:
+    """A setting in few figures."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def _rows_of(agent: str, entry: Mapping[str, Any]) -> Iterator[ChosenSetting]:
+    best = final_row(entry)
+    said = (agent, _reward(best["mean"]), _interval(best))
+    for setting, span in entry["space"].items():
+        name, mean, interval = said
+        searched = f"{_end(span['low'])} … {_end(span['high'])}"
+        if span.get("share_of_zero"):
+            searched = f"0, {searched}"
+        yield ChosenSetting(
+            name, setting, searched, brief(entry["chosen"][setting]), edge_text(entry, setting), mean, interval
+        )
+        said = ("", "", "")
+
+
+def _end(value: float) -> str:
+    return f"{value:,g}"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    ends = (row["low"], row["high"])
+    # One seed has no interval.
+    return ABSENT if None in ends else f"{_reward(ends[0])} … {_reward(ends[1])}"
+
+
+def _reward(value: float) -> str:
+    """Without decimals once it is large, with three figures while it is small."""
+    return f"{value:,.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f}"
+
+
+def _title(sweep: Mapping[str, Any]) -> str:
+    return f"{sweep['settings'].get('title', sweep['suite'])}: settings chosen by tuning"
+
+
+def _note(sweep: Mapping[str, Any]) -> str:
+    counts = {row["n"] for entry in sweep["agents"].values() for row in entry["finalists"]}
+    seeds = " or ".join(str(count) for count in sorted(counts))
+    return (
+        f"Mean: total reward of the chosen configuration on {seeds} fresh tuning seeds, with Student's interval;"
+        " reported results are of other seeds. At edge: the choice is near that end of its range, which may be"
+        " too narrow; the end of a budget is no such edge."
+    )

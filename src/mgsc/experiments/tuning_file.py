@@ -1,0 +1,192 @@
+"""``mgsc tune``: a suite is tuned into a file; stopped, it goes on; single agents are tuned again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mgsc.errors import UserError
+from mgsc.experiments.run import Progress
+from mgsc.experiments.suites import SUITES, Suite, check_suite
+from mgsc.experiments.tuned import load_sweep
+from mgsc.experiments.tuning import Kept, Protocol, check_can_tune, check_rounds, header, space_of, tune_suite
+from mgsc.experiments.tuning_parts import Rounds, differences, folder_of, open_parts, plain
+
+SHARED = ("suite", "protocol")
+"""Entries of a sweep that decide all its agents' numbers, beside settings and versions."""
+
+
+def tune_to_file(
+    name: str,
+    suite: Suite,
+    protocol: Protocol,
+    out: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    into: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Tunes a suite and writes the sweep; what is finished on the way is kept beside it.
+
+    Args:
+        name: the suite's name.
+        suite: with the agents to tune.
+        out: file of the sweep.
+        resume: go on with a stopped tuning of the same settings; one that is complete stays as it is.
+        overwrite: replace a sweep that is there, and without ``resume`` a stopped tuning, too.
+        into: ``out`` is a sweep of this suite and protocol, in which only these agents are replaced.
+
+    Returns:
+        The sweep that is then in the file.
+
+    Raises:
+        UserError: impossible settings or protocol, something is there that must not be replaced, or the
+            file cannot be written; before any work.
+    """
+    check_suite(suite)
+    protocol.check()
+    target, plan = Path(out), plain(header(name, suite, protocol))
+    if target.is_dir():
+        raise UserError(f"cannot write {target}: it is a folder; name a file")
+    if into:
+        _refuse_other_sweep(target, plan)
+    elif target.exists():
+        there = _refuse_or_take(target, plan, suite, resume=resume, overwrite=overwrite)
+        if there is not None and not folder_of(target).exists():
+            return there
+    check_can_tune(suite, protocol)
+    check_can_write(target)
+
+    def is_right(agent: str, rounds: Rounds) -> bool:
+        return check_rounds(rounds, suite, suite.agents[agent], protocol)
+
+    identities = {agent: _identity(plan, suite, agent) for agent in suite.agents}
+    with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite) as (parts, rounds):
+        sweep = tune_suite(name, suite, protocol, progress, Kept(rounds, parts.keep))
+        if into:
+            sweep = replace_agents(_refuse_other_sweep(target, plan), sweep)
+        write_sweep(sweep, target)
+        parts.remove()
+    return sweep
+
+
+def replace_agents(sweep: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:
+    """A sweep in which some agents' entries are those of another one of the same suite and protocol.
+
+    Args:
+        sweep: the whole one.
+        fresh: whose agents take the place of those of the same names, or stand beside them. An entry
+            that other versions made than the rest says so itself.
+    """
+    entries = dict(fresh["agents"])
+    if fresh["versions"] != sweep["versions"]:
+        entries = {agent: {**entry, "versions": fresh["versions"]} for agent, entry in entries.items()}
+    agents = _in_order(sweep["suite"], {**sweep["agents"], **entries})
+    own = {**sweep["settings"]["agents"], **fresh["settings"]["agents"]}
+    return {
+        **sweep,
+        "settings": {**sweep["settings"], "agents": _in_order(sweep["suite"], own)},
+        "chosen": {agent: entry["chosen"] for agent, entry in agents.items()},
+        "agents": agents,
+    }
+
+
+def _in_order(suite: str, by_agent: dict[str, Any]) -> dict[str, Any]:
+    """The agents in the order of their suite; those it does not know come last."""
+    known = [agent for agent in SUITES[suite].agents if agent in by_agent] if suite in SUITES else []
+    return {agent: by_agent[agent] for agent in dict.fromkeys([*known, *by_agent])}
+
+
+def _shared(sweep: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the numbers of every agent, but for the versions."""
+    settings = {key: value for key, value in sweep.get("settings", {}).items() if key != "agents"}
+    return {**{key: sweep.get(key) for key in SHARED}, "settings": settings}
+
+
+def _identity(plan: Mapping[str, Any], suite: Suite, agent: str) -> dict[str, Any]:
+    """All that decides the numbers of one agent."""
+    import jax
+
+    space = space_of(suite, suite.agents[agent])
+    return {
+        "agent": agent,
+        "own": plan["settings"]["agents"][agent],
+        "space": {key: span._asdict() for key, span in space.items()},
+        **_shared(plan),
+        "versions": plan["versions"],
+        "backend": jax.default_backend(),
+    }
+
+
+def _refuse_other_sweep(target: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The sweep that agents are to be replaced in.
+
+    Raises:
+        UserError: it cannot be read, or is of another suite, protocol or other settings.
+    """
+    sweep = load_sweep(str(target))
+    other = differences(_shared(sweep), _shared(plan))
+    if other:
+        raise UserError(f"cannot tune into {target}: it is a sweep of other settings: {'; '.join(other)}")
+    return sweep
+
+
+def _refuse_or_take(
+    target: Path, plan: Mapping[str, Any], suite: Suite, *, resume: bool, overwrite: bool
+) -> dict[str, Any] | None:
+    """What is at the place of the new sweep: that sweep itself, complete, or one that may be replaced.
+
+    Raises:
+        UserError: it may not be replaced.
+    """
+    if not resume and not overwrite:
+        raise UserError(f"{target} is there already: replace it with --overwrite, or name another file")
+    there = load_sweep(str(target))  # what is no sweep is never replaced
+    if not resume:
+        return None
+    spaces = {
+        agent: {"space": {key: span._asdict() for key, span in space_of(suite, settings).items()}}
+        for agent, settings in suite.agents.items()
+    }
+    found = {
+        agent: {key: entry[key] for key in ("space", "versions") if key in entry}
+        for agent, entry in there["agents"].items()
+    }
+    decides = (*SHARED, "settings", "versions")
+    other = differences(
+        {**{key: there.get(key) for key in decides}, "agents": found},
+        {**{key: plan[key] for key in decides}, "agents": plain(spaces)},
+    )
+    if other and not overwrite:
+        raise UserError(
+            f"{target} is a sweep of other settings: {'; '.join(other)}; add --overwrite to replace it,"
+            " or name another file"
+        )
+    return None if other else there
+
+
+def check_can_write(path: str | os.PathLike[str]) -> None:
+    """Refuses a file that could not be written, before hours are spent on its contents.
+
+    Raises:
+        UserError: saying why.
+    """
+    file = Path(path)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {file.parent}: {error.strerror}") from None
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise UserError(f"cannot write {file}: name a file in a folder that can be written")
+
+
+def write_sweep(sweep: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Writes a sweep as JSON, all at once."""
+    from mgsc.experiments.store.files import as_store_errors, write_atomically
+
+    with as_store_errors("write", Path(path)):
+        write_atomically(Path(path), (json.dumps(sweep, indent=1) + "\n").encode())

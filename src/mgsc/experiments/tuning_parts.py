@@ -1,0 +1,224 @@
+"""What a tuning that was stopped leaves behind, and how it is taken up again.
+
+While ``SWEEP`` is being made, the finished rounds of every agent stand in the folder ``SWEEP.partial``,
+one file for each agent, written all at once. A file says all that decides its numbers: the suite's
+settings, the protocol, the versions, the agent's settings and its space. It is used again only where all
+of that is the same, and refused otherwise. The folder goes once the sweep is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mgsc.errors import UserError
+from mgsc.experiments.store import files
+
+KIND = "mgsc tuning part"
+SUFFIX = ".partial"
+MOST_DIFFERENCES = 3
+
+Rounds = Sequence[list[dict[str, Any]]]
+
+
+class Parts:
+    """The finished rounds beside one sweep; made by ``open_parts``."""
+
+    def __init__(self, path: Path, identities: Mapping[str, Mapping[str, Any]]) -> None:
+        """Looks at the folder ``path`` for agents that are told by their identities."""
+        self.path = path
+        self._identities = {agent: plain(identity) for agent, identity in identities.items()}
+
+    def is_begun(self) -> bool:
+        """Whether there is a part, of whichever sweep.
+
+        Raises:
+            UserError: the folder holds what tuning never writes.
+        """
+        return bool(self._names())
+
+    def read(self) -> dict[str, Rounds]:
+        """The finished rounds of every agent that has any.
+
+        Raises:
+            UserError: a part is damaged, of other settings, or of an agent that is not tuned now.
+        """
+        found = {}
+        for name in self._names():
+            contents = self._contents(name)
+            agent = contents["identity"]["agent"]
+            if agent not in self._identities:
+                raise UserError(
+                    f"cannot resume {self.path}: it holds {agent}, and only {', '.join(self._identities)} are to be"
+                    " tuned; name the same agents, or start over with --overwrite"
+                )
+            other = differences(contents["identity"], self._identities[agent])
+            if other:
+                raise UserError(
+                    f"cannot resume {self.path}: {agent} was begun with other settings: {'; '.join(other)};"
+                    " start over with --overwrite, or name another file"
+                )
+            found[agent] = contents["rounds"]
+        return found
+
+    def keep(self, agent: str, rounds: Rounds) -> None:
+        """Writes the finished rounds of an agent, durably and all at once."""
+        contents = {
+            "kind": KIND,
+            "identity": self._identities[agent],
+            "checksum": _checksum(rounds),
+            "rounds": list(rounds),
+        }
+        path = self.path / _file_name(agent)
+        with files.as_store_errors("write", path):
+            files.write_atomically(path, (json.dumps(contents, indent=1) + "\n").encode())
+
+    def refuse_damaged(self, agent: str) -> None:
+        """Says that an agent's part cannot be what it seems.
+
+        Raises:
+            UserError: always.
+        """
+        raise _damaged(self.path / _file_name(agent))
+
+    def remove(self) -> None:
+        """Removes the folder with all parts; call with its lock held."""
+        with files.as_store_errors("remove", self.path):
+            files.discard_tree(self.path)
+
+    def _names(self) -> list[str]:
+        with files.as_store_errors("read", self.path):
+            names = sorted(os.listdir(self.path)) if self.path.exists() else []
+        ours = [name for name in names if name != files.LOCK_NAME and not name.startswith(files.TEMPORARY_PREFIX)]
+        for name in ours:
+            if not name.endswith(".json"):
+                raise UserError(f"{self.path} holds {name}, which tuning never writes: name another file for the sweep")
+        return ours
+
+    def _contents(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            contents = json.loads(path.read_text(encoding="utf-8"))
+            is_sound = contents["kind"] == KIND and contents["checksum"] == _checksum(contents["rounds"])
+            is_sound = is_sound and name == _file_name(contents["identity"]["agent"])
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}") from None
+        except (ValueError, TypeError, KeyError):
+            is_sound = False
+        if not is_sound:
+            raise _damaged(path)
+        return dict(contents)
+
+
+def folder_of(target: Path) -> Path:
+    """The folder of the parts of a sweep."""
+    return target.with_name(target.name + SUFFIX)
+
+
+@contextmanager
+def open_parts(
+    target: Path,
+    identities: Mapping[str, Mapping[str, Any]],
+    is_right: Callable[[str, Rounds], bool],
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> Iterator[tuple[Parts, dict[str, Rounds]]]:
+    """The parts beside a sweep, locked while the block runs, and what they hold.
+
+    Args:
+        target: the sweep's file.
+        identities: agent -> all that decides its numbers, and its name under ``"agent"``.
+        is_right: whether an agent's rounds are those its identity leads to.
+        resume: go on with parts that are there.
+        overwrite: without ``resume``, remove them.
+
+    Raises:
+        UserError: there are parts and neither is asked for, they are damaged or of other settings, or
+            another tuning is at work on them.
+    """
+    parts = Parts(folder_of(target), identities)
+    _rounds_there(parts, is_right, resume=resume, overwrite=overwrite)  # refused before anything is written
+    with files.as_store_errors("make the folder", parts.path):
+        parts.path.mkdir(exist_ok=True)
+    with files.FolderLock(parts.path):
+        _refuse_removed(parts.path)
+        files.clean_debris(parts.path)
+        rounds = _rounds_there(parts, is_right, resume=resume, overwrite=overwrite)
+        if not resume:
+            for old in parts.path.glob("*.json"):
+                old.unlink()
+        try:
+            yield parts, rounds
+        finally:
+            # Stopped before the first round's end: nothing is lost with the folder.
+            if parts.path.exists() and not parts.is_begun():
+                parts.remove()
+
+
+def _rounds_there(
+    parts: Parts, is_right: Callable[[str, Rounds], bool], *, resume: bool, overwrite: bool
+) -> dict[str, Rounds]:
+    if not parts.is_begun():
+        return {}
+    if not resume and not overwrite:
+        raise UserError(
+            f"{parts.path} holds an unfinished tuning: go on with --resume, start over with --overwrite,"
+            " or name another file"
+        )
+    rounds = parts.read() if resume else {}
+    for agent, finished in rounds.items():
+        if not is_right(agent, finished):
+            parts.refuse_damaged(agent)
+    return rounds
+
+
+def _refuse_removed(path: Path) -> None:
+    """Refuses a lock on a folder that its last holder has removed meanwhile."""
+    try:
+        holder = (path / files.LOCK_NAME).read_text()
+    except OSError:
+        holder = ""
+    if holder.strip() != str(os.getpid()):
+        raise UserError(f"{path} was finished by another tuning just now: look at its sweep, and try again")
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON would give it back."""
+    return json.loads(json.dumps(value))
+
+
+def differences(there: Any, asked: Any) -> list[str]:
+    """Names what two settings differ in, as in ``"settings.steps: 1000 and 500"``; the first few."""
+    first, second = _flat(there), _flat(asked)
+    keys = [*first, *(key for key in second if key not in first)]
+    different = [key for key in keys if key not in first or key not in second or first[key] != second[key]]
+    phrases = [f"{key}: {first.get(key, '(none)')} and {second.get(key, '(none)')}" for key in different]
+    return [*phrases[:MOST_DIFFERENCES], *(["…"] if len(phrases) > MOST_DIFFERENCES else [])]
+
+
+def _flat(value: Any, where: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping) or (where and not value):
+        return {where: value}
+    found = {}
+    for key, entry in value.items():
+        found.update(_flat(entry, f"{where}.{key}" if where else str(key)))
+    return found
+
+
+def _checksum(rounds: Any) -> str:
+    return hashlib.sha256(json.dumps(rounds, sort_keys=True).encode()).hexdigest()
+
+
+def _file_name(agent: str) -> str:
+    return quote(agent, safe="") + ".json"
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is damaged: remove it, and --resume tunes its agent again")
