@@ -7,6 +7,6 @@ statistic on it comes from ``experiments.analysis`` and ``experiments.statistics
 """
 
 from mgsc.experiments.report.page import REPORT_NAME, build_page, write_report
-from mgsc.experiments.report.serve import DEFAULT_PORT, view
+from mgsc.experiments.report.serve import view
 
-__all__ = ["DEFAULT_PORT", "REPORT_NAME", "build_page", "view", "write_report"]
+__all__ = ["REPORT_NAME", "build_page", "view", "write_report"]

@@ -72,5 +72,5 @@ def _unlisted(dataset: xr.Dataset, name: str) -> Measure:
     return Measure(name, title, str(attributes.get("units", "")))
 
 
-def _has_numbers(values: np.ndarray) -> bool:  # type: ignore[type-arg]
+def _has_numbers(values: np.ndarray) -> bool:
     return values.dtype.kind in "biuf" and bool(np.isfinite(values).any())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from mgsc.errors import UserError
+from mgsc.experiments.report.find import open_results
+from mgsc.experiments.report.page import build_page
 
 HOST = "127.0.0.1"
-DEFAULT_PORT = 8337
 LARGEST_PORT = 65535
 PATHS = ("/", "/report.html")
 
@@ -88,22 +90,24 @@ def open_server(port: int) -> PageServer:
         return PageServer(port)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UserError(f"cannot use port {port} of {HOST} ({reason}): name another with --port, or 0 for any") from None
+        raise UserError(
+            f"cannot use port {port} of {HOST} ({reason}): name another with --port, or 0 for any"
+        ) from None
 
 
-def view(build: Callable[[], bytes], port: int = DEFAULT_PORT, *, has_browser: bool = True) -> None:
-    """Serves a page until interrupted, and prints its address.
+def view(directories: Sequence[str | os.PathLike[str]], port: int, *, has_browser: bool = True) -> None:
+    """Serves the page of some results until interrupted, and prints its address.
 
     Args:
-        build: makes the page; called once, after the port is known to be free.
+        directories: result folders, or folders that hold result folders.
         port: port, 0 for any that is free.
         has_browser: also open the page in the user's browser.
 
     Raises:
-        UserError: from ``build``, or as of ``open_server``.
+        UserError: there is no such result, or no such port to be had.
     """
     with open_server(port) as server:
-        server.page = build()
+        server.page = build_page(open_results(directories))
         print(f"{server.address}   (only on this machine; end with Ctrl-C)", flush=True)
         if has_browser:
             webbrowser.open(server.address)

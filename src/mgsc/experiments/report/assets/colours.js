@@ -36,7 +36,7 @@ const heat = (share) => `rgb(${heatRgb(share).join(",")})`;
 // Dark or light letters, whichever is read better on a colour of the heat map.
 function inkOnHeat(share) {
   const [r, g, b] = heatRgb(share);
-  return 0.299 * r + 0.587 * g + 0.114 * b > 135 ? "#10151a" : "#ffffff";
+  return 0.299 * r + 0.587 * g + 0.114 * b > 115 ? "#10151a" : "#ffffff";
 }
 
 function polygon(corners, radius, turn = 0, inner = 1) {

@@ -15,7 +15,7 @@ class Curves {
       .filter((one) => !view.hidden.has(one.agent.name) && one.mean.some(Number.isFinite));
     this.setRange(view);
     const width = this.container.clientWidth;
-    this.box = { left: 52, right: width - 12, top: 26, bottom: width < 620 ? 262 : 342 };
+    this.box = { left: 52, right: width - 16, top: 26, bottom: width < 620 ? 262 : 342 };
     this.setScales(view);
     const svg = svgFigure(width, this.box.bottom + 44, this.describe());
     fill(svg, {
@@ -32,6 +32,7 @@ class Curves {
     this.svg = svg;
     this.container.replaceChildren(svg);
     this.setTime(view.chunk);
+    byId("curves-note").textContent = this.note();
   }
 
   // The chunks shown: all, or the phase of the time shown with its neighbours.
@@ -180,6 +181,16 @@ class Curves {
     if (this.reference) rows.push([null, this.measure.reference, brief(this.reference[chunk])]);
     const kind = suite.isModelWrong[chunk] ? "model wrong" : "model right";
     showTip(`steps ${withCommas(suite.firstStep(chunk))}–${withCommas(suite.steps[chunk])}, ${kind}`, rows, x, y);
+  }
+
+  note() {
+    const seeds = this.suite.seeds.length;
+    const level = `${(100 * this.suite.level).toFixed(0)} %`;
+    const what = seeds === 1 ? "One seed, chunk by chunk." : `Means over ${seeds} seeds with ${level} intervals, chunk by chunk.`;
+    const wrong = this.suite.isModelWrong.some(Boolean) ? " Shaded: the model is wrong somewhere." : "";
+    const switches = this.suite.switches.length ? " Thin vertical lines: switches." : "";
+    const reference = this.reference ? ` Thin level line: ${this.measure.reference}.` : "";
+    return `${what}${wrong}${switches}${reference} Click to choose the time of the mazes below.`;
   }
 
   describe() {

@@ -66,11 +66,10 @@ function writeTexts(suite) {
   byId("totals-note").textContent = seeds === 1
     ? "One seed: there are no intervals."
     : `Every dot is a seed; above them the mean over seeds with its ${level} interval (Student's t).`;
-  const optimum = suite.measures.some((measure) => measure.reference) ? " The thin black or white line is what it is read against." : "";
-  byId("curves-note").textContent = `${seeds === 1 ? "One seed" : `Means over ${seeds} seeds with ${level} intervals`}, chunk by chunk. Shaded: the model is wrong somewhere. Thin vertical lines: switches.${optimum} Click to choose the time of the mazes below.`;
   byId("maze-note").textContent = mazeNote(suite);
 }
 
+// What the maps are, and in how many figures and how often they were kept.
 function mazeNote(suite) {
   const places = suite.hasMaze ? "" : "The states of this suite have no places: they stand in their order. ";
   const precision = "Stored in steps of at most 1/32,000 (means) and 1/250 (single seeds) of the largest d.";
@@ -123,7 +122,7 @@ function fillChips() {
 }
 
 function drawAll() {
-  if (!view.isReady) return;
+  if (!view.isReady || !byId("content").clientWidth) return; // without a width there is nowhere to draw
   drawTotals(byId("totals"), view.suite);
   curves.draw(view.suite, view);
   panels.build(view.suite, view);

@@ -12,8 +12,9 @@ class Panels {
   // Builds one panel for each agent chosen; `update` then draws into them.
   build(suite, view) {
     this.suite = suite;
-    this.panels = new Map(suite.agents.flatMap((agent, index) =>
-      view.chosen.has(agent.name) ? [[index, this.panel(agent, index)]] : []));
+    const chosen = suite.agents.map((agent, index) => [agent, index]).filter(([agent]) => view.chosen.has(agent.name));
+    chosen.sort(([one], [other]) => other.isFeatured - one.isFeatured); // first, where the eye begins
+    this.panels = new Map(chosen.map(([agent, index]) => [index, this.panel(agent, index)]));
     const figures = [...this.panels.values()].map((panel) => panel.figure);
     this.container.replaceChildren(...(figures.length ? figures : [make("p", { class: "muted", text: "Choose an agent above." })]));
     this.update(view);
@@ -91,6 +92,6 @@ function noteOf({ suite, d, chunk }) {
   const best = d.reduce((found, value, state) => (value > d[found] ? state : found), 0);
   const wrong = d.reduce((sum, value, state) => sum + (suite.isWrong(state, chunk) ? value : 0), 0);
   const where = suite.hasMaze ? `(${suite.places[best].join(", ")})` : suite.stateName(best);
-  const most = `at most ${percent(d[best])}, at ${where}`;
+  const most = `most at ${where}: ${percent(d[best])}`.replaceAll(", ", ",\u00a0").replaceAll(" %", "\u00a0%");
   return suite.isModelWrong[chunk] ? `${percent(wrong)} on wrong states; ${most}` : most;
 }

@@ -40,9 +40,9 @@ class Time {
 
   describe() {
     const { suite, chunk } = this;
-    const steps = `steps ${withCommas(suite.firstStep(chunk))}–${withCommas(suite.steps[chunk])} of ${withCommas(suite.steps.at(-1))}`;
+    const steps = `steps ${withCommas(suite.firstStep(chunk))}–${withCommas(suite.steps[chunk])}`;
     const switches = suite.switches.filter((step) => step < suite.steps[chunk]).length;
-    const since = suite.switches.length ? `, ${switches} of ${suite.switches.length} switches past` : "";
+    const since = suite.switches.length ? `, after ${switches} of ${suite.switches.length} switches` : "";
     return `${steps}${since}, model ${suite.isModelWrong[chunk] ? "wrong" : "right"}`;
   }
 
@@ -70,18 +70,18 @@ class Time {
       if (this.chunk >= this.suite.numChunks - 1) this.stop();
       else this.set(this.chunk + 1);
     }, 1000 / Number(byId("speed").value));
-    this.label("⏸ Pause", true);
+    this.label("Pause");
   }
 
   stop() {
     clearInterval(this.timer);
     this.timer = null;
-    this.label("▶ Play", false);
+    this.label("Play");
   }
 
-  label(text, isPlaying) {
-    this.button.textContent = text;
-    this.button.setAttribute("aria-pressed", isPlaying);
+  label(text) {
+    byId("play-text").textContent = text;
+    this.button.dataset.state = text.toLowerCase(); // what the button does next
   }
 
   // Space plays wherever it does nothing else.
