@@ -167,16 +167,16 @@ def test_play_and_pause(page) -> None:
     set_time(page, 0)
     page.select_option("#speed", "30")
     page.click("#play")
-    page.wait_for_function("document.querySelector('#slider').value > 3")
-    assert page.inner_text("#play") == "Pause"
+    page.wait_for_function("() => document.querySelector('#slider').value > 3")
+    assert page.inner_text("#play-text") == "Pause"
     page.click("#play")
-    assert page.inner_text("#play") == "Play"
+    assert page.inner_text("#play-text") == "Play"
     stopped = page.input_value("#slider")
     page.wait_for_timeout(200)
     assert page.input_value("#slider") == stopped
     set_time(page, LAST - 2)
     page.click("#play")
-    page.wait_for_function("document.querySelector('#play').innerText === 'Play'")
+    page.wait_for_function("() => document.querySelector('#play-text').innerText === 'Play'")
     assert page.input_value("#slider") == str(LAST)
 
 
@@ -188,9 +188,9 @@ def test_everything_by_keyboard(page) -> None:
     set_time(page, 0)
     page.focus("#slider")
     page.keyboard.press(" ")
-    page.wait_for_function("document.querySelector('#slider').value > 0")
+    page.wait_for_function("() => document.querySelector('#slider').value > 0")
     page.keyboard.press(" ")
-    assert page.inner_text("#play") == "Play"
+    assert page.inner_text("#play-text") == "Play"
     assert page.evaluate("getComputedStyle(document.querySelector('#slider')).outlineStyle") == "solid"
     set_time(page, 12)
     page.focus('canvas[data-agent="uniform"]')
@@ -228,7 +228,7 @@ def test_a_single_seed_shows_its_own_numbers(page, results) -> None:
     before = picture(page)
     assert before != means
     page.select_option("#seed", "1")
-    page.wait_for_function("seed => document.querySelector('#single-0') === null", arg=1)
+    page.wait_for_function("() => document.querySelector('#single-0') === null")
     page.wait_for_function(
         "old => document.querySelector('canvas[data-agent=\"meta_gradient\"]').toDataURL() !== old", arg=before
     )
@@ -324,7 +324,7 @@ def test_a_phone_never_scrolls_sideways(visit, page_file) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.evaluate("window.innerWidth") == 390
     page.set_viewport_size({"width": 320, "height": 700})
-    page.wait_for_function("document.querySelector('#curves svg').clientWidth < 320")
+    page.wait_for_function("() => document.querySelector('#curves svg').clientWidth < 320")
     assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 

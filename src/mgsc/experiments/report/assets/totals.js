@@ -57,13 +57,13 @@ function totalsRow(suite, index, x, middle, box, isNarrow, row) {
     onpointerleave: hideTip,
   })));
   if (isNumber(bounds[1])) group.append(whiskers(x(bounds[1]), x(bounds[2]), meanY));
-  group.append(marker(agent, 4, { transform: `translate(${x(bounds[0])},${meanY})` }), name, value);
+  group.append(marker(agent, 3.4, { transform: `translate(${x(bounds[0])},${meanY})` }), name, value);
   group.append(meanTarget(suite, index, x, meanY));
   return group;
 }
 
 function whiskers(from, to, y) {
-  return draw("path", { d: `M${from},${y - 5}v10M${to},${y - 5}v10M${from},${y}H${to}`, class: "whiskers" });
+  return draw("path", { d: `M${from},${y - 7}v14M${to},${y - 7}v14M${from},${y}H${to}`, class: "whiskers" });
 }
 
 // Wider than what is seen of the mean, so that it is easily pointed at.
