@@ -201,6 +201,11 @@ def test_everything_by_keyboard(page) -> None:
     page.focus("#curves svg")
     page.keyboard.press("ArrowRight")
     assert page.input_value("#slider") == "13"
+    page.select_option("#window", "near")  # here every step of time draws the curves anew
+    page.focus("#curves svg")
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    assert page.input_value("#slider") == "11"
     page.focus('[role="tab"]')
     page.keyboard.press("ArrowRight")
     page.wait_for_selector('body[data-ready="1"]')

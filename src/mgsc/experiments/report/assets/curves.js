@@ -29,8 +29,10 @@ class Curves {
     svg.append(this.lines());
     this.cursor = draw("line", { class: "cursor", y1: this.box.top, y2: this.box.bottom });
     svg.append(this.cursor);
+    const hadFocus = document.activeElement === this.svg && this.svg !== undefined;
     this.svg = svg;
     this.container.replaceChildren(svg);
+    if (hadFocus) svg.focus({ preventScroll: true });
     this.setTime(view.chunk);
     byId("curves-note").textContent = this.note();
   }
