@@ -72,14 +72,17 @@ function writeTexts(suite) {
 // What the maps are, and in how many figures and how often they were kept.
 function mazeNote(suite) {
   const places = suite.hasMaze ? "" : "The states of this suite have no places: they stand in their order. ";
-  const precision = "Stored in steps of at most 1/32,000 (means) and 1/250 (single seeds) of the largest d.";
+  const precision = "As stored here, d is off by at most 1/65,000 (means) and 1/250 (single seeds) of the largest d.";
   if (suite.seeds.length === 1) return `${places}d is the mean over a chunk. ${precision}`;
   if (!suite.single) return `${places}d is the mean over a chunk. Single seeds are left out: they would make the file too large. ${precision}`;
   const { stride } = suite.single;
   const thinned = stride > 1
     ? `To keep the file small, single seeds are stored at every ${stride}th chunk; between them the latest one stored is shown. `
     : "";
-  return `${places}d is the mean over a chunk; arrows and values are those at its end. Arrows of several seeds are as long as their shares. ${thinned}${precision}`;
+  const layers = suite.hasMap("policy") || suite.hasMap("value")
+    ? "; arrows and values are those at its end. Arrows of several seeds are as long as their shares. "
+    : ". ";
+  return `${places}d is the mean over a chunk${layers}${thinned}${precision}`;
 }
 
 function fillChoices(suite) {

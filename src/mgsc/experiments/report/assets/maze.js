@@ -101,7 +101,7 @@ class Maze {
     context.beginPath();
     context.arc(...middle, this.cell * 0.34, 0, 2 * Math.PI);
     context.fill();
-    this.text(text, ...middle, text.length > 3 ? 0.28 : 0.4, colour, true);
+    this.text(text, ...middle, text.length > 2 ? 0.28 : 0.4, colour, true);
   }
 
   drawPolicy(shares, x, y, ink) {
