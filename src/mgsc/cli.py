@@ -15,7 +15,21 @@ from typing import Any, NoReturn
 
 from mgsc.errors import UserError
 
-COMMANDS = ("list", "run", "tune", "sensitivity", "reproduce", "compare", "figures", "merge", "bench")
+COMMANDS = (
+    "list",
+    "run",
+    "tune",
+    "sensitivity",
+    "reproduce",
+    "compare",
+    "figures",
+    "report",
+    "view",
+    "merge",
+    "bench",
+)
+
+VIEW_PORT = 8337
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -86,6 +100,13 @@ def _parser() -> _Parser:
     figures = add("figures", "draw the figures of a result, as PDF and PNG")
     figures.add_argument("dir", help="result folder")
     figures.add_argument("--out", help="folder for the figures (default DIR/figures)")
+    report = add("report", "write one interactive HTML page of some results")
+    report.add_argument("dirs", nargs="+", metavar="DIR", help="result folder, or a folder of result folders")
+    report.add_argument("--out", metavar="FILE", help="HTML file (default report.html in the first DIR)")
+    view = add("view", "show that page in the browser, on this machine only")
+    view.add_argument("dirs", nargs="+", metavar="DIR", help="result folder, or a folder of result folders")
+    view.add_argument("--port", type=int, default=VIEW_PORT, help=f"port, 0 for any (default {VIEW_PORT})")
+    view.add_argument("--no-browser", action="store_true", help="only print the address")
     merge = add("merge", "put results of other seeds or other agents together")
     merge.add_argument("dirs", nargs="+", help="result folders")
     merge.add_argument("--out", required=True, help="new result folder")
@@ -271,6 +292,21 @@ def _figures(options: argparse.Namespace) -> int:
     result = store.open_result(options.dir)
     for path in figures.write_figures(result, options.out or os.path.join(options.dir, "figures")):
         print(path)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from mgsc.experiments.report import write_report
+
+    file, length = write_report(options.dirs, options.out)
+    print(f"{file}   {length / 1e6:.1f} MB, opens from disk in any browser")
+    return 0
+
+
+def _view(options: argparse.Namespace) -> int:
+    from mgsc.experiments.report import view
+
+    view(options.dirs, options.port, has_browser=not options.no_browser)
     return 0
 
 

@@ -59,7 +59,7 @@ class MetaGradientSettings:
     experience: str = choice(
         "one",
         ("one", "recent", "successive"),
-        "real transitions of the target: the newest, the last ones apart, in turn",
+        "target from the newest real transition, each of the last, or all in turn",
     )
     experience_length: int = size(1, 1, 1000, "transitions of experience=recent or successive")
     resets_optimizer: bool = switch(False, "whether the optimiser starts anew at every switch of rewards (privileged)")
@@ -209,6 +209,6 @@ STRATEGIES: Mapping[str, StrategyRow] = {
         _meta_gradient,
         expected_backups=_meta_gradient_backups,
         tunes_updates=False,
-        space={"meta_step_size": Range(0.003, 0.3), "entropy_bonus": Range(1e-6, 1e-3, share_of_zero=0.5)},
+        space={"meta_step_size": Range(0.003, 0.5), "entropy_bonus": Range(1e-6, 3e-2, share_of_zero=0.25)},
     ),
 }

@@ -11,7 +11,7 @@ from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
-from mgsc.experiments.strategies import STRATEGIES, NoSettings
+from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings, NoSettings
 from mgsc.settings import check, choice, number, size, unknown, with_settings
 
 
@@ -43,17 +43,37 @@ class Suite:
     agents: Mapping[str, AgentSettings] = dataclasses.field(default_factory=dict)
 
 
-COMPUTE_MATCHED = "uniform_compute_matched"
-"""Uniform with as many more sampled updates as MGSC makes expected backups, 1 + A."""
-
 NUM_MAZE_ACTIONS = 4
+
+RECENT = MetaGradientSettings(experience="recent", experience_length=5, meta_step_size=0.1, entropy_bonus=1e-3)
+"""MGSC with a target from each of the last five real transitions: this project's variant."""
+
+VARIANTS = {
+    # Uniform with as many more sampled updates as the two MGSC agents make expected backups.
+    "uniform_compute_matched": AgentSettings("uniform", extra_updates=1 + NUM_MAZE_ACTIONS),
+    "uniform_recent_matched": AgentSettings("uniform", extra_updates=(1 + NUM_MAZE_ACTIONS) * RECENT.experience_length),
+    "meta_gradient_recent": AgentSettings("meta_gradient", options=RECENT),
+}
+"""Agents that are a strategy with other settings than its own."""
+
+AGENTS = (
+    "no_planning",
+    "uniform",
+    "uniform_compute_matched",
+    "uniform_recent_matched",
+    "avoid_terminal",
+    "recency",
+    "visited",
+    "trajectory",
+    "replay",
+    "meta_gradient",
+    "meta_gradient_recent",
+)
 
 
 def _default_agents() -> dict[str, AgentSettings]:
-    agents = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}
-    matched = AgentSettings(strategy="uniform", extra_updates=1 + NUM_MAZE_ACTIONS)
-    names = ["no_planning", "uniform", COMPUTE_MATCHED, "avoid_terminal", "recency", "visited", "trajectory", "replay"]
-    return {name: matched if name == COMPUTE_MATCHED else agents[name] for name in [*names, "meta_gradient"]}
+    plain = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}
+    return {name: (plain | VARIANTS)[name] for name in AGENTS}
 
 
 SUITES: Mapping[str, Suite] = {
@@ -63,11 +83,24 @@ SUITES: Mapping[str, Suite] = {
     "tmaze-fixed-mean": Suite(
         "TMaze, fixed model (mean rewards)", TMazeSettings(), FixedModel("mean"), agents=_default_agents()
     ),
-    "tmaze-learned": Suite("TMaze, learned model", TMazeSettings(), LearnedModel(), agents=_default_agents()),
+    # With a learned model K = 5 is plenty for the small mazes: see the map of conditions in the docs.
+    "tmaze-learned": Suite(
+        "Large TMaze, learned model, K = 3",
+        TMazeSettings(stem=12, arm=8),
+        LearnedModel(),
+        planning_updates=3,
+        agents=_default_agents(),
+    ),
     "tworooms-fixed": Suite(
         "TwoRooms, fixed model (stale rewards)", TwoRoomsSettings(), FixedModel("stale"), agents=_default_agents()
     ),
-    "tworooms-learned": Suite("TwoRooms, learned model", TwoRoomsSettings(), LearnedModel(), agents=_default_agents()),
+    "tworooms-learned": Suite(
+        "TwoRooms, learned model, K = 1",
+        TwoRoomsSettings(),
+        LearnedModel(),
+        planning_updates=1,
+        agents=_default_agents(),
+    ),
 }
 
 

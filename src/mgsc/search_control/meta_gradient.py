@@ -225,9 +225,16 @@ def _mean_of_recent(one_gradient: Any) -> Any:
 def _successive(one_gradient: Any) -> Any:
     def logits_gradient(question: Question, recent: Recent, *, softmax: Array) -> tuple[Array, Array]:
         transitions, is_real = in_order(recent)
-        *parts, step_size, planning_updates = question
         loss, slope = gradients.successive_loss_and_weights_gradient(
-            *parts, transitions, step_size, planning_updates, is_real=is_real, form=one_gradient.keywords["form"]
+            question.parts,
+            question.params,
+            question.candidates,
+            question.weights,
+            transitions,
+            question.step_size,
+            question.planning_updates,
+            is_real=is_real,
+            form=one_gradient.keywords["form"],
         )
         return gradients.logits_gradient(softmax, slope, one_gradient.keywords["temperature"]), loss
 

@@ -1,0 +1,140 @@
+"""What the page says of a result in words and few numbers: agents, places, tables, totals, settings."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mgsc.experiments import analysis, report_table
+from mgsc.experiments.figures.style import FEATURED, agent_names, styles
+from mgsc.experiments.report.measures import measures_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from mgsc.experiments.figures.style import Style
+    from mgsc.experiments.report.find import Found
+
+
+def describe_suite(found: Found) -> dict[str, Any]:
+    """All of a result but its large arrays.
+
+    Args:
+        found: a result.
+
+    Returns:
+        Plain JSON values; what is not a number is None.
+    """
+    dataset = found.dataset
+    comparison = analysis.compare(dataset)
+    described = {
+        "label": found.label,
+        "title": comparison.title,
+        "suite": comparison.suite,
+        "level": comparison.level,
+        "agents": _agents(dataset),
+        "seeds": dataset["seed"].values.tolist(),
+        "steps": dataset["step"].values.tolist(),
+        "switches": [int(step) for step in dataset.attrs["switch_steps"]],
+        "phaseOfChunk": dataset["phase_of_chunk"].values.tolist(),
+        "isModelWrong": np.asarray(dataset["is_model_wrong"].values, bool).tolist(),
+        "states": _states(dataset),
+        "totals": _totals(dataset, comparison),
+        "measures": [_measure(dataset, measure) for measure in measures_of(dataset)],
+        "tables": [_table(section, comparison.baseline) for section in report_table.sections(comparison)],
+        "facts": _facts(dataset),
+    }
+    return plain(described)  # type: ignore[no-any-return]
+
+
+def plain(value: Any) -> Any:
+    """The value with every number that JSON does not know replaced by None."""
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _agents(dataset: xr.Dataset) -> list[dict[str, Any]]:
+    names = agent_names(dataset)
+    has_d = np.isfinite(dataset["query_distribution"].values).any(axis=(1, 2, 3))
+    looks = styles(names)
+    return [
+        {"name": name, "plans": bool(plans), "isFeatured": name == FEATURED, **_look(looks[name])}
+        for name, plans in zip(names, has_d, strict=True)
+    ]
+
+
+def _look(style: Style) -> dict[str, Any]:
+    dashes = [] if style.dashes == "solid" else list(style.dashes[1])
+    return {"colour": style.colour, "marker": style.marker, "dashes": dashes, "width": style.width}
+
+
+def _states(dataset: xr.Dataset) -> dict[str, Any]:
+    rewards = dataset["goal_reward"].values.astype(float).tolist() if "goal_reward" in dataset else None
+    start = dataset["start"].values.astype(float).tolist() if "start" in dataset else None
+    return {
+        "row": dataset["state_row"].values.tolist(),
+        "column": dataset["state_column"].values.tolist(),
+        "isCandidate": np.asarray(dataset["is_candidate"].values, bool).tolist(),
+        "wrongInPhase": [np.flatnonzero(wrong).tolist() for wrong in dataset["wrong_state"].values],
+        "goalReward": rewards,
+        "start": start,
+    }
+
+
+def _totals(dataset: xr.Dataset, comparison: analysis.Comparison) -> dict[str, Any]:
+    agents = [
+        {
+            "seeds": analysis.total_reward(dataset, row.name).tolist(),
+            "interval": list(row.total),
+            "share": row.phases["all"].fraction_of_optimal.estimate,
+        }
+        for row in comparison.rows
+    ]
+    return {
+        "agents": agents,
+        "optimal": comparison.optimal_reward,
+        "unconstrained": comparison.unconstrained_reward,
+        "steps": comparison.steps,
+    }
+
+
+def _measure(dataset: xr.Dataset, measure: Any) -> dict[str, Any]:
+    has_reference = measure.reference is not None and measure.reference in dataset
+    return {
+        "name": measure.name,
+        "title": measure.title,
+        "unit": measure.unit,
+        "reference": measure.reference_title if has_reference else None,
+    }
+
+
+def _table(section: report_table.Section, baseline: str) -> dict[str, Any]:
+    return {
+        "title": section.title,
+        "note": section.note,
+        "heads": [column.heading.replace("-\n", "").replace("\n", " ") for column in section.columns],
+        "rows": [
+            {
+                "agent": row.name,
+                "isBaseline": row.name == baseline,
+                "cells": [column.show(row) for column in section.columns],
+            }
+            for row in section.rows
+        ],
+    }
+
+
+def _facts(dataset: xr.Dataset) -> dict[str, Any]:
+    attributes = dataset.attrs
+    return {
+        "created": str(attributes.get("created", "")),
+        "rootSeed": int(attributes["root_seed"]),
+        "versions": json.loads(attributes["versions"]),
+        "settings": json.dumps(json.loads(attributes["settings"]), indent=2, ensure_ascii=False),
+    }

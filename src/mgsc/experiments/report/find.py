@@ -1,0 +1,75 @@
+"""Which results a report is about: folders given by hand, or a folder that holds several."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mgsc.errors import UserError
+from mgsc.experiments import store
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Found:
+    """One result of a report.
+
+    Attributes:
+        label: what tells it apart from the others, for people.
+        dataset: the result, per ``store.contract``.
+    """
+
+    label: str
+    dataset: xr.Dataset
+
+
+def open_results(directories: Sequence[str | os.PathLike[str]]) -> list[Found]:
+    """Opens every result that the folders are or hold.
+
+    Args:
+        directories: result folders, and folders that hold result folders.
+
+    Returns:
+        The results in the order given, those within one folder by name; none twice.
+
+    Raises:
+        UserError: a folder is missing, is no result and holds none, or a result is incomplete or damaged.
+    """
+    folders = [folder for directory in directories for folder in result_folders(directory)]
+    unique = list({folder.resolve(): folder for folder in folders}.values())
+    datasets = [store.open_result(folder) for folder in unique]
+    titles = [str(dataset.attrs["title"]) for dataset in datasets]
+    names = Counter(titles)
+    return [
+        Found(title if names[title] == 1 else f"{title} ({folder.resolve().name})", dataset)
+        for title, folder, dataset in zip(titles, unique, datasets, strict=True)
+    ]
+
+
+def result_folders(directory: str | os.PathLike[str]) -> list[Path]:
+    """The folder itself where it is a result, finished or not, else the results right inside it.
+
+    Raises:
+        UserError: it is missing, or neither.
+    """
+    path = Path(directory)
+    if not path.exists():
+        raise UserError(f"there is no folder {path}")
+    if not path.is_dir():
+        raise UserError(f"{path} is a file, not a result folder of mgsc")
+    if _is_result(path):
+        return [path]
+    found = [inner for inner in sorted(path.iterdir()) if inner.is_dir() and _is_result(inner)]
+    if not found:
+        raise UserError(f"{path} holds no result: name result folders of mgsc, or a folder with some right inside it")
+    return found
+
+
+def _is_result(path: Path) -> bool:
+    return (path / store.MANIFEST_NAME).exists() or os.path.lexists(path / "data.zarr")

@@ -1,0 +1,76 @@
+"""How the measures of a result are called on the page: titles, units, and what they are read against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mgsc.experiments.store.contract import PER_CHUNK
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure that has a value for every agent, seed and chunk.
+
+    Attributes:
+        name: of the variable.
+        title: for people.
+        unit: of its numbers, may be empty.
+        is_sum: a sum over the chunk, shown per environment step.
+        reference: variable [chunk] drawn as a line for comparison, if the result has it.
+        reference_title: what that line is.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    is_sum: bool = False
+    reference: str | None = None
+    reference_title: str = ""
+
+
+TABLE = (
+    Measure("reward", "Average reward", "reward per step", True, "optimal_reward", "best ε-soft policy, expected"),
+    Measure("entropy", "Entropy of d", "nats"),
+    Measure("wrong_mass", "Planning on wrong states", "probability", False, "uniform_wrong_mass", "a uniform d"),
+    Measure("weighted_error", "Model error weighted by d, Σ d·e", "reward"),
+    Measure("uniform_error", "Model error under a uniform d", "reward"),
+    Measure("redundant_mass", "Planning on redundant updates", "probability"),
+    Measure("uniform_redundant_mass", "Redundant updates under a uniform d", "probability"),
+    Measure("weighted_update", "Size of the planned update, Σ d·|E δ|", "reward"),
+    Measure("uniform_update", "Size of the update under a uniform d", "reward"),
+    Measure("meta_loss", "Meta-loss", "reward²"),
+)
+"""In the order of the page's selector; measures a result has beyond these follow by name."""
+
+
+def measures_of(dataset: xr.Dataset) -> list[Measure]:
+    """The measures a result has numbers for.
+
+    Args:
+        dataset: a result, per ``store.contract``; further variables [agent, seed, chunk] are welcome.
+
+    Returns:
+        Those of ``TABLE`` first, then the others under the names and units they bring along.
+    """
+    present = [str(name) for name, variable in dataset.data_vars.items() if variable.dims == PER_CHUNK]
+    present = [name for name in present if _has_numbers(dataset[name].values)]
+    known = [measure for measure in TABLE if measure.name in present]
+    others = sorted(set(present) - {measure.name for measure in known})
+    return [*known, *(_unlisted(dataset, name) for name in others)]
+
+
+def _unlisted(dataset: xr.Dataset, name: str) -> Measure:
+    attributes = dataset[name].attrs
+    words = name.replace("_", " ")
+    title = str(attributes.get("long_name", words[:1].upper() + words[1:]))
+    return Measure(name, title, str(attributes.get("units", "")))
+
+
+def _has_numbers(values: np.ndarray) -> bool:
+    return values.dtype.kind in "biuf" and bool(np.isfinite(values).any())

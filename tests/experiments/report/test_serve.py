@@ -1,0 +1,93 @@
+"""The page is served on loopback, to who asks by that name, and nothing else is."""
+
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import pytest
+from tests.experiments.synthetic import PAIR, fill, manifest, small
+
+from mgsc import cli
+from mgsc.errors import UserError
+from mgsc.experiments.report.serve import HOST, open_server
+
+PAGE = "<!doctype html>é".encode()
+
+
+@contextmanager
+def serving():
+    with open_server(0) as server:
+        server.page = PAGE
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def ask(port, path, method="GET", host=None):
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    try:
+        connection.request(method, path, headers={} if host is None else {"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_it_serves_the_page_and_only_the_page() -> None:
+    with serving() as server:
+        port = server.server_port
+        assert server.address == f"http://127.0.0.1:{port}/"
+        assert server.socket.getsockname()[0] == "127.0.0.1"
+        for path in ("/", "/report.html", "/?again"):
+            assert ask(port, path) == (200, PAGE)
+        assert ask(port, "/", "HEAD") == (200, b"")
+        assert ask(port, "/", host=f"localhost:{port}") == (200, PAGE)
+        for path in ("/etc/passwd", "/../manifest.json", "/favicon.ico"):
+            assert ask(port, path)[0] == 404
+        assert ask(port, "/", "POST")[0] == 501
+
+
+def test_another_sites_name_gets_nothing() -> None:
+    with serving() as server:
+        status, body = ask(server.server_port, "/", host="elsewhere.example")
+        assert status == 421
+        assert PAGE not in body
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_does_not_exist(port, capsys, tmp_path) -> None:
+    assert cli.main(["view", str(tmp_path), "--no-browser", f"--port={port}"]) == 2
+    assert capsys.readouterr().err == f"mgsc: port is {port}: it must be in [0, 65535]; 0 takes any that is free\n"
+
+
+def test_a_port_in_use(tmp_path, capsys) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=rf"cannot use port {port} .*--port"):
+            open_server(port)
+        assert cli.main(["view", str(tmp_path), "--no-browser", "--port", str(port)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_view_prints_its_address_serves_and_ends_quietly(tmp_path) -> None:
+    fill(tmp_path / "run", small(), manifest(PAIR, 2))
+    command = [sys.executable, "-m", "mgsc.cli", "view", str(tmp_path), "--port", "0", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        assert line.startswith("http://127.0.0.1:")
+        status, body = ask(int(line.split("/")[2].split(":")[1]), "/")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+        assert process.stderr.read() == ""
+    assert status == 200
+    assert b'id="contents"' in body
