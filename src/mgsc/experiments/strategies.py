@@ -59,7 +59,7 @@ class MetaGradientSettings:
     experience: str = choice(
         "one",
         ("one", "recent", "successive"),
-        "target from the newest real transition, each of the last, or all in turn",
+        "target from the newest transition, each of the last ones, or all in turn",
     )
     experience_length: int = size(1, 1, 1000, "transitions of experience=recent or successive")
     resets_optimizer: bool = switch(False, "whether the optimiser starts anew at every switch of rewards (privileged)")

@@ -76,4 +76,5 @@ def _expected_errors(parts: Parts, params: Params, candidates: Candidates) -> Ar
     one_state = jax.vmap(parts.expect, (None, None, 0))
     answers = jax.vmap(one_state, (None, 0, None))(params.model, candidates.observation, actions)
     goals = answers.reward + answers.discount * largest(table)[answers.observation]
-    return jnp.sum(answers.probability * goals, -1) - table
+    errors: Array = jnp.sum(answers.probability * goals, -1) - table
+    return errors

@@ -180,8 +180,8 @@ def _table(
     target: Target,
 ) -> tuple[Array, Array]:
     del target
-    parts, params, _, weights, *numbers = question
-    visited = gradients.visited_gradient(parts, params, weights, transition, *numbers, form=form)
+    parts, params, _, weights, step_size, planning_updates = question
+    visited = gradients.visited_gradient(parts, params, weights, transition, step_size, planning_updates, form=form)
     return gradients.visited_logits_gradient(softmax, visited, temperature), visited.meta_loss
 
 
