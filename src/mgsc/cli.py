@@ -90,6 +90,7 @@ def _parser() -> _Parser:
     reproduce = add("reproduce", "run the paper's experiments on fresh seeds, and draw tables and figures")
     reproduce.add_argument("--seeds", type=int, default=30, help="seeds per agent (default 30)")
     reproduce.add_argument("--root-seed", type=int, default=0, help="root seed (default 0)")
+    reproduce.add_argument("--suites", nargs="+", help="only these suites (default all)")
     reproduce.add_argument("--out", default="results", help="folder for all results (default results)")
     reproduce.add_argument("--overwrite", action="store_true", help="replace results of other settings")
     compare = add("compare", "compare the agents of a result")
@@ -269,7 +270,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     from mgsc.experiments.reproduce import reproduce
     from mgsc.experiments.run import Seeds
 
-    reproduce(Seeds(options.seeds, options.root_seed), options.out, overwrite=options.overwrite)
+    reproduce(Seeds(options.seeds, options.root_seed), options.out, suites=options.suites, overwrite=options.overwrite)
     return 0
 
 
