@@ -7,6 +7,9 @@ import sys
 import pytest
 
 from mgsc import cli
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.suites import SUITES
+from mgsc.experiments.worlds import ENVIRONMENTS
 
 WRONG = {
     "unknown command": (["rnu"], "did you mean 'run'"),
@@ -25,7 +28,12 @@ WRONG = {
     "NaN": (["run", "tmaze-fixed", "--set", "epsilon=nan"], "epsilon is nan"),
     "NaN of an agent": (["run", "tmaze-fixed", "--set", "uniform.step_size=nan"], "uniform.step_size is nan"),
     "infinite reward": (["run", "tmaze-fixed", "--set", "environment.reward=inf"], "finite"),
-    "not one of the words": (["run", "tmaze-fixed", "--set", "model=stal"], "stale, mean"),
+    "not one of the words": (["run", "tmaze-fixed", "--set", "model.rewards=stal"], "stale, mean"),
+    "a group of settings": (["run", "tmaze-fixed", "--set", "model=stale"], "name one of rewards, reward_noise"),
+    "a setting of another model": (["run", "tmaze-learned", "--set", "model.rewards=mean"], "known: average,"),
+    "too few outcomes": (["run", "tmaze-learned", "--set", "model.max_successors=3"], "has up to 4"),
+    "step size of a model": (["run", "tworooms-learned", "--set", "model.step_size=0"], "in (0.0, 1.0]"),
+    "rooms too small": (["run", "tworooms-fixed", "--set", "environment.height=1"], "environment.height is 1"),
     "over the budget": (["run", "tmaze-fixed", "--set", "uniform.planning_updates=9"], "at most 5"),
     "unreachable goal": (["run", "tmaze-fixed", "--set", "environment.step_limit=5"], "nearest goal is 10 steps"),
     "tuning seeds": (["run", "tmaze-fixed", "--root-seed", "1"], "used for tuning"),
@@ -99,6 +107,10 @@ def test_list_names_every_suite_strategy_and_setting(capsys):
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
     for name in ("tmaze-fixed-mean", "avoid_terminal", "meta_gradient.entropy_bonus", "environment.slip", "epsilon"):
+        assert name in out
+    for name in (*SUITES, *STRATEGIES, *ENVIRONMENTS):
+        assert name in out
+    for name in ("model.rewards", "model.average", "model.max_successors", "environment.stem", "environment.width"):
         assert name in out
 
 

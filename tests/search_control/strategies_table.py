@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from tests.quick import quick_jit
 
-from mgsc import dyna
+from mgsc import dyna, models
 from mgsc.dyna import Dyna, DynaState, StepNoise
 from mgsc.environments import TMazeSettings
 from mgsc.experiments.problem import Problem, build_agent, build_problem, replace_numbers
@@ -33,7 +33,7 @@ SEED = 7
 """A run that ends several episodes."""
 BUDGET = 3
 WINDOW = 7
-"""Window of ``replay``: short, so that transitions leave it during the run."""
+"""Window of all strategies that have one: short, so that what they remember leaves it during the run."""
 
 SUITE = Suite(
     "a small maze in which everything happens within a few dozen steps",
@@ -60,7 +60,8 @@ class Variant(NamedTuple):
     @property
     def agent(self) -> AgentSettings:
         row = STRATEGIES[self.strategy]
-        options = dict(self.options, window=WINDOW) if self.strategy == "replay" else self.options
+        has_window = "window" in traced_fields(row.settings())
+        options = {"window": WINDOW, **self.options} if has_window else self.options
         return AgentSettings(self.strategy, options=row.settings(**options))
 
     @property
@@ -177,12 +178,14 @@ def numbers_of_suite(name: str = "meta_gradient") -> dict[str, float]:
     return numbers_of(VARIANTS[name]) | shared
 
 
-def scaled(problem: Problem, scale: Array | float) -> Problem:
-    """The problem with all rewards, true and believed, multiplied."""
+def scaled(problem: Problem, scale: Array | float, discount: Array | float) -> Problem:
+    """The problem with all rewards, true and believed, multiplied, and the model's successors discounted anew."""
     params = problem.environment_params
+    believed = problem.model_tables._replace(reward=problem.model_tables.reward * scale)
     return problem._replace(
         environment_params=params._replace(reward=params.reward * scale),
-        model_tables=problem.model_tables._replace(reward=problem.model_tables.reward * scale),
+        model=models.fixed(believed, discount),
+        model_tables=believed,
     )
 
 
@@ -191,7 +194,7 @@ def build(variant: Variant, numbers: dict[str, Any]) -> Dyna:
     own = dict(numbers)
     shared = {name: own.pop(name) for name in ("epsilon", "discount", "reward_scale")}
     suite = dataclasses.replace(SUITE, epsilon=shared["epsilon"], discount=shared["discount"])
-    problem = scaled(PROBLEM, shared["reward_scale"])
+    problem = scaled(PROBLEM, shared["reward_scale"], shared["discount"])
     if variant.options.get("form") == "unrolled":
         del own["planning_updates"]  # unrolled while tracing: its number is static, the budget
     agent = replace_numbers(variant.agent, own)
