@@ -87,6 +87,13 @@ VARIANTS = {name: Variant(name, {}) for name in STRATEGIES} | {
         "entropy bonus": {"entropy_bonus": 0.01},
         "sgd": {"optimizer": "sgd", "meta_step_size": 10.0},
         "temperature": {"temperature": 0.5},
+        "mixture": {"mixture": 0.3},
+        "recent": {"experience": "recent", "experience_length": 3},
+        "recent, automatic": {"experience": "recent", "experience_length": 2, "target": "current"},
+        "successive": {"experience": "successive", "experience_length": 3},
+        "recent of one": {"experience": "recent", "experience_length": 1},
+        "successive of one": {"experience": "successive", "experience_length": 1},
+        "resets": {"resets_optimizer": True},
     }.items()
 }
 PLANNING = [name for name, variant in VARIANTS.items() if variant.plans]
