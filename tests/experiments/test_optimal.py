@@ -156,7 +156,7 @@ def test_the_figures_of_the_definitions(epsilon, known):
 def by_linear_programming(tables, discount: float) -> np.ndarray:
     """[S, A] of one phase: the smallest v with v(s) ≥ r(s, a) + γ Σ p(s'|s, a) v(s') for all a."""
     probability, reward, ends = dense_outcomes(tables)
-    num_states, num_actions = probability.shape[:2]
+    num_states = len(probability)
     onward = discount * (probability - ends)
     bounds = onward - np.eye(num_states)[:, None]
     solved = optimize.linprog(
