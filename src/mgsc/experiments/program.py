@@ -20,10 +20,12 @@ from jax import lax
 from numpy.typing import NDArray
 
 from mgsc import dyna
+from mgsc.errors import UserError
 from mgsc.experiments.problem import Problem, build_agent, replace_numbers
 from mgsc.experiments.recorder import make_recorder, reward_recorder
 from mgsc.experiments.suites import AgentSettings, Suite
 from mgsc.kernel import compile_for
+from mgsc.models.learned import LearnedState
 from mgsc.settings import traced_fields
 from mgsc.types import Array
 
@@ -116,7 +118,11 @@ class Program:
         self.compile_seconds += time.perf_counter() - began
 
     def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
-        """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done."""
+        """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done.
+
+        Raises:
+            UserError: a learned model met more outcomes than it can hold; said at the end of a call.
+        """
         init, call = self._compiled[device]
         records = []
         with jax.default_device(device):
@@ -125,6 +131,7 @@ class Program:
             state = init(numbers, seeds)
             for _ in range(self.num_chunks // self.chunks_per_call):
                 state, record = call(numbers, seeds, state)
+                _refuse_overflow(state)
                 records.append({name: np.asarray(value)[: len(lanes)] for name, value in record.items()})
                 progress(len(lanes) * self.chunks_per_call * self.suite.record_every)
             seconds = time.perf_counter() - began
@@ -174,6 +181,16 @@ class Program:
             )
 
         return lax.scan(chunk, state, None, length=self.chunks_per_call)
+
+
+def _refuse_overflow(state: dyna.DynaState) -> None:
+    """Stops a run whose learned model has lost what it met: what follows would be of another model."""
+    if isinstance(state.model, LearnedState) and np.asarray(state.model.overflow).any():
+        allowed = state.model.outcome.shape[-1]
+        raise UserError(
+            f"the model met more than {allowed} outcomes of a state and action, which is all it may keep: "
+            "set model.max_successors higher, or to 0 for as many as there can be"
+        )
 
 
 def blocks_of(lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
