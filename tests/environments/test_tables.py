@@ -141,6 +141,10 @@ def test_goal_rewards_are_those_of_entering_and_of_no_other_state():
 
 def test_what_is_never_entered_has_no_goal_reward():
     tables = from_map("S.A", {"A": (1.0,)}).tables
+    # Without slips only one action enters; what the others would get there does not count.
+    reward = np.where(tables.terminates & (tables.probability == 0), 9.0, tables.reward)
+    assert (reward == 9).any()
+    assert goal_rewards(tables._replace(reward=reward))[0, 2] == 1.0
     impossible = tables._replace(successor=np.where(tables.successor == 2, 1, tables.successor))
     assert np.isnan(goal_rewards(impossible)).all()
     assert np.isnan(goal_rewards(from_map("S..", {}).tables)).all()

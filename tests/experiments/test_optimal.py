@@ -169,19 +169,28 @@ def by_linear_programming(tables, discount: float) -> np.ndarray:
     return reward.sum(-1) + onward @ solved.x
 
 
+def with_ends_on_the_way(tables):
+    """Going left from the last state before the right end ends the episode, in a state that is not terminal."""
+    terminates = tables.terminates.copy()
+    terminates[:, 2, 2] |= tables.successor[:, 2, 2] == 1
+    return tables._replace(terminates=terminates)
+
+
+CORRIDOR = from_map("AS.B", {"A": (0.5, -1.0), "B": (1.0, 0.25)}, slip=0.2).tables
 VALUED = {
-    "a corridor": from_map("AS.B", {"A": (0.5, -1.0), "B": (1.0, 0.25)}, slip=0.2),
-    "all goals cost": from_map("AS.B", {"A": (-0.5, -1.0), "B": (-1.0, -0.25)}, slip=0.2),
-    "no chance": from_map("A.S.B", {"A": (2.0, 0.0), "B": (1.0, 3.0)}),
-    "tmaze": tmaze(TMazeSettings()),
-    "two rooms": two_rooms(TwoRoomsSettings()),
+    "a corridor": CORRIDOR,
+    "ends on the way": with_ends_on_the_way(CORRIDOR),
+    "all goals cost": from_map("AS.B", {"A": (-0.5, -1.0), "B": (-1.0, -0.25)}, slip=0.2).tables,
+    "no chance": from_map("A.S.B", {"A": (2.0, 0.0), "B": (1.0, 3.0)}).tables,
+    "tmaze": TMAZE,
+    "two rooms": two_rooms(TwoRoomsSettings()).tables,
 }
 
 
 @pytest.mark.parametrize("name", VALUED)
 @pytest.mark.parametrize("discount", [0.0, 0.5, 0.95])
 def test_optimal_values_are_those_of_linear_programming(name, discount):
-    tables = VALUED[name].tables
+    tables = VALUED[name]
     found = optimal_values(tables, discount)
     assert found.shape == tables.probability.shape[:3]
     assert found.dtype == np.float32
