@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter
 from mgsc.errors import UserError
 from mgsc.experiments.figures.style import (
     FAINT,
+    LABEL,
     SHADE,
     SMALL,
     Style,
@@ -27,6 +28,7 @@ from mgsc.experiments.figures.style import (
 from mgsc.experiments.studies.design import AS_TUNED
 from mgsc.experiments.studies.heatmap import draw_map
 from mgsc.experiments.studies.summary import entries_of
+from mgsc.experiments.studies.table import LEARNED, RIVALS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 DODGE = 0.09
 """Agents stand this far apart within a value, so that none hides another."""
 
-LONG_LABEL = 6
-"""Labels of values with more letters than this are turned where there are many."""
+MOST_LETTERS = 92
+"""Of labels side by side in the width of a figure; where there are more, they are turned."""
 
 
 def draw_study(summary: Mapping[str, Any]) -> Figure:
@@ -65,8 +67,9 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
     """Total reward along the axis, for each agent; values stand side by side at equal distances."""
     (axis,) = summary["axes"]
     agents = list(dict.fromkeys(agent for ground in summary["grounds"] for agent in ground["agents"]))
-    style = styles(agents)
-    is_turned = len(axis["values"]) > 4 and max(map(len, axis["values"])) > LONG_LABEL
+    style = styles(list(dict.fromkeys([*RIVALS, *LEARNED, *agents])))  # the same in all studies
+    letters = sum(len(value) + 2 for value in axis["values"])
+    is_turned = letters * len(summary["grounds"]) > MOST_LETTERS
     figure = new_figure(height=3.75 if is_turned else 3.4)
     panels = figure.subplots(1, len(summary["grounds"]), squeeze=False)[0]
     for axes, ground in zip(panels, summary["grounds"], strict=True):
@@ -78,9 +81,10 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
         axes.yaxis.set_major_formatter(FuncFormatter(with_commas))
         axes.grid(axis="y", color=SHADE, linewidth=0.6)
         axes.set_axisbelow(True)
-        dress(axes, ground["label"], axis["label"])
+        dress(axes, ground["label"])
         if is_turned:
             axes.tick_params(axis="x", rotation=90)
+    figure.supxlabel(axis["label"], fontsize=LABEL)
     panels[0].set_ylabel(f"total reward of {steps_text(summary)}")
     headline(figure, f"{summary['title']}: mean and 95 % interval, {seeds_text(summary)}")
     figure.legend(

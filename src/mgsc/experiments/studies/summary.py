@@ -23,6 +23,7 @@ from mgsc.settings import unknown
 
 KIND = "mgsc study"
 WIN, TIE, LOSS = "win", "tie", "loss"
+VERDICTS = (WIN, TIE, LOSS, None)
 
 Totals = Mapping[str, Sequence[float]]
 """By ``Cell.entry``, the total reward of each seed."""
@@ -229,7 +230,7 @@ def _is_entry(entry: Mapping[str, Any], count: int) -> bool:
         entry["n"] == len(entry["totals"]) == count
         and all(_is_interval(row) for row in rows)
         and all(math.isfinite(total) for total in entry["totals"])
-        and (difference is None or isinstance(difference["to"], str))
+        and (difference is None or isinstance(difference["to"], str) and difference["verdict"] in VERDICTS)
         and isinstance(entry["origin"]["kind"], str)
         and isinstance(entry["settings"], dict)
     )
