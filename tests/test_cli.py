@@ -50,6 +50,14 @@ WRONG = {
     "tune to two places": (["tune", "tmaze-fixed", "--into", "a.json", "--out", "b.json"], "not allowed with"),
     "unknown sweep": (["sensitivity", "tmaze-fxied"], "did you mean 'tmaze-fixed'"),
     "a folder for a sweep": (["sensitivity", "."], "cannot read ."),
+    "unknown study": (["study", "run", "slpi"], "did you mean 'slip'"),
+    "no action on studies": (["study"], "ACTION"),
+    "unknown action on studies": (["study", "rnu"], "rnu"),
+    "study without seeds": (["study", "run", "slip", "--seeds", "0"], "at least 1"),
+    "study on tuning seeds": (["study", "run", "slip", "--root-seed", "1"], "used for tuning"),
+    "steps of a study do not fit": (["study", "run", "slip", "--steps", "1234"], "must divide"),
+    "unknown summary": (["study", "show", "slpi"], "did you mean 'slip'"),
+    "a folder for a summary": (["study", "show", "."], "cannot read ."),
     "no result": (["compare", "nowhere"], "no folder nowhere"),
     "no result to draw": (["figures", "nowhere"], "no folder nowhere"),
     "one folder to merge": (["merge", "nowhere", "--out", "both"], "at least two"),
@@ -112,6 +120,32 @@ def test_list_names_every_suite_strategy_and_setting(capsys):
         assert name in out
     for name in ("model.rewards", "model.average", "model.max_successors", "environment.stem", "environment.width"):
         assert name in out
+
+
+def test_studies_are_run_and_shown(capsys, tmp_path):
+    """On the study with the fewest programs, as short as can be."""
+    out = str(tmp_path / "studies")
+    run = ["study", "run", "temperature", "--steps", "250", "--seeds", "2", "--out", out]
+    assert cli.main(run) == 0
+    assert "Temperature of the softmax" in capsys.readouterr().out
+    files = {f"temperature.{ending}" for ending in ("json", "pdf", "png", "md")}
+    assert {path.name for path in (tmp_path / "studies").iterdir()} == files
+    assert cli.main(run) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert cli.main([*run, "--resume"]) == 0
+    assert cli.main(["study", "show", f"{out}/temperature.json", "--out", str(tmp_path / "shown")]) == 0
+    assert "Temperature of the softmax" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "shown").iterdir()} == files - {"temperature.json"}
+    for name in files - {"temperature.json"}:
+        assert (tmp_path / "shown" / name).read_bytes() == (tmp_path / "studies" / name).read_bytes()
+
+
+def test_the_list_of_studies_names_all(capsys):
+    from mgsc.experiments.studies.table import STUDIES
+
+    assert cli.main(["study", "list"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if line[:1].strip()] == ["study", *STUDIES]
 
 
 def test_run_compare_figures_merge(capsys, tmp_path):

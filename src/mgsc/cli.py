@@ -20,6 +20,7 @@ COMMANDS = (
     "run",
     "tune",
     "sensitivity",
+    "study",
     "reproduce",
     "compare",
     "figures",
@@ -87,6 +88,8 @@ def _parser() -> _Parser:
     sensitivity.add_argument("sweep", metavar="SWEEP", help="a sweep of `mgsc tune`, or a suite for its committed one")
     sensitivity.add_argument("--out", help="folder for the figures (default SWEEP-sensitivity, without .json)")
     sensitivity.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    help = "robustness, ablations and the map of conditions: list, run, show"
+    _add_study_commands(commands.add_parser("study", help=help, description=help))
     reproduce = add("reproduce", "run the paper's experiments on fresh seeds, and draw tables and figures")
     reproduce.add_argument("--seeds", type=int, default=30, help="seeds per agent (default 30)")
     reproduce.add_argument("--root-seed", type=int, default=0, help="root seed (default 0)")
@@ -160,6 +163,28 @@ def _add_tune_options(parser: _Parser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a sweep that is there; without --resume, start over"
     )
+
+
+def _add_study_commands(parser: _Parser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    listing = actions.add_parser("list", help="show all studies")
+    listing.set_defaults(command=_study_list)
+    run = actions.add_parser("run", help="run a study, draw its figure and write its table")
+    run.add_argument("study", metavar="NAME", help="a study of `mgsc study list`")
+    run.add_argument("--seeds", type=int, default=30, help="seeds of every agent of every cell (default 30)")
+    run.add_argument("--root-seed", type=int, default=2, help="root of all random numbers (default 2)")
+    run.add_argument("--first-seed", type=int, default=0, help="number of the first seed (default 0)")
+    run.add_argument("--steps", type=int, help="environment steps of each run, for trials")
+    run.add_argument("--out", default=os.path.join("results", "studies"), help="folder (default results/studies)")
+    run.add_argument("--resume", action="store_true", help="go on with a stopped study")
+    run.add_argument(
+        "--overwrite", action="store_true", help="replace a summary that is there; without --resume, start over"
+    )
+    run.set_defaults(command=_study_run)
+    show = actions.add_parser("show", help="print the table of a summary, and draw its figure")
+    show.add_argument("summary", metavar="SUMMARY", help="a study, for its committed summary, or the file of one")
+    show.add_argument("--out", help="folder for the files (default that of the file, or results/committed-studies)")
+    show.set_defaults(command=_study_show)
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
@@ -263,6 +288,45 @@ def _sensitivity(options: argparse.Namespace) -> int:
         print()
     for path in paths:  # Markdown is for a file, where the figures' names do not belong
         print(path, file=sys.stderr if options.markdown else sys.stdout)
+    return 0
+
+
+def _study_list(options: argparse.Namespace) -> int:
+    from mgsc.experiments.studies import commands
+
+    commands.list_studies(_console())
+    return 0
+
+
+def _study_run(options: argparse.Namespace) -> int:
+    from mgsc.experiments.run import Seeds
+    from mgsc.experiments.studies import commands, design, study_table
+
+    seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
+    design.cells_of(commands.get_study(options.study), seeds, options.steps)
+    from mgsc.experiments.display import display
+
+    with display(options.study) as progress:
+        summary = commands.run_to_folder(
+            options.study,
+            seeds,
+            options.out,
+            steps=options.steps,
+            resume=options.resume,
+            overwrite=options.overwrite,
+            progress=progress,
+        )
+    _console().print(study_table.to_table(summary))
+    place = os.path.join(options.out, options.study)
+    print(f"\nsummary: {place}.json   figure: {place}.pdf, {place}.png   table: {place}.md")
+    return 0
+
+
+def _study_show(options: argparse.Namespace) -> int:
+    from mgsc.experiments.studies import commands
+
+    for path in commands.show(options.summary, options.out, _console()):
+        print(path)
     return 0
 
 

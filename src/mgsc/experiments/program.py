@@ -84,6 +84,17 @@ def traced_numbers(agent: AgentSettings) -> dict[str, float]:
     return {**traced_fields(agent), **traced_fields(agent.options)}
 
 
+def lane_numbers(agent: AgentSettings, *, tunes: bool) -> dict[str, float]:
+    """The settings in which the lanes of one program may differ, with the agent's own values."""
+    numbers = traced_numbers(agent)
+    # A static K spares the updates beyond it, and K stages are unrolled while compiling.
+    if not tunes or getattr(agent.options, "form", None) == "unrolled":
+        numbers.pop("planning_updates")
+    if not tunes and numbers.get("entropy_bonus") == 0:
+        numbers.pop("entropy_bonus")  # a static 0 spares its gradient
+    return numbers
+
+
 class Program:
     """The compiled program of one agent; ``compile_seconds`` is filled in by ``compile``."""
 
@@ -117,6 +128,10 @@ class Program:
                 self._compiled[device] = (init, call)
         self.compile_seconds += time.perf_counter() - began
 
+    def release(self) -> None:
+        """Lets go of what was compiled: a process may go through hundreds of programs."""
+        self._compiled.clear()
+
     def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
         """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done.
 
@@ -140,11 +155,7 @@ class Program:
 
     def _arguments(self, lanes: Sequence[Lane]) -> tuple[dict[str, Array], Array]:
         padded = [*lanes, *[lanes[-1]] * (block_width() - len(lanes))]
-        defaults = traced_numbers(self.agent)
-        if not self.tunes:
-            defaults.pop("planning_updates")  # a static K spares the updates beyond it,
-            if defaults.get("entropy_bonus") == 0:
-                defaults.pop("entropy_bonus")  # and a static 0 its gradient
+        defaults = lane_numbers(self.agent, tunes=self.tunes)
         strange = {name for lane in lanes for name in lane.numbers} - set(defaults)
         if strange:
             raise ValueError(f"lanes may differ in {sorted(defaults)}, not in {sorted(strange)}")
