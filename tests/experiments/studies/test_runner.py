@@ -193,7 +193,7 @@ def test_nothing_is_replaced_unasked(whole, out, monkeypatch):
         run(out, seeds=Seeds(4, root=2), resume=True)
     out.write_text("years of work")
     for options in ({}, {"overwrite": True}, {"resume": True}):
-        with pytest.raises(UserError, match="is there already|is no summary"):
+        with pytest.raises(UserError, match=r"is there already|is no summary"):
             run(out, **options)
     assert out.read_text() == "years of work"
     with pytest.raises(UserError, match="it is a folder; name a file"):
