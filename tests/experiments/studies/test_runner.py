@@ -178,7 +178,7 @@ def test_a_damaged_part_is_refused(out, monkeypatch):
     stop_after(1, out, monkeypatch)
     (part,) = Path(f"{out}.partial").glob("*.json")
     part.write_text(part.read_text().replace('"count": 3', '"count": 3,', 1))
-    with pytest.raises(UserError, match=r"is damaged: remove it, and with --resume its agent is run again"):
+    with pytest.raises(UserError, match=r"is damaged: remove it, and --resume runs its agent again"):
         run(out, resume=True)
     part.unlink()
     assert resume(out) == NUM_ENTRIES
@@ -193,7 +193,7 @@ def test_nothing_is_replaced_unasked(whole, out, monkeypatch):
         run(out, seeds=Seeds(4, root=2), resume=True)
     out.write_text("years of work")
     for options in ({}, {"overwrite": True}, {"resume": True}):
-        with pytest.raises(UserError, match="is there already|is no summary"):
+        with pytest.raises(UserError, match=r"is there already|is no summary"):
             run(out, **options)
     assert out.read_text() == "years of work"
     with pytest.raises(UserError, match="it is a folder; name a file"):

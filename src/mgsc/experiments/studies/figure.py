@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from matplotlib.ticker import FuncFormatter
 from mgsc.errors import UserError
 from mgsc.experiments.figures.style import (
     FAINT,
-    LABEL,
     SHADE,
     SMALL,
     Style,
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 DODGE = 0.09
 """Agents stand this far apart within a value, so that none hides another."""
 
-MOST_LETTERS = 92
+LINE = 84
+"""Letters of a label in the width of a figure."""
+
+MOST_LETTERS = 100
 """Of labels side by side in the width of a figure; where there are more, they are turned."""
 
 
@@ -81,10 +84,9 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
         axes.yaxis.set_major_formatter(FuncFormatter(with_commas))
         axes.grid(axis="y", color=SHADE, linewidth=0.6)
         axes.set_axisbelow(True)
-        dress(axes, ground["label"])
+        dress(axes, ground["label"], textwrap.fill(axis["label"], LINE // len(panels)))
         if is_turned:
             axes.tick_params(axis="x", rotation=90)
-    figure.supxlabel(axis["label"], fontsize=LABEL)
     panels[0].set_ylabel(f"total reward of {steps_text(summary)}")
     headline(figure, f"{summary['title']}: mean and 95 % interval, {seeds_text(summary)}")
     figure.legend(

@@ -230,7 +230,7 @@ def _is_entry(entry: Mapping[str, Any], count: int) -> bool:
         entry["n"] == len(entry["totals"]) == count
         and all(_is_interval(row) for row in rows)
         and all(math.isfinite(total) for total in entry["totals"])
-        and (difference is None or isinstance(difference["to"], str) and difference["verdict"] in VERDICTS)
+        and (difference is None or (isinstance(difference["to"], str) and difference["verdict"] in VERDICTS))
         and isinstance(entry["origin"]["kind"], str)
         and isinstance(entry["settings"], dict)
     )
