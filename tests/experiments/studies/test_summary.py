@@ -202,4 +202,4 @@ def test_markdown_is_a_table(name):
     assert {line.count("|") for line in table} == {len(headings(summary)) + 1}
     assert lines[0] == f"**{summary['title']}**"
     assert summary["note"] in lines[-1]
-    assert "Seeds 0..2 of root seed 2" in lines[-1]
+    assert "of seeds 0..2 of root seed 2" in lines[-1]

@@ -27,7 +27,7 @@ from mgsc.experiments.figures.style import (
 )
 from mgsc.experiments.studies.design import AS_TUNED
 from mgsc.experiments.studies.heatmap import draw_map
-from mgsc.experiments.studies.summary import entries_of
+from mgsc.experiments.studies.summary import entries_of, steps_text
 from mgsc.experiments.studies.table import LEARNED, RIVALS
 
 if TYPE_CHECKING:
@@ -98,12 +98,6 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
         handlelength=3.2,
     )
     return figure
-
-
-def steps_text(summary: Mapping[str, Any]) -> str:
-    """How long a run of the study is, in words."""
-    steps = sorted({cell["settings"]["steps"] for cell in summary["cells"]})
-    return " or ".join(f"{number:,}" for number in steps) + " steps"
 
 
 def seeds_text(summary: Mapping[str, Any]) -> str:

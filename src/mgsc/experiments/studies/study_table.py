@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED
 from mgsc.experiments.studies.heatmap import compared_agents, signed
 from mgsc.experiments.studies.origin import DEFAULT, REUSED, TUNED
+from mgsc.experiments.studies.summary import steps_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 ABSENT = "–"
+LEAST_WIDTH = 11
+"""Letters of a column of words on a terminal."""
 
 
 class StudyRow(NamedTuple):
@@ -44,8 +47,7 @@ def study_rows(summary: Mapping[str, Any]) -> list[StudyRow]:
 def headings(summary: Mapping[str, Any]) -> list[str]:
     """Of the columns of `study_rows`."""
     axes = [axis["label"] for axis in summary["axes"]]
-    difference = f"difference to {summary['reference']}"
-    return ["ground", *axes, "agent", "n", "total reward", "95 % interval", difference, "verdict", "settings"]
+    return ["ground", *axes, "agent", "n", "mean", "95 % interval", "difference", "verdict", "settings"]
 
 
 def to_table(summary: Mapping[str, Any]) -> Table:
@@ -66,7 +68,10 @@ def to_table(summary: Mapping[str, Any]) -> Table:
     )
     for heading, is_number in zip(headings(summary), _are_numbers(summary), strict=True):
         is_whole = is_number or heading in ("agent", "verdict")
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_whole, overflow="fold")
+        width = None if is_whole else LEAST_WIDTH
+        table.add_column(
+            heading, justify="right" if is_number else "left", no_wrap=is_whole, min_width=width, overflow="fold"
+        )
     for cells in _without_repeats(summary):
         table.add_row(*map(Text, cells))
     return table
@@ -95,7 +100,8 @@ def note(summary: Mapping[str, Any]) -> str:
         DEFAULT: "default: never tuned",
     }
     words = [
-        f"Seeds {seeds['first']}..{last} of root seed {seeds['root']}, the same everywhere; Student's intervals."
+        f"Total reward of {steps_text(summary)}, of seeds {seeds['first']}..{last} of root seed {seeds['root']}, the same"
+        " everywhere; Student's intervals."
         f" Differences are paired, to {compared}; the verdict says whether their interval lies above 0 (win),"
         " holds it (tie), or lies below (loss).",
         f"Settings: {'; '.join(text for kind, text in said.items() if kind in kinds)}.",
@@ -147,12 +153,6 @@ def _without_repeats(summary: Mapping[str, Any]) -> Iterator[list[str]]:
     before: tuple[str, ...] = ()
     for row in study_rows(summary):
         cell = (row.ground, *row.at)
-        yield [
-            *([""] * len(cell) if cell == before else cell),
-            row.agent,
-            row.n,
-            row.mean,
-            row.interval,
-            *_compared(row, "\n"),
-        ]
+        shown = [""] * len(cell) if cell == before else cell
+        yield [*shown, row.agent, row.n, row.mean, row.interval, *_compared(row, "\n")]
         before = cell
