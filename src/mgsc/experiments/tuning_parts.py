@@ -34,12 +34,14 @@ class Work(NamedTuple):
     Attributes:
         noun: what is being done, as in "an unfinished tuning".
         subject: who did it, as in "which tuning never writes".
+        does: what it does with each agent.
         done: what is done to each agent, as in "only these are to be tuned".
         makes: what comes of it.
     """
 
     noun: str = "tuning"
     subject: str = "tuning"
+    does: str = "tunes"
     done: str = "tuned"
     makes: str = "sweep"
 
@@ -147,7 +149,7 @@ class Parts:
         return dict(contents)
 
     def _damaged(self, path: Path) -> UserError:
-        return UserError(f"{path} is damaged: remove it, and with --resume its agent is {self.work.done} again")
+        return UserError(f"{path} is damaged: remove it, and --resume {self.work.does} its agent again")
 
 
 def folder_of(target: Path) -> Path:

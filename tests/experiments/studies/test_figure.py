@@ -66,13 +66,13 @@ def test_a_map_shows_every_difference_and_its_verdict():
         for number, cell in enumerate(summary["cells"]):
             row, column = divmod(number, 4)
             difference = cell["agents"][agent]["difference"]
-            shown = f"{marks[difference['verdict']]} {difference['mean']:+,.0f}".replace("-", "−")
+            shown = f"{marks[difference['verdict']]} {round(difference['mean']):+,}".replace("-", "−")
             assert texts[column, row + ABOVE] == shown
             rival = [texts[column, row + place] for place in (BETWEEN, BELOW)]
             assert " with ".join(filter(None, rival)) == difference["to"]
     labels = [text.get_text() for text in panels[0].get_yticklabels()]
     assert len(labels) == 15
-    assert labels[0] == "TMaze 6/4: fixed, stale"
+    assert labels[0] == "TMaze 6/4\nfixed, stale"
 
 
 def test_texts_of_a_map_do_not_overlap():

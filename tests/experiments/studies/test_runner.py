@@ -178,7 +178,7 @@ def test_a_damaged_part_is_refused(out, monkeypatch):
     stop_after(1, out, monkeypatch)
     (part,) = Path(f"{out}.partial").glob("*.json")
     part.write_text(part.read_text().replace('"count": 3', '"count": 3,', 1))
-    with pytest.raises(UserError, match=r"is damaged: remove it, and with --resume its agent is run again"):
+    with pytest.raises(UserError, match=r"is damaged: remove it, and --resume runs its agent again"):
         run(out, resume=True)
     part.unlink()
     assert resume(out) == NUM_ENTRIES

@@ -138,10 +138,12 @@ def test_the_origin_of_settings(monkeypatch):
         "chosen": {"uniform": {"step_size": 0.3}, "meta_gradient": {"step_size": 0.7, "meta_step_size": 0.02}},
         "tuning_seeds": [{"count": 16, "root": 1, "first": 0}],
     }
+
+    def read_sweep(name):
+        return sweep if name == "tmaze-fixed" else None
+
     for module in ("tuned", "studies.origin"):
-        monkeypatch.setattr(
-            f"mgsc.experiments.{module}.read_sweep", lambda name: sweep if name in sweep["suite"] else None
-        )
+        monkeypatch.setattr(f"mgsc.experiments.{module}.read_sweep", read_sweep)
     found = {cell.at[0]: cell for cell in cells_of(STUDIES["slip"], SEEDS) if cell.ground == "TMaze"}
     assert found["0.1"].suite.agents["meta_gradient"].options.meta_step_size == 0.02
     base, other = origin.origins_of(found["0.1"]), origin.origins_of(found["0.3"])

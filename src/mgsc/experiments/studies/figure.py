@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from matplotlib.ticker import FuncFormatter
 from mgsc.errors import UserError
 from mgsc.experiments.figures.style import (
     FAINT,
-    LABEL,
     SHADE,
     SMALL,
     Style,
@@ -27,7 +27,7 @@ from mgsc.experiments.figures.style import (
 )
 from mgsc.experiments.studies.design import AS_TUNED
 from mgsc.experiments.studies.heatmap import draw_map
-from mgsc.experiments.studies.summary import entries_of
+from mgsc.experiments.studies.summary import entries_of, steps_text
 from mgsc.experiments.studies.table import LEARNED, RIVALS
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 DODGE = 0.09
 """Agents stand this far apart within a value, so that none hides another."""
 
-MOST_LETTERS = 92
+LINE = 84
+"""Letters of a label in the width of a figure."""
+
+MOST_LETTERS = 100
 """Of labels side by side in the width of a figure; where there are more, they are turned."""
 
 
@@ -81,10 +84,9 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
         axes.yaxis.set_major_formatter(FuncFormatter(with_commas))
         axes.grid(axis="y", color=SHADE, linewidth=0.6)
         axes.set_axisbelow(True)
-        dress(axes, ground["label"])
+        dress(axes, ground["label"], textwrap.fill(axis["label"], LINE // len(panels)))
         if is_turned:
             axes.tick_params(axis="x", rotation=90)
-    figure.supxlabel(axis["label"], fontsize=LABEL)
     panels[0].set_ylabel(f"total reward of {steps_text(summary)}")
     headline(figure, f"{summary['title']}: mean and 95 % interval, {seeds_text(summary)}")
     figure.legend(
@@ -96,12 +98,6 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
         handlelength=3.2,
     )
     return figure
-
-
-def steps_text(summary: Mapping[str, Any]) -> str:
-    """How long a run of the study is, in words."""
-    steps = sorted({cell["settings"]["steps"] for cell in summary["cells"]})
-    return " or ".join(f"{number:,}" for number in steps) + " steps"
 
 
 def seeds_text(summary: Mapping[str, Any]) -> str:

@@ -42,7 +42,7 @@ def draw_map(summary: Mapping[str, Any]) -> Figure:
         dress(axes, agent, columns["label"])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    panels[0].set_yticks(range(len(labels)), [f"{ground}: {value}" for ground, value in labels])
+    panels[0].set_yticks(range(len(labels)), [f"{ground}\n{value}" for ground, value in labels])
     count = summary["seeds"]["count"]
     headline(figure, f"{summary['title']}: paired difference of total reward, {count} seed{'' if count == 1 else 's'}")
     words = {WIN: "95 % interval above 0", TIE: "holds 0", LOSS: "below 0"}
@@ -56,6 +56,11 @@ def compared_agents(summary: Mapping[str, Any]) -> list[str]:
     agents = list(dict.fromkeys(agent for ground in summary["grounds"] for agent in ground["agents"]))
     strategies = {agent: entry for cell in summary["cells"] for agent, entry in cell["agents"].items()}
     return [agent for agent in agents if strategies[agent]["settings"]["strategy"] == "meta_gradient"]
+
+
+def signed(number: float) -> str:
+    """A difference as a whole number; what rounds to 0 is +0."""
+    return f"{round(number):+,}"
 
 
 def _panel(axes: Axes, summary: Mapping[str, Any], agent: str) -> None:
@@ -73,7 +78,7 @@ def _place(axes: Axes, column: int, row: int, difference: Mapping[str, Any]) -> 
     axes.add_patch(
         Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=COLOURS[found], edgecolor="none", zorder=1)
     )
-    text = f"{MARKS[found]} {difference['mean']:+,.0f}".strip().replace("-", "−")
+    text = f"{MARKS[found]} {signed(difference['mean'])}".strip().replace("-", "−")
     rival, _, updates = difference["to"].partition(" with ")
     for height, line, size in ((ABOVE, text, SMALL), (BETWEEN, rival, TINY), (BELOW, updates, TINY)):
         axes.text(column, row + height, line, ha="center", va="center", fontsize=size, color=INK, zorder=2)

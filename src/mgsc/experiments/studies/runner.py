@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mgsc.experiments.problem import Problem
     from mgsc.experiments.program import Program
 
-STUDY = Work("study", "a study", "run", "summary")
+STUDY = Work("study", "a study", "runs", "run", "summary")
 
 Totals = list[float]
 """Total reward of every seed, in the order of the seeds."""

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED
-from mgsc.experiments.studies.heatmap import compared_agents
+from mgsc.experiments.studies.heatmap import compared_agents, signed
 from mgsc.experiments.studies.origin import DEFAULT, REUSED, TUNED
+from mgsc.experiments.studies.summary import steps_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 ABSENT = "–"
+LEAST_WIDTH = 11
+"""Letters of a column of words on a terminal."""
 
 
 class StudyRow(NamedTuple):
@@ -25,6 +28,7 @@ class StudyRow(NamedTuple):
     mean: str
     interval: str
     difference: str
+    rival: str
     verdict: str
     settings: str
 
@@ -43,8 +47,7 @@ def study_rows(summary: Mapping[str, Any]) -> list[StudyRow]:
 def headings(summary: Mapping[str, Any]) -> list[str]:
     """Of the columns of `study_rows`."""
     axes = [axis["label"] for axis in summary["axes"]]
-    difference = f"difference to {summary['reference']}"
-    return ["ground", *axes, "agent", "n", "total reward", "95 % interval", difference, "verdict", "settings"]
+    return ["ground", *axes, "agent", "n", "mean", "95 % interval", "difference", "verdict", "settings"]
 
 
 def to_table(summary: Mapping[str, Any]) -> Table:
@@ -64,7 +67,11 @@ def to_table(summary: Mapping[str, Any]) -> Table:
         collapse_padding=True,
     )
     for heading, is_number in zip(headings(summary), _are_numbers(summary), strict=True):
-        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
+        is_whole = is_number or heading in ("agent", "verdict")
+        width = None if is_whole else LEAST_WIDTH
+        table.add_column(
+            heading, justify="right" if is_number else "left", no_wrap=is_whole, min_width=width, overflow="fold"
+        )
     for cells in _without_repeats(summary):
         table.add_row(*map(Text, cells))
     return table
@@ -74,7 +81,7 @@ def to_markdown(summary: Mapping[str, Any]) -> str:
     """The rows as a Markdown table; ends without a newline."""
     rule = ["---:" if is_number else "---" for is_number in _are_numbers(summary)]
     rows = [_cells(row) for row in study_rows(summary)]
-    lines = ["| " + " | ".join(cells).replace("\n", " ") + " |" for cells in (headings(summary), rule, *rows)]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (headings(summary), rule, *rows)]
     return "\n".join([f"**{summary['title']}**", "", *lines, "", note(summary)])
 
 
@@ -93,7 +100,8 @@ def note(summary: Mapping[str, Any]) -> str:
         DEFAULT: "default: never tuned",
     }
     words = [
-        f"Seeds {seeds['first']}..{last} of root seed {seeds['root']}, the same everywhere; Student's intervals."
+        f"Total reward of {steps_text(summary)}, of seeds {seeds['first']}..{last} of root seed {seeds['root']}, the same"
+        " everywhere; Student's intervals."
         f" Differences are paired, to {compared}; the verdict says whether their interval lies above 0 (win),"
         " holds it (tie), or lies below (loss).",
         f"Settings: {'; '.join(text for kind, text in said.items() if kind in kinds)}.",
@@ -103,19 +111,19 @@ def note(summary: Mapping[str, Any]) -> str:
 
 def _row(cell: Mapping[str, Any], agent: str, entry: Mapping[str, Any], *, names_rival: bool) -> StudyRow:
     difference, origin = entry["difference"], entry["origin"]
-    shown = ABSENT
+    shown, rival = ABSENT, ""
     if difference is not None:
-        shown = f"{difference['mean']:+,.0f}{_interval(difference, ' [{} … {}]')}"
-        if names_rival:
-            shown = f"{shown} {difference['to']}"
+        shown = f"{signed(difference['mean'])}{_interval(difference, ' [{} … {}]')}"
+        rival = difference["to"] if names_rival else ""
     return StudyRow(
         cell["ground"],
         tuple(cell["at"]),
         agent,
         str(entry["n"]),
-        f"{entry['mean']:,.0f}",
+        f"{round(entry['mean']):,}",
         _interval(entry, "{} … {}") or ABSENT,
         shown,
+        rival,
         (difference or {}).get("verdict") or ABSENT,
         origin["kind"] if origin["kind"] != REUSED else f"{REUSED}: {origin['sweep']}",
     )
@@ -123,7 +131,7 @@ def _row(cell: Mapping[str, Any], agent: str, entry: Mapping[str, Any], *, names
 
 def _interval(row: Mapping[str, Any], form: str) -> str:
     """The bounds in that form; nothing where there are none, as of one seed."""
-    return "" if row["low"] is None else form.format(f"{row['low']:,.0f}", f"{row['high']:,.0f}")
+    return "" if row["low"] is None else form.format(f"{round(row['low']):,}", f"{round(row['high']):,}")
 
 
 def _are_numbers(summary: Mapping[str, Any]) -> list[bool]:
@@ -132,7 +140,12 @@ def _are_numbers(summary: Mapping[str, Any]) -> list[bool]:
 
 
 def _cells(row: StudyRow) -> list[str]:
-    return [row.ground, *row.at, f"`{row.agent}`", *row[3:]]
+    return [row.ground, *row.at, f"`{row.agent}`", row.n, row.mean, row.interval, *_compared(row, " ")]
+
+
+def _compared(row: StudyRow, space: str) -> list[str]:
+    difference = space.join(filter(None, (row.difference, row.rival)))
+    return [difference, row.verdict, row.settings]
 
 
 def _without_repeats(summary: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -140,5 +153,6 @@ def _without_repeats(summary: Mapping[str, Any]) -> Iterator[list[str]]:
     before: tuple[str, ...] = ()
     for row in study_rows(summary):
         cell = (row.ground, *row.at)
-        yield [*([""] * len(cell) if cell == before else cell), row.agent, *row[3:]]
+        shown = [""] * len(cell) if cell == before else cell
+        yield [*shown, row.agent, row.n, row.mean, row.interval, *_compared(row, "\n")]
         before = cell

@@ -246,3 +246,9 @@ def entries_of(summary: Mapping[str, Any], ground: str) -> Iterator[tuple[list[s
     for cell in summary["cells"]:
         if cell["ground"] == ground:
             yield cell["at"], cell["agents"]
+
+
+def steps_text(summary: Mapping[str, Any]) -> str:
+    """How long a run of the study is, in words."""
+    steps = sorted({cell["settings"]["steps"] for cell in summary["cells"]})
+    return " or ".join(f"{number:,}" for number in steps) + " steps"
