@@ -100,8 +100,8 @@ def note(summary: Mapping[str, Any]) -> str:
         DEFAULT: "default: never tuned",
     }
     words = [
-        f"Total reward of {steps_text(summary)}, of seeds {seeds['first']}..{last} of root seed {seeds['root']}, the same"
-        " everywhere; Student's intervals."
+        f"Total reward of {steps_text(summary)}, of seeds {seeds['first']}..{last} of root seed {seeds['root']},"
+        " the same everywhere; Student's intervals."
         f" Differences are paired, to {compared}; the verdict says whether their interval lies above 0 (win),"
         " holds it (tie), or lies below (loss).",
         f"Settings: {'; '.join(text for kind, text in said.items() if kind in kinds)}.",
