@@ -238,10 +238,10 @@ def _print_table(comparison: Any, report_table: Any) -> None:
     _console().print(report_table.to_tables(comparison))
 
 
-def _console() -> Any:
+def _console(width: int = 120) -> Any:
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=120)
+    return Console() if sys.stdout.isatty() else Console(width=width)
 
 
 def _tune(options: argparse.Namespace) -> int:
@@ -316,16 +316,16 @@ def _study_run(options: argparse.Namespace) -> int:
             overwrite=options.overwrite,
             progress=progress,
         )
-    _console().print(study_table.to_table(summary))
+    _console(study_table.WIDTH).print(study_table.to_table(summary))
     place = os.path.join(options.out, options.study)
     print(f"\nsummary: {place}.json   figure: {place}.pdf, {place}.png   table: {place}.md")
     return 0
 
 
 def _study_show(options: argparse.Namespace) -> int:
-    from mgsc.experiments.studies import commands
+    from mgsc.experiments.studies import commands, study_table
 
-    for path in commands.show(options.summary, options.out, _console()):
+    for path in commands.show(options.summary, options.out, _console(study_table.WIDTH)):
         print(path)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -12,7 +13,7 @@ from mgsc.experiments.run import Seeds
 from mgsc.experiments.statistics import Interval
 from mgsc.experiments.studies import summary as summaries_module
 from mgsc.experiments.studies.design import cells_of
-from mgsc.experiments.studies.study_table import headings, study_rows, to_markdown
+from mgsc.experiments.studies.study_table import WIDTH, headings, study_rows, to_markdown, to_table
 from mgsc.experiments.studies.summary import find_summary, load_summary, verdict, write_summary
 
 
@@ -191,6 +192,31 @@ def test_a_map_has_rows_of_those_compared_and_names_their_rivals():
     assert len(rows) == 2 * 60
     for row, cell in zip(rows[::2], summary["cells"], strict=True):
         assert row.rival == cell["agents"]["meta_gradient"]["difference"]["to"]
+
+
+@pytest.mark.parametrize("name", ["slip", "optimizer", "map"])
+@pytest.mark.parametrize("width", [WIDTH, 110])
+def test_nothing_is_cut_off_in_plain_text(name, width):
+    from rich.console import Console
+
+    summary = made_up_of(name)
+    for cell in summary["cells"]:
+        for entry in cell["agents"].values():
+            entry |= {"mean": 4321.0, "low": 4300.0, "high": 4350.0}
+            if entry["difference"]:
+                entry["difference"] |= {
+                    "to": "avoid_terminal with K = 10",
+                    "mean": -1e3,
+                    "low": -1050.0,
+                    "high": -950.0,
+                }
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(to_table(summary))
+    text = console.export_text()
+    words = [row.settings.split(":")[0] for row in study_rows(summary)]
+    for kind in set(words):
+        assert text.count(f" {kind}") >= words.count(kind)
+    assert "…" not in text.replace(" … ", "")
 
 
 @pytest.mark.parametrize("name", ["slip", "optimizer", "map"])

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ABSENT = "–"
-LEAST_WIDTH = 11
-"""Letters of a column of words on a terminal."""
+WIDTH = 140
+"""Letters of a table's line where there is no terminal that has a width of its own."""
 
 
 class StudyRow(NamedTuple):
@@ -67,11 +67,9 @@ def to_table(summary: Mapping[str, Any]) -> Table:
         collapse_padding=True,
     )
     for heading, is_number in zip(headings(summary), _are_numbers(summary), strict=True):
-        is_whole = is_number or heading in ("agent", "verdict")
-        width = None if is_whole else LEAST_WIDTH
-        table.add_column(
-            heading, justify="right" if is_number else "left", no_wrap=is_whole, min_width=width, overflow="fold"
-        )
+        # What may be broken into lines is, where the terminal is narrow; so nothing is cut off before that.
+        is_whole = heading in ("agent", "n", "mean", "95 % interval", "verdict")
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_whole, overflow="fold")
     for cells in _without_repeats(summary):
         table.add_row(*map(Text, cells))
     return table
@@ -100,8 +98,8 @@ def note(summary: Mapping[str, Any]) -> str:
         DEFAULT: "default: never tuned",
     }
     words = [
-        f"Total reward of {steps_text(summary)}, of seeds {seeds['first']}..{last} of root seed {seeds['root']},"
-        " the same everywhere; Student's intervals."
+        f"Total reward of {steps_text(summary)}, of seeds {seeds['first']}..{last} of root seed {seeds['root']}, the"
+        " same everywhere; Student's intervals."
         f" Differences are paired, to {compared}; the verdict says whether their interval lies above 0 (win),"
         " holds it (tie), or lies below (loss).",
         f"Settings: {'; '.join(text for kind, text in said.items() if kind in kinds)}.",
