@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.float64]
-SMALLEST_GRADIENT = 1e-12
-"""Where bounds end on a logarithmic axis: below, single precision counts as nil [reward²]."""
 
 
 class Panel(NamedTuple):
@@ -57,25 +57,28 @@ class Panel(NamedTuple):
         unit: of its numbers.
         is_log: whether it spans orders of magnitude.
         line: a value worth a line, NaN for none.
+        low, high: what it cannot leave; Student's t intervals of a few seeds know nothing of that.
     """
 
     name: str
     title: str
     unit: str
     is_log: bool = False
-    line: float = float("nan")
+    line: float = math.nan
+    low: float = 0.0
+    high: float = math.inf
 
 
 PAGES = {
     "mechanisms": (
         "what planning brings",
         (
-            Panel("useful_share", "useful share of planning", "share"),
-            Panel("alignment", "alignment with the truth", "cosine", line=0.0),
+            Panel("useful_share", "useful share of planning", "share", high=1.0),
+            Panel("alignment", "alignment with the truth", "cosine", line=0.0, low=-1.0, high=1.0),
             Panel("value_error", "value error, mean |q − q*|", "reward"),
-            Panel("wrong_mass", "d on wrong states", "probability"),
+            Panel("wrong_mass", "d on wrong states", "probability", high=1.0),
             Panel("weighted_error", "model error, Σ d·e", "reward"),
-            Panel("redundant_mass", "d on redundant updates", "probability"),
+            Panel("redundant_mass", "d on redundant updates", "probability", high=1.0),
         ),
     ),
     "mechanisms_inside": (
@@ -199,36 +202,54 @@ def _draw_panel(axes: Axes, dataset: xr.Dataset, panel: Panel) -> set[str]:
     draw_switches(axes, dataset)
     if not np.isnan(panel.line):
         axes.axhline(panel.line, color=INK, linewidth=0.7, linestyle=(0, (6, 2)), zorder=1.5)
-    shown = set()
+    curves: dict[str, Curve] = {}
     for agent in agents:
         values = np.asarray(dataset[panel.name].sel(agent=agent).values, np.float64)
         if np.isnan(values).all():
             continue
         curve = _curve(np.asarray(dataset["step"].values, np.float64), values, panel)
         draw_curve(axes, curve, styles(agents)[agent], has_markers=len(curve.steps) <= MOST_MARKERS)
-        shown.add(agent)
-    if panel.is_log:
-        axes.set_yscale("log", nonpositive="mask")
-        axes.yaxis.set_major_locator(LogLocator(numticks=5))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        curves[agent] = curve
+    _limit(axes, panel, list(curves.values()))
     axes.set_xlim(0, float(dataset["step"].values[-1]))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(with_commas))
     dress(axes, y=panel.unit)
     axes.set_title(panel.title, fontsize=LABEL, loc="left", color=INK)
     axes.tick_params(labelbottom=False)
-    return shown
+    return set(curves)
+
+
+def _limit(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
+    """Scales the axis of values: to the bands within what is possible; a logarithmic one by the means."""
+    low = min(_least(bound) for curve in curves for bound in (curve.low, curve.mean))
+    high = max(-_least(-bound) for curve in curves for bound in (curve.high, curve.mean))
+    if panel.is_log:
+        low = min(_least(curve.mean[curve.mean > 0]) for curve in curves)
+        if math.isfinite(low) and math.isfinite(high):
+            axes.set_yscale("log", nonpositive="clip")
+            axes.yaxis.set_major_locator(LogLocator(numticks=5))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.set_ylim(low / 2, high * 2)
+        return
+    low, high = max(low, panel.low), min(high, panel.high)
+    if math.isfinite(low) and math.isfinite(high):
+        both = [low, high] if math.isnan(panel.line) else [low, high, panel.line]
+        margin = 0.05 * (max(both) - min(both)) or 0.05
+        axes.set_ylim(min(both) - margin, max(both) + margin)
+
+
+def _least(values: Floats) -> float:
+    """The smallest number that is finite, infinity where there is none."""
+    return float(np.min(values[np.isfinite(values)], initial=math.inf))
 
 
 def _curve(steps: Floats, values: Floats, panel: Panel) -> Curve:
     """Mean and interval over seeds of [B, chunk] values."""
-    if panel.name not in mechanisms.UNDEFINED_AT_TIMES:
-        curve = curve_of(steps, values)
-    else:
-        bounds = np.array([_of_those_there(column) for column in values.T])
-        curve = Curve(curve_of(steps, values).steps, *bounds.T)
-    # A logarithmic axis has no room for the lower bounds below nil.
-    return curve._replace(low=np.maximum(curve.low, SMALLEST_GRADIENT)) if panel.is_log else curve
+    curve = curve_of(steps, values)
+    if panel.name in mechanisms.UNDEFINED_AT_TIMES:
+        curve = Curve(curve.steps, *np.array([_of_those_there(column) for column in values.T]).T)
+    return curve
 
 
 def _of_those_there(column: Floats) -> Interval:
