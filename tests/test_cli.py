@@ -43,6 +43,7 @@ WRONG = {
     "unknown sweep": (["sensitivity", "tmaze-fxied"], "did you mean 'tmaze-fixed'"),
     "a folder for a sweep": (["sensitivity", "."], "cannot read ."),
     "no result": (["compare", "nowhere"], "no folder nowhere"),
+    "no result to diagnose": (["diagnose", "nowhere"], "no folder nowhere"),
     "no result to draw": (["figures", "nowhere"], "no folder nowhere"),
     "one folder to merge": (["merge", "nowhere", "--out", "both"], "at least two"),
     "reproduce without seeds": (["reproduce", "--seeds", "-2"], "at least 1"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mgsc.errors import UserError
-from mgsc.experiments import analysis, figures, report_table, store
+from mgsc.experiments import analysis, diagnostics, figures, report_table, store
 from mgsc.experiments.display import display
 from mgsc.experiments.run import Seeds, run_suite
 from mgsc.experiments.suites import SUITES, Suite
@@ -43,6 +43,9 @@ def reproduce(seeds: Seeds, out: str, *, overwrite: bool = False) -> None:
             result = _run(name, suite, seeds, folder, overwrite=overwrite)
             comparison = analysis.compare(result)
             console.print(report_table.to_tables(comparison))
+            findings = diagnostics.diagnose(result)
+            if findings:
+                console.print(diagnostics.to_text(findings), markup=False, highlight=False)
             (folder / "table.md").write_text(report_table.to_markdown(comparison) + "\n")
             drawing.append(background.submit(figures.write_figures, result, folder / "figures"))
         for name, drawn in zip(suites, drawing, strict=True):
