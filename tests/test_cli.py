@@ -59,6 +59,7 @@ WRONG = {
     "unknown summary": (["study", "show", "slpi"], "did you mean 'slip'"),
     "a folder for a summary": (["study", "show", "."], "cannot read ."),
     "no result": (["compare", "nowhere"], "no folder nowhere"),
+    "no result to diagnose": (["diagnose", "nowhere"], "no folder nowhere"),
     "no result to draw": (["figures", "nowhere"], "no folder nowhere"),
     "one folder to merge": (["merge", "nowhere", "--out", "both"], "at least two"),
     "reproduce without seeds": (["reproduce", "--seeds", "-2"], "at least 1"),

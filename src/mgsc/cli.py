@@ -23,6 +23,7 @@ COMMANDS = (
     "study",
     "reproduce",
     "compare",
+    "diagnose",
     "figures",
     "report",
     "view",
@@ -101,6 +102,9 @@ def _parser() -> _Parser:
     compare.add_argument("--baseline", help="agent the others are compared to (default meta_gradient)")
     compare.add_argument("--json", action="store_true", help="print JSON for scripts")
     compare.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    diagnose = add("diagnose", "say in plain words what has gone wrong in a result")
+    diagnose.add_argument("dir", help="result folder")
+    diagnose.add_argument("--json", action="store_true", help="print JSON for scripts")
     figures = add("figures", "draw the figures of a result, as PDF and PNG")
     figures.add_argument("dir", help="result folder")
     figures.add_argument("--out", help="folder for the figures (default DIR/figures)")
@@ -215,7 +219,7 @@ def _run(options: argparse.Namespace) -> int:
     suite = suites.change_suite(suite, _changes(options))
     out = options.out or os.path.join("results", options.suite)
     suites.check_suite(suite)
-    from mgsc.experiments import analysis, report_table
+    from mgsc.experiments import analysis, diagnostics, report_table
     from mgsc.experiments.display import display
 
     with display(options.suite) as progress:
@@ -230,12 +234,19 @@ def _run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     _print_table(analysis.compare(result), report_table)
+    findings = diagnostics.diagnose(result)
+    if findings:
+        _print_plain(diagnostics.to_text(findings))
     print(f"\nresult: {out}   more: mgsc compare {out}, mgsc figures {out}")
     return 0
 
 
 def _print_table(comparison: Any, report_table: Any) -> None:
     _console().print(report_table.to_tables(comparison))
+
+
+def _print_plain(text: str) -> None:
+    _console().print(text, markup=False, highlight=False)
 
 
 def _console(width: int = 120) -> Any:
@@ -348,6 +359,18 @@ def _compare(options: argparse.Namespace) -> int:
         print(report_table.to_markdown(comparison))
     else:
         _print_table(comparison, report_table)
+    return 0
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    from mgsc.experiments import diagnostics, store
+
+    result = store.open_result(options.dir)
+    findings = diagnostics.diagnose(result)
+    if options.json:
+        print(diagnostics.to_json(findings))
+    else:
+        _print_plain(diagnostics.verdict(result, findings))
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from mgsc.experiments.mechanisms import Mechanism, mechanism
 from mgsc.experiments.statistics import (
     LEVEL,
     Interval,
@@ -107,6 +108,7 @@ class AgentRow:
         improvement: probability that a run of this agent beats one of the baseline.
         win_rate: share of seeds on which this agent beats the baseline.
         phases: measures by kind of phase; ``"all"`` always, the others where they occur.
+        mechanism: what is measured of its planning, and where that moves after a switch.
         budget: what a step costs.
     """
 
@@ -118,6 +120,7 @@ class AgentRow:
     improvement: Interval
     win_rate: float
     phases: Mapping[str, Measures]
+    mechanism: Mechanism
     budget: Budget
 
 
@@ -229,6 +232,7 @@ def _row(dataset: xr.Dataset, agent: str, total: Floats, rival: Floats | None, l
         improvement=probability_of_improvement(total, other, level=level) if has_rival else NOTHING,
         win_rate=win_rate(total, other) if has_rival else math.nan,
         phases={kind: _measures(dataset, agent, kind, level) for kind in KINDS if chunks_of_kind(dataset, kind).any()},
+        mechanism=mechanism(dataset, agent, level=level),
         budget=_budget(dataset, agent),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mgsc.experiments.analysis import AgentRow, Comparison, Measures
+from mgsc.experiments.mechanisms import Mechanism
 from mgsc.experiments.statistics import Interval
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def to_json(comparison: Comparison) -> str:
         ``{"suite": …, "agents": {NAME: {"n", "mean", "low", "high", "fraction_of_optimal", …}}}``.
         An interval is a number beside ``…_low`` and ``…_high``. The measures of d stand over all
         steps (those of ``WHERE_WRONG``: over the phases in which the model is wrong), and under
-        ``"phases"`` over the phases in which it is right and wrong.
+        ``"phases"`` over the phases in which it is right and wrong. ``"mechanism"`` holds ``"means"``
+        of all measures and the ``"correlations"`` of d's change.
     """
     agents = {row.name: _agent_json(comparison, row) for row in comparison.rows}
     contents = _without_nan({"suite": comparison.suite, "agents": agents})
@@ -101,13 +103,14 @@ def to_tables(comparison: Comparison) -> RenderableType:
 
 
 def sections(comparison: Comparison) -> tuple[Section, ...]:
-    """The tables of a comparison: reward, against the baseline, where d goes, and the budget."""
+    """The tables of a comparison: reward, against the baseline, where d goes, why that helps, and the budget."""
     planning = tuple(row for row in comparison.rows if not math.isnan(row.phases["all"].entropy))
     found = [
         _reward_section(comparison),
         _against_section(comparison),
         _wrong_section(planning),
         _redundant_section(planning),
+        _why_section(planning),
         _budget_section(comparison.rows),
     ]
     return tuple(section for section in found if section.rows)
@@ -182,6 +185,26 @@ def _redundant_section(rows: tuple[AgentRow, ...]) -> Section:
     )
 
 
+def _why_section(rows: tuple[AgentRow, ...]) -> Section:
+    return Section(
+        "Why: what planning brings, and where it moves after a switch",
+        rows,
+        (
+            Column("useful", _mean("useful_share", _percent)),
+            Column("align-\nment", _mean("alignment", _decimal)),
+            Column("value\nerror", _mean("value_error", _decimal)),
+            Column("with\nmodel\nerror", _correlation("model_error", "found")),
+            Column("(shuf-\nfled)", _correlation("model_error", "shuffled")),
+            Column("with\nvalue\nerror", _correlation("value_error", "found")),
+            Column("(shuf-\nfled)", _correlation("value_error", "shuffled")),
+        ),
+        "Useful: share of planning updates that bring values closer to the phase's optimum. Alignment:"
+        " cosine of the planned direction with the true one. Value error: mean |q − q*|. With model,"
+        " value error: rank correlation of d's change after a switch with that error, over states;"
+        " below 0, planning moves away from it. Shuffled: the same with d's change shuffled.",
+    )
+
+
 def _budget_section(rows: tuple[AgentRow, ...]) -> Section:
     return Section(
         "Budget per real step",
@@ -214,10 +237,29 @@ def _agent_json(comparison: Comparison, row: AgentRow) -> dict[str, Any]:
         **_interval_json("difference", row.difference),
         **_interval_json("probability_of_improvement", row.improvement),
         "win_rate": row.win_rate,
+        "mechanism": _mechanism_json(row.mechanism),
         "phases": {
             kind: _measures_json(row.phases[kind]) if kind in row.phases else None for kind in ("right", "wrong")
         },
         "budget": asdict(row.budget),
+    }
+
+
+def _mechanism_json(mechanism: Mechanism) -> dict[str, Any]:
+    return {
+        "means": {
+            name: {**_interval_json("mean", mean.interval), "undefined_chunks": mean.undefined, "chunks": mean.chunks}
+            for name, mean in mechanism.means.items()
+        },
+        "correlations": {
+            error: {
+                **_interval_json("found", correlation.found),
+                **_interval_json("shuffled", correlation.shuffled),
+                **_interval_json("difference", correlation.difference),
+                "windows": correlation.windows,
+            }
+            for error, correlation in mechanism.correlations.items()
+        },
     }
 
 
@@ -254,6 +296,18 @@ def _interval_heading(comparison: Comparison) -> str:
 def _of(kind: str, show: Callable[[Measures], str]) -> Callable[[AgentRow], str]:
     """A cell about one kind of phase, empty where there is none of that kind."""
     return lambda row: show(row.phases[kind]) if kind in row.phases else ABSENT
+
+
+def _mean(name: str, show: Callable[[float], str]) -> Callable[[AgentRow], str]:
+    return lambda row: show(row.mechanism.means[name].interval.estimate)
+
+
+def _correlation(error: str, which: str) -> Callable[[AgentRow], str]:
+    def show(row: AgentRow) -> str:
+        interval: Interval = getattr(row.mechanism.correlations[error], which)
+        return ABSENT if math.isnan(interval.estimate) else f"{interval.estimate:+.2f}"
+
+    return show
 
 
 def _share_of_optimum(measures: Measures) -> str:

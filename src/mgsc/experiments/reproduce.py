@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mgsc.errors import UserError
-from mgsc.experiments import analysis, figures, report_table, store
+from mgsc.experiments import analysis, diagnostics, figures, report_table, store
 from mgsc.experiments.display import display
 from mgsc.experiments.report import REPORT_NAME, write_report
 from mgsc.experiments.run import Progress, Seeds, run_suite
@@ -42,18 +42,20 @@ def reproduce(seeds: Seeds, out: str, *, suites: Sequence[str] | None = None, ov
     names = [name for name in SUITES if suites is None or name in suites]
     chosen = {name: tuned_suite(name, seeds) for name in names}
     folders = {name: Path(out) / name for name in names}
-    comparisons = {}
+    comparisons, findings = {}, {}
     # The figures of one suite are drawn while the next one compiles.
     with ThreadPoolExecutor(1) as background:
         drawing = {}
         with display("reproduce") as progress:
             for name, suite in chosen.items():
                 result = _run(name, suite, seeds, folders[name], progress, overwrite=overwrite)
-                comparisons[name] = analysis.compare(result)
+                comparisons[name], findings[name] = analysis.compare(result), diagnostics.diagnose(result)
                 drawing[name] = background.submit(figures.write_figures, result, folders[name] / "figures")
         console = Console() if Console().is_terminal else Console(width=120)
         for name, comparison in comparisons.items():
             console.print(report_table.to_tables(comparison))
+            if findings[name]:
+                console.print(diagnostics.to_text(findings[name]), markup=False, highlight=False)
             (folders[name] / "table.md").write_text(report_table.to_markdown(comparison) + "\n")
         page, _ = write_report([folders[name] for name in names], Path(out) / REPORT_NAME)
         for name, drawn in drawing.items():

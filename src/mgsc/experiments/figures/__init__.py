@@ -1,12 +1,14 @@
 """The paper's figures, drawn from a stored result and nothing else.
 
 ``total_reward`` (every seed a dot), ``reward_through_time`` (with the switches), and for an agent
-that learns where to plan ``distribution_maze`` and ``distribution_through_time``; each as PDF
-(vector) and PNG. Equal results give equal files, byte by byte, with one version of matplotlib.
+that learns where to plan ``distribution_maze`` and ``distribution_through_time``; why it helps or
+doesn't in ``mechanisms``, ``mechanisms_inside`` and ``correlations``. Each as PDF (vector) and PNG.
+Equal results give equal files, byte by byte, with one version of matplotlib.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,13 @@ from mgsc.experiments.figures.distribution import (
     has_maze,
     shown_agent,
 )
+from mgsc.experiments.figures.mechanisms import (
+    PAGES,
+    correlating_agents,
+    correlations,
+    has_measures,
+    measures_through_time,
+)
 from mgsc.experiments.figures.reward import reward_through_time, total_reward
 from mgsc.experiments.figures.style import save
 
@@ -27,9 +36,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "correlations",
     "distribution_maze",
     "distribution_through_time",
     "draw_figures",
+    "measures_through_time",
     "reward_through_time",
     "total_reward",
     "write_figures",
@@ -46,7 +57,8 @@ def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Cal
 
     Returns:
         The two figures of reward; those of d where an agent has one, the maze where the states
-        have places.
+        have places; the pages of measures that some agent has; and the correlations where some
+        agent's d moves after a switch.
 
     Raises:
         UserError: the agent is unknown, or has no search-control distribution.
@@ -60,6 +72,11 @@ def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Cal
         figures["distribution_maze"] = lambda: distribution_maze(dataset, shown)
     if shown is not None:
         figures["distribution_through_time"] = lambda: distribution_through_time(dataset, shown)
+    for page in PAGES:
+        if has_measures(dataset, page):
+            figures[page] = functools.partial(measures_through_time, dataset, page)
+    if correlating_agents(dataset):
+        figures["correlations"] = lambda: correlations(dataset)
     return figures
 
 

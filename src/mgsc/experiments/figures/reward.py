@@ -120,8 +120,9 @@ def reward_through_time(dataset: xr.Dataset) -> Figure:
             axes.set_ylabel("")
     title = f"{title_of(dataset)}: average reward, {seeds_text(dataset, SPREAD)}"
     headline(figure, title)
+    optimum = Line2D([], [], color=INK, linewidth=0.8, label="best ε-soft policy, expected")
     figure.legend(
-        handles=_legend(dataset, agents),
+        handles=[*agent_handles(agents), optimum, *world_handles(dataset)],
         loc="outside lower center",
         ncols=3,
         fontsize=SMALL,
@@ -160,13 +161,12 @@ def _mean_text(dataset: xr.Dataset, agent: str, optimum: float) -> str:
 def _through_run(axes: Axes, dataset: xr.Dataset, agents: list[str]) -> None:
     steps = np.asarray(dataset["step"].values, np.float64)
     lengths = analysis.steps_per_chunk(dataset)
-    _shade_wrong(axes, dataset)
-    for step in dataset.attrs["switch_steps"]:
-        axes.axvline(step, color=FAINT, linewidth=0.5, zorder=1)
+    shade_wrong(axes, dataset)
+    draw_switches(axes, dataset)
     _optimum(axes, steps, np.asarray(dataset["optimal_reward"].values, np.float64) / lengths)
     for agent in agents:
-        curve = _curve(steps, _reward_per_step(dataset, agent))
-        _draw(axes, curve, styles(agents)[agent], has_markers=len(steps) <= MOST_MARKERS)
+        curve = curve_of(steps, _reward_per_step(dataset, agent))
+        draw_curve(axes, curve, styles(agents)[agent], has_markers=len(steps) <= MOST_MARKERS)
     axes.set_xlim(0, steps[-1])
     axes.xaxis.set_major_formatter(FuncFormatter(with_commas))
     dress(axes, x="environment step", y="reward per step")
@@ -185,7 +185,7 @@ def _since_switch(axes: Axes, dataset: xr.Dataset, agents: list[str], kind: str)
     for agent in agents:
         rewards = _reward_per_step(dataset, agent)
         aligned = np.mean([rewards[:, segment] for segment in chosen], axis=0)
-        _draw(axes, _curve(steps, aligned), styles(agents)[agent], has_markers=True)
+        draw_curve(axes, curve_of(steps, aligned), styles(agents)[agent], has_markers=True)
     axes.set_xlim(0, steps[-1])
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(with_commas))
@@ -214,14 +214,15 @@ def _reward_per_step(dataset: xr.Dataset, agent: str) -> Floats:
     return per_step
 
 
-def _curve(steps: Floats, values: Floats) -> Curve:
+def curve_of(steps: Floats, values: Floats) -> Curve:
     """Mean and interval over the seeds of [B, chunk] values, plotted at the chunks' middles."""
     middles = steps - np.diff(steps, prepend=0.0) / 2
     bounds = np.array([mean_interval(column) for column in values.T])
     return Curve(middles, *bounds.T)
 
 
-def _draw(axes: Axes, curve: Curve, style: Style, has_markers: bool) -> None:
+def draw_curve(axes: Axes, curve: Curve, style: Style, has_markers: bool) -> None:
+    """A mean with its interval as a band."""
     axes.fill_between(curve.steps, curve.low, curve.high, color=style.colour, alpha=0.18, linewidth=0, zorder=2)
     every = max(1, len(curve.steps) // MOST_MARKERS)
     axes.plot(
@@ -242,7 +243,7 @@ def _optimum(axes: Axes, steps: Floats, optimum: Floats) -> None:
     axes.stairs(optimum, edges, baseline=None, color=INK, linewidth=0.8, zorder=1.5)
 
 
-def _shade_wrong(axes: Axes, dataset: xr.Dataset) -> None:
+def shade_wrong(axes: Axes, dataset: xr.Dataset) -> None:
     """Shades every stretch of chunks in which the model is wrong somewhere."""
     is_wrong = analysis.chunks_of_kind(dataset, "wrong")
     edges = np.concatenate([[0.0], np.asarray(dataset["step"].values, np.float64)])
@@ -251,8 +252,15 @@ def _shade_wrong(axes: Axes, dataset: xr.Dataset) -> None:
         axes.axvspan(edges[begin], edges[end], color=SHADE, linewidth=0, zorder=0)
 
 
-def _legend(dataset: xr.Dataset, agents: list[str]) -> list[Any]:
-    handles: list[Any] = [
+def draw_switches(axes: Axes, dataset: xr.Dataset) -> None:
+    """A line at every switch of the rewards."""
+    for step in dataset.attrs["switch_steps"]:
+        axes.axvline(step, color=FAINT, linewidth=0.5, zorder=1)
+
+
+def agent_handles(agents: list[str]) -> list[Any]:
+    """Entries of a legend: how each agent is drawn."""
+    return [
         Line2D(
             [],
             [],
@@ -265,7 +273,11 @@ def _legend(dataset: xr.Dataset, agents: list[str]) -> list[Any]:
         )
         for agent, style in styles(agents).items()
     ]
-    handles.append(Line2D([], [], color=INK, linewidth=0.8, label="best ε-soft policy, expected"))
+
+
+def world_handles(dataset: xr.Dataset) -> list[Any]:
+    """Entries of a legend: the switches and the stretches in which the model is wrong, where there are any."""
+    handles: list[Any] = []
     if dataset.attrs["switch_steps"]:
         handles.append(Line2D([], [], color=FAINT, linewidth=0.8, label="switch of the rewards"))
     if analysis.chunks_of_kind(dataset, "wrong").any():

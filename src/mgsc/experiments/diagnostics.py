@@ -1,0 +1,395 @@
+"""What has gone wrong in a run, in plain words: failure signatures, read off the stored measures.
+
+Each signature is judged seed by seed and told only where it applies. Thresholds are set so that a healthy
+run, tuned or with default settings, shows none: what healthy runs of all suites do stands beside each.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+FEWEST_CHUNKS = 8
+"""Of a shorter run only what is not finite is told: there is no "most of the run" to speak of."""
+
+UNIFORM = 0.01
+"""d has stayed uniform if never more than this share of planning went elsewhere; healthy runs move 2 % and more."""
+
+FEW_STATES = 1.5
+"""exp(entropy) of a d that is on one state, nearly; healthy runs are there in at most 4 % of their chunks."""
+
+WASTED = 0.5
+"""A concentrated d is a failure where at least this share of planning changes nothing or trusts a wrong model:
+following the one state that matters from moment to moment is what d is for, and wastes little."""
+
+MOST = 0.5
+"""Share of the chunks that is most of a run."""
+
+LESS_ERROR = 0.9
+"""Values have improved if their error once was below this share of its start; healthy runs get below 0.75."""
+
+MORE_REWARD = 0.05
+"""Reward has improved if its share of the optimum grew by this from the first chunk to the second half."""
+
+NIL = 1e-9
+"""Norm of a meta-gradient that is nil, over max |R|²; healthy runs: 1e-6 to 1e-3, and nil in up to a third of
+their chunks, before the first reward is found."""
+
+GROWTH = 1000.0
+"""Growth of the meta-gradient's norm from the first to the last quarter of a run that counts as unbounded, if it
+goes on from quarter to quarter and ends above max |R|²; healthy runs never come near max |R|² (at most 0.5 %)."""
+
+OVERSHOT = 0.25
+"""Share of the chunks in which planned updates overshoot that is substantial; healthy runs: up to 10 %."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One failure signature of one agent.
+
+    Attributes:
+        signature: its name.
+        agent: whose.
+        seeds: the seeds that show it.
+        num_seeds: seeds there are.
+        since: environment step since which the first of them does.
+        figures: numbers that show it, means over those seeds.
+        words: what is the matter.
+        advice: what to try, with the settings by their names.
+    """
+
+    signature: str
+    agent: str
+    seeds: tuple[int, ...]
+    num_seeds: int
+    since: int
+    figures: Mapping[str, float]
+    words: str
+    advice: str
+
+    def __str__(self) -> str:
+        seeds = "all seeds" if len(self.seeds) == self.num_seeds else f"{len(self.seeds)} of {self.num_seeds} seeds"
+        since = "from the start" if self.since == 0 else f"since step {self.since:,}"
+        return f"{self.agent}: {self.words} ({seeds}, {since}). Try: {self.advice}."
+
+
+class Run(NamedTuple):
+    """One seed of one agent.
+
+    Attributes:
+        measures: by name, [chunk].
+        distance: [chunk] total variation between d and a uniform d.
+        learns: whether it learns where to plan.
+        begins: [chunk] environment steps done when a chunk begins.
+        optimum: [chunk] expected reward of the best ε-soft policy.
+        reward_scale: max |R| of the goals.
+        settings: of the agent, as stored.
+    """
+
+    measures: Mapping[str, Floats]
+    distance: Floats
+    learns: bool
+    begins: Floats
+    optimum: Floats
+    reward_scale: float
+    settings: Mapping[str, Any]
+
+
+class Sign(NamedTuple):
+    """What one seed shows: since which chunk, and in figures."""
+
+    since: int
+    figures: Mapping[str, float]
+
+
+class Signature(NamedTuple):
+    """How a failure is recognised, told and perhaps mended.
+
+    Attributes:
+        find: gives the sign, or None.
+        tell: the words, from the figures.
+        advise: what to try, from an agent's name and settings.
+    """
+
+    find: Callable[[Run], Sign | None]
+    tell: Callable[[Mapping[str, float]], str]
+    advise: Callable[[str, Mapping[str, Any]], str]
+
+
+def diagnose(dataset: xr.Dataset) -> list[Finding]:
+    """The failure signatures of a result.
+
+    Args:
+        dataset: a result, per ``store.contract``.
+
+    Returns:
+        The findings, agent by agent; none for a healthy result.
+    """
+    settings = json.loads(dataset.attrs["settings"])["agents"]
+    findings = []
+    for agent in (str(name) for name in dataset["agent"].values):
+        runs = _runs(dataset, agent, settings[agent])
+        for name, signature in SIGNATURES.items():
+            signs = {seed: sign for seed, run in runs.items() if (sign := signature.find(run)) is not None}
+            if signs:
+                findings.append(_finding(dataset, name, agent, signs, settings[agent]))
+    return findings
+
+
+def to_text(findings: list[Finding]) -> str:
+    """The findings for people, a paragraph each; empty without any."""
+    return "\n".join(map(str, findings))
+
+
+def verdict(dataset: xr.Dataset, findings: list[Finding]) -> str:
+    """The findings for people, or that there are none, or that the run is too short to tell."""
+    chunks = dataset.sizes["chunk"]
+    if chunks < FEWEST_CHUNKS and not findings:
+        return f"too short to judge: {chunks} recorded chunks, at least {FEWEST_CHUNKS} are needed"
+    return to_text(findings) or "no failure signature"
+
+
+def to_json(findings: list[Finding]) -> str:
+    """The findings as strict JSON; a figure that is not finite is null."""
+    contents = [asdict(finding) for finding in findings]
+    for entry in contents:
+        entry["figures"] = {key: value if math.isfinite(value) else None for key, value in entry["figures"].items()}
+    return json.dumps({"findings": contents}, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def _finding(dataset: xr.Dataset, name: str, agent: str, signs: Mapping[int, Sign], settings: Any) -> Finding:
+    first = min(sign.since for sign in signs.values())
+    ends = np.asarray(dataset["step"].values, int)
+    names = next(iter(signs.values())).figures
+    figures = {key: float(np.mean([sign.figures[key] for sign in signs.values()])) for key in names}
+    return Finding(
+        name,
+        agent,
+        tuple(signs),
+        dataset.sizes["seed"],
+        int(ends[first - 1]) if first else 0,
+        figures,
+        SIGNATURES[name].tell(figures),
+        SIGNATURES[name].advise(agent, settings),
+    )
+
+
+def _runs(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dict[int, Run]:
+    chosen = dataset.sel(agent=agent)
+    names = (
+        *("reward", "entropy", "wrong_mass", "redundant_mass", "useful_share", "overshoot"),
+        *("meta_loss", "meta_gradient_norm", "value_error"),
+    )
+    measures = {name: np.asarray(chosen[name].values, np.float64) for name in names}
+    candidates = np.asarray(dataset["is_candidate"].values, bool)
+    d = np.asarray(chosen["query_distribution"].values, np.float64)
+    distance = np.abs(d - candidates / candidates.sum()).sum(-1) / 2
+    goals = np.abs(np.asarray(dataset["goal_reward"].values, np.float64))
+    # A strategy says that it learns by what it reports; one that diverged at once has nothing left to say.
+    learns = bool((~np.isnan(measures["meta_loss"])).any()) or settings.get("strategy") == "meta_gradient"
+    return {
+        int(seed): Run(
+            {name: values[place] for name, values in measures.items()},
+            distance[place],
+            learns,
+            np.concatenate([[0.0], np.asarray(dataset["step"].values, np.float64)[:-1]]),
+            np.asarray(dataset["optimal_reward"].values, np.float64),
+            float(np.max(goals[np.isfinite(goals)], initial=0.0)),
+            settings,
+        )
+        for place, seed in enumerate(dataset["seed"].values)
+    }
+
+
+def _explodes(run: Run) -> Sign | None:
+    if not run.learns:
+        return None
+    norm = run.measures["meta_gradient_norm"]
+    broken = ~(np.isfinite(norm) & np.isfinite(run.measures["meta_loss"]) & np.isfinite(run.distance))
+    if broken.any():
+        return Sign(int(np.argmax(broken)), {"norm": math.inf, "not_finite": float(broken.mean())})
+    if len(norm) < FEWEST_CHUNKS:
+        return None
+    quarters = np.array_split(norm, 4)
+    middles = [float(np.median(quarter)) for quarter in quarters]
+    grows = all(later > earlier for earlier, later in itertools.pairwise(middles))
+    if not grows or middles[-1] <= max(GROWTH * middles[0], run.reward_scale**2):
+        return None
+    return Sign(len(quarters[0]), {"norm": middles[-1], "not_finite": 0.0})
+
+
+def _is_nil(run: Run) -> Sign | None:
+    nil = run.measures["meta_gradient_norm"] <= NIL * run.reward_scale**2
+    if not run.learns or len(nil) < FEWEST_CHUNKS or nil.mean() <= MOST:
+        return None
+    return Sign(
+        _longest_stretch(nil),
+        {"share": float(nil.mean()), "norm": float(np.max(run.measures["meta_gradient_norm"][nil]))},
+    )
+
+
+def _stays_uniform(run: Run) -> Sign | None:
+    # One cause is told once: without a gradient, or with one that is no number, d has nothing to go by.
+    if not run.learns or len(run.distance) < FEWEST_CHUNKS or _is_nil(run) or _explodes(run):
+        return None
+    farthest = float(run.distance.max())
+    return Sign(0, {"elsewhere": farthest}) if farthest <= UNIFORM else None
+
+
+def _has_collapsed(run: Run) -> Sign | None:
+    states = np.exp(run.measures["entropy"])
+    few = states < FEW_STATES
+    if not run.learns or len(few) < FEWEST_CHUNKS or few.mean() <= MOST:
+        return None
+    wasted = float((run.measures["wrong_mass"] + run.measures["redundant_mass"])[few].mean())
+    if wasted < WASTED:
+        return None
+    return Sign(
+        _longest_stretch(few), {"states": float(states[few].mean()), "share": float(few.mean()), "wasted": wasted}
+    )
+
+
+def _does_not_improve(run: Run) -> Sign | None:
+    error, reward = run.measures["value_error"], run.measures["reward"]
+    if len(error) < FEWEST_CHUNKS or error[0] == 0:
+        return None
+    half = len(error) // 2
+    optimum = run.optimum
+    start, later = _share(reward[:1], optimum[:1]), _share(reward[half:], optimum[half:])
+    least = float(np.min(error[1:]))
+    if least < LESS_ERROR * error[0] or not later - start < MORE_REWARD:
+        return None
+    return Sign(0, {"first_error": float(error[0]), "least_error": least, "first_reward": start, "later_reward": later})
+
+
+def _overshoots(run: Run) -> Sign | None:
+    over = run.measures["overshoot"] > 1
+    is_scaled = run.settings.get("options", {}).get("form", "scaled") == "scaled"
+    if not run.learns or not is_scaled or len(over) < FEWEST_CHUNKS or over.mean() < OVERSHOT:
+        return None
+    return Sign(
+        _longest_stretch(over),
+        {"share": float(over.mean()), "overshoot": float(run.measures["overshoot"][over].mean())},
+    )
+
+
+def _share(reward: Floats, optimum: Floats) -> float:
+    """Reward over the optimum's; where that is not above zero, the reward itself."""
+    expected = float(optimum.sum())
+    return float(reward.sum()) / expected if expected > 0 else float(reward.sum())
+
+
+def _longest_stretch(flags: Flags) -> int:
+    """Where the longest stretch of what is true begins."""
+    turns = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
+    begins, ends = turns[::2], turns[1::2]
+    return int(begins[np.argmax(ends - begins)])
+
+
+def _setting(agent: str, settings: Mapping[str, Any], name: str) -> str:
+    """A setting by its name, with its value where the result knows it."""
+    value = settings.get(name, settings.get("options", {}).get(name))
+    return f"{agent}.{name}" if value is None else f"{agent}.{name} ({value:g})"
+
+
+def _advise_uniform(agent: str, settings: Mapping[str, Any]) -> str:
+    options = settings.get("options", {})
+    advice = [f"raise {_setting(agent, settings, 'meta_step_size')}"]
+    advice += [f"lower {_setting(agent, settings, name)}" for name in ("entropy_bonus", "mixture") if options.get(name)]
+    if options.get("temperature", 1.0) > 1:
+        advice.append(f"lower {_setting(agent, settings, 'temperature')}")
+    return ", ".join(advice)
+
+
+def _advise_collapsed(agent: str, settings: Mapping[str, Any]) -> str:
+    return (
+        f"lower {_setting(agent, settings, 'meta_step_size')}, raise {_setting(agent, settings, 'entropy_bonus')}"
+        f" or {_setting(agent, settings, 'mixture')}"
+    )
+
+
+def _advise_values(agent: str, settings: Mapping[str, Any]) -> str:
+    advice = f"raise {_setting(agent, settings, 'step_size')}, or give it more steps"
+    if settings.get("strategy") == "no_planning":
+        return advice
+    return f"{advice}, or a better model: agent no_planning beside it tells whether the model is to blame"
+
+
+def _advise_nil(agent: str, settings: Mapping[str, Any]) -> str:
+    return (
+        f"see whether rewards are ever found (epsilon, environment.reward, steps), raise"
+        f" {_setting(agent, settings, 'step_size')}: the gradient grows with its square"
+    )
+
+
+def _advise_exploding(agent: str, settings: Mapping[str, Any]) -> str:
+    return (
+        f"lower {_setting(agent, settings, 'meta_step_size')} or {_setting(agent, settings, 'step_size')},"
+        f" raise {_setting(agent, settings, 'temperature')}, or lower discount if values grow without bound"
+    )
+
+
+def _advise_overshoot(agent: str, settings: Mapping[str, Any]) -> str:
+    return (
+        f"{agent}.form=saturating, or lower {_setting(agent, settings, 'step_size')},"
+        f" or raise {_setting(agent, settings, 'entropy_bonus')}"
+    )
+
+
+def _tell_exploding(figures: Mapping[str, float]) -> str:
+    if figures["not_finite"]:
+        return f"the meta-gradient explodes: it is not finite in {100 * figures['not_finite']:.0f} % of the chunks"
+    return f"the meta-gradient grows without bound: its norm is {figures['norm']:.2g} in the last quarter"
+
+
+SIGNATURES: Mapping[str, Signature] = {
+    "exploding_gradient": Signature(_explodes, _tell_exploding, _advise_exploding),
+    "nil_gradient": Signature(
+        _is_nil,
+        lambda f: f"the meta-gradient is nil (norm at most {f['norm']:.1g}) in {100 * f['share']:.0f} % of the chunks",
+        _advise_nil,
+    ),
+    "uniform": Signature(
+        _stays_uniform,
+        lambda f: f"d has stayed uniform: at most {100 * f['elsewhere']:.2g} % of planning ever went elsewhere",
+        _advise_uniform,
+    ),
+    "collapsed": Signature(
+        _has_collapsed,
+        lambda f: (
+            f"d has collapsed on {f['states']:.1f} states in {100 * f['share']:.0f} % of the chunks, and"
+            f" {100 * f['wasted']:.0f} % of that planning changes nothing or trusts a wrong model"
+        ),
+        _advise_collapsed,
+    ),
+    "no_improvement": Signature(
+        _does_not_improve,
+        lambda f: (
+            f"values don't improve: their error is {f['first_error']:.2g} at first and never below"
+            f" {f['least_error']:.2g}, reward {100 * f['first_reward']:z.0f} % of the optimum at first and"
+            f" {100 * f['later_reward']:z.0f} % in the second half"
+        ),
+        _advise_values,
+    ),
+    "overshoot": Signature(
+        _overshoots,
+        lambda f: (
+            f"planned updates overshoot in {100 * f['share']:.0f} % of the chunks, by a factor of {f['overshoot']:.1f}"
+        ),
+        _advise_overshoot,
+    ),
+}
+"""In the order in which they are told: causes before what follows from them."""

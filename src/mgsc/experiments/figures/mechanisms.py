@@ -1,0 +1,264 @@
+"""Figures of why an agent does as it does: its measures through time, and where its planning moves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from mgsc.experiments import mechanisms
+from mgsc.experiments.figures.reward import (
+    MOST_MARKERS,
+    Curve,
+    agent_handles,
+    curve_of,
+    draw_curve,
+    draw_switches,
+    shade_wrong,
+    world_handles,
+)
+from mgsc.experiments.figures.style import (
+    FAINT,
+    INK,
+    LABEL,
+    SHADE,
+    SMALL,
+    agent_names,
+    dress,
+    headline,
+    jitter,
+    new_figure,
+    seeds_text,
+    styles,
+    title_of,
+    with_commas,
+)
+from mgsc.experiments.statistics import LEVEL, Interval, mean_interval
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = npt.NDArray[np.float64]
+
+
+class Panel(NamedTuple):
+    """One measure of a page.
+
+    Attributes:
+        name: of the variable.
+        title: for people.
+        unit: of its numbers.
+        is_log: whether it spans orders of magnitude.
+        line: a value worth a line, NaN for none.
+        low, high: what it cannot leave; Student's t intervals of a few seeds know nothing of that.
+    """
+
+    name: str
+    title: str
+    unit: str
+    is_log: bool = False
+    line: float = math.nan
+    low: float = 0.0
+    high: float = math.inf
+
+
+PAGES = {
+    "mechanisms": (
+        "what planning brings",
+        (
+            Panel("useful_share", "useful share of planning", "share", high=1.0),
+            Panel("alignment", "alignment with the truth", "cosine", line=0.0, low=-1.0, high=1.0),
+            Panel("value_error", "value error, mean |q − q*|", "reward"),
+            Panel("wrong_mass", "d on wrong states", "probability", high=1.0),
+            Panel("weighted_error", "model error, Σ d·e", "reward"),
+            Panel("redundant_mass", "d on redundant updates", "probability", high=1.0),
+        ),
+    ),
+    "mechanisms_inside": (
+        "inside search control",
+        (
+            Panel("entropy", "entropy of d", "nats"),
+            Panel("uniform_error", "model error, mean over states", "reward"),
+            Panel("weighted_update", "planned update, Σ d·|E δ|", "reward"),
+            Panel("overshoot", "overshoot, max α K d π", "above 1: too far", line=1.0),
+            Panel("meta_loss", "meta-loss", "reward²", is_log=True),
+            Panel("meta_gradient_norm", "norm of the meta-gradient", "reward²", is_log=True),
+        ),
+    ),
+}
+"""Pages of small multiples: what each shows, and its panels."""
+
+
+def has_measures(dataset: xr.Dataset, page: str) -> bool:
+    """Whether some agent has one of a page's measures."""
+    return bool(_panels(dataset, page))
+
+
+def measures_through_time(dataset: xr.Dataset, page: str) -> Figure:
+    """A page of measures through time, each a panel with all agents that have it.
+
+    Args:
+        dataset: a result, per ``store.contract``.
+        page: one of ``PAGES``, for which the result ``has_measures``.
+
+    Returns:
+        The figure: means over seeds with 95 % bands. Of a measure that means nothing in some chunk of some
+        seed (``mechanisms.UNDEFINED_AT_TIMES``) the other seeds are shown.
+    """
+    panels = _panels(dataset, page)
+    num_rows = -(-len(panels) // 2)
+    figure = new_figure(height=1.0 + 1.75 * num_rows)
+    places = figure.subplots(num_rows, 2, squeeze=False, sharex=True)
+    agents = agent_names(dataset)
+    shown: set[str] = set()
+    for axes, panel in zip(places.flat, panels, strict=False):
+        shown |= _draw_panel(axes, dataset, panel)
+    for axes in places.flat[len(panels) :]:
+        axes.set_visible(False)
+    for column in (0, 1):
+        last = places[-1, column] if len(panels) > 2 * (num_rows - 1) + column else places[max(num_rows - 2, 0), column]
+        last.set_xlabel("environment step", fontsize=LABEL)
+        last.tick_params(labelbottom=True)
+    headline(figure, f"{title_of(dataset)}: {PAGES[page][0]}, {seeds_text(dataset)}{_bands(dataset)}")
+    every = agent_handles(agents)
+    figure.legend(
+        handles=[handle for handle in every if handle.get_label() in shown] + world_handles(dataset),
+        loc="outside lower center",
+        ncols=3,
+        fontsize=SMALL,
+        frameon=False,
+        handlelength=3.2,
+    )
+    return figure
+
+
+def correlating_agents(dataset: xr.Dataset) -> list[str]:
+    """The agents whose d moves after switches, with some error to move by."""
+    return [
+        agent
+        for agent in agent_names(dataset)
+        if any(mechanisms.correlation_of_seeds(dataset, agent, error)[2] for error in mechanisms.ERRORS)
+    ]
+
+
+def correlations(dataset: xr.Dataset) -> Figure:
+    """Where planning moves after a switch: rank correlations of d's change with errors, beside chance.
+
+    Args:
+        dataset: a result with ``correlating_agents``.
+
+    Returns:
+        The figure: a panel for each error; every seed a dot, means with 95 % intervals, and the same of d's
+        change shuffled over the states.
+    """
+    agents = correlating_agents(dataset)
+    figure = new_figure(height=1.45 + 0.42 * len(agents))
+    places = figure.subplots(1, len(mechanisms.ERRORS), squeeze=False, sharey=True, sharex=True)
+    for axes, (error, words) in zip(places[0], mechanisms.ERRORS.items(), strict=True):
+        axes.axvline(0.0, color=FAINT, linewidth=0.8, zorder=1)
+        for place, agent in enumerate(agents):
+            found, shuffled, _ = mechanisms.correlation_of_seeds(dataset, agent, error)
+            style = styles(agent_names(dataset))[agent]
+            axes.scatter(
+                found, place + 0.22 + 0.2 * jitter(len(found)), s=6, color=style.colour, alpha=0.45, linewidths=0
+            )
+            _interval(axes, mean_interval(found), place - 0.08, style.colour, style.marker)
+            _interval(axes, mean_interval(shuffled), place - 0.3, FAINT, "|")
+        dress(axes, f"with {words}", "rank correlation over states")
+        axes.grid(axis="x", color=SHADE, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.tick_params(axis="y", length=0, labelsize=LABEL)
+    places[0, 0].set_yticks(range(len(agents)), agents)
+    places[0, 0].set_ylim(len(agents) - 0.5, -0.6)
+    headline(figure, f"{title_of(dataset)}: d's change after a switch, {seeds_text(dataset)}")
+    handles = [
+        Line2D([], [], color=INK, marker="o", markersize=4, linewidth=1.2, label="of d's change, 95 % interval"),
+        Line2D([], [], color=FAINT, marker="|", markersize=6, linewidth=1.2, label="shuffled over the states"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
+    return figure
+
+
+def _bands(dataset: xr.Dataset) -> str:
+    return ", 95 % bands" if dataset.sizes["seed"] > 1 else ""
+
+
+def _panels(dataset: xr.Dataset, page: str) -> list[Panel]:
+    return [panel for panel in PAGES[page][1] if not np.isnan(dataset[panel.name].values).all()]
+
+
+def _draw_panel(axes: Axes, dataset: xr.Dataset, panel: Panel) -> set[str]:
+    """Draws one measure; gives the agents that have it."""
+    agents = agent_names(dataset)
+    shade_wrong(axes, dataset)
+    draw_switches(axes, dataset)
+    if not np.isnan(panel.line):
+        axes.axhline(panel.line, color=INK, linewidth=0.7, linestyle=(0, (6, 2)), zorder=1.5)
+    curves: dict[str, Curve] = {}
+    for agent in agents:
+        values = np.asarray(dataset[panel.name].sel(agent=agent).values, np.float64)
+        if np.isnan(values).all():
+            continue
+        curve = _curve(np.asarray(dataset["step"].values, np.float64), values, panel)
+        draw_curve(axes, curve, styles(agents)[agent], has_markers=len(curve.steps) <= MOST_MARKERS)
+        curves[agent] = curve
+    _limit(axes, panel, list(curves.values()))
+    axes.set_xlim(0, float(dataset["step"].values[-1]))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(with_commas))
+    dress(axes, y=panel.unit)
+    axes.set_title(panel.title, fontsize=LABEL, loc="left", color=INK)
+    axes.tick_params(labelbottom=False)
+    return set(curves)
+
+
+def _limit(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
+    """Scales the axis of values: to the bands within what is possible; a logarithmic one by the means."""
+    low = min(_least(bound) for curve in curves for bound in (curve.low, curve.mean))
+    high = max(-_least(-bound) for curve in curves for bound in (curve.high, curve.mean))
+    if panel.is_log:
+        low = min(_least(curve.mean[curve.mean > 0]) for curve in curves)
+        if math.isfinite(low) and math.isfinite(high):
+            axes.set_yscale("log", nonpositive="clip")
+            axes.yaxis.set_major_locator(LogLocator(numticks=5))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.set_ylim(low / 2, high * 2)
+        return
+    low, high = max(low, panel.low), min(high, panel.high)
+    if math.isfinite(low) and math.isfinite(high):
+        both = [low, high] if math.isnan(panel.line) else [low, high, panel.line]
+        margin = 0.05 * (max(both) - min(both)) or 0.05
+        axes.set_ylim(min(both) - margin, max(both) + margin)
+
+
+def _least(values: Floats) -> float:
+    """The smallest number that is finite, infinity where there is none."""
+    return float(np.min(values[np.isfinite(values)], initial=math.inf))
+
+
+def _curve(steps: Floats, values: Floats, panel: Panel) -> Curve:
+    """Mean and interval over seeds of [B, chunk] values."""
+    curve = curve_of(steps, values)
+    if panel.name in mechanisms.UNDEFINED_AT_TIMES:
+        curve = Curve(curve.steps, *np.array([_of_those_there(column) for column in values.T]).T)
+    return curve
+
+
+def _of_those_there(column: Floats) -> Interval:
+    there = column[~np.isnan(column)]
+    return mean_interval(there, LEVEL) if len(there) else Interval(np.nan, np.nan, np.nan)
+
+
+def _interval(axes: Axes, interval: Interval, height: float, colour: str, marker: Any) -> None:
+    mean, low, high = interval
+    axes.plot([low, high], [height, height], color=colour, linewidth=1.4, solid_capstyle="butt", zorder=4)
+    size = 45 if marker == "*" else 30 if marker == "|" else 16
+    axes.scatter([mean], [height], s=size, marker=marker, color=colour, zorder=5)
