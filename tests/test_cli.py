@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mgsc import cli
+from mgsc import cli, cli_parser
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.suites import SUITES
 from mgsc.experiments.worlds import ENVIRONMENTS
@@ -108,7 +108,7 @@ def test_help_imports_nothing_heavy():
     script = f"try:\n    exec({code!r})\nexcept SystemExit: pass\nimport sys\n{check}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for command in cli.COMMANDS:
+    for command in cli_parser.COMMANDS:
         assert command in done.stdout
 
 
