@@ -39,7 +39,7 @@ WRONG = {
     "tuning seeds": (["run", "tmaze-fixed", "--root-seed", "1"], "used for tuning"),
     "two modes": (["run", "tmaze-fixed", "--resume", "--overwrite"], "not allowed with"),
     "no sweep": (["run", "tmaze-fixed", "--tuned", "nowhere.json"], "cannot read nowhere.json"),
-    "too many finalists": (["tune", "tmaze-fixed", "--finalists", "100"], "[1, 64]"),
+    "too many finalists": (["tune", "tmaze-fixed", "--finalists", "200"], "[1, 128]"),
     "unknown suite to tune": (["tune", "tmaze-fxied"], "did you mean 'tmaze-fixed'"),
     "unreachable goal to tune": (
         ["tune", "tmaze-fixed", "--set", "environment.step_limit=5"],
