@@ -154,7 +154,7 @@ ABLATIONS: Mapping[str, Study] = {
                 UNCHANGED,
                 *_optimizer("adam", 0.01, 0.03, 0.1, 0.3),
                 *_optimizer("rmsprop", 0.01, 0.03, 0.1, 0.3),
-                *_optimizer("sgd", 1.0, 10.0, 100.0, 1e3, 1e4),
+                *_optimizer("sgd", 1.0, 10.0, 30.0, 100.0, 300.0, 1e3),
             ),
             is_ordered=False,
         ),
