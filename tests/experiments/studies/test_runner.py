@@ -189,8 +189,13 @@ def test_nothing_is_replaced_unasked(whole, out, monkeypatch):
     refuse_work(monkeypatch)
     with pytest.raises(UserError, match="is there already: replace it with --overwrite, or name another folder"):
         run(out)
-    with pytest.raises(UserError, match=r"summary of other settings: .*seeds\.count: 3 and 4; .*add --overwrite"):
+    with pytest.raises(
+        UserError, match=r"other settings: tiny TMaze \| as tuned \| uniform: seeds\.count: 3 and 4; add --overwrite"
+    ):
         run(out, seeds=Seeds(4, root=2), resume=True)
+    fewer = SMALL._replace(axes=(SMALL.axes[0]._replace(values=SMALL.axes[0].values[:3]),))
+    with pytest.raises(UserError, match=r"only that study has tiny TMaze \| noisy \| uniform; add --overwrite"):
+        run(out, fewer, resume=True)
     out.write_text("years of work")
     for options in ({}, {"overwrite": True}, {"resume": True}):
         with pytest.raises(UserError, match=r"is there already|is no summary"):

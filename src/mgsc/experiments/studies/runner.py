@@ -144,18 +144,23 @@ def _refuse_or_take(
     there = load_summary(str(target))  # what is no summary is never replaced
     if not resume:
         return None
-    other = differences(_by_entry(_identities_in(there)), _by_entry(identities))
+    other = _first_difference(_identities_in(there), identities)
     if other and not overwrite:
         raise UserError(
-            f"{target} is a summary of other settings: {'; '.join(other)}; add --overwrite to replace it,"
-            " or name another folder"
+            f"{target} is a summary of other settings: {other}; add --overwrite to replace it, or name another folder"
         )
     return None if other else there
 
 
-def _by_entry(identities: Mapping[str, Any]) -> dict[str, Any]:
-    """Identities of which a difference is told with the entry's name."""
-    return {f"[{entry}] ": plain(identity) for entry, identity in identities.items()}
+def _first_difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """What the identities of the first entry that is not the same differ in; empty where all are the same."""
+    for entry in dict.fromkeys([*asked, *there]):
+        if entry not in there or entry not in asked:
+            return f"only {'this' if entry in asked else 'that'} study has {entry}"
+        other = differences(there[entry], plain(asked[entry]))
+        if other:
+            return f"{entry}: {'; '.join(other)}"
+    return ""
 
 
 def _are_totals(rounds: Rounds, seeds: Seeds) -> bool:
