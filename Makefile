@@ -38,10 +38,10 @@ LOCKED = --require-hashes --only-binary :all: --requirement
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help reproduce tune test test-all lint bench lock clean afresh
+.PHONY: help reproduce tune experiments test test-all lint bench lock clean afresh
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 reproduce: $(VENV)/.project ## run the paper's experiment and draw its figures
 	@$(BIN)/mgsc reproduce $(ARGS)
@@ -53,6 +53,13 @@ tune: $(VENV)/.project ## tune every suite into results/sweeps (stopped, it goes
 	  $(BIN)/mgsc tune $$suite --resume --out results/sweeps/$$suite.json $(ARGS); \
 	done
 	@echo "to commit them: cp results/sweeps/*.json src/mgsc/experiments/sweeps/"
+
+experiments: $(VENV)/.project ## run every study into results/studies (stopped, it goes on; ARGS=--overwrite)
+	@set -e; studies=$$($(BIN)/python -c 'from mgsc.experiments.studies.table import STUDIES; print(*STUDIES)'); \
+	for study in $$studies; do \
+	  $(BIN)/mgsc study run $$study --resume --out results/studies $(ARGS); \
+	done
+	@echo "to commit them: cp results/studies/*.json src/mgsc/experiments/studies/summaries/"
 
 test: $(VENV)/.project $(VENV)/.test ## the tests, without the slow ones
 	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 $(ARGS)

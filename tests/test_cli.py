@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-from mgsc import cli
+from mgsc import cli, cli_parser
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.suites import SUITES
+from mgsc.experiments.worlds import ENVIRONMENTS
 
 WRONG = {
     "unknown command": (["rnu"], "did you mean 'run'"),
@@ -25,7 +28,12 @@ WRONG = {
     "NaN": (["run", "tmaze-fixed", "--set", "epsilon=nan"], "epsilon is nan"),
     "NaN of an agent": (["run", "tmaze-fixed", "--set", "uniform.step_size=nan"], "uniform.step_size is nan"),
     "infinite reward": (["run", "tmaze-fixed", "--set", "environment.reward=inf"], "finite"),
-    "not one of the words": (["run", "tmaze-fixed", "--set", "model=stal"], "stale, mean"),
+    "not one of the words": (["run", "tmaze-fixed", "--set", "model.rewards=stal"], "stale, mean"),
+    "a group of settings": (["run", "tmaze-fixed", "--set", "model=stale"], "name one of rewards, reward_noise"),
+    "a setting of another model": (["run", "tmaze-learned", "--set", "model.rewards=mean"], "known: average,"),
+    "too few outcomes": (["run", "tmaze-learned", "--set", "model.max_successors=3"], "has up to 4"),
+    "step size of a model": (["run", "tworooms-learned", "--set", "model.step_size=0"], "in (0.0, 1.0]"),
+    "rooms too small": (["run", "tworooms-fixed", "--set", "environment.height=1"], "environment.height is 1"),
     "over the budget": (["run", "tmaze-fixed", "--set", "uniform.planning_updates=9"], "at most 5"),
     "unreachable goal": (["run", "tmaze-fixed", "--set", "environment.step_limit=5"], "nearest goal is 10 steps"),
     "tuning seeds": (["run", "tmaze-fixed", "--root-seed", "1"], "used for tuning"),
@@ -42,6 +50,14 @@ WRONG = {
     "tune to two places": (["tune", "tmaze-fixed", "--into", "a.json", "--out", "b.json"], "not allowed with"),
     "unknown sweep": (["sensitivity", "tmaze-fxied"], "did you mean 'tmaze-fixed'"),
     "a folder for a sweep": (["sensitivity", "."], "cannot read ."),
+    "unknown study": (["study", "run", "slpi"], "did you mean 'slip'"),
+    "no action on studies": (["study"], "ACTION"),
+    "unknown action on studies": (["study", "rnu"], "rnu"),
+    "study without seeds": (["study", "run", "slip", "--seeds", "0"], "at least 1"),
+    "study on tuning seeds": (["study", "run", "slip", "--root-seed", "1"], "used for tuning"),
+    "steps of a study do not fit": (["study", "run", "slip", "--steps", "1234"], "must divide"),
+    "unknown summary": (["study", "show", "slpi"], "did you mean 'slip'"),
+    "a folder for a summary": (["study", "show", "."], "cannot read ."),
     "no result": (["compare", "nowhere"], "no folder nowhere"),
     "no result to diagnose": (["diagnose", "nowhere"], "no folder nowhere"),
     "no result to draw": (["figures", "nowhere"], "no folder nowhere"),
@@ -92,7 +108,7 @@ def test_help_imports_nothing_heavy():
     script = f"try:\n    exec({code!r})\nexcept SystemExit: pass\nimport sys\n{check}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for command in cli.COMMANDS:
+    for command in cli_parser.COMMANDS:
         assert command in done.stdout
 
 
@@ -101,6 +117,36 @@ def test_list_names_every_suite_strategy_and_setting(capsys):
     out = capsys.readouterr().out
     for name in ("tmaze-fixed-mean", "avoid_terminal", "meta_gradient.entropy_bonus", "environment.slip", "epsilon"):
         assert name in out
+    for name in (*SUITES, *STRATEGIES, *ENVIRONMENTS):
+        assert name in out
+    for name in ("model.rewards", "model.average", "model.max_successors", "environment.stem", "environment.width"):
+        assert name in out
+
+
+def test_studies_are_run_and_shown(capsys, tmp_path):
+    """On the study with the fewest programs, as short as can be."""
+    out = str(tmp_path / "studies")
+    run = ["study", "run", "temperature", "--steps", "250", "--seeds", "2", "--out", out]
+    assert cli.main(run) == 0
+    assert "Temperature of the softmax" in capsys.readouterr().out
+    files = {f"temperature.{ending}" for ending in ("json", "pdf", "png", "md")}
+    assert {path.name for path in (tmp_path / "studies").iterdir()} == files
+    assert cli.main(run) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert cli.main([*run, "--resume"]) == 0
+    assert cli.main(["study", "show", f"{out}/temperature.json", "--out", str(tmp_path / "shown")]) == 0
+    assert "Temperature of the softmax" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "shown").iterdir()} == files - {"temperature.json"}
+    for name in files - {"temperature.json"}:
+        assert (tmp_path / "shown" / name).read_bytes() == (tmp_path / "studies" / name).read_bytes()
+
+
+def test_the_list_of_studies_names_all(capsys):
+    from mgsc.experiments.studies.table import STUDIES
+
+    assert cli.main(["study", "list"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if line[:1].strip()] == ["study", *STUDIES]
 
 
 def test_run_compare_figures_merge(capsys, tmp_path):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from tests.experiments.programs import AGENTS, compiled, program
+from tests.experiments.programs import AGENTS, compiled, learning, program
 
 from mgsc import kernel
 from mgsc.kernel import compile_for
@@ -55,6 +55,11 @@ def test_every_agent_runs_in_one_kernel(agent, tunes):
     """All that users wait for: a scatter or a sort anywhere in an agent would make it several times slower."""
     made = compiled(program(agent, tunes=tunes))
     assert is_one_kernel(made._compiled[jax.local_devices()[0]][1])
+
+
+@ON_CPU
+def test_an_agent_whose_model_learns_runs_in_one_kernel():
+    assert is_one_kernel(learning("meta_gradient")._compiled[jax.local_devices()[0]][1])
 
 
 def is_one_kernel(compiled_function) -> bool:

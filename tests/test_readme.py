@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mgsc import cli
+from mgsc import cli_parser
 
 README = Path(__file__).parent.parent / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
@@ -24,7 +24,7 @@ def test_the_first_example_is_short():
 def test_every_command_is_known():
     commands = set(re.findall(r"^    mgsc (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))
     assert commands
-    assert commands <= set(cli.COMMANDS)
+    assert commands <= set(cli_parser.COMMANDS)
 
 
 def test_every_picture_is_there():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mgsc.environments import check_tables, from_map
-from mgsc.environments.tables import mean_of_phases, reachable, stack_phases
+from mgsc.environments.tables import goal_rewards, mean_of_phases, reachable, stack_phases
 from mgsc.errors import UserError
 
 
@@ -111,7 +111,7 @@ def test_the_mean_needs_phases_that_differ_in_rewards_only(tables):
     np.testing.assert_array_equal(mean_of_phases(tables).reward, 0)
     np.testing.assert_array_equal(mean_of_phases(tables).probability, tables.probability[0])
     tables.probability[1] = tables.probability[1][:, ::-1]
-    with pytest.raises(UserError, match="choose model 'stale'"):
+    with pytest.raises(UserError, match="choose rewards 'stale'"):
         mean_of_phases(tables)
 
 
@@ -123,3 +123,28 @@ def test_reachable_follows_what_is_possible_in_any_phase(tables):
     # ... and a transition of probability zero leads nowhere.
     tables.successor[:, 1][tables.probability[:, 1] == 0] = 2
     np.testing.assert_array_equal(reachable(tables), [True, True, False])
+
+
+def test_goal_rewards_are_those_of_entering_and_of_no_other_state():
+    tables = from_map("A.S.B", {"A": (0.5, -1.0), "B": (-2.0, 3.0)}, slip=0.1).tables
+    nothing = np.nan
+    np.testing.assert_array_equal(
+        goal_rewards(tables), [[0.5, nothing, nothing, nothing, -2.0], [-1.0, nothing, nothing, nothing, 3.0]]
+    )
+    # Of several ways in the best counts, if it is possible at all and really enters.
+    reward = tables.reward.copy()
+    enters = tables.terminates & (tables.probability > 0) & (tables.successor == 4)
+    reward[0][enters[0]] = np.linspace(-7, -3, enters[0].sum())
+    reward[~enters] += 100 * ~tables.terminates[~enters]
+    assert goal_rewards(tables._replace(reward=reward))[0, 4] == -3.0
+
+
+def test_what_is_never_entered_has_no_goal_reward():
+    tables = from_map("S.A", {"A": (1.0,)}).tables
+    # Without slips only one action enters; what the others would get there does not count.
+    reward = np.where(tables.terminates & (tables.probability == 0), 9.0, tables.reward)
+    assert (reward == 9).any()
+    assert goal_rewards(tables._replace(reward=reward))[0, 2] == 1.0
+    impossible = tables._replace(successor=np.where(tables.successor == 2, 1, tables.successor))
+    assert np.isnan(goal_rewards(impossible)).all()
+    assert np.isnan(goal_rewards(from_map("S..", {}).tables)).all()

@@ -20,7 +20,7 @@ import numpy as np
 from tests.experiments import programs
 
 from mgsc.experiments.program import Lane
-from mgsc.experiments.recorder import MEASURES
+from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED
 
 PATH = Path(__file__).with_name("golden.json")
 NUM_SEEDS = 16
@@ -42,12 +42,15 @@ def summary(name: str) -> dict[str, Any]:
     made = programs.program(name)
     record = programs.run(made, [Lane(seed, {}) for seed in range(NUM_SEEDS)])
     totals = record["reward"].sum(1, dtype=float)
-    exact = {"reward": record["reward"][:EXACT_SEEDS]}
+    exact = {"reward": record["reward"][:EXACT_SEEDS], "last_values": record["state_value"][:EXACT_SEEDS, -1]}
+    means = [*ALWAYS]
     if name != "no_planning":
-        exact |= {key: record[key][:EXACT_SEEDS].mean(1) for key in MEASURES}
+        means += MEASURES
         exact["last_distribution"] = record["query_distribution"][:EXACT_SEEDS, -1]
     if name == "meta_gradient":
-        exact["meta_loss"] = record["meta_loss"][:EXACT_SEEDS].mean(1)
+        means += REPORTED
+    # Before anything is learned some measures have no value.
+    exact |= {key: np.nanmean(record[key][:EXACT_SEEDS], axis=1) for key in means}
     return {
         "exact": {key: np.round(value.astype(float), 9).tolist() for key, value in exact.items()},
         "mean": float(totals.mean()),
@@ -61,7 +64,7 @@ def write() -> None:
         "environment": environment(),
         "agents": {name: summary(name) for name in programs.AGENTS},
     }
-    PATH.write_text(json.dumps(content, indent=1) + "\n")
+    PATH.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.quick import compile_quickly
 
+from mgsc.experiments.beliefs import LearnedModel
 from mgsc.experiments.problem import build_problem
 from mgsc.experiments.program import Lane, Program
 from mgsc.experiments.strategies import STRATEGIES
@@ -28,6 +29,8 @@ SUITE = change_suite(
     },
 )
 PROBLEM = build_problem(SUITE)
+LEARNING = dataclasses.replace(SUITE, model=LearnedModel())
+LEARNING_PROBLEM = build_problem(LEARNING)
 AGENTS = tuple(STRATEGIES)
 PLANNING = tuple(name for name in AGENTS if name != "no_planning")
 NUM_CHUNKS = 4
@@ -53,6 +56,12 @@ def program(name: str, *, quick: bool = True, tunes: bool = False) -> Program:
 def run(made: Program, lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
     """Record of one block of lanes."""
     return made.run_block(lanes, jax.local_devices()[0], lambda steps: None).record
+
+
+@functools.cache
+def learning(name: str) -> Program:
+    """The program of an agent whose model learns."""
+    return compiled(Program(LEARNING, LEARNING.agents[name], LEARNING_PROBLEM, ROOT_SEED))
 
 
 @functools.cache

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 from mgsc.experiments import store
+from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.store.contract import PER_CHUNK
 
 AGENTS = (
     "no_planning",
@@ -36,6 +38,10 @@ CELLS += [(0, 4), (0, 3), (0, 2), (0, 1), (0, 0), (0, 5), (0, 6), (0, 7), (0, 8)
 TERMINAL = (10, 14)
 WRONG = (9, 13)
 """States beside the arms' ends, where a stale model errs in odd phases."""
+START = 0
+"""The foot of the stem."""
+OF_STATES = ("query_distribution", *STATE_MEASURES, *SNAPSHOTS)
+OF_PLANNING = ("query_distribution", *MEASURES)
 
 
 def manifest(
@@ -83,7 +89,7 @@ def synthetic(
     runs = {agent: [_run(agent, int(seed), steps, phase_of_chunk, is_candidate) for seed in seeds] for agent in agents}
     per_chunk = {
         name: (
-            ("agent", "seed", "chunk") + (("state",) if name == "query_distribution" else ()),
+            (*PER_CHUNK, "state") if name in OF_STATES else PER_CHUNK,
             np.array([[run[name] for run in runs[agent]] for agent in agents]),
         )
         for name in runs[agents[0]][0]
@@ -94,8 +100,8 @@ def synthetic(
     return xr.Dataset(
         {
             **per_chunk,
-            "uniform_wrong_mass": ("chunk", np.where(is_wrong, 2 / 13, 0).astype(np.float32)),
             "wrong_state": (("phase", "state"), wrong_state),
+            "goal_reward": (("phase", "state"), _goal_reward(num_phases)),
             "optimal_reward": ("chunk", optimal),
             "unconstrained_reward": ("chunk", optimal * np.float32(UNCONSTRAINED / OPTIMAL)),
             "model_queries": ("agent", np.where(plans, 5, 0).astype(np.float32)),
@@ -113,11 +119,12 @@ def synthetic(
             "phase_of_chunk": ("chunk", phase_of_chunk),
             "is_model_wrong": ("chunk", is_wrong),
             "is_candidate": ("state", is_candidate),
+            "start": ("state", (np.arange(len(CELLS)) == START).astype(np.float32)),
         },
         attrs={
             "suite": "tmaze-fixed",
             "title": "TMaze, fixed model",
-            "format_version": 1,
+            "format_version": store.FORMAT_VERSION,
             "settings": json.dumps(manifest(agents, num_seeds).settings),
             "versions": json.dumps(manifest(agents, num_seeds).versions),
             "root_seed": 7,
@@ -143,6 +150,15 @@ def _learns(agents: tuple[str, ...]) -> np.ndarray:
     return np.array([agent == "meta_gradient" for agent in agents])
 
 
+def _goal_reward(num_phases: int) -> np.ndarray:
+    """The ends' rewards, 1 and −1 in the first phase, swapped with every phase; NaN elsewhere."""
+    rewards = np.full((num_phases, len(CELLS)), np.nan, np.float32)
+    sign = np.where(np.arange(num_phases) % 2, -1, 1)
+    for state, reward in zip(TERMINAL, (-1, 1)):
+        rewards[:, state] = sign * reward
+    return rewards
+
+
 def _run(
     agent: str, seed: int, steps: np.ndarray, phases: np.ndarray, is_candidate: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -157,29 +173,54 @@ def _run(
     d = _query_distribution(agent, phases, since, is_candidate)
     wrong = np.zeros_like(d)
     wrong[np.ix_(phases % 2 == 1, WRONG)] = 1.0
-    error = wrong * 0.5
+    run = _planning(agent, d, wrong, since, is_candidate) | _values(wrong, dip, phases, is_candidate)
+    missing = [] if agent != "no_planning" else OF_PLANNING
+    missing = [*missing, *([] if agent == "meta_gradient" else REPORTED)]
+    run |= {name: np.full_like(run[name], np.nan) for name in missing}
+    return {"reward": reward, **{name: values.astype(np.float32) for name, values in run.items()}}
+
+
+def _planning(
+    agent: str, d: np.ndarray, wrong: np.ndarray, since: np.ndarray, is_candidate: np.ndarray
+) -> dict[str, np.ndarray]:
+    """d, the ``MEASURES``, and what a strategy reports of itself."""
+    error = 0.5 * wrong
     update = np.where(is_candidate, 0.02 + 0.1 * np.exp(-since / 3.0)[:, None], 0.0)
-    has_d = agent != "no_planning"
-    nothing = np.full(len(steps), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = -np.where(d > 0, d * np.log(d), 0.0).sum(1)
     measures = {
-        "query_distribution": d,
         "entropy": entropy,
         "wrong_mass": (d * wrong).sum(1),
+        "uniform_wrong_mass": wrong[:, is_candidate].mean(1),
         "weighted_error": (d * error).sum(1),
-        "redundant_mass": 0.2 * entropy / np.log(13),
-        "weighted_update": (d * update).sum(1) * (2 - entropy / np.log(13)),
-    }
-    uniform = {
         "uniform_error": error[:, is_candidate].mean(1),
-        "uniform_redundant_mass": np.full(len(steps), 0.2),
+        "redundant_mass": 0.2 * entropy / np.log(13),
+        "uniform_redundant_mass": np.full(len(d), 0.2),
+        "weighted_update": (d * update).sum(1) * (2 - entropy / np.log(13)),
         "uniform_update": update[:, is_candidate].mean(1),
+        "useful_share": 0.9 - (d * wrong).sum(1),
+        "alignment": 1 - 2 * (d * wrong).sum(1),
+        "overshoot": 0.5 * 5 * d.max(1),
     }
-    run = {name: values if has_d else np.full_like(values, np.nan) for name, values in measures.items()}
-    meta_loss = 0.01 * np.exp(-since / 3.0) if agent == "meta_gradient" else nothing
-    run = {name: values.astype(np.float32) for name, values in (run | uniform).items()}
-    return {"reward": reward, "meta_loss": meta_loss.astype(np.float32), **run}
+    reported = {"meta_loss": 0.01 * np.exp(-since / 3.0), "meta_gradient_norm": 0.002 * np.exp(-since / 3.0)}
+    assert (set(measures), set(reported)) == (set(MEASURES), set(REPORTED))
+    return {"query_distribution": d, **measures, **reported}
+
+
+def _values(wrong: np.ndarray, dip: np.ndarray, phases: np.ndarray, is_candidate: np.ndarray) -> dict[str, np.ndarray]:
+    """What every agent has: how far its values are from the optimum, and what they are."""
+    worth = np.where(is_candidate, 0.9 ** np.arange(len(CELLS)), 0.0)
+    far = dip[:, None] * worth
+    to_the_good_end = np.where(phases % 2 == 1, 2.0, 3.0)[:, None]
+    run = {
+        "value_error": far[:, is_candidate].mean(1),
+        "model_error": 0.5 * wrong,
+        "state_value_error": far,
+        "state_value": worth - far,
+        "greedy_action": np.where(is_candidate, to_the_good_end, -1.0),
+    }
+    assert set(run) == {*ALWAYS, *STATE_MEASURES, *SNAPSHOTS}
+    return run
 
 
 def _query_distribution(agent: str, phases: np.ndarray, since: np.ndarray, is_candidate: np.ndarray) -> np.ndarray:

@@ -39,7 +39,7 @@ def by_hand() -> xr.Dataset:
         reward=(PER_CHUNK, np.array([uniform, learned], float)),
         optimal_reward=("chunk", np.array([5.0, 4.0, 6.0, 5.0])),  # total 20, wrong 10
         wrong_mass=(PER_CHUNK, np.broadcast_to([[[0, 0.2, 0.6, 0]], [[0, 0.1, 0.02, 0]]], shape)),
-        uniform_wrong_mass=("chunk", np.array([0, 0.1, 0.3, 0])),
+        uniform_wrong_mass=(PER_CHUNK, np.broadcast_to([0, 0.1, 0.3, 0], shape)),
         weighted_error=(PER_CHUNK, np.broadcast_to([[[0, 1, 3, 0]], [[0, 1, 1, 0]]], shape)),
         uniform_error=(PER_CHUNK, np.broadcast_to([[[0, 1, 3, 0]], [[0, 5, 1, 0]]], shape)),
         entropy=(PER_CHUNK, np.broadcast_to([[[2.0] * 4], [[0, 1, 2, 3]]], shape)),

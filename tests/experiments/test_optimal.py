@@ -7,9 +7,13 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import optimize
+from tests.dense import dense_outcomes
 
-from mgsc.environments import TMazeSettings, from_map, tmaze
-from mgsc.experiments.optimal import optimal_rewards
+from mgsc.environments import TMazeSettings, TwoRoomsSettings, from_map, tmaze, two_rooms
+from mgsc.experiments.optimal import optimal_rewards, optimal_values
+from mgsc.experiments.problem import build_problem
+from mgsc.experiments.suites import get_suite
 
 TMAZE = tmaze(TMazeSettings()).tables
 SWITCH_EVERY = 2500
@@ -144,3 +148,77 @@ def test_the_figures_of_the_definitions(epsilon, known):
     # which nothing is to be had, each is worth the same.
     phases = rewards.reshape(20, 10).sum(1)
     np.testing.assert_allclose(phases[1:-1], phases[1], rtol=1e-3)
+
+
+# --- the optimal values of a phase ---------------------------------------------------------------
+
+
+def by_linear_programming(tables, discount: float) -> np.ndarray:
+    """[S, A] of one phase: the smallest v with v(s) ≥ r(s, a) + γ Σ p(s'|s, a) v(s') for all a."""
+    probability, reward, ends = dense_outcomes(tables)
+    num_states = len(probability)
+    onward = discount * (probability - ends)
+    bounds = onward - np.eye(num_states)[:, None]
+    solved = optimize.linprog(
+        np.ones(num_states),
+        A_ub=bounds.reshape(-1, num_states),
+        b_ub=-reward.sum(-1).reshape(-1),
+        bounds=(None, None),
+    )
+    assert solved.status == 0, solved.message
+    return reward.sum(-1) + onward @ solved.x
+
+
+def with_ends_on_the_way(tables):
+    """Going left from the last state before the right end ends the episode, in a state that is not terminal."""
+    terminates = tables.terminates.copy()
+    terminates[:, 2, 2] |= tables.successor[:, 2, 2] == 1
+    return tables._replace(terminates=terminates)
+
+
+CORRIDOR = from_map("AS.B", {"A": (0.5, -1.0), "B": (1.0, 0.25)}, slip=0.2).tables
+VALUED = {
+    "a corridor": CORRIDOR,
+    "ends on the way": with_ends_on_the_way(CORRIDOR),
+    "all goals cost": from_map("AS.B", {"A": (-0.5, -1.0), "B": (-1.0, -0.25)}, slip=0.2).tables,
+    "no chance": from_map("A.S.B", {"A": (2.0, 0.0), "B": (1.0, 3.0)}).tables,
+    "tmaze": TMAZE,
+    "two rooms": two_rooms(TwoRoomsSettings()).tables,
+}
+
+
+@pytest.mark.parametrize("name", VALUED)
+@pytest.mark.parametrize("discount", [0.0, 0.5, 0.95])
+def test_optimal_values_are_those_of_linear_programming(name, discount):
+    tables = VALUED[name]
+    found = optimal_values(tables, discount)
+    assert found.shape == tables.probability.shape[:3]
+    assert found.dtype == np.float32
+    for phase in range(tables.num_phases):
+        known = by_linear_programming(tables.phase(phase), discount)
+        np.testing.assert_allclose(found[phase], known, atol=2e-6)
+    assert not found[:, tables.is_terminal].any()
+    assert (found[0] != found[1]).any()
+
+
+def test_optimal_values_by_hand():
+    # S . A: from state 1 to the right 1; from state 0 to the right γ · 1; a bump costs one γ more.
+    values = optimal_values(from_map("S.A", {"A": (1.0,)}).tables, 0.9)[0]
+    np.testing.assert_allclose(values, [[0.81, 0.81, 0.81, 0.9], [0.9, 0.9, 0.81, 1.0], [0] * 4], rtol=1e-6)
+
+
+def test_values_that_are_not_discounted_settle_where_episodes_end():
+    tables = from_map("AS.B", {"A": (-3.0,), "B": (1.0,)}, slip=0.2).tables
+    values = optimal_values(tables, 1.0)[0]
+    # Beside the bad goal a slip of 0.05 costs 3 in place of what is to come; nothing else is lost on the way.
+    best = values.max(-1)
+    assert best[2] == pytest.approx(0.85 * 1 + 0.1 * best[2] + 0.05 * best[1], abs=1e-5)
+    assert best[1] == pytest.approx(0.85 * best[2] + 0.1 * best[1] + 0.05 * -3, abs=1e-5)
+
+
+def test_a_problem_has_the_optimal_values_of_its_discount():
+    suite = get_suite("tworooms-learned")
+    problem = build_problem(suite)
+    np.testing.assert_array_equal(problem.optimal, optimal_values(problem.tables, suite.discount))
+    # Twelve steps with slips from the start to the good corner: somewhat less than 0.95 ** 11 = 0.569.
+    assert 0.45 < problem.optimal[0, 20].max() < 0.569

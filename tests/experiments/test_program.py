@@ -9,7 +9,8 @@ from tests.experiments import programs
 from tests.experiments.programs import AGENTS, PROBLEM, ROOT_SEED, SUITE
 from tests.quick import compile_quickly, quick_jit
 
-from mgsc import dyna
+from mgsc import dyna, models
+from mgsc.errors import UserError
 from mgsc.experiments import program as program_module
 from mgsc.experiments.problem import build_agent
 from mgsc.experiments.program import (
@@ -71,6 +72,41 @@ def test_seeds_differ_and_a_full_block_has_no_padding(name, quick):
     assert len(block["reward"]) == block_width()
     assert len(np.unique(block["reward"], axis=0)) == block_width()
     assert_row(block, block_width() - 1, programs.run(made, [Lane(block_width() - 1, {})]))
+
+
+def test_a_learned_model_is_each_lanes_own():
+    made = programs.learning("meta_gradient")
+    alone = programs.run(made, [Lane(3, {})])
+    wild = [Lane(9, {"step_size": 0.25}), Lane(3, {}), Lane(4, {"meta_step_size": 1.0})]
+    assert_row(programs.run(made, wild), 1, alone)
+    # It began knowing nothing, and knew more in the second chunk.
+    error = alone["model_error"][0][:, PROBLEM.is_candidate].mean(1)
+    assert error[1] < error[0]
+
+
+def with_slots(num_slots: int) -> Program:
+    """An agent whose learned model has too few slots, which the suite's settings would refuse."""
+    num_states, num_actions = PROBLEM.tables.probability.shape[1:3]
+    model = models.learned(num_states, num_actions, num_slots, programs.LEARNING.discount)
+    problem = programs.LEARNING_PROBLEM._replace(model=model)
+    return Program(programs.LEARNING, SUITE.agents["no_planning"], problem, ROOT_SEED)
+
+
+def test_a_learned_model_that_overflows_stops_the_run_at_the_end_of_the_call(monkeypatch):
+    monkeypatch.setattr(program_module, "CHUNKS_PER_CALL", 1)
+    made, done = programs.compiled(with_slots(2)), []
+    with pytest.raises(
+        UserError, match=r"more than 2 outcomes of a state and action.* set model.max_successors higher"
+    ):
+        made.run_block([Lane(0, {}), Lane(1, {})], jax.local_devices()[0], done.append)
+    assert done == [], "nothing of it is kept"
+    with pytest.raises(UserError, match=r"set model\.max_successors"):
+        list(run_program(made, [Lane(0, {})], done.append))
+
+
+def test_a_learned_model_with_slots_enough_does_not():
+    record = programs.run(programs.learning("no_planning"), [Lane(0, {}), Lane(1, {})])
+    assert record["reward"].shape == (2, programs.NUM_CHUNKS)
 
 
 def test_more_lanes_than_a_block_are_several_blocks_in_order():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
 from mgsc.experiments import run as run_module
 from mgsc.experiments import store
+from mgsc.experiments.beliefs import LearnedModel
 from mgsc.experiments.optimal import optimal_rewards
 from mgsc.experiments.problem import build_problem
 from mgsc.experiments.program import Lane, Program, run_key, workers
+from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
 from mgsc.experiments.run import LARGEST_SEED, Progress, Seeds, run_suite, versions
 from mgsc.experiments.store.folder import ResultFolder
 from mgsc.experiments.suites import Suite, change_suite, choose_agents, get_suite
@@ -117,21 +120,44 @@ def test_rewards_are_those_of_the_agents_own_programs(whole):
 
 def test_agents_that_do_not_plan_have_no_distribution(whole):
     learner, planner = (whole.sel(agent=name) for name in ("no_planning", "uniform"))
-    for name in ("query_distribution", "entropy", "wrong_mass", "weighted_error"):
+    for name in ("query_distribution", *MEASURES):
         assert learner[name].isnull().all(), name
         assert planner[name].notnull().all(), name
-    assert whole.meta_loss.isnull().all()
-    assert whole.reward.notnull().all()
+    for name in REPORTED:
+        assert whole[name].isnull().all(), name
+    for name in ("reward", *ALWAYS, *STATE_MEASURES, *SNAPSHOTS):
+        assert whole[name].notnull().all(), name
 
 
 def test_uniform_has_its_share_of_mass_on_wrong_states(whole):
     # 2 of 5 states are beside a goal; in the second phase the stale model is wrong there.
     expected = np.where(whole.is_model_wrong, 2 / 5, 0)
-    np.testing.assert_allclose(whole.uniform_wrong_mass, expected, rtol=1e-6)
     for seed in range(NUM_SEEDS):
-        mass = whole.wrong_mass.sel(agent="uniform", seed=seed)
-        np.testing.assert_allclose(mass, expected, atol=1e-6)
+        uniform = whole.sel(agent="uniform", seed=seed)
+        np.testing.assert_allclose(uniform.wrong_mass, expected, atol=1e-6)
+        np.testing.assert_allclose(uniform.uniform_wrong_mass, expected, rtol=1e-6)
     assert whole.wrong_state.sum("state").values.tolist() == [0, 2]
+
+
+def test_a_result_knows_the_maze(whole):
+    # L 1 2 3 R along the bar, then two cells of stem, the start at its foot.
+    np.testing.assert_array_equal(whole.start, np.arange(7) == 6)
+    np.testing.assert_array_equal(whole.is_candidate, ~np.isin(np.arange(7), [0, 4]))
+    goals = np.full((2, 7), np.nan)
+    goals[:, 0], goals[:, 4] = (-1, 1), (1, -1)
+    np.testing.assert_array_equal(whole.goal_reward, goals)
+
+
+def test_a_learned_model_may_be_wrong_anywhere_at_any_time():
+    suite = choose_agents(dataclasses.replace(SUITE, model=LearnedModel()), ["uniform"])
+    result = run_suite("small", suite, Seeds(1)).sel(agent="uniform", seed=0)
+    assert result.is_model_wrong.all()
+    assert not result.wrong_state.any(), "no state is known to be wrong beforehand"
+    # Hardly anything has been tried when the run begins.
+    mass = result.wrong_mass.values
+    assert mass[0] > 0.1
+    np.testing.assert_allclose(mass, result.uniform_wrong_mass, atol=1e-6)
+    assert json.loads(result.attrs["settings"])["model"]["average"] == "recency"
 
 
 def test_the_yardstick_is_that_of_the_suite(whole):

@@ -258,7 +258,8 @@ def test_a_link_that_leads_nowhere_is_seen(result: Path) -> None:
         (lambda text: text[: len(text) // 2], "cannot be read"),
         (lambda text: text.replace('"step_size": 0.5', '"step_size": 0.9'), "is damaged"),
         (lambda text: text.replace('"seeds"', '"sedes"'), "is damaged"),
-        (lambda text: text.replace('"format_version": 1', '"format_version": 2'), "format 2"),
+        (lambda text: text.replace('"format_version": 2', '"format_version": 1'), "format 1"),
+        (lambda text: text.replace('"format_version": 2', '"format_version": 3'), "format 3"),
     ],
 )
 def test_a_damaged_manifest_is_seen(result: Path, change: Callable[[str], str], message: str) -> None:

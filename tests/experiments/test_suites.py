@@ -8,11 +8,13 @@ import math
 
 import pytest
 
+from mgsc.environments import TMazeSettings, TwoRoomsSettings
 from mgsc.errors import UserError
+from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
 from mgsc.experiments.suites import (
-    COMPUTE_MATCHED,
     SUITES,
+    VARIANTS,
     Suite,
     change_suite,
     check_suite,
@@ -29,25 +31,109 @@ SUITE = get_suite("tmaze-fixed")
 def test_every_suite_is_sound_and_holds_every_strategy(name):
     suite = get_suite(name)
     check_suite(suite)
-    assert set(suite.agents) == {*STRATEGIES, COMPUTE_MATCHED}
+    assert set(suite.agents) == {*STRATEGIES, *VARIANTS}
     for agent, settings in suite.agents.items():
         assert isinstance(settings.options, STRATEGIES[settings.strategy].settings)
-        assert agent in (settings.strategy, COMPUTE_MATCHED)
+        assert (agent == settings.strategy) != (agent in VARIANTS)
 
 
 def test_the_suites_are_those_of_the_paper_as_we_read_it():
-    assert (SUITE.model, get_suite("tmaze-fixed-mean").model) == ("stale", "mean")
+    models = {name: suite.model for name, suite in SUITES.items()}
+    assert models == {
+        "tmaze-fixed": FixedModel(rewards="stale"),
+        "tmaze-fixed-mean": FixedModel(rewards="mean"),
+        "tmaze-learned": LearnedModel(),
+        "tworooms-fixed": FixedModel(rewards="stale"),
+        "tworooms-learned": LearnedModel(),
+    }
+    for name, suite in SUITES.items():
+        maze = TMazeSettings() if name.startswith("tmaze") else TwoRoomsSettings()
+        # With a learned model planning must be scarce, or every strategy does well.
+        maze = TMazeSettings(stem=12, arm=8) if name == "tmaze-learned" else maze
+        assert suite.environment == maze
+        assert (suite.steps, suite.discount, suite.epsilon) == (50_000, 0.95, 0.1)
+        assert suite.planning_updates == {"tmaze-learned": 3, "tworooms-learned": 1}.get(name, 5)
+        assert suite.title
+    assert len({suite.title for suite in SUITES.values()}) == len(SUITES)
+    no_noise = FixedModel(reward_noise=0.0, transition_noise=0.0, corrupted_share=0.0)
+    assert SUITE.model == no_noise
     maze = SUITE.environment
     assert (maze.stem, maze.arm, maze.slip, maze.reward, maze.penalty) == (6, 4, 0.1, 1.0, -1.0)
     assert (maze.switch_every, maze.step_limit) == (2500, 0)
-    assert (SUITE.steps, SUITE.discount, SUITE.epsilon) == (50_000, 0.95, 0.1)
-    assert SUITE.planning_updates == 5
+    rooms = get_suite("tworooms-fixed").environment
+    assert (rooms.width, rooms.height, rooms.slip, rooms.reward, rooms.penalty) == (5, 5, 0.1, 1.0, -1.0)
+    assert (rooms.switch_every, rooms.step_limit) == (2500, 0)
+
+
+@pytest.mark.parametrize(
+    ("suite", "key", "value", "known"),
+    [
+        ("tmaze-fixed", "model.rewards", "mean", FixedModel(rewards="mean")),
+        ("tworooms-fixed", "model.reward_noise", "0.5", FixedModel(reward_noise=0.5)),
+        ("tworooms-fixed", "model.transition_noise", "0.25", FixedModel(transition_noise=0.25)),
+        ("tmaze-fixed", "model.corrupted_share", "1", FixedModel(corrupted_share=1.0)),
+        ("tmaze-fixed", "model.noise_seed", "7", FixedModel(noise_seed=7)),
+        ("tmaze-learned", "model.average", "sample", LearnedModel(average="sample")),
+        ("tworooms-learned", "model.step_size", "0.5", LearnedModel(step_size=0.5)),
+        ("tmaze-learned", "model.untried", "uniform", LearnedModel(untried="uniform")),
+        ("tmaze-learned", "model.optimistic_reward", "-2", LearnedModel(optimistic_reward=-2.0)),
+        ("tmaze-learned", "model.max_successors", "9", LearnedModel(max_successors=9)),
+    ],
+)
+def test_every_setting_of_a_model(suite, key, value, known):
+    changed = change_suite(get_suite(suite), {key: value})
+    check_suite(changed)
+    assert changed.model == known
+    assert changed.model != get_suite(suite).model
+
+
+LEARNED = get_suite("tmaze-learned")
+
+
+@pytest.mark.parametrize(
+    ("suite", "changes", "message"),
+    [
+        (SUITE, {"model.rewards": "true"}, "^model.rewards is 'true': allowed are stale, mean$"),
+        (SUITE, {"model.reward_noise": -0.1}, "^model.reward_noise is -0.1: it must be a number"),
+        (SUITE, {"model.reward_noise": math.inf}, "^model.reward_noise is inf"),
+        (SUITE, {"model.transition_noise": 1.5}, r"^model.transition_noise is 1.5: .* in \[0.0, 1.0\]"),
+        (SUITE, {"model.corrupted_share": math.nan}, "^model.corrupted_share is nan"),
+        (SUITE, {"model.noise_seed": -1}, "^model.noise_seed is -1"),
+        (LEARNED, {"model.average": "mean"}, "^model.average is 'mean': allowed are sample, recency$"),
+        (LEARNED, {"model.step_size": 0.0}, r"^model.step_size is 0.0: .* in \(0.0, 1.0\]"),
+        (LEARNED, {"model.step_size": 1.5}, "^model.step_size is 1.5"),
+        (LEARNED, {"model.untried": "hope"}, "^model.untried is 'hope': allowed are stay, uniform, optimistic$"),
+        (LEARNED, {"model.optimistic_reward": math.inf}, "^model.optimistic_reward is inf"),
+        (LEARNED, {"model.max_successors": -1}, "^model.max_successors is -1"),
+        (get_suite("tworooms-fixed"), {"environment.width": 0}, r"^environment.width is 0: .* in \[1, "),
+        (get_suite("tworooms-fixed"), {"environment.height": 2}, r"^environment.height is 2: .* in \[3, "),
+    ],
+)
+def test_impossible_models_and_rooms_are_refused(suite, changes, message):
+    with pytest.raises(UserError, match=message):
+        check_suite(change_suite(suite, changes))
+
+
+@pytest.mark.parametrize(
+    ("suite", "key", "message"),
+    [
+        (SUITE, "model", "model is a group of settings: name one of rewards, reward_noise"),
+        (SUITE, "model.average", "unknown setting 'model.average'"),
+        (LEARNED, "model", "model is a group of settings: name one of average, step_size"),
+        (LEARNED, "model.rewards", r"unknown setting 'model.rewards'; did you mean 'optimistic_reward'"),
+        (get_suite("tworooms-fixed"), "environment.stem", "unknown setting 'environment.stem'"),
+    ],
+)
+def test_a_suite_has_the_settings_of_its_own_model_and_maze_only(suite, key, message):
+    with pytest.raises(UserError, match=message):
+        change_suite(suite, {key: "1"})
 
 
 def test_the_number_of_updates_of_each_agent():
     updates = {name: updates_of(SUITE, agent) for name, agent in SUITE.agents.items()}
-    # The compute-matched rival has 1 + A = 5 updates more.
-    assert updates.pop(COMPUTE_MATCHED) == 10
+    # The compute-matched rivals have 1 + A = 5 updates more, and that for each of five transitions.
+    assert updates.pop("uniform_compute_matched") == 10
+    assert updates.pop("uniform_recent_matched") == 30
     assert updates.pop("no_planning") == 0
     assert set(updates.values()) == {5}
     fewer = dataclasses.replace(SUITE.agents["uniform"], planning_updates=2)
@@ -141,7 +227,6 @@ def test_unknown_settings_are_refused(key, message):
         ({"discount": math.inf}, "^discount is inf"),
         ({"discount": 1.0}, "^discount is 1 and episodes may last for ever"),
         ({"planning_updates": 0}, "^planning_updates is 0"),
-        ({"model": "true"}, "^model is 'true': allowed are stale, mean"),
         ({"uniform.step_size": 0.0}, "^uniform.step_size is 0.0"),
         ({"uniform.step_size": math.nan}, "^uniform.step_size is nan"),
         ({"uniform.planning_updates": 6}, "^uniform.planning_updates is 6: the budget allows at most 5"),
@@ -159,7 +244,7 @@ def test_suites_that_cannot_be_run_are_refused(changes, message):
 
 def test_what_looks_odd_but_is_possible_passes():
     check_suite(change_suite(SUITE, {"discount": 1.0, "environment.step_limit": 100}))
-    check_suite(change_suite(SUITE, {f"{COMPUTE_MATCHED}.planning_updates": 10}))
+    check_suite(change_suite(SUITE, {"uniform_compute_matched.planning_updates": 10}))
     check_suite(change_suite(SUITE, {"epsilon": 0.0, "discount": 0.0, "environment.slip": 1.0}))
 
 
@@ -175,4 +260,6 @@ def test_a_suite_is_plain_data():
     data = json.loads(json.dumps(settings_as_dict(SUITE)))
     assert data["agents"]["meta_gradient"]["options"]["form"] == "scaled"
     assert data["environment"]["switch_every"] == 2500
+    assert data["model"]["rewards"] == "stale"
+    assert json.loads(json.dumps(settings_as_dict(LEARNED)))["model"]["untried"] == "stay"
     assert set(data) == {field.name for field in dataclasses.fields(Suite)}

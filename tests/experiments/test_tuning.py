@@ -15,7 +15,6 @@ from mgsc.experiments.program import Program
 from mgsc.experiments.run import Seeds, run_suite
 from mgsc.experiments.strategies import STRATEGIES, Range
 from mgsc.experiments.suites import (
-    COMPUTE_MATCHED,
     SUITES,
     change_suite,
     choose_agents,
@@ -115,7 +114,7 @@ def test_what_is_searched(name):
     searched = {agent for agent, space in spaces.items() if "planning_updates" in space}
     # Fewer updates may be better where they do harm; MGSC and the compute-matched rival use all.
     assert {"uniform", "avoid_terminal"} <= searched
-    assert not searched & {"no_planning", "meta_gradient", COMPUTE_MATCHED}
+    assert not searched & {"no_planning", "meta_gradient", "uniform_compute_matched", "uniform_recent_matched"}
     assert spaces["uniform"]["planning_updates"][:2] == (1, suite.planning_updates)
 
 
@@ -180,7 +179,7 @@ def test_choices_at_the_edge_of_their_range_are_flagged(value, span, expected):
         (Protocol(configurations=0), "configurations, seeds and final-seeds must be at least 1"),
         (Protocol(seeds=0), "must be at least 1"),
         (Protocol(final_seeds=-1), "must be at least 1"),
-        (Protocol(finalists=0), r"finalists is 0: it must be in \[1, 64\]"),
+        (Protocol(finalists=0), r"finalists is 0: it must be in \[1, 128\]"),
         (Protocol(configurations=4, finalists=5), r"finalists is 5: it must be in \[1, 4\]"),
         (Protocol(root=-1), "root-seed is -1"),
     ],

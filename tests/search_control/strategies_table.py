@@ -1,7 +1,8 @@
 """The one table of strategies that every shared promise is tested over, and a cheap way to run a row.
 
 Every row of ``STRATEGIES`` is in it without being named, so that a new strategy is tested by being
-there; so is every variant of ``meta_gradient``. ``run`` compiles each row once per process.
+there; so is every variant of ``meta_gradient``, and a few rows whose model learns. ``run`` compiles each
+row once per process.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import numpy as np
 from jax import lax
 from tests.quick import quick_jit
 
-from mgsc import dyna
+from mgsc import dyna, models
 from mgsc.dyna import Dyna, DynaState, StepNoise
 from mgsc.environments import TMazeSettings
+from mgsc.experiments.beliefs import LearnedModel, learned_model
 from mgsc.experiments.problem import Problem, build_agent, build_problem, replace_numbers
 from mgsc.experiments.program import run_key, traced_numbers
 from mgsc.experiments.strategies import STRATEGIES
@@ -33,7 +35,7 @@ SEED = 7
 """A run that ends several episodes."""
 BUDGET = 3
 WINDOW = 7
-"""Window of ``replay``: short, so that transitions leave it during the run."""
+"""Window of all strategies that have one: short, so that what they remember leaves it during the run."""
 
 SUITE = Suite(
     "a small maze in which everything happens within a few dozen steps",
@@ -44,6 +46,8 @@ SUITE = Suite(
     planning_updates=BUDGET,
 )
 PROBLEM = build_problem(SUITE)
+LEARNING = dataclasses.replace(SUITE, model=LearnedModel(step_size=0.3))
+LEARNING_PROBLEM = build_problem(LEARNING)
 NUM_STATES = 7
 """L 1 2 3 R along the bar, then two cells of stem."""
 IS_TERMINAL = np.array([True, False, False, False, True, False, False])
@@ -52,15 +56,17 @@ BESIDE_A_GOAL = (1, 3)
 
 
 class Variant(NamedTuple):
-    """A row: a strategy with some of its options changed."""
+    """A row: a strategy with some of its options changed, planning with a fixed model or with one that learns."""
 
     strategy: str
     options: dict[str, Any]
+    learns: bool = False
 
     @property
     def agent(self) -> AgentSettings:
         row = STRATEGIES[self.strategy]
-        options = dict(self.options, window=WINDOW) if self.strategy == "replay" else self.options
+        has_window = "window" in traced_fields(row.settings())
+        options = {"window": WINDOW, **self.options} if has_window else self.options
         return AgentSettings(self.strategy, options=row.settings(**options))
 
     @property
@@ -72,7 +78,7 @@ class Variant(NamedTuple):
         """What decides the compiled program: rows that differ in traced numbers only share it."""
         numbers = traced_fields(self.agent.options)
         words = {k: v for k, v in self.options.items() if k not in numbers}
-        return (self.strategy, *sorted(words.items()))
+        return (self.strategy, self.learns, *sorted(words.items()))
 
 
 VARIANTS = {name: Variant(name, {}) for name in STRATEGIES} | {
@@ -86,7 +92,20 @@ VARIANTS = {name: Variant(name, {}) for name in STRATEGIES} | {
         "entropy bonus": {"entropy_bonus": 0.01},
         "sgd": {"optimizer": "sgd", "meta_step_size": 10.0},
         "temperature": {"temperature": 0.5},
+        "mixture": {"mixture": 0.3},
+        "recent": {"experience": "recent", "experience_length": 3},
+        "recent, automatic": {"experience": "recent", "experience_length": 2, "target": "current"},
+        "successive": {"experience": "successive", "experience_length": 3},
+        "recent of one": {"experience": "recent", "experience_length": 1},
+        "successive of one": {"experience": "successive", "experience_length": 1},
+        "resets": {"resets_optimizer": True},
     }.items()
+}
+VARIANTS |= {
+    "uniform, learned model": Variant("uniform", {}, learns=True),
+    "trajectory, learned model": Variant("trajectory", {}, learns=True),
+    "meta_gradient, learned model": Variant("meta_gradient", {}, learns=True),
+    "meta_gradient, learned model first": Variant("meta_gradient", {"order": "model_first"}, learns=True),
 }
 PLANNING = [name for name, variant in VARIANTS.items() if variant.plans]
 META_GRADIENT = [name for name in VARIANTS if name.startswith("meta_gradient")]
@@ -177,21 +196,23 @@ def numbers_of_suite(name: str = "meta_gradient") -> dict[str, float]:
     return numbers_of(VARIANTS[name]) | shared
 
 
-def scaled(problem: Problem, scale: Array | float) -> Problem:
-    """The problem with all rewards, true and believed, multiplied."""
+def scaled(problem: Problem, scale: Array | float, discount: Array | float) -> Problem:
+    """The problem with all rewards, true and believed, multiplied, and the model's successors discounted anew."""
     params = problem.environment_params
-    return problem._replace(
-        environment_params=params._replace(reward=params.reward * scale),
-        model_tables=problem.model_tables._replace(reward=problem.model_tables.reward * scale),
-    )
+    problem = problem._replace(environment_params=params._replace(reward=params.reward * scale))
+    if problem.learns:
+        return problem._replace(model=learned_model(LEARNING.model, problem.tables, discount))
+    believed = problem.model_tables._replace(reward=problem.model_tables.reward * scale)
+    return problem._replace(model=models.fixed(believed, discount), model_tables=believed)
 
 
 def build(variant: Variant, numbers: dict[str, Any]) -> Dyna:
     """The agent of a row, by the experiments' own assembly; the numbers may be tracers."""
     own = dict(numbers)
     shared = {name: own.pop(name) for name in ("epsilon", "discount", "reward_scale")}
-    suite = dataclasses.replace(SUITE, epsilon=shared["epsilon"], discount=shared["discount"])
-    problem = scaled(PROBLEM, shared["reward_scale"])
+    suite = LEARNING if variant.learns else SUITE
+    suite = dataclasses.replace(suite, epsilon=shared["epsilon"], discount=shared["discount"])
+    problem = scaled(LEARNING_PROBLEM if variant.learns else PROBLEM, shared["reward_scale"], shared["discount"])
     if variant.options.get("form") == "unrolled":
         del own["planning_updates"]  # unrolled while tracing: its number is static, the budget
     agent = replace_numbers(variant.agent, own)

@@ -104,6 +104,11 @@ def test_variants_of_meta_gradient_differ(name):
     assert is_same == (name in ("meta_gradient", "meta_gradient, model first"))
 
 
+def test_the_order_of_learning_matters_where_the_model_learns():
+    first, later = (table.run(f"meta_gradient, learned model{order}") for order in (" first", ""))
+    assert not np.array_equal(first.weights, later.weights)
+
+
 @pytest.mark.parametrize(
     # Relative to step_size² · K · max|R|², here 0.5² · 3 · 1 = 0.75.
     ("unit", "known"),

@@ -160,5 +160,5 @@ def mean_of_phases(tables: Tables) -> Tables:
     """
     for array in (tables.probability, tables.successor, tables.terminates):
         if (array != array[:1]).any():
-            raise UserError("model 'mean' needs phases that differ in their rewards only; choose model 'stale'")
+            raise UserError("rewards 'mean' need phases that differ in their rewards only; choose rewards 'stale'")
     return tables.phase(0)._replace(reward=tables.reward.mean(0, dtype=np.float64).astype(np.float32))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,10 @@ class LearnedModel:
     untried: str = choice("stay", ("stay", "uniform", "optimistic"), "what a pair never tried predicts")
     optimistic_reward: float = number(1.0, -math.inf, math.inf, "reward that untried=optimistic predicts")
     max_successors: int = size(0, 0, 1000, "outcomes kept for a state and action; 0 for as many as there can be")
+
+
+MODELS: Mapping[str, type] = {"fixed": FixedModel, "learned": LearnedModel}
+"""The settings of each kind of model, by its name."""
 
 
 def believed_tables(settings: FixedModel, tables: Tables) -> Tables:

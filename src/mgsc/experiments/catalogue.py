@@ -8,9 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mgsc.experiments.beliefs import MODELS
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.suites import SUITES, AgentSettings, Suite
 from mgsc.experiments.tuned import read_sweep
+from mgsc.experiments.worlds import ENVIRONMENTS
 from mgsc.settings import describe
 
 
@@ -26,7 +28,11 @@ def print_catalogue() -> None:
     console.print(suites, strategies, sep="\n\n")
     first = next(iter(SUITES.values()))
     console.print(_settings_table("Settings of a suite (--set KEY=VALUE)", first, ""))
-    console.print(_settings_table("Environments: tmaze", first.environment, "environment."))
+    for name, environment in ENVIRONMENTS.items():
+        title = f"Settings of {name}: {environment.summary}"
+        console.print(_settings_table(title, environment.settings(), "environment."))
+    for name, settings in MODELS.items():
+        console.print(_settings_table(f"Settings of a {name} model", settings(), "model."))
     console.print(_settings_table("Settings of an agent", AgentSettings(), "AGENT."))
     for name, row in STRATEGIES.items():
         if dataclasses.fields(row.settings):

@@ -58,7 +58,10 @@ def _live(title: str, console: Console) -> Iterator[Listener]:
         lock = threading.Lock()
 
         def start(agent: str, steps: int) -> None:
-            tasks[agent] = bars.add_task(agent, total=steps, start=False, phase="waiting", done="")
+            if agent in tasks:
+                bars.update(tasks[agent], total=(bars.tasks[tasks[agent]].total or 0) + steps)
+            else:
+                tasks[agent] = bars.add_task(agent, total=steps, start=False, phase="waiting", done="")
 
         def running(agent: str) -> None:
             bars.start_task(tasks[agent])
@@ -93,7 +96,8 @@ def _plain(title: str, console: Console) -> Listener:
         last[0] = now
 
     def start(agent: str, steps: int) -> None:
-        total[agent], done[agent] = steps, 0
+        total[agent] = total.get(agent, 0) + steps
+        done.setdefault(agent, 0)
 
     def advance(agent: str, steps: int) -> None:
         with lock:

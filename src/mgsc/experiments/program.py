@@ -20,10 +20,12 @@ from jax import lax
 from numpy.typing import NDArray
 
 from mgsc import dyna
+from mgsc.errors import UserError
 from mgsc.experiments.problem import Problem, build_agent, replace_numbers
 from mgsc.experiments.recorder import make_recorder, reward_recorder
 from mgsc.experiments.suites import AgentSettings, Suite
 from mgsc.kernel import compile_for
+from mgsc.models.learned import LearnedState
 from mgsc.settings import traced_fields
 from mgsc.types import Array
 
@@ -82,6 +84,17 @@ def traced_numbers(agent: AgentSettings) -> dict[str, float]:
     return {**traced_fields(agent), **traced_fields(agent.options)}
 
 
+def lane_numbers(agent: AgentSettings, *, tunes: bool) -> dict[str, float]:
+    """The settings in which the lanes of one program may differ, with the agent's own values."""
+    numbers = traced_numbers(agent)
+    # A static K spares the updates beyond it, and K stages are unrolled while compiling.
+    if not tunes or getattr(agent.options, "form", None) == "unrolled":
+        numbers.pop("planning_updates")
+    if not tunes and numbers.get("entropy_bonus") == 0:
+        numbers.pop("entropy_bonus")  # a static 0 spares its gradient
+    return numbers
+
+
 class Program:
     """The compiled program of one agent; ``compile_seconds`` is filled in by ``compile``."""
 
@@ -115,8 +128,16 @@ class Program:
                 self._compiled[device] = (init, call)
         self.compile_seconds += time.perf_counter() - began
 
+    def release(self) -> None:
+        """Lets go of what was compiled: a process may go through hundreds of programs."""
+        self._compiled.clear()
+
     def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
-        """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done."""
+        """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done.
+
+        Raises:
+            UserError: a learned model met more outcomes than it can hold; said at the end of a call.
+        """
         init, call = self._compiled[device]
         records = []
         with jax.default_device(device):
@@ -125,6 +146,7 @@ class Program:
             state = init(numbers, seeds)
             for _ in range(self.num_chunks // self.chunks_per_call):
                 state, record = call(numbers, seeds, state)
+                _refuse_overflow(state)
                 records.append({name: np.asarray(value)[: len(lanes)] for name, value in record.items()})
                 progress(len(lanes) * self.chunks_per_call * self.suite.record_every)
             seconds = time.perf_counter() - began
@@ -133,11 +155,7 @@ class Program:
 
     def _arguments(self, lanes: Sequence[Lane]) -> tuple[dict[str, Array], Array]:
         padded = [*lanes, *[lanes[-1]] * (block_width() - len(lanes))]
-        defaults = traced_numbers(self.agent)
-        if not self.tunes:
-            defaults.pop("planning_updates")  # a static K spares the updates beyond it,
-            if defaults.get("entropy_bonus") == 0:
-                defaults.pop("entropy_bonus")  # and a static 0 its gradient
+        defaults = lane_numbers(self.agent, tunes=self.tunes)
         strange = {name for lane in lanes for name in lane.numbers} - set(defaults)
         if strange:
             raise ValueError(f"lanes may differ in {sorted(defaults)}, not in {sorted(strange)}")
@@ -174,6 +192,16 @@ class Program:
             )
 
         return lax.scan(chunk, state, None, length=self.chunks_per_call)
+
+
+def _refuse_overflow(state: dyna.DynaState) -> None:
+    """Stops a run whose learned model has lost what it met: what follows would be of another model."""
+    if isinstance(state.model, LearnedState) and np.asarray(state.model.overflow).any():
+        allowed = state.model.outcome.shape[-1]
+        raise UserError(
+            f"the model met more than {allowed} outcomes of a state and action, which is all it may keep: "
+            "set model.max_successors higher, or to 0 for as many as there can be"
+        )
 
 
 def blocks_of(lanes: Sequence[Lane]) -> list[Sequence[Lane]]:

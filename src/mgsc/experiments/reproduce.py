@@ -1,7 +1,8 @@
-"""``mgsc reproduce``: the paper's experiments with the committed settings, tables and figures."""
+"""``mgsc reproduce``: the paper's experiments with the committed settings, tables, figures and the report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,51 +12,66 @@ from rich.console import Console
 from mgsc.errors import UserError
 from mgsc.experiments import analysis, diagnostics, figures, report_table, store
 from mgsc.experiments.display import display
-from mgsc.experiments.run import Seeds, run_suite
-from mgsc.experiments.suites import SUITES, Suite
+from mgsc.experiments.report import REPORT_NAME, write_report
+from mgsc.experiments.run import Progress, Seeds, run_suite
+from mgsc.experiments.suites import SUITES, Suite, get_suite
 from mgsc.experiments.tuned import tuned_suite
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-def reproduce(seeds: Seeds, out: str, *, overwrite: bool = False) -> None:
-    """Runs every suite, and writes under ``out/SUITE`` the result, ``table.md`` and ``figures/``.
+def reproduce(seeds: Seeds, out: str, *, suites: Sequence[str] | None = None, overwrite: bool = False) -> None:
+    """Runs suites; writes ``table.md`` and ``figures/`` beside each result ``out/SUITE``, and ``out/report.html``.
 
     A result of exactly these settings and seeds that is there already, finished or not, is taken up.
 
     Args:
         seeds: reporting seeds, the same for all suites.
         out: folder for all of it.
+        suites: names; None for all.
         overwrite: replace results of other settings or seeds.
 
     Raises:
-        UserError: impossible seeds, ``out`` cannot be used, or holds results of other settings.
+        UserError: impossible seeds, no such suite, ``out`` cannot be used, or holds results of other
+            settings.
     """
     seeds.check()
-    console = Console() if Console().is_terminal else Console(width=120)
-    suites = {name: tuned_suite(name, seeds) for name in SUITES}
+    for name in suites or ():
+        get_suite(name)
+    names = [name for name in SUITES if suites is None or name in suites]
+    chosen = {name: tuned_suite(name, seeds) for name in names}
+    folders = {name: Path(out) / name for name in names}
+    comparisons, findings = {}, {}
     # The figures of one suite are drawn while the next one compiles.
     with ThreadPoolExecutor(1) as background:
-        drawing = []
-        for name, suite in suites.items():
-            folder = Path(out) / name
-            result = _run(name, suite, seeds, folder, overwrite=overwrite)
-            comparison = analysis.compare(result)
+        drawing = {}
+        with display("reproduce") as progress:
+            for name, suite in chosen.items():
+                result = _run(name, suite, seeds, folders[name], progress, overwrite=overwrite)
+                comparisons[name], findings[name] = analysis.compare(result), diagnostics.diagnose(result)
+                drawing[name] = background.submit(figures.write_figures, result, folders[name] / "figures")
+        console = Console() if Console().is_terminal else Console(width=120)
+        for name, comparison in comparisons.items():
             console.print(report_table.to_tables(comparison))
-            findings = diagnostics.diagnose(result)
-            if findings:
-                console.print(diagnostics.to_text(findings), markup=False, highlight=False)
-            (folder / "table.md").write_text(report_table.to_markdown(comparison) + "\n")
-            drawing.append(background.submit(figures.write_figures, result, folder / "figures"))
-        for name, drawn in zip(suites, drawing, strict=True):
-            console.print(f"{Path(out) / name}: table.md, data.zarr, and {len(drawn.result())} figures in figures/")
+            if findings[name]:
+                console.print(diagnostics.to_text(findings[name]), markup=False, highlight=False)
+            (folders[name] / "table.md").write_text(report_table.to_markdown(comparison) + "\n")
+        page, _ = write_report([folders[name] for name in names], Path(out) / REPORT_NAME)
+        for name, drawn in drawing.items():
+            console.print(f"{folders[name]}: table.md, data.zarr, and {len(drawn.result())} figures in figures/")
+    console.print(f"{page}: open it in a browser, or: mgsc view {out}")
 
 
-def _run(name: str, suite: Suite, seeds: Seeds, folder: Path, *, overwrite: bool) -> xr.Dataset:
+def _run(name: str, suite: Suite, seeds: Seeds, folder: Path, progress: Progress, *, overwrite: bool) -> xr.Dataset:
     resume = not overwrite and (folder / store.MANIFEST_NAME).exists()
+    # One line of the display for all agents of a suite.
+    as_one = Progress(
+        start=lambda agent, steps: progress.start(name, steps),
+        running=lambda agent: progress.running(name),
+        advance=lambda agent, steps: progress.advance(name, steps),
+    )
     try:
-        with display(name) as progress:
-            return run_suite(name, suite, seeds, out=folder, resume=resume, overwrite=overwrite, progress=progress)
+        return run_suite(name, suite, seeds, out=folder, resume=resume, overwrite=overwrite, progress=as_one)
     except store.StoreError as error:
         raise UserError(f"{error} (or give --overwrite, or another --out)") from None

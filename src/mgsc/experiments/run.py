@@ -33,7 +33,8 @@ class Progress(NamedTuple):
     """What a display is told.
 
     Attributes:
-        start: ``(agent, lane_steps)`` before an agent compiles: how many lane-steps it will make.
+        start: ``(agent, lane_steps)`` before an agent compiles: how many lane-steps it will make. Said
+            again of the same name, they add up.
         running: ``(agent,)`` when it has compiled.
         advance: ``(agent, lane_steps)`` as they are done.
     """

@@ -46,7 +46,7 @@ class Protocol(NamedTuple):
         root: root seed of all tuning runs.
     """
 
-    configurations: int = 64
+    configurations: int = 128
     seeds: int = 16
     finalists: int = 5
     final_seeds: int = 32

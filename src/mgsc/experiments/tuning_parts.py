@@ -1,9 +1,10 @@
-"""What a tuning that was stopped leaves behind, and how it is taken up again.
+"""What a tuning or a study that was stopped leaves behind, and how it is taken up again.
 
 While ``SWEEP`` is being made, the finished rounds of every agent stand in the folder ``SWEEP.partial``,
 one file for each agent, written all at once. A file says all that decides its numbers: the suite's
 settings, the protocol, the versions, the agent's settings and its space. It is used again only where all
-of that is the same, and refused otherwise. The folder goes once the sweep is written.
+of that is the same, and refused otherwise. The folder goes once the sweep is written. A study keeps what it
+has finished in the same way, with one file for each agent of each cell; ``Work`` holds the words that differ.
 """
 
 from __future__ import annotations
@@ -14,25 +15,52 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from mgsc.errors import UserError
 from mgsc.experiments.store import files
 
-KIND = "mgsc tuning part"
 SUFFIX = ".partial"
 MOST_DIFFERENCES = 3
+MOST_NAMES = 12
 
 Rounds = Sequence[list[dict[str, Any]]]
+
+
+class Work(NamedTuple):
+    """What the parts are parts of, in the words of its messages.
+
+    Attributes:
+        noun: what is being done, as in "an unfinished tuning".
+        subject: who did it, as in "which tuning never writes".
+        does: what it does with each agent.
+        done: what is done to each agent, as in "only these are to be tuned".
+        makes: what comes of it.
+    """
+
+    noun: str = "tuning"
+    subject: str = "tuning"
+    does: str = "tunes"
+    done: str = "tuned"
+    makes: str = "sweep"
+
+    @property
+    def kind(self) -> str:
+        """What a part says it is."""
+        return f"mgsc {self.noun} part"
+
+
+TUNING = Work()
 
 
 class Parts:
     """The finished rounds beside one sweep; made by ``open_parts``."""
 
-    def __init__(self, path: Path, identities: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, path: Path, identities: Mapping[str, Mapping[str, Any]], work: Work = TUNING) -> None:
         """Looks at the folder ``path`` for agents that are told by their identities."""
         self.path = path
+        self.work = work
         self._identities = {agent: plain(identity) for agent, identity in identities.items()}
 
     def is_begun(self) -> bool:
@@ -54,9 +82,11 @@ class Parts:
             contents = self._contents(name)
             agent = contents["identity"]["agent"]
             if agent not in self._identities:
+                names = [*self._identities]
+                few = [*names[:MOST_NAMES], *(["…"] if len(names) > MOST_NAMES else [])]
                 raise UserError(
-                    f"cannot resume {self.path}: it holds {agent}, and only {', '.join(self._identities)} are to be"
-                    " tuned; name the same agents, or start over with --overwrite"
+                    f"cannot resume {self.path}: it holds {agent}, and only {', '.join(few)} are to be"
+                    f" {self.work.done}; name the same agents, or start over with --overwrite"
                 )
             other = differences(contents["identity"], self._identities[agent])
             if other:
@@ -70,7 +100,7 @@ class Parts:
     def keep(self, agent: str, rounds: Rounds) -> None:
         """Writes the finished rounds of an agent, durably and all at once."""
         contents = {
-            "kind": KIND,
+            "kind": self.work.kind,
             "identity": self._identities[agent],
             "checksum": _checksum(rounds),
             "rounds": list(rounds),
@@ -85,7 +115,7 @@ class Parts:
         Raises:
             UserError: always.
         """
-        raise _damaged(self.path / _file_name(agent))
+        raise self._damaged(self.path / _file_name(agent))
 
     def remove(self) -> None:
         """Removes the folder with all parts; call with its lock held."""
@@ -98,22 +128,28 @@ class Parts:
         ours = [name for name in names if name != files.LOCK_NAME and not name.startswith(files.TEMPORARY_PREFIX)]
         for name in ours:
             if not name.endswith(".json"):
-                raise UserError(f"{self.path} holds {name}, which tuning never writes: name another file for the sweep")
+                raise UserError(
+                    f"{self.path} holds {name}, which {self.work.subject} never writes:"
+                    f" name another file for the {self.work.makes}"
+                )
         return ours
 
     def _contents(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
             contents = json.loads(path.read_text(encoding="utf-8"))
-            is_sound = contents["kind"] == KIND and contents["checksum"] == _checksum(contents["rounds"])
+            is_sound = contents["kind"] == self.work.kind and contents["checksum"] == _checksum(contents["rounds"])
             is_sound = is_sound and name == _file_name(contents["identity"]["agent"])
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from None
         except (ValueError, TypeError, KeyError):
             is_sound = False
         if not is_sound:
-            raise _damaged(path)
+            raise self._damaged(path)
         return dict(contents)
+
+    def _damaged(self, path: Path) -> UserError:
+        return UserError(f"{path} is damaged: remove it, and --resume {self.work.does} its agent again")
 
 
 def folder_of(target: Path) -> Path:
@@ -129,6 +165,7 @@ def open_parts(
     *,
     resume: bool,
     overwrite: bool,
+    work: Work = TUNING,
 ) -> Iterator[tuple[Parts, dict[str, Rounds]]]:
     """The parts beside a sweep, locked while the block runs, and what they hold.
 
@@ -138,17 +175,18 @@ def open_parts(
         is_right: whether an agent's rounds are those its identity leads to.
         resume: go on with parts that are there.
         overwrite: without ``resume``, remove them.
+        work: what they are parts of.
 
     Raises:
         UserError: there are parts and neither is asked for, they are damaged or of other settings, or
-            another tuning is at work on them.
+            another process is at work on them.
     """
-    parts = Parts(folder_of(target), identities)
+    parts = Parts(folder_of(target), identities, work)
     _rounds_there(parts, is_right, resume=resume, overwrite=overwrite)  # refused before anything is written
     with files.as_store_errors("make the folder", parts.path):
         parts.path.mkdir(exist_ok=True)
     with files.FolderLock(parts.path):
-        _refuse_removed(parts.path)
+        _refuse_removed(parts.path, work)
         files.clean_debris(parts.path)
         rounds = _rounds_there(parts, is_right, resume=resume, overwrite=overwrite)
         if not resume:
@@ -169,7 +207,7 @@ def _rounds_there(
         return {}
     if not resume and not overwrite:
         raise UserError(
-            f"{parts.path} holds an unfinished tuning: go on with --resume, start over with --overwrite,"
+            f"{parts.path} holds an unfinished {parts.work.noun}: go on with --resume, start over with --overwrite,"
             " or name another file"
         )
     rounds = parts.read() if resume else {}
@@ -179,14 +217,14 @@ def _rounds_there(
     return rounds
 
 
-def _refuse_removed(path: Path) -> None:
+def _refuse_removed(path: Path, work: Work) -> None:
     """Refuses a lock on a folder that its last holder has removed meanwhile."""
     try:
         holder = (path / files.LOCK_NAME).read_text()
     except OSError:
         holder = ""
     if holder.strip() != str(os.getpid()):
-        raise UserError(f"{path} was finished by another tuning just now: look at its sweep, and try again")
+        raise UserError(f"{path} was finished by another {work.noun} just now: look at its {work.makes}, and try again")
 
 
 def plain(value: Any) -> Any:
@@ -194,11 +232,16 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def differences(there: Any, asked: Any) -> list[str]:
-    """Names what two settings differ in, as in ``"settings.steps: 1000 and 500"``; the first few."""
+def different_keys(there: Any, asked: Any) -> list[str]:
+    """The dotted names of all that two settings differ in."""
     first, second = _flat(there), _flat(asked)
     keys = [*first, *(key for key in second if key not in first)]
-    different = [key for key in keys if key not in first or key not in second or first[key] != second[key]]
+    return [key for key in keys if key not in first or key not in second or first[key] != second[key]]
+
+
+def differences(there: Any, asked: Any) -> list[str]:
+    """Names what two settings differ in, as in ``"settings.steps: 1000 and 500"``; the first few."""
+    first, second, different = _flat(there), _flat(asked), different_keys(there, asked)
     phrases = [f"{key}: {first.get(key, '(none)')} and {second.get(key, '(none)')}" for key in different]
     return [*phrases[:MOST_DIFFERENCES], *(["…"] if len(phrases) > MOST_DIFFERENCES else [])]
 
@@ -218,7 +261,3 @@ def _checksum(rounds: Any) -> str:
 
 def _file_name(agent: str) -> str:
     return quote(agent, safe="") + ".json"
-
-
-def _damaged(path: Path) -> UserError:
-    return UserError(f"{path} is damaged: remove it, and --resume tunes its agent again")

@@ -81,7 +81,8 @@ def learned(
         outcomes, weights, rewards = (lookup(column, pair) for column in state[:3])
         slot, is_found = _slot_of(outcome, outcomes)
         here = (jnp.arange(max_successors) == slot) & is_found
-        is_first, is_new = weights.sum() == 0, lookup(weights, slot) == 0
+        # A slot is new by its outcome: the weight of one met long ago may have faded to nothing.
+        is_first, is_new = weights.sum() == 0, lookup(outcomes, slot) == EMPTY
         if step_size is None:
             grown = weights + here
             rate = 1.0 / jnp.maximum(lookup(grown, slot), 1.0)

@@ -18,8 +18,10 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 
 from mgsc import meta_gradient as gradients
+from mgsc.indexing import add_at, lookup
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
 from mgsc.search_control.experience import Experience, Recent, in_order, nothing_yet, remember
 from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
@@ -182,7 +184,8 @@ def _table(
     del target
     parts, params, _, weights, step_size, planning_updates = question
     visited = gradients.visited_gradient(parts, params, weights, transition, step_size, planning_updates, form=form)
-    return gradients.visited_logits_gradient(softmax, visited, temperature), visited.meta_loss
+    slope = add_at(jnp.zeros_like(weights), visited.state, visited.gradient)
+    return gradients.logits_gradient(softmax, slope, temperature), visited.meta_loss
 
 
 def _dense(loss_and_weights_gradient: Any) -> Any:
@@ -215,11 +218,40 @@ _GRADIENTS = {
 def _mean_of_recent(one_gradient: Any) -> Any:
     def logits_gradient(question: Question, recent: Recent, *, softmax: Array) -> tuple[Array, Array]:
         transitions, is_real = in_order(recent)
-        slopes, losses = jax.vmap(lambda real: one_gradient(question, real, softmax=softmax))(transitions)
         share = is_real / is_real.sum()
+        if one_gradient.func is _table:
+            return _mean_of_visited(question, transitions, share, softmax, **one_gradient.keywords)
+        slopes, losses = jax.vmap(lambda real: one_gradient(question, real, softmax=softmax))(transitions)
         return jnp.sum(share[:, None] * slopes, 0), jnp.sum(share * losses)
 
     return logits_gradient
+
+
+def _mean_of_visited(
+    question: Question,
+    transitions: Transition,
+    share: Array,
+    softmax: Array,
+    *,
+    temperature: Array | float,
+    form: Form,
+    target: Target,
+) -> tuple[Array, Array]:
+    """The same for a table: each transition gives one number at one state, and the softmax is passed once."""
+    del target
+    parts, params, _, weights, *_ = question
+
+    def one(real: Transition) -> gradients.VisitedGradient:
+        numbers = (question.step_size, question.planning_updates)
+        return gradients.visited_gradient(parts, params, weights, real, *numbers, form=form)
+
+    visited = jax.vmap(one)(transitions)
+
+    def collect(number: Array, slope: Array) -> Array:
+        return add_at(slope, lookup(visited.state, number), lookup(share * visited.gradient, number))
+
+    slope = lax.fori_loop(0, len(share), collect, jnp.zeros_like(weights))
+    return gradients.logits_gradient(softmax, slope, temperature), jnp.sum(share * visited.meta_loss)
 
 
 def _successive(one_gradient: Any) -> Any:

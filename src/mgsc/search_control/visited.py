@@ -71,7 +71,7 @@ class TrajectoryState(NamedTuple):
     """Where imagined trajectories begin, and where they have been.
 
     Attributes:
-        beginning: [] int32 the state the agent is in; after the end of an episode, where it was before.
+        beginning: [] int32 the state the agent has come to; where an episode ended there, the one before.
         frequency: [N] recent share of the queries at each candidate.
     """
 

@@ -37,14 +37,20 @@ class Measure:
 TABLE = (
     Measure("reward", "Average reward", "reward per step", True, "optimal_reward", "best ε-soft policy, expected"),
     Measure("entropy", "Entropy of d", "nats"),
-    Measure("wrong_mass", "Planning on wrong states", "probability", False, "uniform_wrong_mass", "a uniform d"),
+    Measure("wrong_mass", "Planning on wrong states", "probability"),
+    Measure("uniform_wrong_mass", "Wrong states under a uniform d", "probability"),
     Measure("weighted_error", "Model error weighted by d, Σ d·e", "reward"),
     Measure("uniform_error", "Model error under a uniform d", "reward"),
     Measure("redundant_mass", "Planning on redundant updates", "probability"),
     Measure("uniform_redundant_mass", "Redundant updates under a uniform d", "probability"),
     Measure("weighted_update", "Size of the planned update, Σ d·|E δ|", "reward"),
     Measure("uniform_update", "Size of the update under a uniform d", "reward"),
+    Measure("useful_share", "Planning that comes closer to the optimum", "share of updates"),
+    Measure("alignment", "Planned direction against the real one", "cosine"),
+    Measure("overshoot", "Largest planned step, α K d π", "share of the error"),
+    Measure("value_error", "Distance from the optimal values", "reward"),
     Measure("meta_loss", "Meta-loss", "reward²"),
+    Measure("meta_gradient_norm", "Norm of the meta-gradient", "reward²"),
 )
 """In the order of the page's selector; measures a result has beyond these follow by name."""
 

@@ -1,0 +1,178 @@
+"""The options of the command line; what the commands do is in ``mgsc.cli``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from typing import NoReturn
+
+from mgsc.errors import UserError
+
+COMMANDS = (
+    "list",
+    "run",
+    "tune",
+    "sensitivity",
+    "study",
+    "reproduce",
+    "compare",
+    "diagnose",
+    "figures",
+    "report",
+    "view",
+    "merge",
+    "bench",
+)
+
+VIEW_PORT = 8337
+
+Command = Callable[[argparse.Namespace], int]
+"""Carries a command out; returns the exit status."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuses the arguments; an unknown command with the nearest one."""
+        found = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
+        if found:
+            from mgsc.settings import unknown
+
+            raise unknown("command", found[1], COMMANDS)
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def build_parser(command_of: Callable[[str], Command]) -> Parser:
+    """The parser of the command line.
+
+    Args:
+        command_of: gives the function that carries out a command; of an action of ``study``, by
+            ``study_ACTION``.
+    """
+    from mgsc import __version__
+
+    parser = Parser(
+        prog="mgsc", description="Meta-gradient search control: learned search control for Dyna-style planning."
+    )
+    parser.add_argument("--version", action="version", version=f"mgsc {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+    def add(name: str, help: str) -> Parser:
+        command: Parser = commands.add_parser(name, help=help, description=help)
+        command.set_defaults(command=command_of(name))
+        return command
+
+    add("list", "show suites, environments, strategies and their settings")
+    _add_run_options(add("run", "run a suite with its tuned settings and keep the result"))
+    _add_tune_options(add("tune", "tune every agent of a suite on tuning seeds"))
+    sensitivity = add("sensitivity", "print the settings tuning chose, and draw how much each matters")
+    sensitivity.add_argument("sweep", metavar="SWEEP", help="a sweep of `mgsc tune`, or a suite for its committed one")
+    sensitivity.add_argument("--out", help="folder for the figures (default SWEEP-sensitivity, without .json)")
+    sensitivity.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    help = "robustness, ablations and the map of conditions: list, run, show"
+    _add_study_commands(commands.add_parser("study", help=help, description=help), command_of)
+    reproduce = add("reproduce", "run the paper's experiments on fresh seeds, and draw tables and figures")
+    reproduce.add_argument("--seeds", type=int, default=30, help="seeds per agent (default 30)")
+    reproduce.add_argument("--root-seed", type=int, default=0, help="root seed (default 0)")
+    reproduce.add_argument("--suites", nargs="+", help="only these suites (default all)")
+    reproduce.add_argument("--out", default="results", help="folder for all results (default results)")
+    reproduce.add_argument("--overwrite", action="store_true", help="replace results of other settings")
+    _add_reading_commands(add)
+    merge = add("merge", "put results of other seeds or other agents together")
+    merge.add_argument("dirs", nargs="+", help="result folders")
+    merge.add_argument("--out", required=True, help="new result folder")
+    bench = add("bench", "measure steps per second, beside NumPy and numba")
+    bench.add_argument("--out", default="results/bench.json", help="JSON file (default results/bench.json)")
+    bench.add_argument("--quick", action="store_true", help="a tenth of the steps: noisier")
+    return parser
+
+
+def _add_reading_commands(add: Callable[[str, str], Parser]) -> None:
+    compare = add("compare", "compare the agents of a result")
+    compare.add_argument("dir", help="result folder")
+    compare.add_argument("--baseline", help="agent the others are compared to (default meta_gradient)")
+    compare.add_argument("--json", action="store_true", help="print JSON for scripts")
+    compare.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    diagnose = add("diagnose", "say in plain words what has gone wrong in a result")
+    diagnose.add_argument("dir", help="result folder")
+    diagnose.add_argument("--json", action="store_true", help="print JSON for scripts")
+    figures = add("figures", "draw the figures of a result, as PDF and PNG")
+    figures.add_argument("dir", help="result folder")
+    figures.add_argument("--out", help="folder for the figures (default DIR/figures)")
+    report = add("report", "write one interactive HTML page of some results")
+    report.add_argument("dirs", nargs="+", metavar="DIR", help="result folder, or a folder of result folders")
+    report.add_argument("--out", metavar="FILE", help="HTML file (default report.html in the first DIR)")
+    view = add("view", "show that page in the browser, on this machine only")
+    view.add_argument("dirs", nargs="+", metavar="DIR", help="result folder, or a folder of result folders")
+    view.add_argument("--port", type=int, default=VIEW_PORT, help=f"port, 0 for any (default {VIEW_PORT})")
+    view.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def _add_suite_options(parser: Parser) -> None:
+    parser.add_argument("suite", metavar="SUITE", help="a suite of `mgsc list`")
+    parser.add_argument("--agents", nargs="+", help="only these agents of the suite")
+    parser.add_argument("--steps", type=int, help="environment steps of a run")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="changes",
+        help="change a setting, as in environment.slip=0.2",
+    )
+
+
+def _add_run_options(parser: Parser) -> None:
+    _add_suite_options(parser)
+    parser.add_argument("--seeds", type=int, default=30, help="seeds per agent (default 30)")
+    parser.add_argument("--root-seed", type=int, default=0, help="root of all random numbers (default 0)")
+    parser.add_argument("--first-seed", type=int, default=0, help="number of the first seed (default 0)")
+    parser.add_argument("--tuned", metavar="FILE", help="take the settings of this sweep, not the committed one's")
+    parser.add_argument("--out", help="result folder (default results/SUITE)")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--overwrite", action="store_true", help="replace a result that is there")
+    mode.add_argument("--resume", action="store_true", help="go on with a stopped run")
+    mode.add_argument("--append", action="store_true", help="add these seeds to the result that is there")
+
+
+def _add_tune_options(parser: Parser) -> None:
+    _add_suite_options(parser)
+    parser.add_argument("--configurations", type=int, default=128, help="configurations per agent (default 128)")
+    parser.add_argument("--seeds", type=int, default=16, help="tuning seeds of the first round (default 16)")
+    parser.add_argument("--finalists", type=int, default=5, help="how many run again (default 5)")
+    parser.add_argument(
+        "--final-seeds", type=int, default=32, help="fresh tuning seeds of the second round (default 32)"
+    )
+    parser.add_argument("--root-seed", type=int, default=1, help="root of all tuning runs (default 1)")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--out", help="JSON file of the sweep (default results/SUITE-sweep.json)")
+    place.add_argument("--into", metavar="SWEEP", help="replace only these agents in a sweep of the same settings")
+    parser.add_argument("--resume", action="store_true", help="go on with a stopped tuning")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a sweep that is there; without --resume, start over"
+    )
+
+
+def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
+    listing = actions.add_parser("list", help="show all studies")
+    listing.set_defaults(command=command_of("study_list"))
+    run = actions.add_parser("run", help="run a study, draw its figure and write its table")
+    run.add_argument("study", metavar="NAME", help="a study of `mgsc study list`")
+    run.add_argument("--seeds", type=int, default=30, help="seeds of every agent of every cell (default 30)")
+    run.add_argument("--root-seed", type=int, default=2, help="root of all random numbers (default 2)")
+    run.add_argument("--first-seed", type=int, default=0, help="number of the first seed (default 0)")
+    run.add_argument("--steps", type=int, help="environment steps of each run, for trials")
+    run.add_argument("--out", default=os.path.join("results", "studies"), help="folder (default results/studies)")
+    run.add_argument("--resume", action="store_true", help="go on with a stopped study")
+    run.add_argument(
+        "--overwrite", action="store_true", help="replace a summary that is there; without --resume, start over"
+    )
+    run.set_defaults(command=command_of("study_run"))
+    show = actions.add_parser("show", help="print the table of a summary, and draw its figure")
+    show.add_argument("summary", metavar="SUMMARY", help="a study, for its committed summary, or the file of one")
+    show.add_argument("--out", help="folder for the files (default that of the file, or results/committed-studies)")
+    show.set_defaults(command=command_of("study_show"))

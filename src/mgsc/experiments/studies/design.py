@@ -1,0 +1,143 @@
+"""What a study is: suites, agents, and settings that are changed along one axis or two.
+
+Every combination of a ground and a value of each axis is a *cell*; all agents of a cell run on the same
+seeds, and so do all cells. A cell is an ordinary suite: it passes ``check_suite``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mgsc.experiments.run import Seeds
+from mgsc.experiments.suites import Suite, change_suite, check_suite, choose_agents
+from mgsc.experiments.tuned import tuned_suite
+
+AS_TUNED = "as tuned"
+"""Label of the value that changes nothing, and the reference of studies that compare with it."""
+
+BEST_FIXED = "best fixed"
+"""Reference of maps: the best agent of the same problem that learns no search control, with at most as many updates."""
+
+
+class Value(NamedTuple):
+    """One place on an axis.
+
+    Attributes:
+        label: as figures and tables show it.
+        changes: settings in the form of ``change_suite``.
+        model: takes the place of ``{model}`` in the name of the ground's suite.
+    """
+
+    label: str
+    changes: Mapping[str, Any] = {}
+    model: str = ""
+
+
+class Axis(NamedTuple):
+    """What is changed.
+
+    Attributes:
+        is_ordered: whether its values, but for ``AS_TUNED``, are numbers, joined by a line.
+    """
+
+    label: str
+    values: tuple[Value, ...]
+    is_ordered: bool = True
+
+
+class Ground(NamedTuple):
+    """Where it is changed: a suite with some of its agents, and changes that hold for all cells.
+
+    Attributes:
+        suite: name of a suite; ``{model}`` in it is filled in by the value of an axis.
+    """
+
+    label: str
+    suite: str
+    agents: tuple[str, ...]
+    changes: Mapping[str, Any] = {}
+
+
+class Study(NamedTuple):
+    """One question: a row of the table of studies.
+
+    Attributes:
+        axes: one, or two for a map.
+        reference: the agent others of its cell are compared with; or ``AS_TUNED``, the same agent with nothing
+            changed; or ``BEST_FIXED``.
+        note: what a reader must know of the numbers.
+    """
+
+    title: str
+    grounds: tuple[Ground, ...]
+    axes: tuple[Axis, ...]
+    reference: str
+    note: str = ""
+
+
+class Cell(NamedTuple):
+    """One suite of a study.
+
+    Attributes:
+        ground: label of its ground.
+        at: label of its value on each axis.
+        suite_name: the suite whose tuned settings it takes up.
+        suite: with all changes, and the study's agents only.
+    """
+
+    ground: str
+    at: tuple[str, ...]
+    suite_name: str
+    suite: Suite
+
+    def entry(self, agent: str) -> str:
+        """What an agent of this cell is called within the study."""
+        return entry_name(self.ground, self.at, agent)
+
+
+def entry_name(ground: str, at: Sequence[str], agent: str) -> str:
+    """What one agent of one cell is called within its study."""
+    return " | ".join((ground, *at, agent))
+
+
+def cells_of(study: Study, seeds: Seeds, steps: int | None = None) -> list[Cell]:
+    """All cells of a study, checked.
+
+    Args:
+        seeds: reporting seeds; they must not be among those any of the settings were tuned on.
+        steps: environment steps of each run; None for the suites' own.
+
+    Raises:
+        UserError: a cell is impossible, or an overlap of reporting with tuning seeds.
+    """
+    seeds.check()
+    cells = [_cell(ground, values, seeds, steps) for ground, values in _places(study)]
+    for cell in cells:
+        check_suite(cell.suite)
+    return cells
+
+
+def _places(study: Study) -> Iterator[tuple[Ground, tuple[Value, ...]]]:
+    for ground in study.grounds:
+        for values in itertools.product(*(axis.values for axis in study.axes)):
+            yield ground, values
+
+
+def _cell(ground: Ground, values: tuple[Value, ...], seeds: Seeds, steps: int | None) -> Cell:
+    name = ground.suite.format(model="".join(value.model for value in values))
+    suite = choose_agents(tuned_suite(name, seeds), list(ground.agents))
+    for changes in (ground.changes, *(value.changes for value in values), {} if steps is None else {"steps": steps}):
+        suite = change_suite(suite, changes)
+    return Cell(ground.label, tuple(value.label for value in values), name, suite)
+
+
+def axis(label: str, key: str, *numbers: float, first: tuple[Value, ...] = ()) -> Axis:
+    """An axis of numbers of one setting."""
+    return Axis(label, (*first, *(Value(brief_number(number), {key: number}) for number in numbers)))
+
+
+def brief_number(number: float) -> str:
+    """As labels show it: thousands apart, and no zeros in exponents."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}".replace("e-0", "e-")

@@ -1,0 +1,146 @@
+"""The figure of a study along one axis: a panel for each ground, the mean of every agent with its interval."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from mgsc.errors import UserError
+from mgsc.experiments.figures.style import (
+    FAINT,
+    SHADE,
+    SMALL,
+    Style,
+    dress,
+    headline,
+    new_figure,
+    save,
+    styles,
+    with_commas,
+)
+from mgsc.experiments.studies.design import AS_TUNED
+from mgsc.experiments.studies.heatmap import draw_map
+from mgsc.experiments.studies.summary import entries_of, steps_text
+from mgsc.experiments.studies.table import LEARNED, RIVALS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DODGE = 0.09
+"""Agents stand this far apart within a value, so that none hides another."""
+
+LINE = 84
+"""Letters of a label in the width of a figure."""
+
+MOST_LETTERS = 100
+"""Of labels side by side in the width of a figure; where there are more, they are turned."""
+
+
+def draw_study(summary: Mapping[str, Any]) -> Figure:
+    """The figure of a summary: lines along one axis, or a map of two."""
+    return draw_map(summary) if len(summary["axes"]) == 2 else draw_lines(summary)
+
+
+def write_study(summary: Mapping[str, Any], directory: str | os.PathLike[str]) -> list[Path]:
+    """Draws a summary as ``NAME`` in PDF and PNG.
+
+    Args:
+        directory: folder for the files, made where missing; files of the same names are replaced.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return save(draw_study(summary), folder, str(summary["study"]))
+    except OSError as error:
+        raise UserError(f"cannot write figures to {folder}: {error.strerror or error}") from error
+
+
+def draw_lines(summary: Mapping[str, Any]) -> Figure:
+    """Total reward along the axis, for each agent; values stand side by side at equal distances."""
+    (axis,) = summary["axes"]
+    agents = list(dict.fromkeys(agent for ground in summary["grounds"] for agent in ground["agents"]))
+    style = styles(list(dict.fromkeys([*RIVALS, *LEARNED, *agents])))  # the same in all studies
+    letters = sum(len(value) + 2 for value in axis["values"])
+    is_turned = letters * len(summary["grounds"]) > MOST_LETTERS
+    figure = new_figure(height=3.75 if is_turned else 3.4)
+    panels = figure.subplots(1, len(summary["grounds"]), squeeze=False)[0]
+    for axes, ground in zip(panels, summary["grounds"], strict=True):
+        for agent in ground["agents"]:
+            place = ground["agents"].index(agent) - (len(ground["agents"]) - 1) / 2
+            _agent(axes, summary, ground["label"], agent, style[agent], aside=DODGE * place)
+        axes.set_xticks(range(len(axis["values"])), axis["values"])
+        axes.set_xlim(-0.5, len(axis["values"]) - 0.5)
+        axes.yaxis.set_major_formatter(FuncFormatter(with_commas))
+        axes.grid(axis="y", color=SHADE, linewidth=0.6)
+        axes.set_axisbelow(True)
+        dress(axes, ground["label"], textwrap.fill(axis["label"], LINE // len(panels)))
+        if is_turned:
+            axes.tick_params(axis="x", rotation=90)
+    panels[0].set_ylabel(f"total reward of {steps_text(summary)}")
+    headline(figure, f"{summary['title']}: mean and 95 % interval, {seeds_text(summary)}")
+    figure.legend(
+        handles=_legend(summary, agents, style),
+        loc="outside lower center",
+        ncols=4,
+        fontsize=SMALL,
+        frameon=False,
+        handlelength=3.2,
+    )
+    return figure
+
+
+def seeds_text(summary: Mapping[str, Any]) -> str:
+    """How many seeds, in words."""
+    count = summary["seeds"]["count"]
+    return f"{count:,} seed{'' if count == 1 else 's'}"
+
+
+def _agent(axes: Axes, summary: Mapping[str, Any], ground: str, agent: str, style: Style, aside: float) -> None:
+    (axis,) = summary["axes"]
+    rows = [agents[agent] for _, agents in entries_of(summary, ground)]
+    where = np.arange(len(rows)) + aside
+    mean, low, high = (
+        np.array([np.nan if row[key] is None else row[key] for row in rows], float) for key in ("mean", "low", "high")
+    )
+    is_base = np.array([label == AS_TUNED for label in axis["values"]])
+    for place in np.flatnonzero(is_base):
+        axes.axhspan(low[place], high[place], color=FAINT, alpha=0.2, linewidth=0, zorder=0)
+        axes.axhline(mean[place], color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    axes.vlines(where, low, high, color=style.colour, linewidth=1.2, zorder=3)
+    is_joined = ~is_base & axis["is_ordered"]
+    axes.plot(
+        where[is_joined], mean[is_joined], color=style.colour, linewidth=style.width, linestyle=style.dashes, zorder=2.5
+    )
+    size = 60 if style.marker == "*" else 18
+    axes.scatter(where, mean, s=size, marker=style.marker, color=style.colour, linewidths=0, zorder=4)
+
+
+def _legend(summary: Mapping[str, Any], agents: list[str], style: Mapping[str, Style]) -> list[Any]:
+    (axis,) = summary["axes"]
+    handles: list[Any] = [
+        Line2D(
+            [],
+            [],
+            color=style[agent].colour,
+            linewidth=style[agent].width,
+            linestyle=style[agent].dashes if axis["is_ordered"] else "none",
+            marker=style[agent].marker,
+            markersize=7 if style[agent].marker == "*" else 4,
+            label=agent,
+        )
+        for agent in agents
+    ]
+    if AS_TUNED in axis["values"]:
+        handles.append(Line2D([], [], color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), label=AS_TUNED))
+    return handles

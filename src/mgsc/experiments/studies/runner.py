@@ -1,0 +1,239 @@
+"""Runs a study into a summary; stopped, it goes on, and loses at most the agents and cells it was in.
+
+Agents of cells that differ only in numbers which may be traced share one program: their lanes run side by
+side, and it compiles once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mgsc.errors import UserError
+from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
+from mgsc.experiments.studies.design import Cell, Study, cells_of, entry_name
+from mgsc.experiments.studies.summary import load_summary, summarise, write_summary
+from mgsc.experiments.suites import settings_as_dict
+from mgsc.experiments.tuning_file import check_can_write
+from mgsc.experiments.tuning_parts import Rounds, Work, differences, folder_of, open_parts, plain
+
+if TYPE_CHECKING:
+    from mgsc.experiments.problem import Problem
+    from mgsc.experiments.program import Program
+
+STUDY = Work("study", "a study", "runs", "run", "summary")
+
+Totals = list[float]
+"""Total reward of every seed, in the order of the seeds."""
+
+
+class Lot(NamedTuple):
+    """Agents of cells that one program serves.
+
+    Attributes:
+        ground: label of the ground all of them belong to.
+        program: of the first of them.
+        numbers: by the name of the entry (``Cell.entry``), the numbers its lanes run with.
+    """
+
+    ground: str
+    program: Program
+    numbers: dict[str, dict[str, float]]
+
+
+def run_study(
+    name: str,
+    study: Study,
+    seeds: Seeds,
+    out: str | os.PathLike[str],
+    *,
+    steps: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Runs a study and writes its summary; what is finished on the way is kept beside it.
+
+    Args:
+        name: the study's name.
+        study: what to run.
+        seeds: reporting seeds, the same for all agents of all cells.
+        out: file of the summary.
+        steps: environment steps of each run; None for the suites' own.
+        resume: go on with a stopped study of the same settings; one that is complete stays as it is.
+        overwrite: replace a summary that is there, and without ``resume`` a stopped study, too.
+
+    Returns:
+        The summary that is then in the file.
+
+    Raises:
+        UserError: impossible seeds or cells, something is there that must not be replaced, or the file
+            cannot be written; before any work.
+    """
+    cells, target = cells_of(study, seeds, steps), Path(out)
+    identities = _identities(name, cells, seeds)
+    if target.is_dir():
+        raise UserError(f"cannot write {target}: it is a folder; name a file")
+    if target.exists():
+        there = _refuse_or_take(target, identities, resume=resume, overwrite=overwrite)
+        if there is not None and not folder_of(target).exists():
+            return there
+    problems = _problems(cells)
+    check_can_write(target)
+
+    def is_right(entry: str, rounds: Rounds) -> bool:
+        return _are_totals(rounds, seeds)
+
+    with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite, work=STUDY) as (parts, kept):
+        totals = {entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}
+        lots = _lots(cells, problems, seeds, kept)
+        for entry, found in _run_lots(lots, seeds, progress or Progress()):
+            totals[entry] = found
+            parts.keep(entry, [[{"totals": found}]])
+        summary = summarise(name, study, cells, seeds, totals, _origin_of_numbers())
+        write_summary(summary, target)
+        parts.remove()
+    return summary
+
+
+def _origin_of_numbers() -> dict[str, Any]:
+    import jax
+
+    return {"versions": versions(), "backend": jax.default_backend()}
+
+
+def _identities(name: str, cells: Sequence[Cell], seeds: Seeds) -> dict[str, dict[str, Any]]:
+    """Of every entry, all that decides its numbers."""
+    shared = {"study": name, "seeds": dataclasses.asdict(seeds), **_origin_of_numbers()}
+    found = {}
+    for cell in cells:
+        settings = plain(settings_as_dict(cell.suite))
+        own = settings.pop("agents")
+        for agent in cell.suite.agents:
+            entry = cell.entry(agent)
+            found[entry] = {"agent": entry, **shared, "settings": settings, "own": own[agent]}
+    return found
+
+
+def _identities_in(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The identities of all entries of a summary."""
+    shared = {key: summary[key] for key in ("study", "seeds", "versions", "backend")}
+    found = {}
+    for cell in summary["cells"]:
+        for agent, entry in cell["agents"].items():
+            name = entry_name(cell["ground"], cell["at"], agent)
+            found[name] = {"agent": name, **shared, "settings": cell["settings"], "own": entry["settings"]}
+    return found
+
+
+def _refuse_or_take(
+    target: Path, identities: Mapping[str, Any], *, resume: bool, overwrite: bool
+) -> dict[str, Any] | None:
+    """What is at the place of the new summary: that summary itself, complete, or one that may be replaced.
+
+    Raises:
+        UserError: it may not be replaced.
+    """
+    if not resume and not overwrite:
+        raise UserError(f"{target} is there already: replace it with --overwrite, or name another folder")
+    there = load_summary(str(target))  # what is no summary is never replaced
+    if not resume:
+        return None
+    other = differences(_by_entry(_identities_in(there)), _by_entry(identities))
+    if other and not overwrite:
+        raise UserError(
+            f"{target} is a summary of other settings: {'; '.join(other)}; add --overwrite to replace it,"
+            " or name another folder"
+        )
+    return None if other else there
+
+
+def _by_entry(identities: Mapping[str, Any]) -> dict[str, Any]:
+    """Identities of which a difference is told with the entry's name."""
+    return {f"[{entry}] ": plain(identity) for entry, identity in identities.items()}
+
+
+def _are_totals(rounds: Rounds, seeds: Seeds) -> bool:
+    try:
+        [[row]] = rounds
+        totals = row["totals"]
+        return len(totals) == seeds.count and all(math.isfinite(total) for total in totals)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _problems(cells: Sequence[Cell]) -> dict[str, Problem]:
+    """The problem of each cell, by ``_problem_key``; cells that differ only in their agents share one.
+
+    Raises:
+        UserError: a cell's maze is impossible.
+    """
+    from mgsc.experiments.problem import build_problem
+
+    problems: dict[str, Problem] = {}
+    for cell in cells:
+        key = _problem_key(cell)
+        if key not in problems:
+            problems[key] = build_problem(cell.suite)
+    return problems
+
+
+def _problem_key(cell: Cell) -> str:
+    return repr(dataclasses.replace(cell.suite, title="", agents={}))
+
+
+def _lots(
+    cells: Sequence[Cell], problems: Mapping[str, Problem], seeds: Seeds, finished: Mapping[str, Any]
+) -> dict[str, Lot]:
+    """All entries that are not finished, in lots."""
+    from mgsc.experiments.problem import replace_numbers
+    from mgsc.experiments.program import Program, lane_numbers
+
+    lots: dict[str, Lot] = {}
+    for cell in cells:
+        for name, agent in cell.suite.agents.items():
+            entry = cell.entry(name)
+            if entry in finished:
+                continue
+            numbers = lane_numbers(agent, tunes=True)
+            static = replace_numbers(agent, dict.fromkeys(numbers, 0))
+            key = repr((cell.ground, _problem_key(cell), static))
+            if key not in lots:
+                program = Program(cell.suite, agent, problems[_problem_key(cell)], seeds.root, tunes=True)
+                lots[key] = Lot(cell.ground, program, {})
+            lots[key].numbers[entry] = numbers
+    return lots
+
+
+def _run_lots(lots: Mapping[str, Lot], seeds: Seeds, progress: Progress) -> Iterator[tuple[str, Totals]]:
+    programs = {key: lot.program for key, lot in lots.items()}
+    steps: dict[str, int] = {}
+    for lot in lots.values():
+        lanes = len(lot.numbers) * seeds.count
+        steps[lot.ground] = steps.get(lot.ground, 0) + lanes * lot.program.suite.steps
+    for ground, number in steps.items():
+        progress.start(ground, number)
+    listener = Progress(running=lambda key: progress.running(lots[key].ground))
+    with compiled_ahead(programs, lambda key: len(lots[key].numbers) * seeds.count, listener) as ready:
+        for key, lot in lots.items():
+            ready(key)
+            yield from _run_lot(lot, seeds, functools.partial(progress.advance, lot.ground))
+            lot.program.release()
+
+
+def _run_lot(lot: Lot, seeds: Seeds, advance: Callable[[int], None]) -> Iterator[tuple[str, Totals]]:
+    """The totals of each entry of a lot, as soon as its last lane has run."""
+    from mgsc.experiments.program import Lane, run_program
+
+    lanes = [Lane(seed, numbers) for numbers in lot.numbers.values() for seed in seeds.numbers]
+    entries, totals = iter(lot.numbers), list[float]()
+    for block in run_program(lot.program, lanes, advance):
+        totals += [round(float(total), 2) for total in block.record["reward"].astype(float).sum(1)]
+        while len(totals) >= seeds.count:
+            yield next(entries), totals[: seeds.count]
+            del totals[: seeds.count]

@@ -1,0 +1,254 @@
+"""The summary of a study: plain data that says all its figure and table show, and where it comes from."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from mgsc.errors import UserError
+from mgsc.experiments.run import Seeds
+from mgsc.experiments.statistics import Interval, mean_interval, paired_difference
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, Study
+from mgsc.experiments.studies.origin import origins_of, sweeps_of
+from mgsc.experiments.suites import AgentSettings, settings_as_dict, updates_of
+from mgsc.experiments.tuning_parts import plain
+from mgsc.settings import unknown
+
+KIND = "mgsc study"
+WIN, TIE, LOSS = "win", "tie", "loss"
+VERDICTS = (WIN, TIE, LOSS, None)
+
+Totals = Mapping[str, Sequence[float]]
+"""By ``Cell.entry``, the total reward of each seed."""
+
+
+def summarise(
+    name: str, study: Study, cells: Sequence[Cell], seeds: Seeds, totals: Totals, numbers_of: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Puts a study's results together.
+
+    Args:
+        cells: all cells, as ``cells_of`` gives them.
+        totals: of every agent of every cell, by ``Cell.entry``.
+        numbers_of: versions and backend that made the numbers.
+    """
+    summary: dict[str, Any] = plain(
+        {
+            "kind": KIND,
+            "study": name,
+            "title": study.title,
+            "note": study.note,
+            "reference": study.reference,
+            "seeds": {"count": seeds.count, "root": seeds.root, "first": seeds.first},
+            **numbers_of,
+            "sweeps": sweeps_of(list(cells)),
+            "grounds": [{"label": ground.label, "agents": ground.agents} for ground in study.grounds],
+            "axes": [
+                {"label": axis.label, "values": [value.label for value in axis.values], "is_ordered": axis.is_ordered}
+                for axis in study.axes
+            ],
+            "cells": [_cell(study, cell, cells, totals) for cell in cells],
+        }
+    )
+    return summary
+
+
+def _cell(study: Study, cell: Cell, cells: Sequence[Cell], totals: Totals) -> dict[str, Any]:
+    settings = settings_as_dict(cell.suite)
+    own, origins = settings.pop("agents"), origins_of(cell)
+    return {
+        "ground": cell.ground,
+        "at": cell.at,
+        "suite": cell.suite_name,
+        "settings": settings,
+        "agents": {
+            agent: {
+                "n": len(totals[cell.entry(agent)]),
+                **_numbers(mean_interval(totals[cell.entry(agent)])),
+                "difference": _difference(study.reference, cell, agent, cells, totals),
+                "totals": totals[cell.entry(agent)],
+                "origin": origins[agent],
+                "settings": own[agent],
+            }
+            for agent in cell.suite.agents
+        },
+    }
+
+
+def _numbers(interval: Interval) -> dict[str, float | None]:
+    return {
+        key: None if math.isnan(value) else round(value, 2)
+        for key, value in zip(("mean", "low", "high"), interval, strict=True)
+    }
+
+
+def _difference(reference: str, cell: Cell, agent: str, cells: Sequence[Cell], totals: Totals) -> dict[str, Any] | None:
+    """An agent's paired difference to what it is compared with; None for that itself."""
+    if reference == BEST_FIXED:
+        rival, name = _best_fixed(cell, agent, cells, totals)
+    elif reference == AS_TUNED:
+        rival, name = next((other, agent) for other in cells if (other.ground, other.at[0]) == (cell.ground, AS_TUNED))
+    else:
+        rival, name = cell, reference
+    if rival.entry(name) == cell.entry(agent):
+        return None
+    label = AS_TUNED if reference == AS_TUNED else name
+    if rival.at != cell.at and reference == BEST_FIXED:
+        label = f"{name} with K = {updates_of(rival.suite, rival.suite.agents[name])}"
+    paired = paired_difference(totals[cell.entry(agent)], totals[rival.entry(name)])
+    return {"to": label, **_numbers(paired), "verdict": verdict(paired)}
+
+
+def _best_fixed(cell: Cell, agent: str, cells: Sequence[Cell], totals: Totals) -> tuple[Cell, str]:
+    """The agent without learned search control that has the highest mean with at most as many updates."""
+    most = updates_of(cell.suite, cell.suite.agents[agent])
+    rivals = [
+        (other, name)
+        for other in cells
+        if (other.ground, other.suite_name) == (cell.ground, cell.suite_name) and _world(other) == _world(cell)
+        for name, settings in other.suite.agents.items()
+        if not learns_search_control(settings) and updates_of(other.suite, settings) <= most
+    ]
+    # Of equal ones, such as an agent that makes no updates at all, that of this cell.
+    return max(rivals, key=lambda rival: (sum(totals[rival[0].entry(rival[1])]), rival[0].at == cell.at))
+
+
+def learns_search_control(agent: AgentSettings) -> bool:
+    """Whether an agent learns where to plan, which all that do pay for in expected backups."""
+    return STRATEGIES[agent.strategy].expected_backups(agent.options, 1, 1) > 0
+
+
+def _world(cell: Cell) -> dict[str, Any]:
+    return {key: value for key, value in settings_as_dict(cell.suite).items() if key != "agents"}
+
+
+def verdict(difference: Interval) -> str | None:
+    """Whether an interval lies above 0, holds 0, or lies below; None where there is no interval."""
+    if math.isnan(difference.low):
+        return None
+    return WIN if difference.low > 0 else LOSS if difference.high < 0 else TIE
+
+
+def write_summary(summary: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Writes a summary as JSON, all at once; an agent of a cell is one line."""
+    from mgsc.experiments.store.files import as_store_errors, write_atomically
+
+    with as_store_errors("write", Path(path)):
+        write_atomically(Path(path), to_text(summary).encode())
+
+
+def to_text(summary: Mapping[str, Any]) -> str:
+    """A summary as JSON."""
+    head = json.dumps({key: value for key, value in summary.items() if key != "cells"}, indent=1, ensure_ascii=False)
+    return f'{head[:-2]},\n "cells": [\n' + ",\n".join(map(_cell_text, summary["cells"])) + "\n ]\n}\n"
+
+
+def _cell_text(cell: Mapping[str, Any]) -> str:
+    head = json.dumps({key: value for key, value in cell.items() if key != "agents"}, ensure_ascii=False)
+    agents = ",\n".join(f"   {json.dumps(agent)}: {json.dumps(entry)}" for agent, entry in cell["agents"].items())
+    return f'  {head[:-1]}, "agents": {{\n{agents}\n  }}}}'
+
+
+def find_summary(name_or_file: str) -> dict[str, Any]:
+    """The committed summary of a study, or the one in a file.
+
+    Raises:
+        UserError: neither a study nor a file; a study without a committed summary; a file that is none.
+    """
+    from mgsc.experiments.studies.table import STUDIES
+
+    if name_or_file in STUDIES:
+        file = summaries() / f"{name_or_file}.json"
+        if not file.is_file():
+            raise UserError(
+                f"{name_or_file} has no committed summary: `mgsc study run {name_or_file}` writes one to show"
+            )
+        return load_summary(str(file))
+    if not os.path.exists(name_or_file):
+        raise UserError(f"no such file; {unknown('study', name_or_file, STUDIES)}")
+    return load_summary(name_or_file)
+
+
+def summaries() -> Path:
+    """The folder of the committed summaries."""
+    return Path(str(resources.files("mgsc.experiments") / "studies" / "summaries"))
+
+
+def load_summary(file: str) -> dict[str, Any]:
+    """A summary that ``mgsc study run`` wrote.
+
+    Raises:
+        UserError: the file cannot be read, or is no summary.
+    """
+    try:
+        with open(file, encoding="utf-8") as text:
+            summary = json.load(text)
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}") from None
+    except ValueError:
+        raise UserError(f"{file} is no summary: it is not JSON") from None
+    if not _is_summary(summary):
+        raise UserError(f"{file} is no complete summary of `mgsc study run`")
+    return dict(summary)
+
+
+def _is_summary(summary: Any) -> bool:
+    """Whether this holds all that figures and tables show, for every cell."""
+    try:
+        words = [summary[key] for key in ("study", "title", "note", "reference", "backend")]
+        expected = [
+            (ground["label"], [*at], [*ground["agents"]])
+            for ground in summary["grounds"]
+            for at in product(*(axis["values"] for axis in summary["axes"]))
+        ]
+        found = [(cell["ground"], cell["at"], [*cell["agents"]]) for cell in summary["cells"]]
+        entries = [entry for cell in summary["cells"] for entry in cell["agents"].values()]
+        count = summary["seeds"]["count"]
+        return (
+            summary["kind"] == KIND
+            and all(isinstance(word, str) for word in words)
+            and isinstance(summary["versions"], dict)
+            and found == expected
+            and all(isinstance(cell["settings"], dict) and cell["settings"]["steps"] > 0 for cell in summary["cells"])
+            and all(_is_entry(entry, count) for entry in entries)
+        )
+    except (AttributeError, KeyError, TypeError):
+        return False
+
+
+def _is_entry(entry: Mapping[str, Any], count: int) -> bool:
+    difference = entry["difference"]
+    rows = [entry] if difference is None else [entry, difference]
+    return (
+        entry["n"] == len(entry["totals"]) == count
+        and all(_is_interval(row) for row in rows)
+        and all(math.isfinite(total) for total in entry["totals"])
+        and (difference is None or (isinstance(difference["to"], str) and difference["verdict"] in VERDICTS))
+        and isinstance(entry["origin"]["kind"], str)
+        and isinstance(entry["settings"], dict)
+    )
+
+
+def _is_interval(row: Mapping[str, Any]) -> bool:
+    bounds = (row["low"], row["high"])
+    return math.isfinite(row["mean"]) and (bounds == (None, None) or all(math.isfinite(bound) for bound in bounds))
+
+
+def entries_of(summary: Mapping[str, Any], ground: str) -> Iterator[tuple[list[str], Mapping[str, Any]]]:
+    """``(at, agents)`` of every cell of a ground."""
+    for cell in summary["cells"]:
+        if cell["ground"] == ground:
+            yield cell["at"], cell["agents"]
+
+
+def steps_text(summary: Mapping[str, Any]) -> str:
+    """How long a run of the study is, in words."""
+    steps = sorted({cell["settings"]["steps"] for cell in summary["cells"]})
+    return " or ".join(f"{number:,}" for number in steps) + " steps"

@@ -1,0 +1,242 @@
+"""The table of studies: a study is data, and this is the only list of their names.
+
+The sizes are such that all of them together take less than 40 minutes on two cores; nearly all of that is
+compilation, which cells share where they differ only in numbers of their agents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Axis, Ground, Study, Value, axis, brief_number
+
+RIVALS = ("uniform", "avoid_terminal", "recency", "replay")
+LEARNED = ("meta_gradient", "meta_gradient_recent")
+
+UNCHANGED = Value(AS_TUNED)
+
+ROBUSTNESS_GROUNDS = (
+    Ground("TMaze", "tmaze-fixed", (*RIVALS, *LEARNED)),
+    Ground("TwoRooms", "tworooms-fixed", (*RIVALS, *LEARNED)),
+)
+ABLATION_GROUNDS = (
+    Ground("TMaze", "tmaze-fixed", ("meta_gradient",)),
+    Ground("TwoRooms", "tworooms-fixed", ("meta_gradient_recent",)),
+)
+LEARNED_GROUNDS = (
+    Ground("large TMaze, learned model", "tmaze-learned", ("meta_gradient",)),
+    Ground("TwoRooms, learned model", "tworooms-learned", ("meta_gradient_recent",)),
+)
+MAP_AGENTS = ("no_planning", *RIVALS, "visited", "trajectory", *LEARNED)
+MAP_GROUNDS = (
+    *(
+        Ground(f"TMaze {stem}/{arm}", "tmaze-{model}", MAP_AGENTS, {"environment.stem": stem, "environment.arm": arm})
+        for stem, arm in ((6, 4), (12, 8))
+    ),
+    *(
+        Ground(
+            f"TwoRooms {side}×{side}",
+            "tworooms-{model}",
+            MAP_AGENTS,
+            {"environment.width": side, "environment.height": side},
+        )
+        for side in (5, 7, 9)
+    ),
+)
+
+ONE_DRAW = "The model's noise is one draw, the same for all seeds: intervals tell nothing of other draws."
+REUSED = "Agents keep the settings tuned for the unchanged suite."
+
+
+def _robustness(title: str, axis: Axis, note: str = "") -> Study:
+    return Study(title, ROBUSTNESS_GROUNDS, (axis,), "meta_gradient", " ".join([REUSED, *([note] if note else [])]))
+
+
+def _ablation(title: str, axis: Axis, note: str = "") -> Study:
+    return Study(title, ABLATION_GROUNDS, (axis,), AS_TUNED, note)
+
+
+def _updates(number: int, budget: int) -> Value:
+    """K updates of a larger budget: K is a number of the agents, so that one program serves for all K."""
+    return Value(brief_number(number), {"planning_updates": budget, "agents.planning_updates": number})
+
+
+def _choices(key: str, *words: str) -> tuple[Value, ...]:
+    return tuple(Value(word, {f"agents.{key}": word}) for word in words)
+
+
+def _optimizer(name: str, *step_sizes: float) -> tuple[Value, ...]:
+    return tuple(
+        Value(f"{name} {brief_number(size)}", {"agents.optimizer": name, "agents.meta_step_size": size})
+        for size in step_sizes
+    )
+
+
+def _experience(name: str, *lengths: int) -> tuple[Value, ...]:
+    return tuple(
+        Value(f"{name} {length}", {"agents.experience": name, "agents.experience_length": length}) for length in lengths
+    )
+
+
+ROBUSTNESS: Mapping[str, Study] = {
+    "reward-noise": _robustness(
+        "Noise in the rewards of the model",
+        axis("standard deviation of the model's reward noise, over max|R|", "model.reward_noise", 0, 0.03, 0.1, 0.3, 1),
+        ONE_DRAW,
+    ),
+    "transition-noise": _robustness(
+        "Noise in the transitions of the model",
+        axis(
+            "probability of a random successor in the model", "model.transition_noise", 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5
+        ),
+        ONE_DRAW,
+    ),
+    "corrupted-states": _robustness(
+        "States of which the model is wrong",
+        axis("share of corrupted states", "model.corrupted_share", 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5),
+        ONE_DRAW,
+    ),
+    "slip": _robustness(
+        "Slippery floor",
+        axis("probability of a random move", "environment.slip", 0, 0.1, 0.2, 0.3, 0.4, 0.5),
+    ),
+    # Each period divides half of the 50,000 steps, so that the model is right half of the time in every cell.
+    "switching": _robustness(
+        "Period of the switches",
+        axis("steps between switches", "environment.switch_every", 500, 1000, 2500, 5000, 12500),
+    ),
+    "updates": _robustness(
+        "Planning updates per step",
+        Axis(
+            "planning updates per real step (K), all of them made",
+            # Updates beyond K cost time all the same: two budgets are cheaper than one of 50.
+            tuple(_updates(k, 5 if k <= 5 else 50) for k in (1, 2, 5, 10, 20, 50)),
+        ),
+    ),
+    "tmaze-size": Study(
+        "Size of the TMaze",
+        (ROBUSTNESS_GROUNDS[0],),
+        (
+            Axis(
+                "cells of the stem / of each arm",
+                tuple(
+                    Value(f"{stem}/{arm}", {"environment.stem": stem, "environment.arm": arm})
+                    for stem, arm in ((3, 2), (6, 4), (9, 6), (12, 8), (18, 12))
+                ),
+            ),
+        ),
+        "meta_gradient",
+        REUSED,
+    ),
+    "tworooms-size": Study(
+        "Size of TwoRooms",
+        (ROBUSTNESS_GROUNDS[1],),
+        (
+            Axis(
+                "columns and rows of each room",
+                tuple(
+                    Value(f"{side}×{side}", {"environment.width": side, "environment.height": side})
+                    for side in (3, 5, 7, 9, 11)
+                ),
+            ),
+        ),
+        "meta_gradient",
+        REUSED,
+    ),
+}
+
+ABLATIONS: Mapping[str, Study] = {
+    "optimizer": _ablation(
+        "Optimiser of the logits",
+        Axis(
+            "Optax optimiser and its step size",
+            (
+                UNCHANGED,
+                *_optimizer("adam", 0.01, 0.03, 0.1, 0.3),
+                *_optimizer("rmsprop", 0.01, 0.03, 0.1, 0.3),
+                *_optimizer("sgd", 1.0, 10.0, 100.0, 1e3, 1e4),
+            ),
+            is_ordered=False,
+        ),
+        "Plain SGD's step is proportional to the gradient, reward² in unit, so that its useful step sizes are of"
+        " another scale: several are tried.",
+    ),
+    "entropy": _ablation(
+        "Entropy bonus",
+        axis("β [reward² per nat]", "agents.entropy_bonus", 0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, first=(UNCHANGED,)),
+    ),
+    "form": _ablation(
+        "Form of the planned parameters",
+        Axis("form", (UNCHANGED, *_choices("form", "scaled", "single", "saturating", "unrolled")), is_ordered=False),
+    ),
+    "target": _ablation(
+        "Parameters that the target starts from",
+        Axis("target", (UNCHANGED, *_choices("target", "planned", "current")), is_ordered=False),
+    ),
+    "order": Study(
+        "Order of the meta-update and the model's learning",
+        LEARNED_GROUNDS,
+        (Axis("order", (UNCHANGED, *_choices("order", "meta_first", "model_first")), is_ordered=False),),
+        AS_TUNED,
+    ),
+    "experience": _ablation(
+        "Real transitions the target is made of",
+        Axis(
+            "experience and its length",
+            (
+                UNCHANGED,
+                *_experience("one", 1),
+                *_experience("recent", 2, 5, 10, 20),
+                *_experience("successive", 2, 5, 10, 20),
+            ),
+            is_ordered=False,
+        ),
+        "Length 1 is the method of Burega et al. 2024.",
+    ),
+    "temperature": _ablation(
+        "Temperature of the softmax",
+        axis("temperature", "agents.temperature", 0.25, 0.5, 1.0, 2.0, 4.0, first=(UNCHANGED,)),
+    ),
+    "mixture": _ablation(
+        "Share of uniform queries",
+        axis("share of queries that are uniform", "agents.mixture", 0.0, 0.1, 0.3, 0.5, 0.7, 0.9, first=(UNCHANGED,)),
+    ),
+    "reset": _ablation(
+        "Resets of the optimiser at the switches (privileged)",
+        Axis(
+            "optimiser's state at a switch of rewards",
+            (
+                UNCHANGED,
+                Value("kept", {"agents.resets_optimizer": False}),
+                Value("reset", {"agents.resets_optimizer": True}),
+            ),
+            is_ordered=False,
+        ),
+    ),
+}
+
+MAPS: Mapping[str, Study] = {
+    "map": Study(
+        "Where MGSC wins and loses",
+        MAP_GROUNDS,
+        (
+            Axis(
+                "model",
+                (
+                    Value("fixed, stale", model="fixed"),
+                    Value("learned, recency 0.1", {"model.average": "recency", "model.step_size": 0.1}, "learned"),
+                    Value("learned, averages", {"model.average": "sample"}, "learned"),
+                ),
+                is_ordered=False,
+            ),
+            Axis("planning updates per real step (K)", tuple(_updates(k, 10) for k in (1, 2, 5, 10))),
+        ),
+        BEST_FIXED,
+        "The rival is the best strategy without learned search control, K' ≤ K and no planning included, by its mean on"
+        " these very seeds, which favours it; avoid_terminal is privileged. Settings are those tuned on the suites"
+        " named, at their own size and K.",
+    ),
+}
+
+STUDIES: Mapping[str, Study] = {**ROBUSTNESS, **ABLATIONS, **MAPS}
+"""All studies, by name."""
