@@ -11,6 +11,7 @@ negative correlation with model error; chance has that of the same change shuffl
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -192,9 +193,9 @@ def windows_after_switches(dataset: xr.Dataset, window: int | None = None) -> li
         raise ValueError(f"window is {window}: at least 1 chunk is needed")
     ends = np.asarray(dataset["step"].values, np.float64)
     begins = [int(np.searchsorted(ends, step, "right")) for step in dataset.attrs["switch_steps"]]
-    stops = [*begins[1:], len(ends)]
     longest = len(ends) if window is None else window
-    return [(begin, min(stop, begin + longest)) for begin, stop in zip(begins, stops, strict=True) if 0 < begin < stop]
+    turns = itertools.pairwise([*begins, len(ends)])
+    return [(begin, min(stop, begin + longest)) for begin, stop in turns if 0 < begin < stop]
 
 
 def rank_correlation(x: Floats, y: Floats) -> Floats:
