@@ -215,7 +215,7 @@ def test_markdown_has_one_row_for_each_agent(dataset: xr.Dataset) -> None:
     result = compare(dataset)
     text = to_markdown(result)
     tables = [block for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == len(sections(result)) == 5
+    assert len(tables) == len(sections(result)) == 6
     for table in tables:
         widths = {line.count("|") for line in table.splitlines()}
         assert len(widths) == 1

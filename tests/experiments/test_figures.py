@@ -27,7 +27,11 @@ from mgsc.experiments.figures import (
 from mgsc.experiments.figures.distribution import shown_agent
 from mgsc.experiments.figures.style import jitter, styles
 
-NAMES = ["total_reward", "reward_through_time", "distribution_maze", "distribution_through_time"]
+PAGES = ["mechanisms", "mechanisms_inside"]
+STILL = ["total_reward", "reward_through_time", "distribution_maze", "distribution_through_time", *PAGES]
+"""Of a result in which no d moves after a switch."""
+
+NAMES = [*STILL, "correlations"]
 
 
 @pytest.fixture(scope="module")
@@ -172,13 +176,13 @@ def test_nothing_overlaps_or_is_cut_off(dataset: xr.Dataset, name: str) -> None:
     ("shape", "names"),
     [
         ({"num_seeds": 1}, NAMES),
-        ({"period": None}, NAMES),
-        ({"num_chunks": 1, "period": None}, NAMES),
+        ({"period": None}, STILL),
+        ({"num_chunks": 1, "period": None}, STILL),
         ({"num_chunks": 11}, NAMES),
-        ({"has_maze": False}, [*NAMES[:2], NAMES[3]]),
-        ({"agents": ("no_planning", "uniform")}, NAMES),
-        ({"agents": ("no_planning",)}, NAMES[:2]),
-        ({"agents": tuple(f"agent number {i}" for i in range(15))}, NAMES),
+        ({"has_maze": False}, [*NAMES[:2], *NAMES[3:]]),
+        ({"agents": ("no_planning", "uniform")}, STILL),
+        ({"agents": ("no_planning",)}, [*NAMES[:2], PAGES[0]]),
+        ({"agents": tuple(f"agent number {i}" for i in range(15))}, STILL),
     ],
 )
 def test_odd_results_have_their_figures(shape: dict[str, object], names: list[str]) -> None:
