@@ -46,6 +46,7 @@ SUITE = Suite(
 PROBLEM = build_problem(SUITE)
 NUM_STATES = 7
 """L 1 2 3 R along the bar, then two cells of stem."""
+NUM_ACTIONS = 4
 IS_TERMINAL = np.array([True, False, False, False, True, False, False])
 BESIDE_A_GOAL = (1, 3)
 """States that avoid_terminal must avoid."""
@@ -95,6 +96,11 @@ VARIANTS = {name: Variant(name, {}) for name in STRATEGIES} | {
         "successive of one": {"experience": "successive", "experience_length": 1},
         "resets": {"resets_optimizer": True},
     }.items()
+}
+VARIANTS |= {
+    "dyna_q, states": Variant("dyna_q", {"over": "states"}),
+    "td_error_priority, rank": Variant("td_error_priority", {"kind": "rank"}),
+    "td_error_priority, importance": Variant("td_error_priority", {"correction": "importance"}),
 }
 PLANNING = [name for name, variant in VARIANTS.items() if variant.plans]
 META_GRADIENT = [name for name in VARIANTS if name.startswith("meta_gradient")]
