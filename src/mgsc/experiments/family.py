@@ -214,7 +214,7 @@ def build_gain_need(
 class OracleSettings:
     """Settings of ``oracle``."""
 
-    tolerance: float = number(0.05, 0.0, math.inf, "error of the target at which a model is still right, over max|R|")
+    tolerance: float = number(0.01, 0.0, math.inf, "error of the target at which a model is still right, over max|R|")
 
 
 def build_oracle(
