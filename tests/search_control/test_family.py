@@ -225,6 +225,20 @@ def test_value_gradient_climbs_to_the_best_neighbour():
     assert min(climbs, begins) > 20
 
 
+def test_value_frequency_measures_how_values_change():
+    seen = table.run("value_frequency")
+    for step in steps(seen):
+        best, scores = step.before[0].max(-1), np.zeros(table.NUM_STATES)
+        for state in ALLOWED:
+            changes = [
+                sum(p * (best[s] - best[state]) for p, _, g, s in plain.outcomes(MODEL, state, action) if g > 0)
+                for action in range(table.NUM_ACTIONS)
+            ]
+            scores[state] = np.square(changes).sum() + sum(changes) ** 2 + 1e-3
+        np.testing.assert_allclose(seen.weights[step.number], scores / scores.sum(), atol=1e-4)
+    assert seen.weights.max() > 0.5
+
+
 def test_gain_need_asks_where_their_product_is_largest():
     seen = table.run("gain_need")
     occupancy = np.eye(table.NUM_STATES)
@@ -293,6 +307,7 @@ def test_expected_backups_are_counted():
         "learning_progress": 1,
         "model_error": 1,
         "value_gradient": 3 * 4,
+        "value_frequency": 28,
         "gain_need": 3 * 28,
         "oracle": 2 * 28,
     }

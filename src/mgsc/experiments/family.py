@@ -189,6 +189,22 @@ def build_value_gradient(
 
 
 @dataclasses.dataclass(frozen=True)
+class FrequencySettings:
+    """Settings of ``value_frequency``."""
+
+    floor: float = number(1e-3, 0.0, math.inf, "share of a state around which values are flat (reward^2)", above=True)
+
+
+def build_value_frequency(
+    settings: FrequencySettings, step_size: Array, planning_updates: Array | int, problem: Problem
+) -> Strategy:
+    """Local frequency of the values."""
+    from mgsc import search_control
+
+    return search_control.value_frequency(num_actions(problem), settings.floor)
+
+
+@dataclasses.dataclass(frozen=True)
 class GainNeedSettings:
     """Settings of ``gain_need``."""
 

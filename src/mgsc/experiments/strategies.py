@@ -267,6 +267,13 @@ STRATEGIES: Mapping[str, StrategyRow] = {
         expected_backups=lambda settings, problem, planning_updates: planning_updates * family.num_actions(problem),
         space={"window": Range(10, 5000)},
     ),
+    "value_frequency": StrategyRow(
+        "states around which the values change most",
+        family.FrequencySettings,
+        family.build_value_frequency,
+        expected_backups=lambda settings, problem, planning_updates: family.num_pairs(problem),
+        space={"floor": Range(1e-5, 1e-1)},
+    ),
     "gain_need": StrategyRow(
         "where an update improves choices most, times how soon they come up",
         family.GainNeedSettings,

@@ -13,6 +13,7 @@ from mgsc.search_control.prioritized_sweeping import incoming_pairs, prioritized
 from mgsc.search_control.replay import replay
 from mgsc.search_control.td_error_priority import td_error_priority
 from mgsc.search_control.uncertainty import uncertainty
+from mgsc.search_control.value_frequency import value_frequency
 from mgsc.search_control.value_gradient import value_gradient
 from mgsc.search_control.visited import trajectory, visited
 
@@ -37,6 +38,7 @@ __all__ = [
     "trajectory",
     "uncertainty",
     "uniform",
+    "value_frequency",
     "value_gradient",
     "visited",
 ]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
-from mgsc.search_control.base import Distribution, SearchControl, Strategy, sample_query
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs, sample_query
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -55,9 +55,9 @@ def dyna_q_plus(num_actions: int, bonus: Array | float) -> Strategy:
         return DynaQPlusState(tried_at, put_at(state.visited, transition.observation, jnp.ones(())), count), {}
 
     def weights(state: DynaQPlusState, params: Params, candidates: Candidates) -> Array:
-        del params, candidates
-        share = state.visited / (num_actions * state.visited.sum())
-        return jnp.broadcast_to(share[:, None], state.tried_at.shape)
+        del params
+        scores = jnp.where(allowed_pairs(candidates, num_actions), state.visited[:, None], 0.0)
+        return scores / scores.sum()
 
     def propose(
         noise: PyTree,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from mgsc.indexing import add_at
+from mgsc.search_control.base import allowed_pairs
 from mgsc.types import Array, Candidates
 
 FORGETTING = 0.01
@@ -13,10 +14,9 @@ FORGETTING = 0.01
 
 def no_queries_yet(candidates: Candidates, num_actions: int | None = None) -> Array:
     """[N], or [N, A] where the strategy picks actions too: every allowed candidate equally."""
-    allowed = jnp.asarray(candidates.is_allowed, jnp.result_type(float))
-    if num_actions is not None:
-        allowed = jnp.broadcast_to(allowed[:, None], (len(allowed), num_actions))
-    return allowed / allowed.sum()
+    allowed = candidates.is_allowed if num_actions is None else allowed_pairs(candidates, num_actions)
+    counts = jnp.asarray(allowed, jnp.result_type(float))
+    return counts / counts.sum()
 
 
 def with_query(frequency: Array, index: Array | tuple[Array, ...], share: Array | float = FORGETTING) -> Array:

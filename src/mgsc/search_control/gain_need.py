@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
 from mgsc.sampling import index_from_tree, sum_tree
-from mgsc.search_control.base import Distribution, SearchControl, Strategy
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs
 from mgsc.search_control.expected import all_expected_errors, all_values
 from mgsc.search_control.frequency import no_queries_yet, with_query
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
@@ -87,7 +87,7 @@ def gain_need(
             del distribution, last
             need = lookup(state.occupancy, state.here)
             worth = jnp.maximum(all_gains(parts, params, candidates, step_size), least_gain) * need[:, None]
-            worth = jnp.where(jnp.asarray(candidates.is_allowed)[:, None], worth, -1.0).reshape(-1)
+            worth = jnp.where(allowed_pairs(candidates, num_actions), worth, -1.0).reshape(-1)
             is_best = jnp.asarray(worth == worth.max(), worth.dtype)
             pair = index_from_tree(noise, sum_tree(is_best))
             place = pair // num_actions

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables
-from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
+from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs, masked_softmax
 from mgsc.search_control.expected import all_expected_targets, all_values
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
@@ -73,7 +73,7 @@ def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
             onward = discount_of(params, candidates) * survives[phase] * q.max(-1)[successor[phase]]
             true_target = jnp.sum(probability[phase] * (reward[phase] + onward), -1)
             error = all_expected_targets(parts, params, candidates, q.shape[1]) - true_target
-            allowed = jnp.broadcast_to(jnp.asarray(candidates.is_allowed)[:, None], q.shape)
+            allowed = allowed_pairs(candidates, q.shape[1])
             is_right = (jnp.abs(error) <= tolerance) & allowed
             scores = jnp.where(is_right, jnp.abs(q - optimal[phase]), 0.0)
             total = scores.sum()

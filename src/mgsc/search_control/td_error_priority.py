@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mgsc.indexing import lookup
-from mgsc.search_control.base import Distribution, SearchControl, Strategy, no_state, sample_query
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs, no_state, sample_query
 from mgsc.search_control.expected import all_expected_errors
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query
 
@@ -42,7 +42,7 @@ def td_error_priority(
         def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
             del state
             errors = jnp.abs(all_expected_errors(parts, params, candidates))
-            allowed = jnp.broadcast_to(_as_column(candidates.is_allowed), errors.shape)
+            allowed = allowed_pairs(candidates, errors.shape[1])
             base = errors + floor
             if kind == "rank":
                 base = 1.0 / (1.0 + _number_of_larger(jnp.where(allowed, errors, -1.0)))
@@ -73,10 +73,6 @@ def td_error_priority(
         return SearchControl(no_state, weights, propose)
 
     return build
-
-
-def _as_column(is_allowed: Array) -> Array:
-    return is_allowed if is_allowed.ndim == 2 else is_allowed[:, None]
 
 
 def _number_of_larger(errors: Array) -> Array:
