@@ -239,6 +239,8 @@ def plan(
         transition = imagine(agent, before, query, noise_action, noise_imagine)
         is_within = number < agent.planning_updates
         step_size = jnp.where(is_within, agent.step_size, 0.0)
+        if query.step_scale is not None:
+            step_size = step_size * query.step_scale
         values, backup = learn(agent, carry.values, transition, query.index, step_size)
         if control.after_backup is None:
             return PlanCarry(values, None, None if carry.last is None else backup), None

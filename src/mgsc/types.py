@@ -116,6 +116,8 @@ class Query(NamedTuple):
         action: the action to imagine, or None: the behaviour policy of the current values picks it.
         reward_bonus: added to the imagined reward.
         outcome: a stored real transition to apply *instead of* asking the model, or None.
+        step_scale: the update's step size is multiplied by it; 0 makes an update that changes nothing.
+            None: 1, at no cost.
     """
 
     observation: Array
@@ -123,6 +125,7 @@ class Query(NamedTuple):
     action: Array | None = None
     reward_bonus: Array | float = 0.0
     outcome: Transition | None = None
+    step_scale: Array | None = None
 
 
 class Backup(NamedTuple):

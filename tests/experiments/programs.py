@@ -15,7 +15,7 @@ from mgsc.experiments.beliefs import LearnedModel
 from mgsc.experiments.problem import build_problem
 from mgsc.experiments.program import Lane, Program
 from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import change_suite, get_suite
+from mgsc.experiments.suites import AgentSettings, change_suite, get_suite
 
 SUITE = change_suite(
     get_suite("tmaze-fixed"),
@@ -31,7 +31,9 @@ SUITE = change_suite(
 PROBLEM = build_problem(SUITE)
 LEARNING = dataclasses.replace(SUITE, model=LearnedModel())
 LEARNING_PROBLEM = build_problem(LEARNING)
-AGENTS = tuple(STRATEGIES)
+AGENTS = tuple(name for name in STRATEGIES if name in SUITE.agents)
+"""Strategies that stand in suites: the recorder, the program and the golden results are tested on these."""
+ALL_STRATEGIES = tuple(STRATEGIES)
 PLANNING = tuple(name for name in AGENTS if name != "no_planning")
 NUM_CHUNKS = 4
 ROOT_SEED = 0
@@ -46,10 +48,15 @@ def compiled(made: Program, *, quick: bool = True) -> Program:
     return made
 
 
+def agent_settings(name: str) -> AgentSettings:
+    """An agent of the suite, or of a strategy that is in no suite."""
+    return SUITE.agents.get(name) or AgentSettings(name, options=STRATEGIES[name].settings())
+
+
 @functools.cache
 def program(name: str, *, quick: bool = True, tunes: bool = False) -> Program:
     """The program of an agent, for reporting or for tuning."""
-    made = Program(SUITE, SUITE.agents[name], PROBLEM, ROOT_SEED, tunes=tunes)
+    made = Program(SUITE, agent_settings(name), PROBLEM, ROOT_SEED, tunes=tunes)
     return compiled(made, quick=quick)
 
 

@@ -13,6 +13,7 @@ from mgsc.errors import UserError
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
 from mgsc.experiments.suites import (
+    AGENTS,
     SUITES,
     VARIANTS,
     Suite,
@@ -28,10 +29,10 @@ SUITE = get_suite("tmaze-fixed")
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_every_suite_is_sound_and_holds_every_strategy(name):
+def test_every_suite_is_sound_and_holds_every_default_agent(name):
     suite = get_suite(name)
     check_suite(suite)
-    assert set(suite.agents) == {*STRATEGIES, *VARIANTS}
+    assert set(suite.agents) == set(AGENTS) <= {*STRATEGIES, *VARIANTS}
     for agent, settings in suite.agents.items():
         assert isinstance(settings.options, STRATEGIES[settings.strategy].settings)
         assert (agent == settings.strategy) != (agent in VARIANTS)

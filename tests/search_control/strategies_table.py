@@ -50,6 +50,7 @@ LEARNING = dataclasses.replace(SUITE, model=LearnedModel(step_size=0.3))
 LEARNING_PROBLEM = build_problem(LEARNING)
 NUM_STATES = 7
 """L 1 2 3 R along the bar, then two cells of stem."""
+NUM_ACTIONS = 4
 IS_TERMINAL = np.array([True, False, False, False, True, False, False])
 BESIDE_A_GOAL = (1, 3)
 """States that avoid_terminal must avoid."""
@@ -106,6 +107,9 @@ VARIANTS |= {
     "trajectory, learned model": Variant("trajectory", {}, learns=True),
     "meta_gradient, learned model": Variant("meta_gradient", {}, learns=True),
     "meta_gradient, learned model first": Variant("meta_gradient", {"order": "model_first"}, learns=True),
+    "dyna_q, states": Variant("dyna_q", {"over": "states"}),
+    "td_error_priority, rank": Variant("td_error_priority", {"kind": "rank"}),
+    "td_error_priority, importance": Variant("td_error_priority", {"correction": "importance"}),
 }
 PLANNING = [name for name, variant in VARIANTS.items() if variant.plans]
 META_GRADIENT = [name for name in VARIANTS if name.startswith("meta_gradient")]

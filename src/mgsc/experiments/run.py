@@ -300,14 +300,13 @@ def _optimum(suite: Suite, epsilon: float) -> np.ndarray[Any, Any]:
 
 
 def _budget(suite: Suite, problem: Problem, results: dict[str, Arrays]) -> dict[str, list[float]]:
-    num_states, num_actions = problem.tables.probability.shape[1:3]
     budget: dict[str, list[float]] = {key: [] for key in ("model_queries", "expected_backups", "sampled_updates")}
     for name in results:
         agent = suite.agents[name]
         updates, row = updates_of(suite, agent), STRATEGIES[agent.strategy]
         budget["sampled_updates"].append(float(updates))
         budget["model_queries"].append(float(updates * row.queries_model))
-        budget["expected_backups"].append(float(row.expected_backups(agent.options, num_states, num_actions)))
+        budget["expected_backups"].append(float(row.expected_backups(agent.options, problem, updates)))
     return {
         **budget,
         **{

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mgsc.experiments import family
 from mgsc.settings import choice, number, size, switch
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class StrategyRow(NamedTuple):
         build: ``(settings, step_size, planning_updates, problem) -> Strategy``.
         plans: False for Q-learning.
         queries_model: False where planning updates use real transitions.
-        expected_backups: ``(settings, S, A) -> `` expected backups it makes per real step.
+        expected_backups: ``(settings, problem, planning_updates) -> `` expected backups it makes per real step.
         tunes_updates: whether tuning searches K too: where updates can do harm, fewer may be better.
         space: ranges of its own settings that tuning searches, on log scales.
     """
@@ -102,7 +103,7 @@ class StrategyRow(NamedTuple):
     build: Callable[[Any, Array, Array | int, Problem], Strategy]
     plans: bool = True
     queries_model: bool = True
-    expected_backups: Callable[[Any, int, int], int] = lambda settings, num_states, num_actions: 0
+    expected_backups: Callable[[Any, Problem, int], int] = lambda settings, problem, planning_updates: 0
     tunes_updates: bool = True
     space: Mapping[str, Range] = {}
 
@@ -175,9 +176,11 @@ def _is_local(settings: MetaGradientSettings) -> bool:
     return settings.target == "planned" and settings.form != "unrolled"
 
 
-def _meta_gradient_backups(settings: MetaGradientSettings, num_states: int, num_actions: int) -> int:
+def _meta_gradient_backups(settings: MetaGradientSettings, problem: Problem, planning_updates: int) -> int:
+    del planning_updates
     if not _is_local(settings) or settings.experience == "successive":
-        return num_states * num_actions
+        return family.num_pairs(problem)
+    num_actions = family.num_actions(problem)
     return (1 + num_actions) * (settings.experience_length if settings.experience == "recent" else 1)
 
 
@@ -215,5 +218,73 @@ STRATEGIES: Mapping[str, StrategyRow] = {
             "meta_step_size": Range(0.01, 0.3),
             "entropy_bonus": Range(1e-5, 1e-2, share_of_zero=0.25),
         },
+    ),
+    "dyna_q": StrategyRow("pairs of state and action tried so far", family.DynaQSettings, family.build_dyna_q),
+    "dyna_q_plus": StrategyRow(
+        "all actions of visited states, with a bonus for what was not tried for long",
+        family.DynaQPlusSettings,
+        family.build_dyna_q_plus,
+        space={"bonus": Range(1e-5, 1e-1)},
+    ),
+    "prioritized_sweeping": StrategyRow(
+        "what leads to where values have just changed",
+        family.SweepingSettings,
+        family.build_prioritized_sweeping,
+        expected_backups=family.prioritized_sweeping_backups,
+        space={"threshold": Range(1e-5, 1e-1)},
+    ),
+    "td_error_priority": StrategyRow(
+        "pairs by the size, or the rank, of their expected TD error",
+        family.PrioritySettings,
+        family.build_td_error_priority,
+        expected_backups=lambda settings, problem, planning_updates: family.num_pairs(problem),
+        space={"exponent": Range(0.1, 2.0), "floor": Range(1e-5, 1e-1)},
+    ),
+    "uncertainty": StrategyRow(
+        "pairs that were tried often rather than seldom",
+        family.UncertaintySettings,
+        family.build_uncertainty,
+        space={"temperature": Range(0.01, 10.0)},
+    ),
+    "learning_progress": StrategyRow(
+        "states where the model has lately become better",
+        family.ProgressSettings,
+        family.build_learning_progress,
+        expected_backups=lambda settings, problem, planning_updates: 1,
+        space={"floor": Range(1e-3, 1.0)},
+    ),
+    "model_error": StrategyRow(
+        "states where the model's targets have lately been right",
+        family.ModelErrorSettings,
+        family.build_model_error,
+        expected_backups=lambda settings, problem, planning_updates: 1,
+        space={"temperature": Range(1e-3, 1.0), "rate": Range(0.01, 1.0, is_bounded=True)},
+    ),
+    "value_gradient": StrategyRow(
+        "uphill on the values, from states visited of late",
+        family.ClimbSettings,
+        family.build_value_gradient,
+        expected_backups=lambda settings, problem, planning_updates: planning_updates * family.num_actions(problem),
+        space={"window": Range(10, 5000)},
+    ),
+    "value_frequency": StrategyRow(
+        "states around which the values change most",
+        family.FrequencySettings,
+        family.build_value_frequency,
+        expected_backups=lambda settings, problem, planning_updates: family.num_pairs(problem),
+        space={"floor": Range(1e-5, 1e-1)},
+    ),
+    "gain_need": StrategyRow(
+        "where an update improves choices most, times how soon they come up",
+        family.GainNeedSettings,
+        family.build_gain_need,
+        expected_backups=lambda settings, problem, planning_updates: planning_updates * family.num_pairs(problem),
+        space={"occupancy_rate": Range(0.01, 1.0, is_bounded=True), "least_gain": Range(1e-8, 1e-2)},
+    ),
+    "oracle": StrategyRow(
+        "where values are wrong and the model is right (privileged)",
+        family.OracleSettings,
+        family.build_oracle,
+        expected_backups=lambda settings, problem, planning_updates: 2 * family.num_pairs(problem),
     ),
 }

@@ -1,20 +1,44 @@
 """Search control: from which states to query the model."""
 
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, from_logits
+from mgsc.search_control.dyna_q import dyna_q
+from mgsc.search_control.dyna_q_plus import dyna_q_plus
 from mgsc.search_control.fixed import avoid_terminal, uniform
+from mgsc.search_control.gain_need import gain_need
+from mgsc.search_control.learning_progress import learning_progress
 from mgsc.search_control.meta_gradient import meta_gradient
+from mgsc.search_control.model_error import model_error
+from mgsc.search_control.oracle import Truth, oracle
+from mgsc.search_control.prioritized_sweeping import incoming_pairs, prioritized_sweeping
 from mgsc.search_control.replay import replay
+from mgsc.search_control.td_error_priority import td_error_priority
+from mgsc.search_control.uncertainty import uncertainty
+from mgsc.search_control.value_frequency import value_frequency
+from mgsc.search_control.value_gradient import value_gradient
 from mgsc.search_control.visited import trajectory, visited
 
 __all__ = [
     "Distribution",
     "SearchControl",
     "Strategy",
+    "Truth",
     "avoid_terminal",
+    "dyna_q",
+    "dyna_q_plus",
     "from_logits",
+    "gain_need",
+    "incoming_pairs",
+    "learning_progress",
     "meta_gradient",
+    "model_error",
+    "oracle",
+    "prioritized_sweeping",
     "replay",
+    "td_error_priority",
     "trajectory",
+    "uncertainty",
     "uniform",
+    "value_frequency",
+    "value_gradient",
     "visited",
 ]

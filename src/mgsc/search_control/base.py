@@ -66,6 +66,12 @@ def masked_softmax(logits: Array, is_allowed: Array) -> Array:
     return jax.nn.softmax(jnp.where(allowed, logits, -jnp.inf), axis=tuple(range(logits.ndim)))
 
 
+def allowed_pairs(candidates: Candidates, num_actions: int) -> Array:
+    """[N, A] bool: which candidates and actions may be queried."""
+    allowed = jnp.asarray(candidates.is_allowed)
+    return jnp.broadcast_to(allowed if allowed.ndim == 2 else allowed[:, None], (len(allowed), num_actions))
+
+
 def make_distribution(weights: Array) -> Distribution:
     """Makes weights [N] or [N, A] ready to draw from."""
     return Distribution(weights, sum_tree(weights.reshape(-1)))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from mgsc.indexing import add_at, lookup, put_at
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
+from mgsc.search_control.frequency import no_queries_yet, with_query
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -79,10 +80,6 @@ class TrajectoryState(NamedTuple):
     frequency: Array
 
 
-FORGETTING = 0.01
-"""Weight of the newest query in a trajectory's frequencies, which are kept to be looked at only."""
-
-
 def trajectory() -> Strategy:
     """Imagined trajectories: each query is where the one before has led, beginning where the agent is.
 
@@ -93,8 +90,7 @@ def trajectory() -> Strategy:
 
     def init(key: Array, candidates: Candidates) -> TrajectoryState:
         del key
-        allowed = jnp.asarray(candidates.is_allowed, jnp.result_type(float))
-        return TrajectoryState(jnp.zeros((), jnp.int32), allowed / allowed.sum())
+        return TrajectoryState(jnp.zeros((), jnp.int32), no_queries_yet(candidates))
 
     def observe(
         state: TrajectoryState, params: Params, candidates: Candidates, transition: Transition
@@ -119,8 +115,7 @@ def trajectory() -> Strategy:
 
     def after_backup(state: TrajectoryState, params: Params, backup: Backup) -> TrajectoryState:
         del params
-        kept = (1 - FORGETTING) * state.frequency
-        return state._replace(frequency=add_at(kept, backup.index, jnp.asarray(FORGETTING)))
+        return state._replace(frequency=with_query(state.frequency, backup.index))
 
     def weights(state: TrajectoryState, params: Params, candidates: Candidates) -> Array:
         del params, candidates

@@ -1,0 +1,54 @@
+"""Expected TD errors in the agent's own model, of one pair of state and action or of all.
+
+One such number is an expected backup: it looks at all M outcomes of a pair, where a planning update looks
+at one. Strategies that use them say how many (``expected_backups`` in the table of strategies).
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.indexing import pick
+from mgsc.sampling import largest
+from mgsc.types import Array, Candidates, Params, Parts, Transition
+
+
+def expected_target(parts: Parts, params: Params, observation: Array, action: Array) -> Array:
+    """[] E_m[r + γ' max q(s', ·)] of one state and action."""
+    answers = parts.expect(params.model, observation, action)
+    best = largest(jax.vmap(parts.q, (None, 0))(params.values, answers.observation))
+    return jnp.sum(answers.probability * (answers.reward + answers.discount * best))
+
+
+def expected_error(parts: Parts, params: Params, observation: Array, action: Array) -> Array:
+    """[] E_m[δ(s, a)]."""
+    return expected_target(parts, params, observation, action) - pick(parts.q(params.values, observation), action)
+
+
+def all_values(parts: Parts, params: Params, candidates: Candidates) -> Array:
+    """[N, A] q of every candidate."""
+    values: Array = jax.vmap(parts.q, (None, 0))(params.values, candidates.observation)
+    return values
+
+
+def all_expected_targets(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> Array:
+    """[N, A] E_m[r + γ' max q(s', ·)] of every candidate and action."""
+
+    def one(observation: Array, action: Array) -> Array:
+        return expected_target(parts, params, observation, action)
+
+    each_action = jax.vmap(one, (None, 0))
+    targets: Array = jax.vmap(each_action, (0, None))(candidates.observation, jnp.arange(num_actions))
+    return targets
+
+
+def all_expected_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:
+    """[N, A] E_m[δ] of every candidate and action."""
+    q = all_values(parts, params, candidates)
+    return all_expected_targets(parts, params, candidates, q.shape[1]) - q
+
+
+def real_target(parts: Parts, params: Params, transition: Transition) -> Array:
+    """[] r + γ' max q(s', ·) of a transition."""
+    return transition.reward + transition.discount * largest(parts.q(params.values, transition.successor))

@@ -1,0 +1,87 @@
+"""More planning where the model has lately become better."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from mgsc.indexing import add_at, lookup, put_at
+from mgsc.search_control.base import SearchControl, Strategy
+from mgsc.types import Array, Candidates, Params, Parts, Transition
+
+LEAST_LIKELIHOOD = 1e-3
+"""Likelihoods are cut off here: what the model holds impossible must not count for ever."""
+
+
+class ProgressState(NamedTuple):
+    """The last log-likelihoods of each state.
+
+    Attributes:
+        ring: [N, 2W] of the real transitions from each state, in nats.
+        count: [N] int32 transitions so far.
+    """
+
+    ring: Array
+    count: Array  # type: ignore[assignment]
+
+
+def learning_progress(window: int, *, floor: Array | float, reward_width: Array | float) -> Strategy:
+    """Weights ∝ max(progress, 0) + floor, progress being what the model's log-likelihood has gained.
+
+    For each state: the mean log-likelihood of its last W real transitions, minus that of the W before, each
+    as the model foretold it before it learned from it. A state with fewer than 2W transitions has progress 0.
+
+    Args:
+        window: W, static.
+        floor: share of a state without progress [nats], above 0; may be traced.
+        reward_width: the likelihood of a reward falls as a Gaussian of this standard deviation around the
+            mean of its outcome, 1 at the mean [reward]; may be traced.
+
+    Source: Lopes et al. 2012, learning progress ζ as the decrease of the model's loss over the last k
+    experiences. Differs in that the loss of each transition is that of the model of its time, in place of
+    cross-validation with and without the last k; that it is kept for states, not pairs; that rewards
+    count; and that it directs planning, not a bonus for exploring. A fixed model makes none but by chance.
+    """
+
+    def init(key: Array, candidates: Candidates) -> ProgressState:
+        del key
+        number = len(candidates.index)
+        return ProgressState(jnp.zeros((number, 2 * window), jnp.result_type(float)), jnp.zeros(number, jnp.int32))
+
+    def weights(state: ProgressState, params: Params, candidates: Candidates) -> Array:
+        del params
+        scores = jnp.where(candidates.is_allowed, jnp.maximum(progress_of(state), 0.0) + floor, 0.0)
+        return scores / scores.sum()
+
+    def build(parts: Parts) -> SearchControl:
+        def observe(
+            state: ProgressState, params: Params, candidates: Candidates, transition: Transition
+        ) -> tuple[ProgressState, dict[str, Array]]:
+            del candidates
+            here = transition.observation
+            slot = lookup(state.count, here) % (2 * window)
+            likelihood = log_likelihood(parts, params, transition, reward_width)
+            ring = put_at(state.ring, (here, slot), likelihood)
+            return ProgressState(ring, add_at(state.count, here, jnp.ones((), jnp.int32))), {}
+
+        return SearchControl(init, weights, observe=observe)
+
+    return build
+
+
+def progress_of(state: ProgressState) -> Array:
+    """[N] gain in mean log-likelihood, in nats."""
+    size = state.ring.shape[1]
+    age = (state.count[:, None] - 1 - jnp.arange(size)) % size
+    gains = jnp.where(age < size // 2, state.ring, -state.ring)
+    return jnp.where(state.count >= size, gains.sum(-1) / (size // 2), 0.0)
+
+
+def log_likelihood(parts: Parts, params: Params, transition: Transition, reward_width: Array | float) -> Array:
+    """[] log of what the model gave to a transition: its outcome, and its reward beside the mean."""
+    answers = parts.expect(params.model, transition.observation, transition.action)
+    is_it = (answers.observation == transition.successor) & ((answers.discount > 0) == (transition.discount > 0))
+    distance = (answers.reward - transition.reward) / reward_width
+    likelihood = jnp.sum(jnp.where(is_it, answers.probability * jnp.exp(-0.5 * distance**2), 0.0))
+    return jnp.log(jnp.maximum(likelihood, LEAST_LIKELIHOOD))

@@ -1,0 +1,48 @@
+"""Less planning where the model's targets have lately been wrong."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from mgsc.indexing import add_at, lookup
+from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
+from mgsc.search_control.expected import expected_target, real_target
+from mgsc.types import Array, Candidates, Params, Parts, Transition
+
+
+def model_error(temperature: Array | float, rate: Array | float) -> Strategy:
+    """Softmax of −e(s)/τ, e being a running average of the model's error on real transitions from s.
+
+    The error of a transition is |E_m[r + γ' max q(s')] − (r + γ' max q(s'))|, with the model as it was before
+    the transition. It holds the environment's own chance too: a right model of a random outcome is not at 0.
+    States never visited are at 0.
+
+    Args:
+        temperature: τ > 0 [reward]; may be traced.
+        rate: weight of the newest error in (0, 1]; may be traced.
+
+    Source: *ours*, the plainest estimate of what Abbas et al. 2020 wish to avoid, from the errors themselves;
+    their regression learns the variance of the model's predictions as a function of the input.
+    """
+
+    def init(key: Array, candidates: Candidates) -> Array:
+        del key
+        return jnp.zeros(candidates.index.shape, jnp.result_type(float))
+
+    def weights(errors: Array, params: Params, candidates: Candidates) -> Array:
+        del params
+        return masked_softmax(-errors / temperature, candidates.is_allowed)
+
+    def build(parts: Parts) -> SearchControl:
+        def observe(
+            errors: Array, params: Params, candidates: Candidates, transition: Transition
+        ) -> tuple[Array, dict[str, Array]]:
+            del candidates
+            here = transition.observation
+            expected = expected_target(parts, params, here, transition.action)
+            error = jnp.abs(expected - real_target(parts, params, transition))
+            return add_at(errors, here, rate * (error - lookup(errors, here))), {}
+
+        return SearchControl(init, weights, observe=observe)
+
+    return build

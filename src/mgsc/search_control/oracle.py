@@ -1,0 +1,85 @@
+"""A privileged yardstick: plans where values are wrong and the model is right."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc.environments.tables import Tables
+from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs, masked_softmax
+from mgsc.search_control.expected import all_expected_targets, all_values
+from mgsc.types import Array, Candidates, Params, Parts, Transition
+
+
+class Truth(NamedTuple):
+    """What only a yardstick may know.
+
+    Attributes:
+        tables: the true transitions [P, S, A, M].
+        optimal: [P, S, A] optimal action values of each phase.
+        switch_every: real steps each phase lasts.
+    """
+
+    tables: Tables
+    optimal: NDArray[np.float32]
+    switch_every: int
+
+
+def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
+    """Weights ∝ |q − q*| over the pairs whose expected target in the model is right; uniform where all are 0.
+
+    Right means |E_m[r + γ' max q] − E_true[r + γ' max q]| ≤ tolerance, in the phase of the last real step;
+    γ is taken from the model's own answers. 2·S·A expected backups for each real step.
+
+    Args:
+        truth: tables, optimal values and schedule of the environment.
+        tolerance: [reward]; may be traced.
+
+    Source: *ours*, of this project's definitions of value error and of a wrong model. Not a bound: values are
+    not always best improved where they are worst.
+    """
+    tables = truth.tables
+    probability, reward, successor = (jnp.asarray(column) for column in tables[:3])
+    survives = jnp.asarray(~tables.terminates, probability.dtype)
+    optimal = jnp.asarray(truth.optimal)
+
+    def init(key: Array, candidates: Candidates) -> Array:
+        del key, candidates
+        return jnp.zeros((), jnp.int32)
+
+    def observe(
+        count: Array, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[Array, dict[str, Array]]:
+        del params, candidates, transition
+        return count + 1, {}
+
+    def build(parts: Parts) -> SearchControl:
+        def discount_of(params: Params, candidates: Candidates) -> Array:
+            def largest_discount(observation: Array, action: Array) -> Array:
+                return parts.expect(params.model, observation, action).discount.max()
+
+            actions = jnp.arange(probability.shape[2])
+            each = jax.vmap(jax.vmap(largest_discount, (None, 0)), (0, None))
+            found: Array = each(candidates.observation, actions).max()
+            return found
+
+        def weights(count: Array, params: Params, candidates: Candidates) -> Array:
+            phase = jnp.maximum(count - 1, 0) // truth.switch_every % tables.num_phases
+            q = all_values(parts, params, candidates)
+            onward = discount_of(params, candidates) * survives[phase] * q.max(-1)[successor[phase]]
+            true_target = jnp.sum(probability[phase] * (reward[phase] + onward), -1)
+            error = all_expected_targets(parts, params, candidates, q.shape[1]) - true_target
+            allowed = allowed_pairs(candidates, q.shape[1])
+            is_right = (jnp.abs(error) <= tolerance) & allowed
+            scores = jnp.where(is_right, jnp.abs(q - optimal[phase]), 0.0)
+            total = scores.sum()
+            uniform = masked_softmax(jnp.zeros_like(scores), allowed)
+            return jnp.where(total > 0, scores / jnp.where(total > 0, total, 1.0), uniform)
+
+        return SearchControl(init, weights, observe=observe)
+
+    return build

@@ -1,0 +1,86 @@
+"""Queries in proportion to how much the model would change the values, or to the rank of that."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax.numpy as jnp
+from jax import lax
+
+from mgsc.indexing import lookup
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs, no_state, sample_query
+from mgsc.search_control.expected import all_expected_errors
+from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query
+
+Kind = Literal["proportional", "rank"]
+
+
+def td_error_priority(
+    kind: Kind = "proportional",
+    *,
+    exponent: Array | float,
+    floor: Array | float,
+    correction: Array | float | None = None,
+) -> Strategy:
+    """P(s, a) ∝ p^exponent, with p = |E_m δ(s, a)| + floor, or p = 1 / rank of that error.
+
+    Args:
+        kind: "proportional"; or "rank", where the rank is one more than the number of pairs with a larger
+            error, found without a sort by comparing all pairs with all: (S·A)² comparisons for each real step.
+        exponent: α of the source; 0 is uniform. May be traced.
+        floor: ε [reward], not used by "rank"; may be traced.
+        correction: β of importance sampling: the step size is multiplied by (N P)^−β over the largest such
+            weight. None: no correction. May be traced.
+
+    Source: Schaul et al. 2016, 3.3 (eq. 1) and 3.4. Differs in that the priorities are the model's expected
+    errors of all S·A pairs at the moment, that many expected backups for each real step, where the source
+    stores the last sampled error of each transition in a memory; that β stays as it is; and that equal errors
+    share a rank.
+    """
+
+    def build(parts: Parts) -> SearchControl:
+        def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
+            del state
+            errors = jnp.abs(all_expected_errors(parts, params, candidates))
+            allowed = allowed_pairs(candidates, errors.shape[1])
+            base = errors + floor
+            if kind == "rank":
+                base = 1.0 / (1.0 + _number_of_larger(jnp.where(allowed, errors, -1.0)))
+            # Divided by the largest: powers of small numbers would leave the range of float32.
+            base = jnp.where(allowed, base, 0.0)
+            scores = jnp.where(allowed, (base / base.max()) ** exponent, 0.0)
+            return scores / scores.sum()
+
+        if correction is None:
+            return SearchControl(no_state, weights)
+
+        def propose(
+            noise: PyTree,
+            state: PyTree,
+            params: Params,
+            distribution: Distribution,
+            candidates: Candidates,
+            last: Backup,
+        ) -> Query:
+            del state, params, last
+            query = sample_query(noise, distribution, candidates)
+            chances = distribution.weights
+            assert query.action is not None, "the distribution is joint"
+            least = jnp.min(jnp.where(chances > 0, chances, jnp.inf))
+            chance = lookup(chances.reshape(-1), query.index * chances.shape[1] + query.action)
+            return query._replace(step_scale=(least / chance) ** correction)
+
+        return SearchControl(no_state, weights, propose)
+
+    return build
+
+
+def _number_of_larger(errors: Array) -> Array:
+    """[N, A] how many entries are larger than each; a loop, so that ``errors`` is worked out only once."""
+    flat = errors.reshape(-1)
+
+    def compare(number: Array, counts: Array) -> Array:
+        return counts + (lookup(flat, number) > flat)
+
+    counts: Array = lax.fori_loop(0, len(flat), compare, jnp.zeros_like(flat))
+    return counts.reshape(errors.shape)

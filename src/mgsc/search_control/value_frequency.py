@@ -1,0 +1,50 @@
+"""More planning where the values change most from state to state."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.sampling import largest
+from mgsc.search_control.base import SearchControl, Strategy, no_state
+from mgsc.types import Array, Candidates, Params, Parts, PyTree
+
+
+def value_frequency(num_actions: int, floor: Array | float) -> Strategy:
+    """Weights ∝ Σ_a D(s, a)² + (Σ_a D(s, a))² + floor, D being how the value changes by an action.
+
+    D(s, a) = E_m[max q(s') − max q(s)], an outcome that ends the episode counting as no change. The first sum
+    stands for the squared gradient of the value, the second for its squared second derivative, which on a grid is
+    the sum of the differences to the neighbours. S·A questions to the model, each about all
+    outcomes, for each real step.
+
+    Args:
+        num_actions: A.
+        floor: share of a state around which the value is flat [reward²], above 0; may be traced.
+
+    Source: Pan, Mei & Farahmand 2020 (local frequency of v by ‖∇v‖² and ‖H_v‖²). Differs in that states are
+    listed: derivatives are differences along the model's actions, the Hessian is its trace only, and states
+    are drawn in proportion, where theirs are reached by climbing that measure and, in turn, the values.
+    """
+
+    def build(parts: Parts) -> SearchControl:
+        def value(params: Params, observation: Array) -> Array:
+            return largest(parts.q(params.values, observation))
+
+        def change(params: Params, observation: Array, action: Array) -> Array:
+            answers = parts.expect(params.model, observation, action)
+            steps = jax.vmap(value, (None, 0))(params, answers.observation) - value(params, observation)
+            return jnp.sum(jnp.where(answers.discount > 0, answers.probability * steps, 0.0))
+
+        def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
+            del state
+            each_action = jax.vmap(change, (None, None, 0))
+            each = jax.vmap(each_action, (None, 0, None))
+            changes = each(params, candidates.observation, jnp.arange(num_actions))
+            measure = jnp.sum(changes**2, -1) + jnp.sum(changes, -1) ** 2
+            scores = jnp.where(candidates.is_allowed, measure + floor, 0.0)
+            return scores / scores.sum()
+
+        return SearchControl(no_state, weights)
+
+    return build

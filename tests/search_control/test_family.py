@@ -1,0 +1,339 @@
+"""The strategies of the family, each against a plain account of what it should query."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.quick import quick_jit
+from tests.search_control import plain
+from tests.search_control import strategies_table as table
+from tests.search_control.plain import ALLOWED, DISCOUNT, MODEL, PAIRS, steps
+
+from mgsc import dyna, search_control
+from mgsc.experiments.beliefs import LearnedModel
+from mgsc.experiments.problem import build_agent, build_problem
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.suites import AgentSettings, check_suite
+from mgsc.search_control.base import SearchControl, sample_query
+from mgsc.types import Backup, Params, Parts, Transition
+
+FAMILY = [name for name, row in STRATEGIES.items() if row.build.__module__.endswith(".family")]
+NUM_PAIRS = table.NUM_STATES * table.NUM_ACTIONS
+
+
+def shares(pairs) -> np.ndarray:
+    weights = np.zeros((table.NUM_STATES, table.NUM_ACTIONS))
+    for pair, share in pairs.items():
+        weights[pair] = share
+    return weights / weights.sum()
+
+
+@pytest.mark.parametrize("name", ["dyna_q", "dyna_q, states"])
+def test_dyna_q_asks_about_what_was_tried(name):
+    seen = table.run(name)
+    tried, asked = set(), set()
+    for step in steps(seen):
+        tried.add(step.real[:2])
+        actions = {state: sum(pair[0] == state for pair in tried) for state, _ in tried}
+        expected = {pair: 1 / actions[pair[0]] if name.endswith("states") else 1 for pair in tried}
+        np.testing.assert_allclose(seen.weights[step.number], shares(expected), atol=1e-6)
+        asked |= {query[:2] for query in step.queries}
+        assert asked <= tried
+    assert len(asked) > 0.8 * len(tried), "most of what was tried is asked about"
+
+
+def test_dyna_q_plus_pays_for_what_was_not_tried_for_long():
+    seen = table.run("dyna_q_plus", bonus=0.1)
+    visited, tried_at, untried = set(), {}, 0
+    for step in steps(seen):
+        visited.add(step.real[0])
+        tried_at[step.real[:2]] = step.number + 1
+        assert set(np.flatnonzero(seen.weights[step.number].sum(-1))) == visited
+        assert np.ptp(seen.weights[step.number][list(visited)]) == 0
+        for state, action, reward, _, successor in step.queries:
+            bonus = 0.1 * np.sqrt(step.number + 1 - tried_at.get((state, action), 0))
+            untried += (state, action) not in tried_at
+            known = [r for _, r, _, s in plain.outcomes(MODEL, state, action) if s == successor]
+            assert np.abs(np.array(known) + bonus - reward).min() < 1e-5
+    assert untried > 0
+
+
+def test_prioritized_sweeping_keeps_a_queue():
+    """Every priority is accounted for; where the queue is empty nothing changes."""
+    seen, threshold = table.run("prioritized_sweeping"), 1e-3
+    queue = dict.fromkeys(PAIRS, 0.0)
+    scale = np.zeros(seen.query.shape)
+    for step in steps(seen, scale):
+        error = abs(plain.target(step.at_first, step.real) - step.at_first[step.real[:2]])
+        if error > threshold:
+            queue[step.real[:2]] = max(queue[step.real[:2]], error)
+        values = step.before[0]
+        for k, query in enumerate(step.queries):
+            largest, pair = max(queue.values()), query[:2]
+            assert queue[pair] >= largest - 1e-6
+            if largest == 0:
+                continue
+            scale[step.number, k] = 1
+            values = plain.updated(values, query, plain.STEP_SIZE)
+            for other in PAIRS:
+                leads = any(g > 0 and s == pair[0] for _, _, g, s in plain.outcomes(MODEL, *other))
+                if leads or other == pair:
+                    error = abs(plain.expected_error(values, *other))
+                    assert abs(error - threshold) > 1e-7, "too close to call"
+                    queue[other] = error if error > threshold else 0.0
+        np.testing.assert_allclose(
+            [seen.state.search.inner.priority[step.number][s * 4 + a] for s, a in PAIRS],
+            list(queue.values()),
+            atol=1e-5,
+        )
+    assert 0.2 < scale.mean() < 1, "both happen"
+    assert len({pair for pair in zip(*(part[scale > 0] for part in seen.planned[:2]), strict=True)}) > 5
+
+
+def test_an_empty_queue_changes_nothing():
+    seen = table.run("prioritized_sweeping", threshold=100.0)
+    scale = np.zeros(seen.query.shape)
+    assert seen.values.any()
+    assert sum(1 for _ in steps(seen, scale)) == table.NUM_STEPS, "all of it follows from direct updates"
+    assert np.ptp(seen.weights[:, ALLOWED]) < 1e-7
+
+
+def parts_of(suite=table.SUITE, problem=table.PROBLEM) -> Parts:
+    agent = build_agent(suite, table.VARIANTS["uniform"].agent, problem)
+    return Parts(agent.values.apply, agent.policy.probabilities, agent.model.expect)
+
+
+def test_predecessors_listed_and_found_by_asking_are_the_same():
+    candidates = table.PROBLEM.candidates
+    values = jnp.asarray(np.random.default_rng(0).normal(size=(7, 4)), jnp.float32)
+    here = Transition(jnp.int32(2), jnp.int32(1), jnp.float32(0), jnp.float32(0.9), jnp.int32(1))
+    found = []
+    for predecessors in (None, jnp.asarray(search_control.incoming_pairs(MODEL))):
+        control = search_control.prioritized_sweeping(4, 0.1, predecessors)(parts_of())
+        state = control.init(None, candidates)
+        state = state._replace(tried=jnp.ones((7, 4)), priority=state.priority.at[2 * 4 + 1].set(1.0))
+        backup = Backup(jnp.int32(2), here, jnp.float32(0))
+        found.append(quick_jit(control.after_backup)(state, Params(values, ()), backup).priority)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    assert (np.asarray(found[0]) > 0).sum() > 4
+    untried = control.init(None, candidates)._replace(priority=state.priority)
+    control = search_control.prioritized_sweeping(4, 0.1)(parts_of())
+    alone = quick_jit(control.after_backup)(untried, Params(values, ()), backup).priority
+    assert set(np.flatnonzero(np.asarray(alone) > 0)) <= {9}, "what was never tried leads nowhere"
+
+
+def test_incoming_pairs_by_hand():
+    """In a corridor of two cells with a goal at its end."""
+    shape = (3, 1, 2)
+    tables = MODEL._replace(
+        probability=np.array([0.5, 0.5, 1, 0, 1, 0], np.float32).reshape(shape),
+        successor=np.array([0, 1, 2, 0, 2, 2], np.int32).reshape(shape),
+        terminates=np.array([0, 0, 1, 0, 0, 0], bool).reshape(shape),
+    )
+    np.testing.assert_array_equal(search_control.incoming_pairs(tables), [[0], [0], [2]])
+
+
+@pytest.mark.parametrize("name", ["td_error_priority", "td_error_priority, rank", "td_error_priority, importance"])
+def test_td_errors_are_priorities(name):
+    seen, exponent, correction = table.run(name), 0.6, 0.4
+    scale = np.ones(seen.query.shape)
+    if name.endswith("importance"):
+        for step in range(table.NUM_STEPS):
+            chances = seen.weights[step]
+            least = chances[chances > 0].min()
+            scale[step] = (least / chances[seen.query[step], seen.planned.action[step]]) ** correction
+        assert scale.min() < 0.5
+    for step in steps(seen, scale):
+        errors = {pair: abs(plain.expected_error(step.before[0], *pair)) for pair in PAIRS}
+        if name.endswith("rank"):
+            # float32 tells apart what it holds for different: pairs within rounding may share or swap a rank.
+            low = {p: 1 + sum(o > e + 1e-6 for o in errors.values()) for p, e in errors.items()}
+            high = {p: 1 + sum(o > e - 1e-6 for o in errors.values()) for p, e in errors.items()}
+            found = seen.weights[step.number]
+            for pair in PAIRS:
+                rank = (found.max() / found[pair]) ** (1 / exponent)
+                assert low[pair] - 1e-2 <= rank <= high[pair] + 1e-2
+            continue
+        priorities = {pair: (error + 1e-3) ** exponent for pair, error in errors.items()}
+        np.testing.assert_allclose(seen.weights[step.number], shares(priorities), atol=2e-5)
+    assert seen.weights.max() > 2.5 / len(PAIRS)
+
+
+def test_uncertainty_counts():
+    seen, counts = table.run("uncertainty"), {}
+    for step in steps(seen):
+        counts[step.real[:2]] = counts.get(step.real[:2], 0) + 1
+        scores = {pair: np.exp(-1 / (0.3 * np.sqrt(count))) for pair, count in counts.items()}
+        np.testing.assert_allclose(seen.weights[step.number], shares(scores), atol=1e-6)
+
+
+def test_learning_progress_is_the_gain_in_likelihood():
+    seen, half = table.run("learning_progress"), 5
+    likelihoods: dict[int, list[float]] = {state: [] for state in ALLOWED}
+    gains = []
+    for step in steps(seen):
+        state, action, reward, discount, successor = step.real
+        density = sum(
+            p * np.exp(-0.5 * ((r - reward) / 0.1) ** 2)
+            for p, r, g, s in plain.outcomes(MODEL, state, action)
+            if (s, g > 0) == (successor, discount > 0)
+        )
+        likelihoods[state].append(np.log(max(density, 1e-3)))
+        progress = {
+            state: np.mean(past[-half:]) - np.mean(past[-2 * half : -half]) if len(past) >= 2 * half else 0.0
+            for state, past in likelihoods.items()
+        }
+        gains += progress.values()
+        expected = np.zeros(table.NUM_STATES)
+        expected[ALLOWED] = [max(gain, 0) + 0.1 for gain in progress.values()]
+        np.testing.assert_allclose(seen.weights[step.number], expected / expected.sum(), atol=1e-5)
+    assert max(gains) > 0.1 > -0.1 > min(gains)
+
+
+def test_model_error_averages_errors_on_real_transitions():
+    seen, errors = table.run("model_error"), np.zeros(table.NUM_STATES)
+    for step in steps(seen):
+        state, action, *_ = step.real
+        error = abs(plain.expected_target(step.at_first, state, action) - plain.target(step.at_first, step.real))
+        errors[state] += 0.1 * (error - errors[state])
+        scores = np.exp(-errors / 0.1) * ~table.IS_TERMINAL
+        np.testing.assert_allclose(seen.weights[step.number], scores / scores.sum(), atol=1e-5)
+    assert np.ptp(errors[ALLOWED]) > 0.05
+
+
+def test_value_gradient_climbs_to_the_best_neighbour():
+    seen, visited, climbs, begins = table.run("value_gradient"), [], 0, 0
+    for step in steps(seen):
+        visited.append(step.real[0])
+        last = None
+        for query, values in zip(step.queries, step.before, strict=True):
+            best = values.max(-1)
+            near = [s for a in range(4) for _, _, g, s in plain.outcomes(MODEL, last or 0, a) if g > 0 and s in ALLOWED]
+            top = max(best[near]) if last is not None else -np.inf
+            if last is not None and top > best[last] + 1e-6:
+                climbs += 1
+                assert query[0] in near
+                assert best[query[0]] >= top - 1e-6
+            elif last is None or top < best[last] - 1e-6:
+                begins += 1
+                assert query[0] in visited[-table.WINDOW :]
+            last = query[0]
+    assert min(climbs, begins) > 20
+
+
+def test_value_frequency_measures_how_values_change():
+    seen = table.run("value_frequency")
+    for step in steps(seen):
+        best, scores = step.before[0].max(-1), np.zeros(table.NUM_STATES)
+        for state in ALLOWED:
+            changes = [
+                sum(p * (best[s] - best[state]) for p, _, g, s in plain.outcomes(MODEL, state, action) if g > 0)
+                for action in range(table.NUM_ACTIONS)
+            ]
+            scores[state] = np.square(changes).sum() + sum(changes) ** 2 + 1e-3
+        np.testing.assert_allclose(seen.weights[step.number], scores / scores.sum(), atol=1e-4)
+    assert seen.weights.max() > 0.5
+
+
+def test_gain_need_asks_where_their_product_is_largest():
+    seen = table.run("gain_need")
+    occupancy = np.eye(table.NUM_STATES)
+    gaining = 0
+    for step in steps(seen):
+        state, _, _, discount, successor = step.real
+        goal = np.eye(table.NUM_STATES)[state] + discount * occupancy[successor]
+        occupancy[state] += 0.1 * (goal - occupancy[state])
+        here = successor if discount > 0 else state
+        for query, values in zip(step.queries, step.before, strict=True):
+            worth = {}
+            for pair in PAIRS:
+                after = values[pair[0]].copy()
+                after[pair[1]] += plain.STEP_SIZE * plain.expected_error(values, *pair)
+                gain = (plain.epsilon_greedy(after) - plain.epsilon_greedy(values[pair[0]])) @ after
+                worth[pair] = max(gain, 1e-6) * occupancy[here, pair[0]]
+            most = max(worth.values())
+            assert worth[query[:2]] >= most - 1e-6
+            gaining += most > 1e-4
+    assert gaining > 20
+    np.testing.assert_allclose(seen.state.search.inner.occupancy[-1], occupancy, atol=1e-5)
+
+
+def test_the_oracle_looks_where_values_are_wrong_and_the_model_is_right():
+    seen, problem = table.run("oracle"), table.PROBLEM
+    is_mixed = False
+    for step in steps(seen):
+        phase = step.number // table.SUITE.environment.switch_every % problem.tables.num_phases
+        true, values = problem.tables.phase(phase), step.before[0]
+        scores = {}
+        for pair in PAIRS:
+            error = plain.expected_target(values, *pair) - plain.expected_target(values, *pair, true)
+            scores[pair] = abs(values[pair] - problem.optimal[phase][pair]) * (abs(error) <= 0.01)
+        np.testing.assert_allclose(seen.weights[step.number], shares(scores), atol=1e-5)
+        is_mixed |= 0 < sum(score == 0 for score in scores.values()) < len(PAIRS)
+    assert is_mixed
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_family_plans_with_a_model_that_learns(name):
+    suite = dataclasses.replace(
+        table.SUITE, model=LearnedModel(), agents={name: AgentSettings(name, options=STRATEGIES[name].settings())}
+    )
+    check_suite(suite)
+    problem = build_problem(suite)
+    agent = build_agent(suite, suite.agents[name], problem)
+    state, _ = quick_jit(lambda key: dyna.run(agent, key, 120, chunk_steps=40))(jax.random.key(1))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+    assert np.asarray(state.values).any()
+    weights = agent.search_control.weights(state.search, Params(state.values, state.model), agent.candidates)
+    np.testing.assert_allclose(weights.sum(), 1, atol=1e-5)
+
+
+def test_expected_backups_are_counted():
+    """K = 3, S = 7, A = 4; the widest state of the model has eight pairs leading to it or more."""
+    widest = max(
+        sum(any(g > 0 and s == here for _, _, g, s in plain.outcomes(MODEL, *divmod(pair, 4))) for pair in range(28))
+        for here in range(7)
+    )
+    expected = {
+        "dyna_q": 0,
+        "dyna_q_plus": 0,
+        "prioritized_sweeping": 3 * (1 + widest),
+        "td_error_priority": 28,
+        "uncertainty": 0,
+        "learning_progress": 1,
+        "model_error": 1,
+        "value_gradient": 3 * 4,
+        "value_frequency": 28,
+        "gain_need": 3 * 28,
+        "oracle": 2 * 28,
+    }
+    assert set(expected) == set(FAMILY)
+    for name, number in expected.items():
+        row = STRATEGIES[name]
+        assert row.expected_backups(row.settings(), table.PROBLEM, 3) == number
+    learns = table.PROBLEM._replace(model_tables=None)
+    row = STRATEGIES["prioritized_sweeping"]
+    assert row.expected_backups(row.settings(), learns, 3) == 3 * 28
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.25])
+def test_a_query_may_scale_its_step_size(scale):
+    def scaled(parts):
+        uniform = search_control.uniform()(parts)
+
+        def propose(noise, state, params, distribution, candidates, last):
+            query = sample_query(noise, distribution, candidates)
+            return query._replace(step_scale=jnp.float32(scale))
+
+        return SearchControl(uniform.init, uniform.weights, propose)
+
+    agent = build_agent(table.SUITE, table.VARIANTS["uniform"].agent, table.PROBLEM)
+    agent = agent._replace(search_control=scaled(parts_of()), discount=DISCOUNT)
+    agent = agent._replace(max_planning_updates=table.BUDGET, planning_updates=table.BUDGET)
+    seen = jax.tree.map(np.asarray, quick_jit(lambda: table.trajectory(agent, jnp.uint32(3), table.NUM_STEPS))())
+    assert sum(1 for _ in steps(seen, np.full(seen.query.shape, scale))) == table.NUM_STEPS
+    assert seen.values.any()
