@@ -51,8 +51,8 @@ def test_a_maze_of_ones_own_runs_and_is_kept(tmp_path):
     # Every step may end an episode with the reward of the better goal.
     np.testing.assert_allclose(result.unconstrained_reward, 20)
     assert result.reward.notnull().all()
-    with pytest.raises(UserError, match="other settings: .*digest"):
-        other = own_environment("swap", from_map("BSA", {"A": (2.0, -1.0), "B": (-1.0, 2.0)}), switch_every=20)
+    other = own_environment("swap", from_map("BSA", {"A": (2.0, -1.0), "B": (-1.0, 2.0)}), switch_every=20)
+    with pytest.raises(UserError, match=r"other settings: .*digest"):
         mgsc.run(suite_of(other), seeds=2, out=tmp_path / "result", resume=True)
 
 
