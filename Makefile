@@ -38,7 +38,7 @@ LOCKED = --require-hashes --only-binary :all: --requirement
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help reproduce tune experiments test test-all lint bench lock clean afresh
+.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests lint bench lock clean afresh
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,12 @@ test: $(VENV)/.project $(VENV)/.test ## the tests, without the slow ones
 test-all: $(VENV)/.project $(VENV)/.test ## all tests
 	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 -m "slow or not slow" $(ARGS)
 
+test-gymnax: ## the tests with gymnax, which needs older packages, in $(VENV)-gymnax
+	@$(MAKE) --no-print-directory VENV=$(VENV)-gymnax gymnax-tests
+
+gymnax-tests: $(VENV)/.project $(VENV)/.gymnax
+	@$(BIN)/pytest tests/environments/test_gymnax.py $(ARGS)
+
 lint: $(VENV)/.project $(VENV)/.lint ## style, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -76,7 +82,7 @@ bench: $(VENV)/.project $(VENV)/.bench ## measure speed, beside NumPy and numba
 	@$(BIN)/mgsc bench $(ARGS)
 
 clean: ## remove the environment and all caches; results stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-gymnax .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment ----------------------------------------------------------------------------
@@ -117,3 +123,4 @@ lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer 
 	$(COMPILE) pyproject.toml --extra bench -c requirements.lock -o requirements-bench.lock
 	$(COMPILE) --group test -c requirements.lock -o requirements-test.lock
 	$(COMPILE) --group lint -c requirements.lock -o requirements-lint.lock
+	$(COMPILE) --group gymnax -c requirements.lock -o requirements-gymnax.lock

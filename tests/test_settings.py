@@ -19,6 +19,7 @@ from mgsc.settings import (
     parse,
     size,
     switch,
+    text,
     traced_fields,
     unknown,
     with_settings,
@@ -41,6 +42,7 @@ class Outer:
     offset: float = number(0.0, -math.inf, math.inf, "any number")
     mode: str = choice("fast", ("fast", "slow"), "a mode")
     is_loud: bool = switch(False, "a switch")
+    label: str = text("plain", "a text", longest=8)
 
 
 SOUND = Outer("sound")
@@ -74,6 +76,11 @@ def test_defaults_are_allowed():
         ({"mode": None}, "^mode is None: allowed are fast, slow$"),
         ({"is_loud": 1}, "^is_loud is 1: allowed are true and false$"),
         ({"is_loud": "true"}, "^is_loud is 'true': allowed are true and false$"),
+        ({"label": ""}, "^label is '': it must be a text of 1 to 8 printable characters, without blanks at its ends$"),
+        ({"label": " x"}, "^label is ' x': it must be a text"),
+        ({"label": "two\nlines"}, "^label is .*: it must be a text"),
+        ({"label": "ninechars"}, "^label is 'ninechars': it must be a text"),
+        ({"label": 3}, "^label is 3: it must be a text"),
         ({"inner": Inner(share=2.0)}, r"^inner.share is 2.0: it must be a number in \[0.0, 1.0\]$"),
         ({"inner": Inner(rate=0.0)}, "^inner.rate is 0.0: it must be a number above 0.0$"),
         ({"inner": Inner(rate=math.inf)}, "^inner.rate is inf: it must be"),
@@ -122,11 +129,12 @@ def test_changes_by_text_and_by_value():
         "step": "0.25",
         "mode": "slow",
         "is_loud": "True",
+        "label": "true",
         "inner.share": "1e-3",
         "inner.rate": 2,
     }
     changed = with_settings(SOUND, changes)
-    assert changed == Outer("sound", Inner(0.001, 2), count=7, step=0.25, mode="slow", is_loud=True)
+    assert changed == Outer("sound", Inner(0.001, 2), count=7, step=0.25, mode="slow", is_loud=True, label="true")
     assert Outer("sound") == SOUND, "the original stays as it was"
     check(changed)
 

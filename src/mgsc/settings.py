@@ -37,6 +37,11 @@ def choice(default: str, options: Sequence[str], help: str) -> Any:
     return dataclasses.field(default=default, metadata={"kind": "choice", "options": tuple(options), "help": help})
 
 
+def text(default: str, help: str, *, longest: int = 200) -> Any:
+    """A setting that is a word or a line: printable, not empty, without blanks at its ends."""
+    return dataclasses.field(default=default, metadata={"kind": "text", "longest": longest, "help": help})
+
+
 def switch(default: bool, help: str) -> Any:
     """A setting that is true or false."""
     return dataclasses.field(default=default, metadata={"kind": "switch", "help": help})
@@ -76,6 +81,11 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
         if value not in rule["options"]:
             raise UserError(f"{name} is {value!r}: allowed are {', '.join(rule['options'])}")
         return
+    if kind == "text":
+        is_line = isinstance(value, str) and value.isprintable() and value == value.strip() != ""
+        if not (is_line and len(value) <= rule["longest"]):
+            raise UserError(f"{name} is {value!r}: it must be {describe(rule)}")
+        return
     if kind == "switch":
         if not isinstance(value, bool):
             raise UserError(f"{name} is {value!r}: allowed are true and false")
@@ -93,6 +103,8 @@ def describe(rule: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(rule["options"])
     if rule["kind"] == "switch":
         return "true or false"
+    if rule["kind"] == "text":
+        return f"a text of 1 to {rule['longest']} printable characters, without blanks at its ends"
     noun = "a number" if rule["kind"] == "number" else "a whole number"
     if rule["low"] == -math.inf and rule["high"] == math.inf:
         return f"{noun}, and finite"

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgsc.environments.base import Environment, Step
+from mgsc.environments.maze import Maze
 from mgsc.environments.tables import Tables
+from mgsc.environments.world import World
 from mgsc.indexing import lookup
 from mgsc.noise import uniforms
 from mgsc.sampling import index_from_cumulative
@@ -52,15 +54,18 @@ class TabularParams(NamedTuple):
 
 
 def tabular(
-    tables: Tables, *, switch_every: int = NO_LIMIT, step_limit: int = NO_LIMIT
+    source: Tables | Maze | World, *, switch_every: int = NO_LIMIT, step_limit: int | None = None
 ) -> tuple[Environment, TabularParams]:
     """An environment from stacked tables [P, S, A, M]; observations are state indices.
 
     Args:
-        tables: checked tables, see ``check_tables``.
+        source: checked tables, see ``check_tables``, or what has them.
         switch_every: environment steps each phase lasts.
-        step_limit: steps after which an episode is truncated.
+        step_limit: steps after which an episode is truncated; None for the world's own, if it has one.
     """
+    tables = source if isinstance(source, Tables) else source.tables
+    if step_limit is None:
+        step_limit = (source.step_limit if isinstance(source, World) else 0) or NO_LIMIT
     params = TabularParams(
         jnp.asarray(tables.cumulative),
         jnp.asarray(tables.reward),

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mgsc.experiments.run import Progress, Seeds, run_suite
-from mgsc.experiments.suites import change_suite, choose_agents
+from mgsc.experiments.suites import Suite, change_suite, choose_agents
 from mgsc.experiments.tuned import tuned_suite
 
 if TYPE_CHECKING:
     import xarray as xr
 
+OWN_SUITE = "own"
+"""Under which name the result of a suite without one is kept."""
+
 
 def run(
-    suite: str,
+    suite: str | Suite,
     *,
     agents: Sequence[str] | None = None,
     seeds: int = 30,
@@ -31,7 +34,7 @@ def run(
     """Runs a suite with its tuned settings.
 
     Args:
-        suite: a name of ``mgsc list``.
+        suite: a name of ``mgsc list``, or a suite of your own, which runs with the settings it has.
         agents: which of its agents; None for all.
         seeds: how many; the same ones for every agent, so comparisons are paired.
         root_seed, first_seed: which.
@@ -55,9 +58,6 @@ def run(
         (2, 2)
     """
     which = Seeds(seeds, root_seed, first_seed)
-    chosen = change_suite(
-        choose_agents(tuned_suite(suite, which), None if agents is None else list(agents)), settings or {}
-    )
-    return run_suite(
-        suite, chosen, which, out=out, overwrite=overwrite, resume=resume, append=append, progress=progress
-    )
+    name, found = (OWN_SUITE, suite) if isinstance(suite, Suite) else (suite, tuned_suite(suite, which))
+    chosen = change_suite(choose_agents(found, None if agents is None else list(agents)), settings or {})
+    return run_suite(name, chosen, which, out=out, overwrite=overwrite, resume=resume, append=append, progress=progress)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mgsc import models, values
 from mgsc.dyna import Dyna, assemble
-from mgsc.environments import Environment, Maze, Tables, TabularParams, tabular
+from mgsc.environments import Environment, Maze, Tables, TabularParams, World, tabular
 from mgsc.environments.tables import steps_to_goal
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
@@ -43,7 +43,7 @@ class Problem(NamedTuple):
         switch_every: environment steps each phase lasts.
     """
 
-    maze: Maze
+    maze: Maze | World
     environment: Environment
     environment_params: TabularParams
     tables: Tables
@@ -79,8 +79,9 @@ def build_problem(suite: Suite) -> Problem:
     """
     maze = build_maze(suite.environment)
     tables = maze.tables
-    limit, nearest = suite.environment.step_limit, steps_to_goal(tables)
-    if 0 < limit < nearest:
+    limit = suite.environment.step_limit
+    goes_on_for_ever = not (tables.terminates & (tables.probability > 0)).any()
+    if not goes_on_for_ever and 0 < limit < (nearest := steps_to_goal(tables)):
         raise UserError(f"environment.step_limit is {limit}, but the nearest goal is {nearest} steps from the start")
     environment, params = tabular(
         tables,

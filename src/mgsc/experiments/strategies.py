@@ -96,6 +96,7 @@ class StrategyRow(NamedTuple):
         expected_backups: ``(settings, problem, planning_updates) -> `` expected backups it makes per real step.
         tunes_updates: whether tuning searches K too: where updates can do harm, fewer may be better.
         space: ranges of its own settings that tuning searches, on log scales.
+        is_meta_learned: whether its distribution is learned by a meta-gradient.
     """
 
     summary: str
@@ -106,6 +107,7 @@ class StrategyRow(NamedTuple):
     expected_backups: Callable[[Any, Problem, int], int] = lambda settings, problem, planning_updates: 0
     tunes_updates: bool = True
     space: Mapping[str, Range] = {}
+    is_meta_learned: bool = False
 
 
 def _uniform(settings: Any, step_size: Array, planning_updates: Array | int, problem: Problem) -> Strategy:
@@ -218,6 +220,7 @@ STRATEGIES: Mapping[str, StrategyRow] = {
             "meta_step_size": Range(0.01, 0.3),
             "entropy_bonus": Range(1e-5, 1e-2, share_of_zero=0.25),
         },
+        is_meta_learned=True,
     ),
     "dyna_q": StrategyRow("pairs of state and action tried so far", family.DynaQSettings, family.build_dyna_q),
     "dyna_q_plus": StrategyRow(

@@ -11,6 +11,7 @@ from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
+from mgsc.experiments.own import without_source
 from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings, NoSettings
 from mgsc.settings import check, choice, number, size, unknown, with_settings
 
@@ -188,7 +189,8 @@ def check_suite(suite: Suite) -> None:
             raise UserError(f"{name}.form=unrolled takes the whole budget: leave {name}.planning_updates at 0")
     _check_divides("measure_every", suite.measure_every, "record_every", suite.record_every)
     _check_divides("record_every", suite.record_every, "steps", suite.steps)
-    _check_divides("record_every", suite.record_every, "environment.switch_every", suite.environment.switch_every)
+    if suite.environment.switch_every < suite.steps:
+        _check_divides("record_every", suite.record_every, "environment.switch_every", suite.environment.switch_every)
     if suite.discount == 1.0 and suite.environment.step_limit == 0:
         raise UserError("discount is 1 and episodes may last for ever: lower discount, or set environment.step_limit")
 
@@ -200,7 +202,7 @@ def _check_divides(part: str, divisor: int, whole: str, dividend: int) -> None:
 
 def settings_as_dict(suite: Suite) -> dict[str, Any]:
     """The suite as plain data, for storing."""
-    return dataclasses.asdict(suite)
+    return without_source(dataclasses.asdict(suite))
 
 
 def updates_of(suite: Suite, agent: AgentSettings) -> int:

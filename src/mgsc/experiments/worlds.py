@@ -1,6 +1,7 @@
 """The table of environments: one row each, and the only list of their names.
 
-A new environment is a settings class, a function that builds its maze, and a row here.
+A new environment is a settings class, a function that builds its maze or world, and a row here. One that needs
+no name is made on the spot: ``own_environment`` turns any maze or world into settings for a suite.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from mgsc.environments.foreign import GymnasiumSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
+from mgsc.experiments.own import OwnSettings
 
 
 class EnvironmentRow(NamedTuple):
@@ -18,7 +21,7 @@ class EnvironmentRow(NamedTuple):
     Attributes:
         summary: one line for ``mgsc list``.
         settings: the frozen dataclass of its settings; it has ``switch_every`` and ``step_limit``.
-        build: the settings' ``Maze``.
+        build: the settings' ``Maze`` or ``World``.
     """
 
     summary: str
@@ -38,14 +41,23 @@ def _two_rooms(settings: TwoRoomsSettings) -> Any:
     return two_rooms(settings)
 
 
+def _gymnasium(settings: GymnasiumSettings) -> Any:
+    from mgsc.environments.foreign import from_gymnasium
+
+    return from_gymnasium(settings.id)
+
+
 ENVIRONMENTS: Mapping[str, EnvironmentRow] = {
     "tmaze": EnvironmentRow("a stem and two arms whose ends swap their rewards", TMazeSettings, _tmaze),
     "tworooms": EnvironmentRow(
         "two rooms and a door; two corners of the far one swap their rewards", TwoRoomsSettings, _two_rooms
     ),
+    "gymnasium": EnvironmentRow("an environment of Gymnasium that has a table", GymnasiumSettings, _gymnasium),
 }
 
 
 def build_maze(settings: Any) -> Any:
-    """The maze that settings describe."""
+    """The maze or world that settings describe."""
+    if isinstance(settings, OwnSettings):
+        return settings.source
     return next(row for row in ENVIRONMENTS.values() if row.settings is type(settings)).build(settings)

@@ -121,8 +121,8 @@ def _best_fixed(cell: Cell, agent: str, cells: Sequence[Cell], totals: Totals) -
 
 
 def learns_search_control(agent: AgentSettings) -> bool:
-    """Whether an agent learns where to plan, which all that do pay for in expected backups."""
-    return STRATEGIES[agent.strategy].expected_backups(agent.options, 1, 1) > 0
+    """Whether an agent learns where to plan by a meta-gradient."""
+    return STRATEGIES[agent.strategy].is_meta_learned
 
 
 def _world(cell: Cell) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+r"""Anyone's environment in a suite: a maze, or a world of tables, as settings.
+
+Example::
+
+    maze = from_map("S..A\n...B", {"A": (1.0, -1.0), "B": (-1.0, 1.0)})
+    suite = Suite("a corridor", own_environment("corridor", maze, switch_every=500), agents=...)
+    result = mgsc.run(suite, seeds=5)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mgsc.environments.foreign import NEVER
+from mgsc.environments.world import World
+from mgsc.settings import check, size, text
+
+if TYPE_CHECKING:
+    from mgsc.environments import Maze, Tables
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnSettings:
+    """An environment that is in no table of names; ``own_environment`` makes these settings.
+
+    Attributes:
+        digest: of the tables; it tells results of different environments apart where these are kept.
+        source: the environment itself, which is not kept with a result.
+    """
+
+    digest: str
+    source: Maze | World = dataclasses.field(repr=False, compare=False)
+    name: str = text("own", "what the environment is called")
+    switch_every: int = size(NEVER, 1, 2**30, "environment steps each phase lasts")
+    step_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 for none")
+
+
+def own_environment(
+    name: str, source: Maze | World, *, switch_every: int = NEVER, step_limit: int | None = None
+) -> OwnSettings:
+    """What stands for a maze or world in ``Suite(environment=...)``.
+
+    Args:
+        name: what it is called.
+        source: from ``from_map``, ``from_tables``, ``from_dense`` or ``from_gymnasium``.
+        switch_every: environment steps each phase lasts.
+        step_limit: steps after which an episode is truncated, 0 for none; None takes the world's own.
+
+    Raises:
+        UserError: a setting out of its limits.
+    """
+    if step_limit is None:
+        step_limit = source.step_limit if isinstance(source, World) else 0
+    settings = OwnSettings(_digest(source.tables), source, name, switch_every, step_limit)
+    check(settings, "environment.")
+    return settings
+
+
+def without_source(data: dict[str, Any]) -> dict[str, Any]:
+    """Settings as plain data, less what JSON cannot hold; the digest stands for it."""
+    environment = data.get("environment")
+    if isinstance(environment, dict):
+        environment.pop("source", None)
+    return data
+
+
+def _digest(tables: Tables) -> str:
+    found = hashlib.sha256()
+    for array in tables:
+        found.update(repr((array.shape, array.dtype.str)).encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
