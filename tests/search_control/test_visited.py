@@ -12,7 +12,7 @@ from tests.search_control import strategies_table as table
 
 from mgsc.experiments.strategies import REPLAY_CAPACITY, STRATEGIES
 from mgsc.search_control import visited
-from mgsc.search_control.visited import FORGETTING
+from mgsc.search_control.frequency import FORGETTING
 from mgsc.types import Candidates, Transition
 
 NUM_STATES, NUM_STEPS, BUDGET = table.NUM_STATES, table.NUM_STEPS, table.BUDGET

@@ -71,6 +71,8 @@ def largest(seed: int, num_states: int = 51) -> xr.Dataset:
             query_distribution=(MAPS, d),
             state_value=(MAPS, random.normal(size=shape).astype(np.float32)),
             greedy_action=(MAPS, random.integers(-1, 4, size=shape).astype(np.int8)),
+            model_error=(MAPS, d),
+            state_value_error=(MAPS, d),
             wrong_state=(("phase", "state"), np.zeros((phases, num_states), bool)),
         )
         .assign_coords(
