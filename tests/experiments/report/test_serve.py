@@ -79,15 +79,11 @@ def test_a_port_in_use(tmp_path, capsys) -> None:
 
 def test_view_prints_its_address_serves_and_ends_quietly(tmp_path) -> None:
     fill(tmp_path / "run", small(), manifest(PAIR, 2))
-    command = [sys.executable, "-m", "mgsc.cli", "view", str(tmp_path), "--port", "0", "--no-browser"]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Whoever starts the tests in the background has them, and so this process, ignore the signal.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
+    # Whoever starts the tests in the background has them, and so this process, ignore the signal.
+    script = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script += "from mgsc.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "view", str(tmp_path), "--port", "0", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         line = process.stdout.readline()
