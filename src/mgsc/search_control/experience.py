@@ -1,4 +1,4 @@
-"""The real transitions that MGSC's meta-loss looks at: the last one, or several."""
+"""Rings of real transitions, and those that MGSC's meta-loss looks at: the last one, or several."""
 
 from __future__ import annotations
 
@@ -25,20 +25,28 @@ class Recent(NamedTuple):
     count: Array  # type: ignore[assignment]
 
 
-def nothing_yet(candidates: Candidates, length: int) -> Recent:
-    """A ring for ``length`` transitions."""
+def empty_ring(candidates: Candidates, length: int) -> Transition:
+    """A ring for ``length`` transitions: Transition of arrays [length]."""
     example = candidates.observation[0]
     observations = jnp.zeros((length, *example.shape), example.dtype)
     numbers = jnp.zeros(length, jnp.result_type(float))
-    ring = Transition(observations, jnp.zeros(length, jnp.int32), numbers, numbers, observations)
-    return Recent(ring, jnp.zeros((), jnp.int32))
+    return Transition(observations, jnp.zeros(length, jnp.int32), numbers, numbers, observations)
+
+
+def put_transition(ring: Transition, slot: Array, transition: Transition) -> Transition:
+    """The ring with a transition in a slot."""
+    return Transition(*(put_at(column, slot, entry) for column, entry in zip(ring, transition, strict=True)))
+
+
+def nothing_yet(candidates: Candidates, length: int) -> Recent:
+    """Room for the last ``length`` transitions."""
+    return Recent(empty_ring(candidates, length), jnp.zeros((), jnp.int32))
 
 
 def remember(recent: Recent, transition: Transition) -> Recent:
     """The ring with one transition more, and perhaps the oldest forgotten."""
     slot = recent.count % len(recent.ring.reward)
-    ring = Transition(*(put_at(column, slot, entry) for column, entry in zip(recent.ring, transition, strict=True)))
-    return Recent(ring, recent.count + 1)
+    return Recent(put_transition(recent.ring, slot, transition), recent.count + 1)
 
 
 def in_order(recent: Recent) -> tuple[Transition, Array]:

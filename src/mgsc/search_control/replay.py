@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from mgsc.indexing import add_at, lookup, put_at
+from mgsc.indexing import add_at, lookup
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
+from mgsc.search_control.experience import empty_ring, put_transition
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -42,18 +43,14 @@ def replay(window: Array | int, *, capacity: int) -> Strategy:
 
     def init(key: Array, candidates: Candidates) -> ReplayState:
         del key
-        example = candidates.observation[0]
-        observations = jnp.zeros((slots, *example.shape), example.dtype)
-        numbers = jnp.zeros(slots, jnp.result_type(float))
-        ring = Transition(observations, jnp.zeros(slots, jnp.int32), numbers, numbers, observations)
-        return ReplayState(ring, jnp.zeros((), jnp.int32), jnp.zeros(candidates.index.shape, numbers.dtype))
+        visits = jnp.zeros(candidates.index.shape, jnp.result_type(float))
+        return ReplayState(empty_ring(candidates, slots), jnp.zeros((), jnp.int32), visits)
 
     def observe(
         state: ReplayState, params: Params, candidates: Candidates, transition: Transition
     ) -> tuple[ReplayState, dict[str, Array]]:
         del params, candidates
-        slot = state.count % slots
-        ring = Transition(*(put_at(column, slot, entry) for column, entry in zip(state.ring, transition, strict=True)))
+        ring = put_transition(state.ring, state.count % slots, transition)
         leaving = lookup(ring.observation, (state.count - window) % slots)
         forgotten = jnp.where(state.count >= window, 1.0, 0.0)
         visits = add_at(add_at(state.visits, leaving, -forgotten), transition.observation, jnp.ones(()))
