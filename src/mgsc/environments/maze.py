@@ -130,7 +130,9 @@ def _count_phases(goals: Mapping[str, Sequence[float]], gates: Mapping[str, Sequ
         raise UserError(f"every goal needs one reward per phase, but their numbers are {sorted(lengths)}")
     lengths |= {len(is_open) for is_open in gates.values()}
     if len(lengths) > 1 or 0 in lengths:
-        raise UserError(f"every gate needs true or false per phase, as goals do, but their numbers are {sorted(lengths)}")
+        raise UserError(
+            f"every gate needs true or false per phase, as goals do, but their numbers are {sorted(lengths)}"
+        )
     return lengths.pop() if lengths else 1
 
 
