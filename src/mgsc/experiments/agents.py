@@ -59,12 +59,15 @@ FAMILY = (
 )
 """The other ways of search control, each one published, and a privileged one to read them against."""
 
+COMPARED = (*(name for name in PAPER if name != "uniform_recent_matched"), *FAMILY)
+"""The agents of the comparison; one rival that makes more updates is enough there."""
 
-def default_agents(names: Iterable[str] = (*PAPER, *FAMILY), num_actions: int = 4) -> dict[str, AgentSettings]:
+
+def default_agents(names: Iterable[str] = PAPER, num_actions: int = 4) -> dict[str, AgentSettings]:
     """Agents with their own settings, untuned.
 
     Args:
-        names: which, of ``PAPER`` and ``FAMILY``.
+        names: which, of ``PAPER`` and ``FAMILY``; those of the paper's experiments unless said otherwise.
         num_actions: A of the environment, which decides what compute-matched rivals are allowed.
     """
     plain = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}
