@@ -12,7 +12,8 @@ from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.own import without_source
-from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings, NoSettings
+from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
+from mgsc.experiments.strategy_row import NoSettings
 from mgsc.settings import check, choice, number, size, unknown, with_settings
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from mgsc.errors import UserError
 from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
-from mgsc.experiments.strategies import STRATEGIES, Range
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.strategy_row import Range
 from mgsc.experiments.suites import AgentSettings, Suite, check_suite, settings_as_dict
 
 if TYPE_CHECKING:

@@ -1,20 +1,18 @@
-"""Search control: from which states to query the model."""
+"""Search control: from which states to query the model.
+
+A strategy whose file bears its name is exported by being there; listed are what else files offer, and what our own
+code calls by name.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, from_logits
-from mgsc.search_control.dyna_q import dyna_q
-from mgsc.search_control.dyna_q_plus import dyna_q_plus
 from mgsc.search_control.fixed import avoid_terminal, uniform
-from mgsc.search_control.gain_need import gain_need
-from mgsc.search_control.learning_progress import learning_progress
 from mgsc.search_control.meta_gradient import meta_gradient
-from mgsc.search_control.model_error import model_error
-from mgsc.search_control.oracle import Truth, oracle
-from mgsc.search_control.prioritized_sweeping import incoming_pairs, prioritized_sweeping
+from mgsc.search_control.oracle import Truth
+from mgsc.search_control.prioritized_sweeping import incoming_pairs
 from mgsc.search_control.replay import replay
-from mgsc.search_control.td_error_priority import td_error_priority
-from mgsc.search_control.uncertainty import uncertainty
-from mgsc.search_control.value_frequency import value_frequency
-from mgsc.search_control.value_gradient import value_gradient
 from mgsc.search_control.visited import trajectory, visited
 
 __all__ = [
@@ -23,22 +21,18 @@ __all__ = [
     "Strategy",
     "Truth",
     "avoid_terminal",
-    "dyna_q",
-    "dyna_q_plus",
     "from_logits",
-    "gain_need",
     "incoming_pairs",
-    "learning_progress",
     "meta_gradient",
-    "model_error",
-    "oracle",
-    "prioritized_sweeping",
     "replay",
-    "td_error_priority",
     "trajectory",
-    "uncertainty",
     "uniform",
-    "value_frequency",
-    "value_gradient",
     "visited",
 ]
+
+for _file in iter_modules(__path__):
+    _module = import_module(f"{__name__}.{_file.name}")
+    if hasattr(_module, _file.name):
+        globals()[_file.name] = getattr(_module, _file.name)
+        if _file.name not in __all__:
+            __all__.append(_file.name)
