@@ -13,7 +13,8 @@ from tests.quick import compile_quickly
 from mgsc.errors import UserError
 from mgsc.experiments.program import Program
 from mgsc.experiments.run import Seeds, run_suite
-from mgsc.experiments.strategies import STRATEGIES, Range
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.strategy_row import Range
 from mgsc.experiments.suites import (
     SUITES,
     change_suite,

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from mgsc.experiments.family import PrioritySettings
-from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings, NoSettings
+from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
+from mgsc.experiments.strategy_row import NoSettings
 from mgsc.settings import choice, number, size
 
 
@@ -79,10 +79,11 @@ def _variants(num_actions: int) -> dict[str, AgentSettings]:
     """Agents that are a strategy with other settings than its own."""
     # As many more sampled updates as the two MGSC agents make expected backups.
     backups = 1 + num_actions
+    priority = STRATEGIES["td_error_priority"].settings
     return {
         "uniform_compute_matched": AgentSettings("uniform", extra_updates=backups),
         "uniform_recent_matched": AgentSettings("uniform", extra_updates=backups * RECENT.experience_length),
         "meta_gradient_recent": AgentSettings("meta_gradient", options=RECENT),
-        "td_error_rank": AgentSettings("td_error_priority", options=PrioritySettings(kind="rank")),
-        "td_error_corrected": AgentSettings("td_error_priority", options=PrioritySettings(correction="importance")),
+        "td_error_rank": AgentSettings("td_error_priority", options=priority(kind="rank")),
+        "td_error_corrected": AgentSettings("td_error_priority", options=priority(correction="importance")),
     }
