@@ -47,8 +47,6 @@ FAMILY = (
     "dyna_q_plus",
     "prioritized_sweeping",
     "td_error_priority",
-    "td_error_rank",
-    "td_error_corrected",
     "uncertainty",
     "learning_progress",
     "model_error",
@@ -79,11 +77,8 @@ def _variants(num_actions: int) -> dict[str, AgentSettings]:
     """Agents that are a strategy with other settings than its own."""
     # As many more sampled updates as the two MGSC agents make expected backups.
     backups = 1 + num_actions
-    priority = STRATEGIES["td_error_priority"].settings
     return {
         "uniform_compute_matched": AgentSettings("uniform", extra_updates=backups),
         "uniform_recent_matched": AgentSettings("uniform", extra_updates=backups * RECENT.experience_length),
         "meta_gradient_recent": AgentSettings("meta_gradient", options=RECENT),
-        "td_error_rank": AgentSettings("td_error_priority", options=priority(kind="rank")),
-        "td_error_corrected": AgentSettings("td_error_priority", options=priority(correction="importance")),
     }

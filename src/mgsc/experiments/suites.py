@@ -104,7 +104,7 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
         "Taxi, learned model",
         GymnasiumSettings("Taxi-v4"),
         LearnedModel(),
-        steps=20_000,
+        steps=10_000,
         agents=default_agents(COMPARED, num_actions=6),
     ),
     "compare-cliffwalking": Suite(
