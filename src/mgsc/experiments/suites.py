@@ -65,7 +65,7 @@ PAPER_SUITES: Mapping[str, Suite] = {
 """The paper's experiments, and what ``mgsc reproduce`` runs."""
 
 PREFIX = "compare-"
-"""How the names of the suites begin in which all agents meet, tuned by one protocol."""
+"""How the names of the suites begin in which all agents meet."""
 
 
 def _with_all_agents(names: Iterable[str]) -> dict[str, Suite]:
@@ -125,6 +125,10 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
 }
 """What all agents are compared on: the paper's conditions, and others."""
 
+
+TUNING_CONFIGURATIONS = {name: 32 for name in COMPARISON_SUITES}
+"""How many configurations of each agent ``mgsc tune`` tries where that differs from its default: many agents on many
+problems are to be affordable."""
 
 SUITES: Mapping[str, Suite] = {**PAPER_SUITES, **COMPARISON_SUITES}
 """All suites, by name."""
