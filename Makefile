@@ -124,3 +124,4 @@ lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer 
 	$(COMPILE) --group test -c requirements.lock -o requirements-test.lock
 	$(COMPILE) --group lint -c requirements.lock -o requirements-lint.lock
 	$(COMPILE) --group gymnax -c requirements.lock -o requirements-gymnax.lock
+	$(COMPILE) --group docs -c requirements.lock -o requirements-docs.lock
