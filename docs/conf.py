@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
 import re
 import sys
@@ -12,7 +14,10 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE / "_ext")]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+from sphinx.util.inspect import stringify_signature  # noqa: E402
+
 import mgsc  # noqa: E402
+from mgsc.settings import describe  # noqa: E402
 
 project = "mgsc"
 author = "The mgsc authors"
@@ -36,21 +41,35 @@ suppress_warnings: list[str] = []
 default_role = "code"
 add_module_names = False
 python_maximum_signature_line_length = 100
-python_use_unqualified_type_names = True
 autodoc_member_order = "bysource"
-autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_type_aliases = {name: name for name in ("Array", "PyTree", "Floats", "Numbers", "Strategy")}
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-napoleon_custom_sections = ["Source"]
+napoleon_attr_annotations = False
 
-# Names of other packages, type aliases and private helpers in signatures, which have no page to lead to.
-nitpick_ignore_regex = []
+# Types in signatures that have no page to lead to: other packages', aliases, and what is private.
+nitpick_ignore_regex = [("py:class", r"(?!mgsc\.).*"), ("py:exc", r"(?!mgsc\.).*")]
+nitpick_ignore = [
+    ("py:class", "mgsc.environments.gymnax.GymnaxParams"),
+    ("py:class", "mgsc.experiments.store.files.FolderLock"),
+]
 
 
-def escape_bars(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Keeps |x| in a docstring what it is: reStructuredText takes it for a substitution."""
+def before_napoleon(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Keeps what is written under a constant whole: up to a colon it would be taken for a type."""
+    if what in ("data", "attribute"):
+        lines.insert(0, "")
+
+
+def settings_of_class(app: object, what: str, name: str, obj: Any, options: object, lines: list[str]) -> None:
+    """Tells of each setting of a dataclass what it means and what is allowed."""
+    if what == "class" and dataclasses.is_dataclass(obj):
+        rules = {field.name: field.metadata for field in dataclasses.fields(obj) if "help" in field.metadata}
+        lines += ["", *(f":param {name}: {rule['help']}; {describe(rule)}" for name, rule in rules.items()), ""]
+
+
+def after_napoleon(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Keeps |x| and "A." what they are: reStructuredText takes them for a substitution and the item of a list."""
     is_literal, indent = False, 0
     for number, line in enumerate(lines):
         here = len(line) - len(line.lstrip())
@@ -58,9 +77,23 @@ def escape_bars(app: object, what: str, name: str, obj: object, options: object,
             is_literal = False
         if not is_literal:
             pieces = re.split(r"(``.*?``)", line)
-            lines[number] = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in pieces)
+            text = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in pieces)
+            lines[number] = re.sub(r"^(\s*:\w+ [\w, ]+: )(?=\w\.(\s|$))", r"\1\\", text)
             if line.rstrip().endswith("::"):
                 is_literal, indent = True, here
+
+
+def signature_as_written(
+    app: object, what: str, name: str, obj: Any, options: object, signature: str | None, returns: str | None
+) -> tuple[str, str] | None:
+    """The signature with the names its author gave types, not what these stand for."""
+    if what not in ("function", "method") or not signature:
+        return None
+    found = inspect.signature(obj)
+    if what == "method":
+        found = found.replace(parameters=list(found.parameters.values())[1:])
+    given = "" if isinstance(found.return_annotation, type) else str(found.return_annotation)
+    return stringify_signature(found.replace(return_annotation=found.empty)), given
 
 
 def skip_fields(app: object, what: str, name: str, obj: Any, is_skipped: bool, options: object) -> bool | None:
@@ -69,6 +102,9 @@ def skip_fields(app: object, what: str, name: str, obj: Any, is_skipped: bool, o
 
 
 def setup(app: Any) -> None:
-    """Connects the two corrections above."""
-    app.connect("autodoc-process-docstring", escape_bars)
+    """Connects the corrections above."""
+    app.connect("autodoc-process-docstring", before_napoleon, priority=400)
+    app.connect("autodoc-process-docstring", settings_of_class, priority=550)
+    app.connect("autodoc-process-docstring", after_napoleon, priority=600)
+    app.connect("autodoc-process-signature", signature_as_written)
     app.connect("autodoc-skip-member", skip_fields)

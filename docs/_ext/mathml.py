@@ -6,6 +6,8 @@ the build.
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -15,13 +17,17 @@ from sphinx.util.math import get_node_equation_number
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
+BARS = re.compile(r'(<mo class="math(?:open|close)")>')
+
 logger = logging.getLogger(__name__)
 
 
 def mathml(node: nodes.Element, *, as_block: bool) -> str:
     """The equation of a node; its source, with a warning, where it cannot be read."""
     try:
-        return tex2mathml(node.astext(), as_block=as_block)
+        made = tex2mathml(node.astext().replace("'", r"^{\prime}"), as_block=as_block)
+        # Bars without \left and \right are as high as a letter; browsers would stretch the one and not the other.
+        return BARS.sub(r'\1 stretchy="false">', made)
     except MathError as error:
         logger.warning("no MathML of %r: %s", node.astext(), error, location=node)
         return f"<code>{nodes.Text(node.astext())}</code>"
