@@ -17,7 +17,7 @@ from sphinx.util.math import get_node_equation_number
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
-BARS = re.compile(r'(<mo class="math(?:open|close)")>')
+BARS = re.compile(r'<mo(?: class="mathopen")?>([|‖])</mo>')
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ def mathml(node: nodes.Element, *, as_block: bool) -> str:
     """The equation of a node; its source, with a warning, where it cannot be read."""
     try:
         made = tex2mathml(node.astext().replace("'", r"^{\prime}"), as_block=as_block)
-        # Bars without \left and \right are as high as a letter; browsers would stretch the one and not the other.
-        return BARS.sub(r'\1 stretchy="false">', made)
+        # Bars written without a size are as high as a letter; browsers would stretch the one and not the other.
+        return BARS.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', made)
     except MathError as error:
         logger.warning("no MathML of %r: %s", node.astext(), error, location=node)
         return f"<code>{nodes.Text(node.astext())}</code>"

@@ -2,9 +2,11 @@
 
 A map is a drawing: ``#`` or a blank is wall, ``.`` is floor, ``S`` is the start, and any other capital letter
 is a goal. All goals with one letter share their rewards, one number per phase, given on entering, and
-entering ends the episode. The next maze is a map and a line::
+entering ends the episode. The next maze is a map and a line:
 
-    maze = from_map("S..A", goals={"A": (1.0,)}, slip=0.1)
+    >>> maze = from_map("S..A", goals={"A": (1.0,)}, slip=0.1)
+    >>> maze.tables.probability.shape[:3]  # phases, states, actions
+    (1, 4, 4)
 """
 
 from __future__ import annotations
