@@ -69,14 +69,14 @@ def settings_of_class(app: object, what: str, name: str, obj: Any, options: obje
 
 
 def after_napoleon(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Keeps |x| and "A." what they are: reStructuredText takes them for a substitution and the item of a list."""
+    """Keeps |x|, "A." and ``f -> `` what they are: not a substitution, the item of a list, an open quotation."""
     is_literal, indent = False, 0
     for number, line in enumerate(lines):
         here = len(line) - len(line.lstrip())
         if is_literal and line.strip() and here <= indent:
             is_literal = False
         if not is_literal:
-            pieces = re.split(r"(``.*?``)", line)
+            pieces = re.split(r"(``.*?``)", re.sub(r" +``(?=\s)", "``", line))
             text = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in pieces)
             lines[number] = re.sub(r"^(\s*:\w+ [\w, ]+: )(?=\w\.(\s|$))", r"\1\\", text)
             if line.rstrip().endswith("::"):

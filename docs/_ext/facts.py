@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 from mgsc import search_control
 from mgsc.experiments import quantities
+from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.strategies import STRATEGIES, NoSettings
-from mgsc.experiments.suites import SUITES, AgentSettings, Suite, updates_of
+from mgsc.experiments.suites import PAPER_SUITES, Suite, updates_of
 from mgsc.experiments.tuning import STEP_SIZES
 from mgsc.settings import describe
 
@@ -166,7 +167,7 @@ def agents_of(name: str, suite: Suite) -> dict[str, AgentSettings]:
 def _problem(suite_name: str) -> Any:
     from mgsc.experiments.problem import build_problem
 
-    return build_problem(SUITES[suite_name])
+    return build_problem(PAPER_SUITES[suite_name])
 
 
 def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
@@ -175,7 +176,7 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
 
     from mgsc.experiments.problem import build_agent
 
-    suite, problem = SUITES[suite_name], _problem(suite_name)
+    suite, problem = PAPER_SUITES[suite_name], _problem(suite_name)
     row, updates = STRATEGIES[agent.strategy], updates_of(suite, agent)
     if not row.plans:
         return Cost(0, 0, 0)
@@ -188,7 +189,7 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
 def cost(name: str) -> str:
     """Expected backups per real step and memory, in every suite; variants with other options have rows of their own."""
     rows = []
-    for suite_name, suite in SUITES.items():
+    for suite_name, suite in PAPER_SUITES.items():
         seen: list[object] = []
         for agent_name, agent in agents_of(name, suite).items():
             if agent.options in seen:
@@ -215,7 +216,7 @@ def strategies() -> str:
 def suite_results(name: str) -> str:
     """The rows of this strategy's agents in the committed tables of the suites."""
     rows = []
-    for suite_name, suite in SUITES.items():
+    for suite_name, suite in PAPER_SUITES.items():
         means = dict(_first_table(RESULTS / f"{suite_name}.md"))
         order = sorted(means, key=lambda agent: -_number(means[agent][1]))
         for agent, own in suite.agents.items():
@@ -225,7 +226,7 @@ def suite_results(name: str) -> str:
                 link = f"[`{suite_name}`](/results.md#{suite_name})"
                 rows.append([link, f"`{agent}`", n, mean, interval, share, place])
     if not rows:
-        return "It stands in none of the suites by default, so their tables do not show it."
+        return "It stands in none of the paper's suites, so their tables do not show it."
     header = ("suite", "agent", "n", "total reward", "95 % interval", "of optimum", "place by mean")
     return table(header, rows, numbers=5) + "\n\nFrom `mgsc reproduce`; n counts seeds, of 50,000 steps each."
 

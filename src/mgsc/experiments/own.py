@@ -3,7 +3,8 @@ r"""Anyone's environment in a suite: a maze, or a world of tables, as settings.
 Example:
 
     >>> from mgsc.environments import from_map
-    >>> from mgsc.experiments.suites import AgentSettings, Suite
+    >>> from mgsc.experiments.agents import AgentSettings
+    >>> from mgsc.experiments.suites import Suite
     >>> maze = from_map("S..A\n...B", {"A": (1.0, -1.0), "B": (-1.0, 1.0)})
     >>> corridor = own_environment("corridor", maze, switch_every=500)
     >>> suite = Suite("a corridor", corridor, agents={"uniform": AgentSettings("uniform")})

@@ -93,7 +93,7 @@ class StrategyRow(NamedTuple):
         build: ``(settings, step_size, planning_updates, problem) -> Strategy``.
         plans: False for Q-learning.
         queries_model: False where planning updates use real transitions.
-        expected_backups: ``(settings, problem, planning_updates) ->`` expected backups it makes per real step.
+        expected_backups: ``(settings, problem, planning_updates) -> `` expected backups it makes per real step.
         tunes_updates: whether tuning searches K too: where updates can do harm, fewer may be better.
         space: ranges of its own settings that tuning searches, on log scales.
         is_meta_learned: whether its distribution is learned by a meta-gradient.

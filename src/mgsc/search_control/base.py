@@ -110,8 +110,8 @@ def from_logits(
         >>> states, q = jnp.arange(3), jnp.array([[0.0, 1.0], [0.0, 0.0], [9.0, 9.0]])
         >>> search_control = strategy(Parts(q=None, policy=None, expect=None))
         >>> d = search_control.weights((), Params(q, None), Candidates(states, states, states < 2))
-        >>> print(d.round(2))
-        [0.73 0.27 0.  ]
+        >>> [round(float(probability), 2) for probability in d]
+        [0.73, 0.27, 0.0]
     """
 
     def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from mgsc.errors import UserError
+from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.run import Seeds
 from mgsc.experiments.statistics import Interval, mean_interval, paired_difference
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, Study
 from mgsc.experiments.studies.origin import origins_of, sweeps_of
-from mgsc.experiments.suites import AgentSettings, settings_as_dict, updates_of
+from mgsc.experiments.suites import settings_as_dict, updates_of
 from mgsc.experiments.tuning_parts import plain
 from mgsc.settings import unknown
 
