@@ -249,8 +249,14 @@ def comparison(name: str, file: Path = COMPARISON) -> str:
         return "The comparison of all strategies has not been run: there is nothing to report of it yet."
     data: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     rows = [
-        [condition["title"], f"`{row['agent']}`", f"{row['n']}", f"{row['mean']:,.0f}"]
-        + [f"{row['low']:,.0f} … {row['high']:,.0f}", f"{row['place']} of {len(condition['rows'])}"]
+        [
+            condition["title"],
+            f"`{row['agent']}`",
+            f"{row['n']}",
+            f"{row['mean']:,.0f}",
+            f"{row['low']:,.0f} … {row['high']:,.0f}",
+            f"{row['place']} of {len(condition['rows'])}",
+        ]
         for condition in data["conditions"]
         for row in condition["rows"]
         if row["strategy"] == name

@@ -110,7 +110,7 @@ def test_equations_are_typeset(visit, name) -> None:
             raised: pairs.filter(([base, below]) => middle(below) <= middle(base)).length,
             fractions: [...document.querySelectorAll('mfrac')].filter(
               one => box(one.children[0]).bottom > box(one.children[1]).top + 1).length,
-            source: [...document.querySelectorAll('article p')].filter(one => one.innerText.includes('\\\\frac')).length,
+            source: [...document.querySelectorAll('p')].filter(one => one.innerText.includes('\\\\frac')).length,
           };
         }"""
     )

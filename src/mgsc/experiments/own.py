@@ -1,7 +1,6 @@
 r"""Anyone's environment in a suite: a maze, or a world of tables, as settings.
 
 Example:
-
     >>> from mgsc.environments import from_map
     >>> from mgsc.experiments.agents import AgentSettings
     >>> from mgsc.experiments.suites import Suite
