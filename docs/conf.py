@@ -27,6 +27,8 @@ html_theme = "furo"
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
+# Summaries would be fetched, which browsers refuse to pages opened from disk.
+html_show_search_summary = False
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]

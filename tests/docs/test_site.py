@@ -50,7 +50,7 @@ def visit(site, browser):
     """Opens a page; in the end, nothing was complained of and every request was for a file of the site."""
     contexts, complaints, requests = [], [], []
 
-    def visit(name, size="wide"):
+    def visit(name, size="wide", query=""):
         width, height = SIZES[size]
         contexts.append(browser.new_context(viewport={"width": width, "height": height}))
         page = contexts[-1].new_page()
@@ -59,7 +59,7 @@ def visit(site, browser):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", lambda request: complaints.append(request.url))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto((site / name).as_uri())
+        page.goto((site / name).as_uri() + query)
         return page
 
     yield visit
@@ -129,6 +129,6 @@ def test_a_narrow_page_does_not_scroll_sideways(visit, name) -> None:
 
 @needs_chromium
 def test_the_search_finds_a_strategy(visit) -> None:
-    page = visit("search.html?q=gain_need")
+    page = visit("search.html", query="?q=gain_need")
     page.wait_for_selector("#search-results li a")
     assert page.locator("#search-results li a", has_text="gain_need").count()
