@@ -80,7 +80,7 @@ def after_napoleon(app: object, what: str, name: str, obj: object, options: obje
         if not is_literal:
             pieces = re.split(r"(``.*?``)", re.sub(r" +``(?=\s)", "``", line))
             text = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in pieces)
-            lines[number] = re.sub(r"^(\s*:\w+ [\w, ]+: )(?=\w\.(\s|$))", r"\1\\", text)
+            lines[number] = re.sub(r"^( *)(?=\w\.$)", r"\1\\", text)
             if line.rstrip().endswith("::"):
                 is_literal, indent = True, here
 

@@ -19,7 +19,8 @@ from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.beliefs import FixedModel
 from mgsc.experiments.diagnostics import SIGNATURES, Finding, diagnose, to_json, to_text, verdict
 from mgsc.experiments.run import Seeds, run_suite
-from mgsc.experiments.strategies import MetaGradientSettings, NoSettings
+from mgsc.experiments.strategies import MetaGradientSettings
+from mgsc.experiments.strategy_row import NoSettings
 from mgsc.experiments.suites import Suite
 
 

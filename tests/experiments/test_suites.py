@@ -10,13 +10,13 @@ import pytest
 
 from mgsc.environments import TMazeSettings, TwoRoomsSettings
 from mgsc.errors import UserError
-from mgsc.experiments.agents import FAMILY, PAPER, default_agents
+from mgsc.experiments.agents import COMPARED, FAMILY, PAPER, default_agents
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
 from mgsc.experiments.suites import (
-    COMPARED,
     COMPARISON_SUITES,
     PAPER_SUITES,
+    PREFIX,
     SUITES,
     Suite,
     change_suite,
@@ -35,13 +35,13 @@ def test_every_suite_is_sound_and_holds_the_agents_it_is_for(name):
     suite = get_suite(name)
     check_suite(suite)
     missing = {"avoid_terminal"} if name == "compare-garnet" else set()
-    assert set(suite.agents) == set(PAPER if name in PAPER_SUITES else (*PAPER, *FAMILY)) - missing
+    assert set(suite.agents) == set(PAPER if name in PAPER_SUITES else COMPARED) - missing
     for settings in suite.agents.values():
         assert isinstance(settings.options, STRATEGIES[settings.strategy].settings)
 
 
 def test_every_strategy_is_an_agent_and_every_other_agent_a_variant_of_one():
-    agents = default_agents()
+    agents = default_agents((*PAPER, *FAMILY))
     assert set(STRATEGIES) <= set(agents)
     assert len(set(PAPER) | set(FAMILY)) == len(PAPER) + len(FAMILY) == len(agents)
     for name, agent in agents.items():
@@ -51,11 +51,11 @@ def test_every_strategy_is_an_agent_and_every_other_agent_a_variant_of_one():
 
 def test_the_comparison_has_the_papers_conditions_and_others():
     for name, suite in COMPARISON_SUITES.items():
-        assert name.startswith(COMPARED)
-        paper = PAPER_SUITES.get(name.removeprefix(COMPARED))
+        assert name.startswith(PREFIX)
+        paper = PAPER_SUITES.get(name.removeprefix(PREFIX))
         if paper is not None:
             assert dataclasses.replace(suite, title=paper.title, agents=paper.agents) == paper
-    assert len([name for name in COMPARISON_SUITES if name.removeprefix(COMPARED) in PAPER_SUITES]) == 4
+    assert len([name for name in COMPARISON_SUITES if name.removeprefix(PREFIX) in PAPER_SUITES]) == 4
     assert len(COMPARISON_SUITES) >= 4 + 5
 
 

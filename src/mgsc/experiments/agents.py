@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from mgsc.experiments.family import PrioritySettings
-from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings, NoSettings
+from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
+from mgsc.experiments.strategy_row import NoSettings
 from mgsc.settings import choice, number, size
 
 
@@ -47,8 +47,6 @@ FAMILY = (
     "dyna_q_plus",
     "prioritized_sweeping",
     "td_error_priority",
-    "td_error_rank",
-    "td_error_corrected",
     "uncertainty",
     "learning_progress",
     "model_error",
@@ -59,12 +57,15 @@ FAMILY = (
 )
 """The other ways of search control, each one published, and a privileged one to read them against."""
 
+COMPARED = (*(name for name in PAPER if name != "uniform_recent_matched"), *FAMILY)
+"""The agents of the comparison; one rival that makes more updates is enough there."""
 
-def default_agents(names: Iterable[str] = (*PAPER, *FAMILY), num_actions: int = 4) -> dict[str, AgentSettings]:
+
+def default_agents(names: Iterable[str] = PAPER, num_actions: int = 4) -> dict[str, AgentSettings]:
     """Agents with their own settings, untuned.
 
     Args:
-        names: which, of ``PAPER`` and ``FAMILY``.
+        names: which, of ``PAPER`` and ``FAMILY``; those of the paper's experiments unless said otherwise.
         num_actions: A of the environment, which decides what compute-matched rivals are allowed.
     """
     plain = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}
@@ -80,6 +81,4 @@ def _variants(num_actions: int) -> dict[str, AgentSettings]:
         "uniform_compute_matched": AgentSettings("uniform", extra_updates=backups),
         "uniform_recent_matched": AgentSettings("uniform", extra_updates=backups * RECENT.experience_length),
         "meta_gradient_recent": AgentSettings("meta_gradient", options=RECENT),
-        "td_error_rank": AgentSettings("td_error_priority", options=PrioritySettings(kind="rank")),
-        "td_error_corrected": AgentSettings("td_error_priority", options=PrioritySettings(correction="importance")),
     }

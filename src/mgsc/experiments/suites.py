@@ -13,7 +13,7 @@ from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
-from mgsc.experiments.agents import FAMILY, PAPER, AgentSettings, default_agents
+from mgsc.experiments.agents import COMPARED, AgentSettings, default_agents
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.own import without_source
 from mgsc.experiments.strategies import STRATEGIES
@@ -38,10 +38,10 @@ class Suite:
 
 PAPER_SUITES: Mapping[str, Suite] = {
     "tmaze-fixed": Suite(
-        "TMaze, fixed model (stale rewards)", TMazeSettings(), FixedModel("stale"), agents=default_agents(PAPER)
+        "TMaze, fixed model (stale rewards)", TMazeSettings(), FixedModel("stale"), agents=default_agents()
     ),
     "tmaze-fixed-mean": Suite(
-        "TMaze, fixed model (mean rewards)", TMazeSettings(), FixedModel("mean"), agents=default_agents(PAPER)
+        "TMaze, fixed model (mean rewards)", TMazeSettings(), FixedModel("mean"), agents=default_agents()
     ),
     # With a learned model K = 5 is plenty for the small mazes: see the map of conditions in the docs.
     "tmaze-learned": Suite(
@@ -49,62 +49,70 @@ PAPER_SUITES: Mapping[str, Suite] = {
         TMazeSettings(stem=12, arm=8),
         LearnedModel(),
         planning_updates=3,
-        agents=default_agents(PAPER),
+        agents=default_agents(),
     ),
     "tworooms-fixed": Suite(
-        "TwoRooms, fixed model (stale rewards)", TwoRoomsSettings(), FixedModel("stale"), agents=default_agents(PAPER)
+        "TwoRooms, fixed model (stale rewards)", TwoRoomsSettings(), FixedModel("stale"), agents=default_agents()
     ),
     "tworooms-learned": Suite(
         "TwoRooms, learned model, K = 1",
         TwoRoomsSettings(),
         LearnedModel(),
         planning_updates=1,
-        agents=default_agents(PAPER),
+        agents=default_agents(),
     ),
 }
 """The paper's experiments, and what ``mgsc reproduce`` runs."""
 
-COMPARED = "compare-"
-"""How the names of the suites begin in which all agents meet, tuned by one protocol."""
+PREFIX = "compare-"
+"""How the names of the suites begin in which all agents meet."""
 
 
-def _compared(names: Iterable[str]) -> dict[str, Suite]:
+def _with_all_agents(names: Iterable[str]) -> dict[str, Suite]:
     """Suites of the paper with all agents."""
     suites = {name: PAPER_SUITES[name] for name in names}
     return {
-        COMPARED + name: dataclasses.replace(suite, title=f"{suite.title}, all agents", agents=default_agents())
+        PREFIX + name: dataclasses.replace(suite, title=f"{suite.title}, all agents", agents=default_agents(COMPARED))
         for name, suite in suites.items()
     }
 
 
 COMPARISON_SUITES: Mapping[str, Suite] = {
-    **_compared(("tmaze-fixed", "tmaze-learned", "tworooms-fixed", "tworooms-learned")),
+    **_with_all_agents(("tmaze-fixed", "tmaze-learned", "tworooms-fixed", "tworooms-learned")),
     "compare-blocking": Suite(
-        "Blocking maze, learned model", BlockingMazeSettings(), LearnedModel(), steps=20_000, agents=default_agents()
+        "Blocking maze, learned model",
+        BlockingMazeSettings(),
+        LearnedModel(),
+        steps=20_000,
+        agents=default_agents(COMPARED),
     ),
     "compare-shortcut": Suite(
-        "Shortcut maze, learned model", ShortcutMazeSettings(), LearnedModel(), steps=20_000, agents=default_agents()
+        "Shortcut maze, learned model",
+        ShortcutMazeSettings(),
+        LearnedModel(),
+        steps=20_000,
+        agents=default_agents(COMPARED),
     ),
     "compare-field": Suite(
         "Field of 40 × 40 cells, fixed model (stale rewards)",
         FieldSettings(),
         FixedModel("stale"),
         steps=10_000,
-        agents=default_agents(),
+        agents=default_agents(COMPARED),
     ),
     "compare-taxi": Suite(
         "Taxi, learned model",
         GymnasiumSettings("Taxi-v4"),
         LearnedModel(),
-        steps=20_000,
-        agents=default_agents(num_actions=6),
+        steps=10_000,
+        agents=default_agents(COMPARED, num_actions=6),
     ),
     "compare-cliffwalking": Suite(
         "CliffWalking, learned model",
         GymnasiumSettings("CliffWalking-v1"),
         LearnedModel(),
         steps=5_000,
-        agents=default_agents(),
+        agents=default_agents(COMPARED),
     ),
     # Of a process that goes on for ever, no state is terminal: nothing for avoid_terminal to avoid.
     "compare-garnet": Suite(
@@ -112,11 +120,15 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
         GarnetSettings(),
         FixedModel("stale", corrupted_share=0.2),
         steps=20_000,
-        agents=default_agents(name for name in (*PAPER, *FAMILY) if name != "avoid_terminal"),
+        agents=default_agents(name for name in COMPARED if name != "avoid_terminal"),
     ),
 }
 """What all agents are compared on: the paper's conditions, and others."""
 
+
+TUNING_CONFIGURATIONS = {name: 32 for name in COMPARISON_SUITES}
+"""How many configurations of each agent ``mgsc tune`` tries where that differs from its default: many agents on many
+problems are to be affordable."""
 
 SUITES: Mapping[str, Suite] = {**PAPER_SUITES, **COMPARISON_SUITES}
 """All suites, by name."""
