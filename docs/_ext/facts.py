@@ -47,7 +47,8 @@ def factory_of(name: str) -> Callable[..., Any] | None:
     row = STRATEGIES[name]
     if not row.plans:
         return None
-    named = [word for word in row.build.__code__.co_names if word in search_control.__all__]
+    words = {*row.build.__code__.co_names, *filter(lambda it: isinstance(it, str), row.build.__code__.co_consts)}
+    named = sorted(words & set(search_control.__all__))
     factories: list[Callable[..., Any]] = [getattr(search_control, word) for word in named if word[0].islower()]
     makers = [made for made in factories if inspect.signature(made).return_annotation == "Strategy"]
     if len(makers) != 1:
@@ -200,7 +201,10 @@ def cost(name: str) -> str:
             sizes = (num_states, num_actions, *found)
             rows.append([f"`{suite_name}`", f"`{agent_name}`", *(f"{number:,}" for number in sizes)])
     header = ("suite", "agent", "S", "A", "K", "expected backups per step", "memory [bytes per seed]")
-    return table(header, rows, numbers=5) + "\n\nCounted on the agents that `mgsc reproduce` runs, when this page was built."
+    return (
+        table(header, rows, numbers=5)
+        + "\n\nCounted on the agents that `mgsc reproduce` runs, when this page was built."
+    )
 
 
 def strategies() -> str:
