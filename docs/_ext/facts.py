@@ -201,10 +201,8 @@ def cost(name: str) -> str:
             sizes = (num_states, num_actions, *found)
             rows.append([f"`{suite_name}`", f"`{agent_name}`", *(f"{number:,}" for number in sizes)])
     header = ("suite", "agent", "S", "A", "K", "expected backups per step", "memory [bytes per seed]")
-    return (
-        table(header, rows, numbers=5)
-        + "\n\nCounted on the agents that `mgsc reproduce` runs, when this page was built."
-    )
+    note = "Counted when this page was built, with untuned settings on the problems of `mgsc reproduce`."
+    return f"{table(header, rows, numbers=5)}\n\n{note}"
 
 
 def strategies() -> str:
