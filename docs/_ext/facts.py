@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from mgsc import search_control
 from mgsc.experiments import quantities
 from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.strategies import STRATEGIES, NoSettings
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.strategy_row import NoSettings
 from mgsc.experiments.suites import PAPER_SUITES, Suite, updates_of
 from mgsc.experiments.tuning import STEP_SIZES
 from mgsc.settings import describe
