@@ -38,7 +38,7 @@ LOCKED = --require-hashes --only-binary :all: --requirement
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests lint bench lock clean afresh
+.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests docs docs-tests lint bench lock clean afresh
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +77,14 @@ lint: $(VENV)/.project $(VENV)/.lint ## style, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Anew each time: the pages hold what the code says, and Sphinx looks at the pages' files only.
+docs: $(VENV)/.project $(VENV)/.docs ## build the documentation's pages, to be read without a network
+	@$(BIN)/python -m sphinx -q -E -W --keep-going -n -b html docs build/docs $(ARGS)
+	@echo "the first page: build/docs/index.html"
+
+docs-tests: $(VENV)/.project $(VENV)/.docs $(VENV)/.test ## build the pages and look at them in a browser
+	@$(BIN)/pytest tests/docs -m "slow or not slow" $(ARGS)
 
 bench: $(VENV)/.project $(VENV)/.bench ## measure speed, beside NumPy and numba
 	@$(BIN)/mgsc bench $(ARGS)
@@ -125,3 +133,4 @@ lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer 
 	$(COMPILE) --group test -c requirements.lock -o requirements-test.lock
 	$(COMPILE) --group lint -c requirements.lock -o requirements-lint.lock
 	$(COMPILE) --group gymnax -c requirements.lock -o requirements-gymnax.lock
+	$(COMPILE) --group docs -c requirements.lock -o requirements-docs.lock

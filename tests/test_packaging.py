@@ -39,6 +39,7 @@ def declared() -> list[tuple[str, str]]:
         "requirements-test.lock": groups["test"] + extras["gymnasium"],
         "requirements-gymnax.lock": groups["gymnax"],
         "requirements-lint.lock": groups["lint"],
+        "requirements-docs.lock": groups["docs"],
     }
     return [(lock, requirement) for lock, listed in where.items() for requirement in listed]
 

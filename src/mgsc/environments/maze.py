@@ -3,10 +3,12 @@
 A map is a drawing: ``#`` or a blank is wall, ``.`` is floor, ``S`` is the start, any other capital letter
 is a goal, and a small letter is a gate. All goals with one letter share their rewards, one number per phase,
 given on entering, and entering ends the episode. All gates with one letter are open in the same phases, and
-wall in the others; who stands in a gate when it closes can still walk out. The next maze is a map and a line::
+wall in the others; who stands in a gate when it closes can still walk out. The next maze is a map and a line:
 
-    maze = from_map("S..A", goals={"A": (1.0,)}, slip=0.1)
-    maze = from_map("S.a.A", goals={"A": (1.0, 1.0)}, gates={"a": (True, False)})
+    >>> maze = from_map("S..A", goals={"A": (1.0,)}, slip=0.1)
+    >>> maze = from_map("S.a.A", goals={"A": (1.0, 1.0)}, gates={"a": (True, False)})
+    >>> maze.tables.probability.shape[:3]  # phases, states, actions
+    (2, 5, 4)
 """
 
 from __future__ import annotations

@@ -35,10 +35,8 @@ def two_rooms_map(width: int, height: int) -> str:
     """The drawing of TwoRooms.
 
     Example:
-        >>> print(two_rooms_map(width=3, height=3))
-        ...#..U
-        S......
-        ...#..D
+        >>> two_rooms_map(width=3, height=3).splitlines()
+        ['...#..U', 'S......', '...#..D']
     """
     middle = height // 2
     rows = [["."] * width + ["#"] + ["."] * width for _ in range(height)]

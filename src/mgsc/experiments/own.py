@@ -1,10 +1,16 @@
 r"""Anyone's environment in a suite: a maze, or a world of tables, as settings.
 
-Example::
+Example:
+    >>> from mgsc.environments import from_map
+    >>> from mgsc.experiments.agents import AgentSettings
+    >>> from mgsc.experiments.suites import Suite
+    >>> maze = from_map("S..A\n...B", {"A": (1.0, -1.0), "B": (-1.0, 1.0)})
+    >>> corridor = own_environment("corridor", maze, switch_every=500)
+    >>> suite = Suite("a corridor", corridor, agents={"uniform": AgentSettings("uniform")})
+    >>> suite.environment.name, suite.environment.switch_every
+    ('corridor', 500)
 
-    maze = from_map("S..A\n...B", {"A": (1.0, -1.0), "B": (-1.0, 1.0)})
-    suite = Suite("a corridor", own_environment("corridor", maze, switch_every=500), agents=...)
-    result = mgsc.run(suite, seeds=5)
+``mgsc.run(suite, seeds=5)`` runs it.
 """
 
 from __future__ import annotations

@@ -104,12 +104,14 @@ def from_logits(
     """A strategy that is a formula for logits, and perhaps a memory.
 
     Example:
-        Prefer states whose best value is large::
+        Prefer states whose best value is large; the third is terminal:
 
-            def logits(state, params, candidates):
-                return jax.vmap(lambda s: params.values[s].max())(candidates.observation)
-
-            strategy = from_logits(logits)
+        >>> strategy = from_logits(lambda state, params, candidates: params.values[candidates.index].max(-1))
+        >>> states, q = jnp.arange(3), jnp.array([[0.0, 1.0], [0.0, 0.0], [9.0, 9.0]])
+        >>> search_control = strategy(Parts(q=None, policy=None, expect=None))
+        >>> d = search_control.weights((), Params(q, None), Candidates(states, states, states < 2))
+        >>> [round(float(probability), 2) for probability in d]
+        [0.73, 0.27, 0.0]
     """
 
     def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:

@@ -1,37 +1,19 @@
-"""The page in a real browser, without a screen: it draws, it moves, it asks nobody for anything.
-
-Runs wherever a Chromium is found; MGSC_CHROMIUM names one that is not on the PATH.
-"""
+"""The page in a real browser, without a screen: it draws, it moves, it asks nobody for anything."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import threading
 
 import pytest
+from tests.browser import needs_chromium, open_browser
 from tests.experiments.report.results import named, shown
 
 from mgsc.experiments.report.find import Found
 from mgsc.experiments.report.page import build_page
 from mgsc.experiments.report.serve import open_server
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = os.environ.get("MGSC_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason=f"no browser: none of {', '.join(NAMES)} on the PATH, and MGSC_CHROMIUM is not set"
-)
+pytestmark = needs_chromium
 
 NUM_SEEDS = 4
 LAST = 39
@@ -56,12 +38,8 @@ def page_file(results, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

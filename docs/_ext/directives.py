@@ -1,0 +1,62 @@
+"""Directives that put what the code knows on the pages; ``facts`` says what they put there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import ExtensionMetadata
+
+import facts
+from mgsc.experiments.strategies import STRATEGIES
+
+
+def results(name: str) -> str:
+    """The suites' tables, and then the comparison."""
+    return facts.suite_results(name) + "\n\n" + facts.comparison(name)
+
+
+def pages() -> str:
+    """The tables of contents of the strategies' pages, in the order of the table."""
+    listed = "\n".join(f"/strategies/{name}" for name in STRATEGIES)
+    return f"```{{toctree}}\n:hidden:\n\n{listed}\n```"
+
+
+OF_ONE = {
+    "strategy-summary": facts.summary,
+    "strategy-settings": facts.settings,
+    "strategy-cost": facts.cost,
+    "strategy-source": facts.source_of,
+    "strategy-results": results,
+}
+OF_ALL = {
+    "strategies": facts.strategies,
+    "strategy-pages": pages,
+    "agent-settings": facts.shared_settings,
+    "measures": facts.measures,
+}
+
+
+def directive(text_of: Callable[..., str], num_arguments: int) -> type[SphinxDirective]:
+    """A directive whose content is the Markdown of a function."""
+
+    class FactDirective(SphinxDirective):
+        required_arguments = num_arguments
+
+        def run(self) -> list[nodes.Node]:
+            if num_arguments and self.arguments[0] not in STRATEGIES:
+                raise self.error(f"unknown strategy {self.arguments[0]!r}")
+            return self.parse_text_to_nodes(text_of(*self.arguments), allow_section_headings=False)
+
+    return FactDirective
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Makes the directives known."""
+    for name, text_of in OF_ONE.items():
+        app.add_directive(name, directive(text_of, 1))
+    for name, text_of_all in OF_ALL.items():
+        app.add_directive(name, directive(text_of_all, 0))
+    return {"parallel_read_safe": True}

@@ -1,0 +1,270 @@
+"""What the pages of the strategies say that the code knows: settings, costs, sources, results.
+
+Each function reads the table of strategies, the suites, docstrings or committed results, and returns Markdown. No
+page types such a fact a second time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mgsc import search_control
+from mgsc.experiments import quantities
+from mgsc.experiments.agents import AgentSettings
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.strategy_row import NoSettings
+from mgsc.experiments.suites import PAPER_SUITES, Suite, updates_of
+from mgsc.experiments.tuning import STEP_SIZES
+from mgsc.settings import describe
+
+DOCS = Path(__file__).parent.parent
+RESULTS = DOCS / "results"
+COMPARISON = DOCS.parent / "src/mgsc/experiments/comparison/summary.json"
+
+
+class Cost(NamedTuple):
+    """What one real step of an agent costs in a suite, beside its K sampled updates.
+
+    Attributes:
+        updates: K.
+        backups: expected backups per real step.
+        memory: bytes of the strategy's own state, for one seed.
+    """
+
+    updates: int
+    backups: int
+    memory: int
+
+
+def factory_of(name: str) -> Callable[..., Any] | None:
+    """The function of ``mgsc.search_control`` that a row builds its strategy with; None for Q-learning."""
+    row = STRATEGIES[name]
+    if not row.plans:
+        return None
+    words = {*row.build.__code__.co_names, *filter(lambda it: isinstance(it, str), row.build.__code__.co_consts)}
+    named = sorted(words & set(search_control.__all__))
+    factories: list[Callable[..., Any]] = [getattr(search_control, word) for word in named if word[0].islower()]
+    makers = [made for made in factories if inspect.signature(made).return_annotation == "Strategy"]
+    if len(makers) != 1:
+        raise ValueError(f"{name}: its row must build with one factory of mgsc.search_control, not {named}")
+    return makers[0]
+
+
+def source_of(name: str) -> str:
+    """The ``Source:`` paragraph of the factory's docstring, or else of its module's."""
+    factory = factory_of(name)
+    if factory is None:
+        return ""
+    for documented in (factory, inspect.getmodule(factory)):
+        text = inspect.getdoc(documented) or ""
+        if found := re.search(r"^Source: (.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL):
+            return " ".join(found[1].split())
+    raise ValueError(f"{name}: the docstring of {factory.__name__} has no paragraph `Source:`")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> str:
+    """A Markdown table, the last ``numbers`` columns to the right."""
+    rule = [*["---"] * (len(header) - numbers), *["---:"] * numbers]
+    lines = [header, rule, *[[cell.replace("|", "\\|") for cell in row] for row in rows]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def summary(name: str) -> str:
+    """What the table says of a strategy, with its factory and what it asks."""
+    row, factory = STRATEGIES[name], factory_of(name)
+    facts = [f"*{row.summary[0].upper() + row.summary[1:]}.*"]
+    if factory is None:
+        facts.append("No planning: K = 0.")
+    else:
+        facts.append(f"Made by {{py:func}}`mgsc.search_control.{factory.__name__}`.")
+        asks = "the model" if row.queries_model else "stored real transitions, not the model"
+        facts.append(f"Each planning update asks {asks}.")
+    return " ".join(facts)
+
+
+def settings(name: str) -> str:
+    """The strategy's own settings: default, limits, where tuning searches, meaning."""
+    row = STRATEGIES[name]
+    searched = {key: (span.low, span.high, span.share_of_zero) for key, span in row.space.items()}
+    if row.settings is NoSettings:
+        return "None of its own. " + _shared_search(name)
+    rows = []
+    for field in dataclasses.fields(row.settings):
+        rule = field.metadata
+        is_traced = rule["kind"] == "number" or rule.get("traced", False)
+        rows.append(
+            [
+                f"`{field.name}`",
+                _value(field.default),
+                describe(rule),
+                _span(searched.get(field.name)),
+                "yes" if is_traced else "no",
+                rule["help"],
+            ]
+        )
+    header = ("setting", "default", "allowed", "tuning searches", "traced", "meaning")
+    return table(header, rows) + "\n\n" + _shared_search(name)
+
+
+def _shared_search(name: str) -> str:
+    row = STRATEGIES[name]
+    low, high, *_ = row.space.get("step_size", STEP_SIZES)
+    text = f"Tuning searches the step size α in {low:g} … {high:g}"
+    if row.plans:
+        updates = "and K from 1 to the budget" if row.tunes_updates else "and leaves K at the budget"
+        text += f", {updates}"
+    return text + "."
+
+
+def _span(span: tuple[float, float, float] | None) -> str:
+    if span is None:
+        return "–"
+    low, high, share_of_zero = span
+    return f"{'0, ' if share_of_zero else ''}{low:g} … {high:g}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def shared_settings() -> str:
+    """The settings every agent of a suite has, whatever its strategy."""
+    rows = [
+        [f"`{field.name}`", _value(field.default), describe(field.metadata), field.metadata["help"]]
+        for field in dataclasses.fields(AgentSettings)
+        if field.metadata and field.name != "strategy"
+    ]
+    return table(("setting", "default", "allowed", "meaning"), rows)
+
+
+def measures() -> str:
+    """All that is recorded of a run, by the list that recorder, store and figures share."""
+    groups = {
+        "of an agent that plans, per chunk": quantities.MEASURES,
+        "of every agent, per chunk": quantities.ALWAYS,
+        "for each state, per chunk": quantities.STATE_MEASURES,
+        "for each state, at a chunk's end": quantities.SNAPSHOTS,
+        "by a strategy of itself": quantities.REPORTED,
+    }
+    rows = [[f"`{name}`", meaning, of] for of, listed in groups.items() for name, meaning in listed.items()]
+    return table(("name", "meaning [unit]", "recorded"), rows)
+
+
+def agents_of(name: str, suite: Suite) -> dict[str, AgentSettings]:
+    """The agents of a suite that are this strategy; by itself where there is none."""
+    found = {agent: own for agent, own in suite.agents.items() if own.strategy == name}
+    return found or {name: AgentSettings(strategy=name, options=STRATEGIES[name].settings())}
+
+
+@functools.cache
+def _problem(suite_name: str) -> Any:
+    from mgsc.experiments.problem import build_problem
+
+    return build_problem(PAPER_SUITES[suite_name])
+
+
+def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
+    """What an agent costs in a suite, with its untuned settings."""
+    import jax
+
+    from mgsc.experiments.problem import build_agent
+
+    suite, problem = PAPER_SUITES[suite_name], _problem(suite_name)
+    row, updates = STRATEGIES[agent.strategy], updates_of(suite, agent)
+    if not row.plans:
+        return Cost(0, 0, 0)
+    built = build_agent(suite, agent, problem)
+    state = jax.eval_shape(built.search_control.init, jax.random.key(0), built.candidates)
+    memory = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    return Cost(updates, row.expected_backups(agent.options, problem, updates), memory)
+
+
+def cost(name: str) -> str:
+    """Expected backups per real step and memory, in every suite; variants with other options have rows of their own."""
+    rows = []
+    for suite_name, suite in PAPER_SUITES.items():
+        seen: list[object] = []
+        for agent_name, agent in agents_of(name, suite).items():
+            if agent.options in seen:
+                continue
+            seen.append(agent.options)
+            found = cost_of(suite_name, agent)
+            _, num_states, num_actions, _ = _problem(suite_name).tables.probability.shape
+            sizes = (num_states, num_actions, *found)
+            rows.append([f"`{suite_name}`", f"`{agent_name}`", *(f"{number:,}" for number in sizes)])
+    header = ("suite", "agent", "S", "A", "K", "expected backups per step", "memory [bytes per seed]")
+    note = "Counted when this page was built, with untuned settings on the problems of `mgsc reproduce`."
+    return f"{table(header, rows, numbers=5)}\n\n{note}"
+
+
+def strategies() -> str:
+    """All strategies in the order of the table, each linked to its page."""
+    rows = []
+    for name, row in STRATEGIES.items():
+        found = cost_of("tmaze-fixed", AgentSettings(name, options=row.settings()))
+        own = 0 if row.settings is NoSettings else len(dataclasses.fields(row.settings))
+        rows.append([f"[`{name}`](/strategies/{name}.md)", row.summary, str(own), f"{found.backups:,}"])
+    return table(("strategy", "what it does", "settings", "expected backups"), rows, numbers=2)
+
+
+def suite_results(name: str) -> str:
+    """The rows of this strategy's agents in the committed tables of the suites."""
+    rows = []
+    for suite_name, suite in PAPER_SUITES.items():
+        means = dict(_first_table(RESULTS / f"{suite_name}.md"))
+        order = sorted(means, key=lambda agent: -_number(means[agent][1]))
+        for agent, own in suite.agents.items():
+            if own.strategy == name and agent in means:
+                n, mean, interval, share = means[agent][:4]
+                place = f"{order.index(agent) + 1} of {len(order)}"
+                link = f"[`{suite_name}`](/results.md#{suite_name})"
+                rows.append([link, f"`{agent}`", n, mean, interval, share, place])
+    if not rows:
+        return "It stands in none of the paper's suites, so their tables do not show it."
+    header = ("suite", "agent", "n", "total reward", "95 % interval", "of optimum", "place by mean")
+    return table(header, rows, numbers=5) + "\n\nFrom `mgsc reproduce`; n counts seeds, of 50,000 steps each."
+
+
+def _first_table(file: Path) -> Iterator[tuple[str, list[str]]]:
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"\| `(\w+)` \| (.*) \|$", line):
+            yield found[1], found[2].split(" | ")
+        elif line.startswith("Optimum:"):
+            return
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def comparison(name: str, file: Path = COMPARISON) -> str:
+    """What the comparison of all strategies found of one; so long as it has not been run, that it has not."""
+    if not file.is_file():
+        return "The comparison of all strategies has not been run: there is nothing to report of it yet."
+    data: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    rows = [
+        [
+            condition["title"],
+            f"`{row['agent']}`",
+            f"{row['n']}",
+            f"{row['mean']:,.0f}",
+            f"{row['low']:,.0f} … {row['high']:,.0f}",
+            f"{row['place']} of {len(condition['rows'])}",
+        ]
+        for condition in data["conditions"]
+        for row in condition["rows"]
+        if row["strategy"] == name
+    ]
+    if not rows:
+        return "The comparison of all strategies does not hold it."
+    header = ("condition", "agent", "n", "total reward", "95 % interval", "place by mean")
+    return table(header, rows, numbers=4) + f"\n\nFrom `{data['command']}`."

@@ -1,0 +1,67 @@
+"""Examples on the pages and in docstrings run as they stand, and the commands of the pages exist."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from tests.quick import compile_quickly
+
+from mgsc.cli_parser import COMMANDS, build_parser
+from mgsc.experiments.strategies import STRATEGIES
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = ROOT / "docs"
+PAGES = {str(page.relative_to(DOCS)): page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+WITH_EXAMPLES = [name for name, text in PAGES.items() if PYTHON.search(text)]
+DOCUMENTED = [
+    ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+    for file in sorted((ROOT / "src").rglob("*.py"))
+    if ">>> " in file.read_text(encoding="utf-8")
+]
+
+
+def test_there_are_examples() -> None:
+    assert {"quick_start.md", "concepts.md", "guides/environment.md", "guides/strategy.md", "guides/model.md"} <= set(
+        WITH_EXAMPLES
+    )
+    assert {"mgsc.experiments.api", "mgsc.meta_gradient", "mgsc.search_control.base"} <= set(DOCUMENTED)
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_a_pages_examples_run_one_after_the_other(name, monkeypatch, capsys) -> None:
+    compile_quickly(monkeypatch)
+    names: dict[str, object] = {"__name__": "example"}
+    for number, code in enumerate(PYTHON.findall(PAGES[name])):
+        exec(compile(code, f"{name}, example {number}", "exec", dont_inherit=True), names)
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_docstrings_examples_run(name, monkeypatch) -> None:
+    compile_quickly(monkeypatch)
+    failed, tried = doctest.testmod(importlib.import_module(name))
+    assert tried
+    assert not failed
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_pages_commands_are_understood(name) -> None:
+    parser = build_parser(lambda command: lambda arguments: 0)
+    for line in re.findall(r"^    mgsc (.*)$", PAGES[name], re.MULTILINE):
+        parser.parse_args(shlex.split(line, comments=True))
+    assert set(re.findall(r"`mgsc ([a-z]+)", PAGES[name])) <= set(COMMANDS)
+
+
+def test_the_guide_of_strategies_names_every_directive() -> None:
+    page = PAGES["strategies/uniform.md"]
+    named = set(re.findall(r"^```\{(strategy-\w+)\} uniform$", page, re.MULTILINE))
+    listed = set(re.findall(r"^\| `(strategy-\w+)`", PAGES["guides/strategy.md"], re.MULTILINE))
+    assert listed == named
+    assert "surprise" not in STRATEGIES

@@ -1,0 +1,116 @@
+"""Every strategy has its page, and what the pages say of it is what the code does."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+from docs._ext import facts
+
+from mgsc import search_control
+from mgsc.experiments.agents import AgentSettings
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.suites import PAPER_SUITES
+
+FOLDER = Path(__file__).parent.parent.parent / "docs" / "strategies"
+PAGES = {file.stem: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.md") if file.stem != "index"}
+HEADINGS = ["Idea", "Equation", "Settings", "Cost", "Source, and where it differs", "When it wins"]
+PLANNING = [name for name, row in STRATEGIES.items() if row.plans]
+
+
+def test_every_strategy_has_its_page_and_every_page_a_strategy() -> None:
+    assert PAGES.keys() == STRATEGIES.keys()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_tells_all(name) -> None:
+    page = PAGES[name]
+    assert page.startswith(f"# `{name}`\n")
+    assert re.findall(r"^## (.*)$", page, re.MULTILINE) == HEADINGS
+    assert "\n$$\n" in page.split("## Equation")[1].split("## Settings")[0]
+    directives = dict(re.findall(r"^```\{(strategy-\w+)\} (\w+)$", page, re.MULTILINE))
+    needed = {"summary", "settings", "cost", "results"} | ({"source"} if STRATEGIES[name].plans else set())
+    assert directives == dict.fromkeys((f"strategy-{part}" for part in needed), name)
+
+
+@pytest.mark.parametrize("name", PLANNING)
+def test_the_factory_is_found_and_cites_its_source(name) -> None:
+    factory = facts.factory_of(name)
+    assert getattr(search_control, factory.__name__) is factory
+    assert name in (factory.__name__, "recency")
+    assert re.search(r"(19|20)\d\d|\*ours\*", facts.source_of(name))
+    assert factory.__name__ in facts.summary(name)
+
+
+def test_the_factory_of_recency_is_visited() -> None:
+    assert facts.factory_of("recency") is search_control.visited
+    assert facts.factory_of("no_planning") is None
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_all_settings_are_listed_with_their_ranges(name) -> None:
+    row, text = STRATEGIES[name], facts.settings(name)
+    for field in dataclasses.fields(row.settings):
+        assert f"| `{field.name}` |" in text
+    for span in row.space.values():
+        assert f"{span.low:g} … {span.high:g}" in text
+
+
+def test_costs_are_those_of_the_table() -> None:
+    # MGSC: 1 + A backups; gain_need: S A for each of K updates. Mazes: A = 4; the small TMaze: S = 15, K = 5.
+    assert facts.cost_of("tmaze-fixed", AgentSettings("uniform")) == (5, 0, 0)
+    options = STRATEGIES["meta_gradient"].settings()
+    assert facts.cost_of("tmaze-fixed", AgentSettings("meta_gradient", options=options)).backups == 1 + 4
+    options = STRATEGIES["gain_need"].settings()
+    cost = facts.cost_of("tmaze-fixed", AgentSettings("gain_need", options=options))
+    # Occupancy [S, S], frequency [S, A] and where the agent is, of 4 bytes each.
+    assert cost == (5, 5 * 15 * 4, 4 * (15 * 15 + 15 * 4 + 1))
+    assert facts.cost_of("tmaze-fixed", AgentSettings("no_planning")) == (0, 0, 0)
+
+
+def test_results_are_those_of_the_committed_tables() -> None:
+    text = facts.suite_results("meta_gradient")
+    for suite in PAPER_SUITES:
+        committed = (facts.RESULTS / f"{suite}.md").read_text(encoding="utf-8")
+        for agent in ("meta_gradient", "meta_gradient_recent"):
+            first = next(line for line in committed.splitlines() if line.startswith(f"| `{agent}` |"))
+            n, mean, interval = first.split(" | ")[1:4]
+            assert f"| `{agent}` | {n} | {mean} | {interval} |" in text
+    assert "stands in none" in facts.suite_results("oracle")
+
+
+def test_the_place_is_by_the_mean() -> None:
+    # docs/results/tworooms-learned.md: uniform_recent_matched 2,528 is first, uniform_compute_matched 2,317 second.
+    lines = facts.suite_results("uniform").splitlines()
+    places = [line.split(" | ")[-1] for line in lines if "tworooms-learned" in line]
+    assert places == ["5 of 11 |", "2 of 11 |", "1 of 11 |"]
+
+
+def test_a_comparison_that_was_not_run_is_not_invented(tmp_path) -> None:
+    assert "has not been run" in facts.comparison("uniform", tmp_path / "summary.json")
+
+
+def test_a_comparison_is_shown_as_it_was_written(tmp_path) -> None:
+    rows = [
+        {"agent": "uniform", "strategy": "uniform", "n": 3, "mean": 1234.4, "low": 1200, "high": 1300, "place": 2},
+        {"agent": "replay", "strategy": "replay", "n": 3, "mean": 2000, "low": 1900, "high": 2100, "place": 1},
+    ]
+    file = tmp_path / "summary.json"
+    file.write_text(json.dumps({"command": "mgsc study run all", "conditions": [{"title": "A maze", "rows": rows}]}))
+    text = facts.comparison("uniform", file)
+    assert "| A maze | `uniform` | 3 | 1,234 | 1,200 … 1,300 | 2 of 2 |" in text
+    assert "`mgsc study run all`" in text
+    assert "replay" not in text
+    assert "does not hold it" in facts.comparison("oracle", file)
+
+
+def test_a_row_that_builds_with_two_factories_is_refused(monkeypatch) -> None:
+    def build(settings, step_size, planning_updates, problem):
+        return search_control.uniform() or search_control.trajectory()
+
+    monkeypatch.setattr(facts, "STRATEGIES", {"both": STRATEGIES["uniform"]._replace(build=build)})
+    with pytest.raises(ValueError, match="both: its row must build with one factory"):
+        facts.factory_of("both")
