@@ -9,9 +9,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,13 +19,16 @@ from mgsc.experiments import quantities
 from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.strategy_row import NoSettings
+from mgsc.experiments.studies import across
+from mgsc.experiments.studies.summary import load_summary, summaries
 from mgsc.experiments.suites import PAPER_SUITES, Suite, updates_of
 from mgsc.experiments.tuning import STEP_SIZES
 from mgsc.settings import describe
 
 DOCS = Path(__file__).parent.parent
 RESULTS = DOCS / "results"
-COMPARISON = DOCS.parent / "src/mgsc/experiments/comparison/summary.json"
+COMPARISON = "comparison"
+"""The study in which all agents meet."""
 
 
 class Cost(NamedTuple):
@@ -246,25 +248,24 @@ def _number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
-def comparison(name: str, file: Path = COMPARISON) -> str:
-    """What the comparison of all strategies found of one; so long as it has not been run, that it has not."""
+def comparison(name: str, file: Path | None = None) -> str:
+    """What the comparison of all agents found of one; so long as it has not been run, that it has not."""
+    file = file or summaries() / f"{COMPARISON}.json"
     if not file.is_file():
-        return "The comparison of all strategies has not been run: there is nothing to report of it yet."
-    data: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    rows = [
-        [
-            condition["title"],
-            f"`{row['agent']}`",
-            f"{row['n']}",
-            f"{row['mean']:,.0f}",
-            f"{row['low']:,.0f} … {row['high']:,.0f}",
-            f"{row['place']} of {len(condition['rows'])}",
-        ]
-        for condition in data["conditions"]
-        for row in condition["rows"]
-        if row["strategy"] == name
-    ]
+        return "The comparison of all agents has not been run: there is nothing to report of it yet."
+    rows = []
+    for cell in load_summary(str(file))["cells"]:
+        means = {agent: entry["mean"] for agent, entry in cell["agents"].items()}
+        order = sorted(means, key=lambda agent: -means[agent])
+        for agent, entry in cell["agents"].items():
+            if entry["settings"]["strategy"] == name:
+                score = across.scores_of(cell, agent).mean()
+                interval = f"{entry['low']:,.0f} … {entry['high']:,.0f}"
+                place = f"{order.index(agent) + 1} of {len(order)}"
+                shown = [f"{entry['n']}", f"{entry['mean']:,.0f}", interval, f"{score:.2f}", place]
+                rows.append([str(cell["ground"]), f"`{agent}`", *shown])
     if not rows:
-        return "The comparison of all strategies does not hold it."
-    header = ("condition", "agent", "n", "total reward", "95 % interval", "place by mean")
-    return table(header, rows, numbers=4) + f"\n\nFrom `{data['command']}`."
+        return "The comparison of all agents does not hold it."
+    header = ("problem", "agent", "n", "total reward", "95 % interval", "score", "place by mean")
+    told = f"From `mgsc study show {COMPARISON}`; a score of 0 is Q-learning's mean, 1 the ε-soft optimum."
+    return table(header, rows, numbers=5) + f"\n\n{told}"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from pathlib import Path
 
 import pytest
 from docs._ext import facts
+from tests.experiments.studies.small_studies import SMALL_COMPARISON, made_up
 
 from mgsc import search_control
 from mgsc.experiments.agents import AgentSettings
+from mgsc.experiments.run import Seeds
 from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.studies.design import cells_of
+from mgsc.experiments.studies.summary import write_summary
 from mgsc.experiments.suites import PAPER_SUITES
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "strategies"
@@ -94,17 +97,18 @@ def test_a_comparison_that_was_not_run_is_not_invented(tmp_path) -> None:
 
 
 def test_a_comparison_is_shown_as_it_was_written(tmp_path) -> None:
-    rows = [
-        {"agent": "uniform", "strategy": "uniform", "n": 3, "mean": 1234.4, "low": 1200, "high": 1300, "place": 2},
-        {"agent": "replay", "strategy": "replay", "n": 3, "mean": 2000, "low": 1900, "high": 2100, "place": 1},
-    ]
-    file = tmp_path / "summary.json"
-    file.write_text(json.dumps({"command": "mgsc study run all", "conditions": [{"title": "A maze", "rows": rows}]}))
-    text = facts.comparison("uniform", file)
-    assert "| A maze | `uniform` | 3 | 1,234 | 1,200 … 1,300 | 2 of 2 |" in text
-    assert "`mgsc study run all`" in text
-    assert "replay" not in text
-    assert "does not hold it" in facts.comparison("oracle", file)
+    cells = cells_of(SMALL_COMPARISON, Seeds(3, root=2))
+    totals = {cell.entry(agent): [0.0, 1.0, 2.0] for cell in cells for agent in cell.suite.agents}
+    totals[cells[0].entry("uniform")] = [3.0, 3.0, 3.0]
+    summary = made_up("small", SMALL_COMPARISON, totals=totals)
+    write_summary(summary, tmp_path / "small.json")
+    text = facts.comparison("uniform", tmp_path / "small.json")
+    score = (3 - 1) / (summary["cells"][0]["optimum"] - 1)
+    assert f"| tiny | `uniform` | 3 | 3 | 3 … 3 | {score:.2f} | 1 of 4 |" in text
+    assert "| longer | `uniform` | 3 | 1 | -1 … 3 | 0.00 |" in text
+    assert "`mgsc study show comparison`" in text
+    assert "avoid_terminal" not in text
+    assert "does not hold it" in facts.comparison("oracle", tmp_path / "small.json")
 
 
 def test_a_row_that_builds_with_two_factories_is_refused(monkeypatch) -> None:
