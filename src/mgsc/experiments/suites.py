@@ -11,21 +11,25 @@ from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
-from mgsc.experiments.own import without_source
-from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings, NoSettings
+from mgsc.experiments.own import OwnStrategy, without_source
+from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings, NoSettings, StrategyRow
 from mgsc.settings import check, choice, number, size, unknown, with_settings
+
+OWN = "own"
+"""The strategy of an agent whose strategy is in ``AgentSettings.own``, not in the table."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AgentSettings:
     """One agent of a suite: a strategy with its numbers."""
 
-    strategy: str = choice("uniform", tuple(STRATEGIES), "search-control strategy")
+    strategy: str = choice("uniform", (*STRATEGIES, OWN), "search-control strategy; own: one from own_strategy")
     step_size: float = number(0.5, 0.0, 1.0, "step size of direct and planning updates", above=True)
     planning_updates: int = size(0, 0, 1000, "planning updates per real step; 0 takes the whole budget", traced=True)
     extra_updates: int = size(0, 0, 1000, "updates allowed beyond the suite's budget (compute-matched rivals)")
     initial_value: float = number(0.0, -math.inf, math.inf, "initial action values")
     options: Any = dataclasses.field(default_factory=NoSettings)
+    own: OwnStrategy | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +167,7 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
 
 
 def _change_agent(agent: AgentSettings, key: str, value: Any) -> AgentSettings:
-    if key == "strategy":
+    if key.partition(".")[0] in ("strategy", "own"):
         raise UserError("an agent's strategy is what it is: choose another agent")
     own = {field.name for field in dataclasses.fields(agent.options)}
     if key.partition(".")[0] in own:
@@ -182,6 +186,8 @@ def check_suite(suite: Suite) -> None:
     check(suite)
     for name, agent in suite.agents.items():
         check(agent, name + ".")
+        if (agent.strategy == OWN) != (agent.own is not None):
+            raise UserError(f"{name}.strategy is {agent.strategy!r}: use own_strategy for a strategy of your own")
         most = suite.planning_updates + agent.extra_updates
         if agent.planning_updates > most:
             raise UserError(f"{name}.planning_updates is {agent.planning_updates}: the budget allows at most {most}")
@@ -202,11 +208,22 @@ def _check_divides(part: str, divisor: int, whole: str, dividend: int) -> None:
 
 def settings_as_dict(suite: Suite) -> dict[str, Any]:
     """The suite as plain data, for storing."""
-    return without_source(dataclasses.asdict(suite))
+    # Before they are copied: a strategy of anyone's may hold what cannot be.
+    agents = {
+        name: agent if agent.own is None else dataclasses.replace(agent, own=dataclasses.replace(agent.own, row=None))
+        for name, agent in suite.agents.items()
+    }
+    return without_source(dataclasses.asdict(dataclasses.replace(suite, agents=agents)))
+
+
+def row_of(agent: AgentSettings) -> StrategyRow:
+    """What the experiments know of an agent's strategy."""
+    own = None if agent.own is None else agent.own.row
+    return own or STRATEGIES[agent.strategy]
 
 
 def updates_of(suite: Suite, agent: AgentSettings) -> int:
     """K of an agent: planning updates it makes per real step."""
-    if not STRATEGIES[agent.strategy].plans:
+    if not row_of(agent).plans:
         return 0
     return agent.planning_updates or suite.planning_updates + agent.extra_updates

@@ -14,10 +14,9 @@ from typing import Any
 from mgsc.errors import UserError
 from mgsc.experiments.run import Seeds
 from mgsc.experiments.statistics import Interval, mean_interval, paired_difference
-from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, Study
 from mgsc.experiments.studies.origin import origins_of, sweeps_of
-from mgsc.experiments.suites import AgentSettings, settings_as_dict, updates_of
+from mgsc.experiments.suites import AgentSettings, row_of, settings_as_dict, updates_of
 from mgsc.experiments.tuning_parts import plain
 from mgsc.settings import unknown
 
@@ -122,7 +121,7 @@ def _best_fixed(cell: Cell, agent: str, cells: Sequence[Cell], totals: Totals) -
 
 def learns_search_control(agent: AgentSettings) -> bool:
     """Whether an agent learns where to plan by a meta-gradient."""
-    return STRATEGIES[agent.strategy].is_meta_learned
+    return row_of(agent).is_meta_learned
 
 
 def _world(cell: Cell) -> dict[str, Any]:
