@@ -4,7 +4,7 @@ The agent is NumPy: an array of action values and a model of counts. From `mgsc`
 a few pure functions: ``init``, ``observe`` (the meta-update, compiled once) and ``weights``. The states it may
 query are those it has acted in. It learns FrozenLake beside the same agent with uniform search control::
 
-    python examples/plain_agent.py --steps 10000 --seeds 5
+    python examples/plain_agent.py --steps 6000 --seeds 3
     python examples/plain_agent.py --memory agent.npz       goes on where the agent in the file has stopped
 """
 

@@ -107,7 +107,8 @@ def the_distribution(out, maze, result):
             ("while the model is right", "while it is wrong")[number] + f", step {int(result.step[chunk]):,}",
             fontsize=10,
         )
-    bar = figure.colorbar(image, ax=panels, shrink=0.7, format=lambda value, _: f"{value:.0%}")
+    ticks = plt.MaxNLocator(6, steps=[1, 2, 5, 10])
+    bar = figure.colorbar(image, ax=panels, shrink=0.7, ticks=ticks, format=lambda value, _: f"{value:.0%}")
     bar.set_label("share of the queries", fontsize=9)
     figure.suptitle("From which states MGSC queries its model; dashed: there the model is wrong", fontsize=11)
     wrong = float(result.wrong_mass.sel(agent="meta_gradient").values[:, phase == 1].mean())
