@@ -47,14 +47,14 @@ reproduce: $(VENV)/.project ## run the paper's experiment and draw its figures
 	@$(BIN)/mgsc reproduce $(ARGS)
 
 # One suite after another; stopped, the same command goes on where it was.
-tune: $(VENV)/.project ## tune every suite into results/sweeps (stopped, it goes on; ARGS=--overwrite)
+tune: $(VENV)/.project $(VENV)/.gymnasium ## tune every suite into results/sweeps (stopped, it goes on; ARGS=--overwrite)
 	@set -e; suites=$$($(BIN)/python -c 'from mgsc.experiments.suites import SUITES; print(*SUITES)'); \
 	for suite in $$suites; do \
 	  $(BIN)/mgsc tune $$suite --resume --out results/sweeps/$$suite.json $(ARGS); \
 	done
 	@echo "to commit them: cp results/sweeps/*.json src/mgsc/experiments/sweeps/"
 
-experiments: $(VENV)/.project ## run every study into results/studies (stopped, it goes on; ARGS=--overwrite)
+experiments: $(VENV)/.project $(VENV)/.gymnasium ## run every study into results/studies (stopped, it goes on; ARGS=--overwrite)
 	@set -e; studies=$$($(BIN)/python -c 'from mgsc.experiments.studies.table import STUDIES; print(*STUDIES)'); \
 	for study in $$studies; do \
 	  $(BIN)/mgsc study run $$study --resume --out results/studies $(ARGS); \
@@ -121,6 +121,7 @@ lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer 
 	@command -v uv >/dev/null || { echo "error: 'make lock' needs uv on the PATH; no other target does" >&2; exit 2; }
 	$(COMPILE) pyproject.toml --extra experiments --group build -o requirements.lock
 	$(COMPILE) pyproject.toml --extra bench -c requirements.lock -o requirements-bench.lock
+	$(COMPILE) pyproject.toml --extra gymnasium -c requirements.lock -o requirements-gymnasium.lock
 	$(COMPILE) --group test -c requirements.lock -o requirements-test.lock
 	$(COMPILE) --group lint -c requirements.lock -o requirements-lint.lock
 	$(COMPILE) --group gymnax -c requirements.lock -o requirements-gymnax.lock

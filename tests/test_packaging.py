@@ -35,6 +35,7 @@ def declared() -> list[tuple[str, str]]:
     where = {
         "requirements.lock": project["dependencies"] + extras["experiments"] + groups["build"],
         "requirements-bench.lock": project["dependencies"] + extras["bench"],
+        "requirements-gymnasium.lock": project["dependencies"] + extras["gymnasium"],
         "requirements-test.lock": groups["test"] + extras["gymnasium"],
         "requirements-gymnax.lock": groups["gymnax"],
         "requirements-lint.lock": groups["lint"],

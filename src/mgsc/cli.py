@@ -107,9 +107,10 @@ def _tune(options: argparse.Namespace) -> int:
 
     suite = suites.choose_agents(suites.get_suite(options.suite), options.agents)
     suite = suites.change_suite(suite, _changes(options))
-    protocol = tuning.Protocol(
-        options.configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed
-    )
+    configurations = options.configurations
+    if configurations is None:
+        configurations = suites.TUNING_CONFIGURATIONS.get(options.suite, tuning.Protocol().configurations)
+    protocol = tuning.Protocol(configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed)
     out = options.into or options.out or os.path.join("results", f"{options.suite}-sweep.json")
     suites.check_suite(suite)
     protocol.check()

@@ -140,7 +140,9 @@ def _add_run_options(parser: Parser) -> None:
 
 def _add_tune_options(parser: Parser) -> None:
     _add_suite_options(parser)
-    parser.add_argument("--configurations", type=int, default=128, help="configurations per agent (default 128)")
+    parser.add_argument(
+        "--configurations", type=int, help="configurations per agent (default 128; 32 for the suites of the comparison)"
+    )
     parser.add_argument("--seeds", type=int, default=16, help="tuning seeds of the first round (default 16)")
     parser.add_argument("--finalists", type=int, default=5, help="how many run again (default 5)")
     parser.add_argument(

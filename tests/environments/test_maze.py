@@ -130,3 +130,43 @@ def transitions_of(lines, goals, slip):
                     reward[state, action, number] += share * goals[there]
                     ends[state, action, number] += share
     return probability, reward, ends
+
+
+@pytest.mark.parametrize(
+    ("text", "goals", "gates", "message"),
+    [
+        ("S.aA", {"A": (1.0,)}, {}, r"map has 'a' at row 0, column 2: .*the goals \['A'\]$"),
+        ("S.bA", {"A": (1.0,)}, {"a": (True,)}, r"map has 'b' .*the goals \['A'\] and the gates \['a'\]"),
+        ("S.aA", {"A": (1.0,)}, {"a": (True,), "b": (True,)}, "gate 'b' has phases but is not on the map"),
+        ("S.AB", {"A": (1.0,)}, {"B": (True,)}, "'B' cannot name a gate: use one small letter"),
+        ("S.aA", {"A": (1.0,)}, {"a": (True, False)}, r"every gate needs true or false per phase.*\[1, 2\]"),
+        ("S.aA", {"A": (1.0,)}, {"a": ()}, r"every gate needs.*\[0, 1\]"),
+        ("S.aA", {"A": (1.0, 1.0)}, {"a": (False, False)}, "goal 'A' at row 0, column 3 cannot be reached"),
+    ],
+)
+def test_impossible_gates_are_refused(text, goals, gates, message):
+    with pytest.raises(UserError, match=message):
+        from_map(text, goals, gates=gates)
+
+
+def test_a_gate_is_floor_while_open_and_wall_while_closed():
+    # States in reading order: S 0, gate 1, goal 2, floor under the start 3, under the goal 4; two ways to the goal.
+    maze = from_map("SaA\n.b.", {"A": (1.0, 2.0)}, gates={"a": (True, False), "b": (False, True)})
+    right, left = 3, 2
+    landing = dense_outcomes(maze.tables.phase(0))[0], dense_outcomes(maze.tables.phase(1))[0]
+    assert maze.tables.num_phases == 2
+    assert landing[0][0, right, 1] == 1
+    assert landing[1][0, right, 0] == 1, "closed: to bump stays"
+    assert landing[0][3, right, 3] == 1
+    assert landing[1][3, right, 4] == 1
+    assert landing[1][1, left, 0] == 1, "who stands in a gate when it closes can walk out"
+    assert landing[1][1, right, 2] == 1
+    assert maze.drawing(0) == "S.A\n.#."
+    assert maze.drawing(1) == "S#A\n..."
+
+
+def test_gates_of_one_phase_are_walls_or_floor():
+    with_gate = from_map("S.a.A", {"A": (1.0,)}, gates={"a": (True,)}, slip=0.2).tables
+    without = from_map("S...A", {"A": (1.0,)}, slip=0.2).tables
+    for one, other in zip(with_gate, without):
+        np.testing.assert_array_equal(one, other)

@@ -19,11 +19,12 @@ from tests.quick import compile_quickly
 import mgsc
 from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
+from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.own_strategy import code_digest, own_strategy
 from mgsc.experiments.problem import build_problem
 from mgsc.experiments.program import Lane, Program, run_program, workers
-from mgsc.experiments.strategies import Range
-from mgsc.experiments.suites import AgentSettings, Suite, change_suite, check_suite, settings_as_dict
+from mgsc.experiments.strategy_row import Range
+from mgsc.experiments.suites import Suite, change_suite, check_suite, settings_as_dict
 from mgsc.experiments.tuning import space_of
 from mgsc.search_control import SearchControl, from_logits
 from mgsc.search_control.base import no_state

@@ -1,7 +1,17 @@
 """Environments: pure functions, exact tables, and mazes from text maps."""
 
 from mgsc.environments.base import Environment, Step
+from mgsc.environments.book_mazes import (
+    BlockingMazeSettings,
+    DynaMazeSettings,
+    ShortcutMazeSettings,
+    blocking_maze,
+    dyna_maze,
+    shortcut_maze,
+)
+from mgsc.environments.field import FieldSettings, field
 from mgsc.environments.foreign import GymnasiumSettings, from_gymnasium
+from mgsc.environments.garnet import GarnetSettings, garnet
 from mgsc.environments.gymnax import GymnaxForm, as_gymnax
 from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.registration import register_gymnasium
@@ -12,10 +22,15 @@ from mgsc.environments.two_rooms import TwoRoomsSettings, two_rooms, two_rooms_m
 from mgsc.environments.world import World, from_dense, from_tables
 
 __all__ = [
+    "BlockingMazeSettings",
+    "DynaMazeSettings",
     "Environment",
+    "FieldSettings",
+    "GarnetSettings",
     "GymnasiumSettings",
     "GymnaxForm",
     "Maze",
+    "ShortcutMazeSettings",
     "Step",
     "TMazeSettings",
     "TwoRoomsSettings",
@@ -24,12 +39,17 @@ __all__ = [
     "Tables",
     "World",
     "as_gymnax",
+    "blocking_maze",
     "check_tables",
+    "dyna_maze",
+    "field",
     "from_dense",
     "from_gymnasium",
     "from_map",
     "from_tables",
+    "garnet",
     "register_gymnasium",
+    "shortcut_maze",
     "tabular",
     "tmaze",
     "tmaze_map",

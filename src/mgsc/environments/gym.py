@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mgsc.environments.maze import FLOOR, START, Maze
+from mgsc.environments.maze import FLOOR, START, WALLS, Maze
 from mgsc.environments.registration import register_gymnasium
 from mgsc.environments.tmaze import TMazeSettings, tmaze
 from mgsc.environments.two_rooms import TwoRoomsSettings, two_rooms
@@ -106,19 +106,21 @@ class MazeEnv(gymnasium.Env[int, int]):
         return self._drawing() if self.render_mode == "ansi" else self._image()
 
     def _drawing(self) -> str:
-        lines = [list(line) for line in self.maze.text.splitlines()]
+        lines = [list(line) for line in self.maze.drawing(self.phase).splitlines()]
         if self._state is not None:
             lines[self.maze.row[self._state]][self.maze.column[self._state]] = AGENT
         return "\n".join("".join(line) for line in lines)
 
     def _image(self) -> NDArray[np.uint8]:
-        lines = self.maze.text.splitlines()
+        lines = self.maze.drawing(self.phase).splitlines()
         cells = np.full((len(lines), max(map(len, lines)), 3), WALL_COLOUR, np.uint8)
         gains = self._rewards_on_entering()
         for state, (row, column) in enumerate(zip(self.maze.row, self.maze.column, strict=True)):
-            is_goal = lines[row][column] not in (FLOOR, START)
-            goal_colour = GAIN_COLOUR if gains[state] > 0 else LOSS_COLOUR
-            cells[row, column] = goal_colour if is_goal else FLOOR_COLOUR
+            letter = lines[row][column]
+            if letter in (FLOOR, START):
+                cells[row, column] = FLOOR_COLOUR
+            elif letter not in WALLS:
+                cells[row, column] = GAIN_COLOUR if gains[state] > 0 else LOSS_COLOUR
         if self._state is not None:
             cells[self.maze.row[self._state], self.maze.column[self._state]] = AGENT_COLOUR
         return cells.repeat(CELL_PIXELS, 0).repeat(CELL_PIXELS, 1)

@@ -21,7 +21,7 @@ from mgsc.settings import check, size, text
 
 if TYPE_CHECKING:
     from mgsc.environments import Maze, Tables
-    from mgsc.experiments.strategies import StrategyRow
+    from mgsc.experiments.strategy_row import StrategyRow
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,9 +24,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mgsc.errors import UserError
+from mgsc.experiments.agents import OWN, AgentSettings
 from mgsc.experiments.own import OwnStrategy
-from mgsc.experiments.strategies import STRATEGIES, NoSettings, Range, StrategyRow
-from mgsc.experiments.suites import OWN, AgentSettings
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.strategy_row import NoSettings, Range, StrategyRow
 from mgsc.settings import check, traced_fields
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from mgsc.types import Array, Backup, Params, PyTree, Transition
 
 if TYPE_CHECKING:
     from mgsc.dyna import Dyna
+    from mgsc.experiments.agents import AgentSettings
     from mgsc.experiments.problem import Problem
-    from mgsc.experiments.suites import AgentSettings, Suite
+    from mgsc.experiments.suites import Suite
 
 TOLERANCE = 1e-4
 """By how much the sum of the weights may differ from one."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from mgsc.environments.book_mazes import BlockingMazeSettings, DynaMazeSettings, ShortcutMazeSettings
+from mgsc.environments.field import FieldSettings
 from mgsc.environments.foreign import GymnasiumSettings
+from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.experiments.own import OwnSettings
@@ -41,6 +44,36 @@ def _two_rooms(settings: TwoRoomsSettings) -> Any:
     return two_rooms(settings)
 
 
+def _field(settings: FieldSettings) -> Any:
+    from mgsc.environments.field import field
+
+    return field(settings)
+
+
+def _dyna_maze(settings: DynaMazeSettings) -> Any:
+    from mgsc.environments.book_mazes import dyna_maze
+
+    return dyna_maze(settings)
+
+
+def _blocking_maze(settings: BlockingMazeSettings) -> Any:
+    from mgsc.environments.book_mazes import blocking_maze
+
+    return blocking_maze(settings)
+
+
+def _shortcut_maze(settings: ShortcutMazeSettings) -> Any:
+    from mgsc.environments.book_mazes import shortcut_maze
+
+    return shortcut_maze(settings)
+
+
+def _garnet(settings: GarnetSettings) -> Any:
+    from mgsc.environments.garnet import garnet
+
+    return garnet(settings)
+
+
 def _gymnasium(settings: GymnasiumSettings) -> Any:
     from mgsc.environments.foreign import from_gymnasium
 
@@ -52,6 +85,11 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow] = {
     "tworooms": EnvironmentRow(
         "two rooms and a door; two corners of the far one swap their rewards", TwoRoomsSettings, _two_rooms
     ),
+    "field": EnvironmentRow("a large open square, two goals near the start swap rewards", FieldSettings, _field),
+    "dynamaze": EnvironmentRow("Sutton & Barto's Dyna maze", DynaMazeSettings, _dyna_maze),
+    "blockingmaze": EnvironmentRow("a wall whose way round changes sides", BlockingMazeSettings, _blocking_maze),
+    "shortcutmaze": EnvironmentRow("a wall in which a shorter way round opens", ShortcutMazeSettings, _shortcut_maze),
+    "garnet": EnvironmentRow("a random sparse process that goes on for ever", GarnetSettings, _garnet),
     "gymnasium": EnvironmentRow("an environment of Gymnasium that has a table", GymnasiumSettings, _gymnasium),
 }
 

@@ -1,0 +1,85 @@
+"""The mazes of Sutton & Barto (2018), chapter 8: one that stays as it is, and two whose walls change.
+
+All are 6 rows of 9 cells with reward 1 on entering the goal in the upper right corner, and 0 otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from mgsc.environments.maze import Maze, from_map
+from mgsc.settings import number, size
+
+DYNA_MAZE = """\
+.......#G
+..#....#.
+S.#....#.
+..#......
+.....#...
+........."""
+"""Example 8.1; the shortest path has 14 steps."""
+
+BLOCKING_MAZE = """\
+........G
+.........
+.........
+b#######a
+.........
+...S....."""
+"""Example 8.2: gate a is open in the first phase, gate b in the others."""
+
+SHORTCUT_MAZE = """\
+........G
+.........
+.........
+.#######a
+.........
+...S....."""
+"""Example 8.3: the way round is always open, gate a in all phases but the first."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DynaMazeSettings:
+    """Numbers of the Dyna maze."""
+
+    slip: float = number(0.0, 0.0, 1.0, "probability that a move is replaced by a uniformly random one")
+    switch_every: int = size(2**30, 1, 2**30, "environment steps of a phase; there is only one")
+    step_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 for none")
+
+
+@dataclasses.dataclass(frozen=True)
+class WallSettings:
+    """Numbers of the blocking maze and of the shortcut maze."""
+
+    slip: float = number(0.0, 0.0, 1.0, "probability that a move is replaced by a uniformly random one")
+    phases: int = size(2, 2, 1000, "phases that follow in a circle; the walls of the first differ from all others'")
+    switch_every: int = size(2500, 1, 2**30, "environment steps each phase lasts")
+    step_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 for none")
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockingMazeSettings(WallSettings):
+    """The blocking maze: where the wall was open it closes, and a longer way opens."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ShortcutMazeSettings(WallSettings):
+    """The shortcut maze: beside the long way a short one opens."""
+
+
+def dyna_maze(settings: DynaMazeSettings) -> Maze:
+    """The maze of example 8.1."""
+    return from_map(DYNA_MAZE, {"G": (1.0,)}, slip=settings.slip)
+
+
+def blocking_maze(settings: BlockingMazeSettings) -> Maze:
+    """The maze of example 8.2."""
+    later = settings.phases - 1
+    gates = {"a": (True,) + (False,) * later, "b": (False,) + (True,) * later}
+    return from_map(BLOCKING_MAZE, {"G": (1.0,) * settings.phases}, gates=gates, slip=settings.slip)
+
+
+def shortcut_maze(settings: ShortcutMazeSettings) -> Maze:
+    """The maze of example 8.3."""
+    gates = {"a": (False,) + (True,) * (settings.phases - 1)}
+    return from_map(SHORTCUT_MAZE, {"G": (1.0,) * settings.phases}, gates=gates, slip=settings.slip)
