@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mgsc.experiments.api import run as run
+    from mgsc.saving import load_state as load_state
+    from mgsc.saving import save_state as save_state
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "load_state": "mgsc.saving",
     "run": "mgsc.experiments.api",
+    "save_state": "mgsc.saving",
 }
 """Public name → the module that holds it."""
 

@@ -7,21 +7,26 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from mgsc.experiments.own import OwnStrategy
 from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
 from mgsc.experiments.strategy_row import NoSettings
 from mgsc.settings import choice, number, size
+
+OWN = "own"
+"""The strategy of an agent whose strategy is in ``AgentSettings.own``, not in the table."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AgentSettings:
     """One agent of a suite: a strategy with its numbers."""
 
-    strategy: str = choice("uniform", tuple(STRATEGIES), "search-control strategy")
+    strategy: str = choice("uniform", (*STRATEGIES, OWN), "search-control strategy; own: one from own_strategy")
     step_size: float = number(0.5, 0.0, 1.0, "step size of direct and planning updates", above=True)
     planning_updates: int = size(0, 0, 1000, "planning updates per real step; 0 takes the whole budget", traced=True)
     extra_updates: int = size(0, 0, 1000, "updates allowed beyond the suite's budget (compute-matched rivals)")
     initial_value: float = number(0.0, -math.inf, math.inf, "initial action values")
     options: Any = dataclasses.field(default_factory=NoSettings)
+    own: OwnStrategy | None = None
 
 
 RECENT = MetaGradientSettings(experience="recent", experience_length=5, meta_step_size=0.1, entropy_bonus=1e-3)

@@ -1,4 +1,4 @@
-r"""Anyone's environment in a suite: a maze, or a world of tables, as settings.
+r"""Anyone's environment in a suite: a maze, or a world of tables, as settings; and what stands for a strategy.
 
 Example:
     >>> from mgsc.environments import from_map
@@ -27,6 +27,7 @@ from mgsc.settings import check, size, text
 
 if TYPE_CHECKING:
     from mgsc.environments import Maze, Tables
+    from mgsc.experiments.strategy_row import StrategyRow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,21 @@ class OwnSettings:
     name: str = text("own", "what the environment is called")
     switch_every: int = size(NEVER, 1, 2**30, "environment steps each phase lasts")
     step_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 for none")
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnStrategy:
+    """A strategy that is in no table of names; ``own_strategy.own_strategy`` makes these settings.
+
+    Attributes:
+        digest: of its code, as far as it can be seen; it tells results of different code apart where these
+            are kept.
+        row: the strategy itself, which is not kept with a result.
+    """
+
+    digest: str
+    row: StrategyRow | None = dataclasses.field(repr=False, compare=False)
+    name: str = text("own", "what the strategy is called")
 
 
 def own_environment(
@@ -67,10 +83,15 @@ def own_environment(
 
 
 def without_source(data: dict[str, Any]) -> dict[str, Any]:
-    """Settings as plain data, less what JSON cannot hold; the digest stands for it."""
+    """Settings as plain data, less what JSON cannot hold; the digests stand for it."""
     environment = data.get("environment")
     if isinstance(environment, dict):
         environment.pop("source", None)
+    for agent in data.get("agents", {}).values():
+        if agent["own"] is None:
+            del agent["own"]
+        else:
+            del agent["own"]["row"]
     return data
 
 

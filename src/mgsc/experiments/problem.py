@@ -17,8 +17,7 @@ from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
 from mgsc.experiments.beliefs import FixedModel, believed_tables, learned_model
 from mgsc.experiments.optimal import optimal_values
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import updates_of
+from mgsc.experiments.suites import row_of, updates_of
 from mgsc.experiments.worlds import build_maze
 from mgsc.models import Model
 from mgsc.policies import epsilon_greedy
@@ -136,7 +135,7 @@ def outcomes(tables: Tables) -> tuple[sparse.csr_array, ...]:
 
 def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
     """An agent of a suite; the traced settings may be tracers, K too: then the loop is the budget long."""
-    row = STRATEGIES[agent.strategy]
+    row = row_of(agent)
     num_states, num_actions = problem.tables.probability.shape[1:3]
     planning_updates: Array | int = agent.planning_updates
     if isinstance(planning_updates, int):

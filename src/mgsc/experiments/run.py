@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mgsc.errors import UserError
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import Suite, check_suite, settings_as_dict, updates_of
+from mgsc.experiments.suites import Suite, check_suite, row_of, settings_as_dict, updates_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -111,11 +110,15 @@ def run_suite(
 
 def _checked_problem(suite: Suite) -> Problem:
     """The suite's problem, after building every agent once: what is impossible is refused here."""
+    from mgsc.experiments.own_trial import check_own_strategy
     from mgsc.experiments.problem import build_agent, build_problem
 
     problem = build_problem(suite)
-    for agent in suite.agents.values():
-        build_agent(suite, agent, problem)
+    for name, agent in suite.agents.items():
+        if agent.own is None:
+            build_agent(suite, agent, problem)
+        else:
+            check_own_strategy(name, suite, agent, problem)
     return problem
 
 
@@ -304,7 +307,7 @@ def _budget(suite: Suite, problem: Problem, results: dict[str, Arrays]) -> dict[
     budget: dict[str, list[float]] = {key: [] for key in ("model_queries", "expected_backups", "sampled_updates")}
     for name in results:
         agent = suite.agents[name]
-        updates, row = updates_of(suite, agent), STRATEGIES[agent.strategy]
+        updates, row = updates_of(suite, agent), row_of(agent)
         budget["sampled_updates"].append(float(updates))
         budget["model_queries"].append(float(updates * row.queries_model))
         budget["expected_backups"].append(float(row.expected_backups(agent.options, problem, updates)))

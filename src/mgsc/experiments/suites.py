@@ -13,10 +13,11 @@ from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
-from mgsc.experiments.agents import COMPARED, AgentSettings, default_agents
+from mgsc.experiments.agents import COMPARED, OWN, AgentSettings, default_agents
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.own import without_source
 from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.strategy_row import StrategyRow
 from mgsc.settings import check, number, size, unknown, with_settings
 
 
@@ -192,7 +193,7 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
 
 
 def _change_agent(agent: AgentSettings, key: str, value: Any) -> AgentSettings:
-    if key == "strategy":
+    if key.partition(".")[0] in ("strategy", "own"):
         raise UserError("an agent's strategy is what it is: choose another agent")
     own = {field.name for field in dataclasses.fields(agent.options)}
     if key.partition(".")[0] in own:
@@ -211,6 +212,8 @@ def check_suite(suite: Suite) -> None:
     check(suite)
     for name, agent in suite.agents.items():
         check(agent, name + ".")
+        if (agent.strategy == OWN) != (agent.own is not None):
+            raise UserError(f"{name}.strategy is {agent.strategy!r}: use own_strategy for a strategy of your own")
         most = suite.planning_updates + agent.extra_updates
         if agent.planning_updates > most:
             raise UserError(f"{name}.planning_updates is {agent.planning_updates}: the budget allows at most {most}")
@@ -231,11 +234,22 @@ def _check_divides(part: str, divisor: int, whole: str, dividend: int) -> None:
 
 def settings_as_dict(suite: Suite) -> dict[str, Any]:
     """The suite as plain data, for storing."""
-    return without_source(dataclasses.asdict(suite))
+    # Before they are copied: a strategy of anyone's may hold what cannot be.
+    agents = {
+        name: agent if agent.own is None else dataclasses.replace(agent, own=dataclasses.replace(agent.own, row=None))
+        for name, agent in suite.agents.items()
+    }
+    return without_source(dataclasses.asdict(dataclasses.replace(suite, agents=agents)))
+
+
+def row_of(agent: AgentSettings) -> StrategyRow:
+    """What the experiments know of an agent's strategy."""
+    own = None if agent.own is None else agent.own.row
+    return own or STRATEGIES[agent.strategy]
 
 
 def updates_of(suite: Suite, agent: AgentSettings) -> int:
     """K of an agent: planning updates it makes per real step."""
-    if not STRATEGIES[agent.strategy].plans:
+    if not row_of(agent).plans:
         return 0
     return agent.planning_updates or suite.planning_updates + agent.extra_updates

@@ -17,9 +17,8 @@ import numpy as np
 from mgsc.errors import UserError
 from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
-from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.strategy_row import Range
-from mgsc.experiments.suites import Suite, check_suite, settings_as_dict
+from mgsc.experiments.suites import Suite, check_suite, row_of, settings_as_dict
 
 if TYPE_CHECKING:
     from mgsc.experiments.problem import Problem
@@ -77,7 +76,7 @@ class Protocol(NamedTuple):
 
 def space_of(suite: Suite, agent: AgentSettings) -> dict[str, Range]:
     """What is searched for an agent: step size, K where it plans, and its strategy's own settings."""
-    row = STRATEGIES[agent.strategy]
+    row = row_of(agent)
     space: dict[str, Range] = {"step_size": STEP_SIZES}
     # A compute-matched rival is there to spend its extra updates: its K is not searched.
     if row.plans and row.tunes_updates and not agent.extra_updates:

@@ -1,7 +1,8 @@
 """Writing that survives a kill: atomic files, flushed trees, a lock, and names that tell debris.
 
-Everything here follows one recipe: write under a temporary name, flush the contents, rename onto
-the final name (atomic within a file system), flush the folder that holds the name.
+Everything here follows one recipe: write under a temporary name (such names are debris unless the folder's
+lock is held), flush the contents, rename onto the final name (atomic within a file system), flush the folder
+that holds the name.
 """
 
 from __future__ import annotations
@@ -9,32 +10,18 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from mgsc.experiments.store.errors import StoreError
-
-TEMPORARY_PREFIX = ".tmp-"
-"""Names that start so are debris of a killed run unless the folder's lock is held."""
+from mgsc.files import TEMPORARY_PREFIX as TEMPORARY_PREFIX
+from mgsc.files import flush as flush
+from mgsc.files import temporary_name as temporary_name
+from mgsc.files import write_atomically as write_atomically
 
 LOCK_NAME = ".lock"
-
-
-def temporary_name(directory: Path, label: str) -> Path:
-    """A fresh name for something half-written, recognisable as debris after a kill."""
-    return directory / f"{TEMPORARY_PREFIX}{label}-{uuid.uuid4().hex[:12]}"
-
-
-def flush(path: Path) -> None:
-    """Makes a file's contents, or a folder's names, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def flush_tree(root: Path) -> None:
@@ -43,17 +30,6 @@ def flush_tree(root: Path) -> None:
         for name in names:
             flush(Path(folder) / name)
         flush(Path(folder))
-
-
-def write_atomically(path: Path, contents: bytes) -> None:
-    """Puts ``contents`` under ``path``: whoever looks sees all of the old or all of the new."""
-    temporary = temporary_name(path.parent, path.name)
-    with open(temporary, "xb") as file:
-        file.write(contents)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    flush(path.parent)
 
 
 def rename_durably(source: Path, target: Path) -> None:

@@ -15,10 +15,9 @@ from mgsc.errors import UserError
 from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.run import Seeds
 from mgsc.experiments.statistics import Interval, mean_interval, paired_difference
-from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, Study
 from mgsc.experiments.studies.origin import origins_of, sweeps_of
-from mgsc.experiments.suites import Suite, settings_as_dict, updates_of
+from mgsc.experiments.suites import Suite, row_of, settings_as_dict, updates_of
 from mgsc.experiments.tuning_parts import plain
 from mgsc.settings import unknown
 
@@ -101,7 +100,7 @@ def costs_of(suite: Suite) -> dict[str, dict[str, int]]:
     problem, costs = build_problem(suite), {}
     for name, agent in suite.agents.items():
         updates = updates_of(suite, agent)
-        backups = STRATEGIES[agent.strategy].expected_backups(agent.options, problem, updates) if updates else 0
+        backups = row_of(agent).expected_backups(agent.options, problem, updates) if updates else 0
         costs[name] = {"updates": updates, "backups": int(backups)}
     return costs
 
@@ -146,7 +145,7 @@ def _best_fixed(cell: Cell, agent: str, cells: Sequence[Cell], totals: Totals) -
 
 def learns_search_control(agent: AgentSettings) -> bool:
     """Whether an agent learns where to plan by a meta-gradient."""
-    return STRATEGIES[agent.strategy].is_meta_learned
+    return row_of(agent).is_meta_learned
 
 
 def _world(cell: Cell) -> dict[str, Any]:

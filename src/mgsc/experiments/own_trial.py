@@ -1,0 +1,121 @@
+"""What strategies of the table are tested for, looked at in anyone's before it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mgsc import dyna
+from mgsc.errors import UserError
+from mgsc.experiments.problem import build_agent, replace_numbers
+from mgsc.experiments.program import lane_numbers
+from mgsc.types import Array, Backup, Params, PyTree, Transition
+
+if TYPE_CHECKING:
+    from mgsc.dyna import Dyna
+    from mgsc.experiments.agents import AgentSettings
+    from mgsc.experiments.problem import Problem
+    from mgsc.experiments.suites import Suite
+
+TOLERANCE = 1e-4
+"""By how much the sum of the weights may differ from one."""
+
+
+def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: Problem) -> None:
+    """Lets an agent with a strategy of anyone's hear of its first real transition, and looks at what it says.
+
+    Raises:
+        UserError: weights that are no distribution over what may be queried, a memory that changes its form, or
+            code that needs the value of a number which is traced.
+    """
+    numbers = {
+        key: jnp.asarray(value, jnp.int32 if isinstance(value, int) else jnp.float32)
+        for key, value in lane_numbers(agent, tunes=False).items()
+    }
+
+    def traced(numbers: dict[str, Array]) -> Array:
+        return _first_weights(name, build_agent(suite, replace_numbers(agent, dict(numbers)), problem))
+
+    try:
+        jax.eval_shape(traced, numbers)
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"the strategy {name} needs the value of something that is traced, such as its settings "
+            f"{sorted(numbers)}: compute with jax.numpy, and use jnp.where in place of if ({reason})"
+        ) from error
+    weights = _first_weights(name, build_agent(suite, agent, problem))
+    _check_weights(name, np.asarray(weights), problem.is_candidate)
+
+
+def _first_weights(name: str, agent: Dyna) -> Array:
+    """d after the first real transition; the strategy's memory must keep its form."""
+    control, candidates, key = agent.search_control, agent.candidates, jax.random.key(0)
+    begun = dyna.init(agent, key)
+    backup = _first_backup(agent, begun, key)
+    params, search = Params(begun.values, begun.model), begun.search
+    if control.observe is not None:
+        told = control.observe(search, params, candidates, backup.transition)
+        if not (isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], dict)):
+            raise UserError(f"observe of {name} must give (state, info), where info is a dict of numbers")
+        _check_form(f"observe of {name}", search, told[0])
+        search = told[0]
+    weights = control.weights(search, params, candidates)
+    num_actions = agent.policy.probabilities(agent.values.apply(begun.values, begun.observation)).shape[-1]
+    shapes = [(len(candidates.index),), (len(candidates.index), num_actions)]
+    if jnp.shape(weights) not in shapes or not jnp.issubdtype(jnp.result_type(weights), jnp.floating):
+        raise UserError(
+            f"the weights of {name} are {jnp.result_type(weights)}{list(jnp.shape(weights))}: they must be floats, one "
+            f"for each of {shapes[0][0]} states, or for each of them and {num_actions} actions"
+        )
+    if control.after_backup is not None:
+        _check_form(f"after_backup of {name}", search, control.after_backup(search, params, backup))
+    return weights
+
+
+def _first_backup(agent: Dyna, begun: dyna.DynaState, key: Array) -> Backup:
+    noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(agent, key, jnp.arange(1)))
+    action = agent.policy.sample(noise.explore, agent.values.apply(begun.values, begun.observation))
+    transition: Transition = dyna.act(agent, begun, action, noise)[0]
+    return dyna.learn(agent, begun.values, transition, begun.observation, agent.step_size)[1]
+
+
+def _check_form(what: str, before: PyTree, after: PyTree) -> None:
+    def form(state: PyTree) -> dict[str, str]:
+        leaves = jax.tree_util.tree_leaves_with_path(state)
+        return {
+            f"state{jax.tree_util.keystr(place)}": f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}"
+            for place, leaf in leaves
+        }
+
+    old, new = form(before), form(after)
+    for place in old | new:
+        if old.get(place) != new.get(place):
+            nothing = "not there"
+            raise UserError(
+                f"{what} must give a state of the form it was given: {place} was {old.get(place, nothing)} "
+                f"and is {new.get(place, nothing)}"
+            )
+    if str(jax.tree.structure(before)) != str(jax.tree.structure(after)):
+        raise UserError(f"{what} must give a state of the form it was given, of the same types")
+
+
+def _check_weights(name: str, weights: np.ndarray[Any, Any], is_candidate: np.ndarray[Any, Any]) -> None:
+    each = weights.reshape(len(is_candidate), -1)
+    wrong = None
+    if not np.isfinite(each).all():
+        wrong = f"not finite at state {int(np.flatnonzero(~np.isfinite(each).all(1))[0])}"
+    elif (each < 0).any():
+        wrong = f"negative at state {int(np.flatnonzero((each < 0).any(1))[0])}"
+    elif abs(each.sum() - 1) > TOLERANCE:
+        wrong = f"{each.sum():g} in sum, not 1"
+    elif (each[~is_candidate] > 0).any():
+        wrong = "above 0 at a terminal state"
+    if wrong:
+        raise UserError(
+            f"after the first real step the weights of {name} are {wrong}: masked_softmax or from_logits make "
+            "logits into weights as they must be"
+        )
