@@ -46,6 +46,7 @@ FAMILY = (
     "dyna_q",
     "dyna_q_plus",
     "prioritized_sweeping",
+    "small_backups",
     "td_error_priority",
     "td_error_rank",
     "td_error_corrected",
