@@ -51,7 +51,7 @@ def build(settings, step_size, planning_updates, problem):
 suite = choose_agents(tuned_suite("tmaze-fixed"), ["uniform", "meta_gradient"])
 own = own_strategy("trusted", build, Settings(), step_size=0.8, expected_backups=1)
 suite = dataclasses.replace(suite, agents={**suite.agents, "trusted": own})
-result = mgsc.run(suite, seeds=10, settings={"steps": 20_000})
+result = mgsc.run(suite, seeds=10, root_seed=5, settings={"steps": 20_000})
 for agent in suite.agents:
     mean, low, high = mean_interval(result.reward.sel(agent=agent).sum("chunk"))
     print(f"{agent:15} {mean:6.0f}   95 % interval {low:.0f} to {high:.0f}")

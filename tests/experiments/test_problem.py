@@ -11,6 +11,7 @@ from tests.dense import dense_outcomes
 
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
+from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.problem import (
     build_agent,
     build_problem,
@@ -43,6 +44,16 @@ def test_the_mean_model_is_wrong_beside_the_ends_always():
         np.testing.assert_array_equal(np.flatnonzero(problem.wrong[phase]), BESIDE_THE_ENDS)
     assert not problem.model_tables.reward.any()
     assert problem.model_tables.terminates.any(), "it knows that the ends are ends"
+
+
+def test_slots_are_those_of_the_models_answers(problem):
+    assert problem.num_slots == problem.model_tables.probability.shape[-1] == 4
+    noisy = dataclasses.replace(STALE, model=FixedModel(transition_noise=0.1))
+    assert build_problem(noisy).num_slots == 5
+    learning = dataclasses.replace(STALE, model=LearnedModel(max_successors=6))
+    assert build_problem(learning).num_slots == 6
+    anywhere = dataclasses.replace(STALE, model=LearnedModel(max_successors=6, untried="uniform"))
+    assert build_problem(anywhere).num_slots == 6 + len(problem.is_candidate)
 
 
 def test_a_model_may_be_wrong_in_probabilities_or_ends_alone(problem):

@@ -303,6 +303,7 @@ def test_expected_backups_are_counted():
         "dyna_q": 0,
         "dyna_q_plus": 0,
         "prioritized_sweeping": 3 * (1 + widest),
+        "small_backups": 3 * 28,
         "td_error_priority": 28,
         "uncertainty": 0,
         "learning_progress": 1,

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from mgsc.benchmarks.large import LargeCost, measure_large
 from mgsc.benchmarks.rival_speed import RivalSpeed, measure_rivals
+from mgsc.benchmarks.strategy_speed import FIELD, StrategyCost, measure_field, measure_strategies
 from mgsc.benchmarks.suite_speed import SUITE, UPDATES, Speed, measure_agents
 from mgsc.experiments.display import short
 from mgsc.experiments.run import versions
@@ -51,8 +52,13 @@ def bench(out: str, *, quick: bool = False) -> None:
         speeds = measure_agents(scale=scale)
     with console.status("measuring 10,000 states"):
         large = measure_large()
+    with console.status("measuring every strategy"):
+        strategies = measure_strategies(scale=scale)
+    with console.status("measuring a large field"):
+        field = measure_field(scale=scale)
     ratios = ratios_of(speeds, rivals)
     _print(console, speeds, rivals, large, ratios)
+    print_strategies(console, strategies, field)
     contents: dict[str, Any] = {
         "suite": SUITE,
         "cores": os.cpu_count(),
@@ -63,6 +69,8 @@ def bench(out: str, *, quick: bool = False) -> None:
         "ratios_30_seeds_5_updates": ratios,
         "targets": TARGETS,
         "ten_thousand_states": large._asdict(),
+        "strategies_30_seeds_5_updates": [cost._asdict() for cost in strategies],
+        "field": {"suite": FIELD, "agents": [speed._asdict() for speed in field]},
     }
     Path(out).write_text(json.dumps(contents, indent=1) + "\n")
     console.print(f"\nwritten: {out}")
@@ -120,3 +128,21 @@ def _print(
     console.print(table)
     if not any(rival.rival == "numba" for rival in rivals):
         console.print("numba is not installed: `make bench` installs it")
+
+
+def print_strategies(console: Console, costs: list[StrategyCost], field: list[Speed]) -> None:
+    """Prints what a step of every strategy costs, and the speeds in the field."""
+    table = Table(
+        "agent",
+        "µs per step",
+        "over uniform's",
+        title=f"Every strategy: {SUITE}, 30 seeds, K = 5, all cores",
+        title_justify="left",
+    )
+    for cost in sorted(costs, key=lambda cost: cost.over_base):
+        table.add_row(cost.agent, f"{cost.microseconds:.3g}", f"{cost.over_base:.2f}")
+    console.print(table)
+    table = Table("agent", "steps per second", title="Field of 40 × 40 cells, 30 seeds, K = 5", title_justify="left")
+    for speed in field:
+        table.add_row(speed.agent, short(speed.steps_per_second))
+    console.print(table)

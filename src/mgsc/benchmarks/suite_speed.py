@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mgsc.experiments.problem import Problem, build_problem
-from mgsc.experiments.program import Lane, Program, run_program, workers
+from mgsc.experiments.program import Lane, Program, block_width, run_program, workers
 from mgsc.experiments.suites import Suite, get_suite
 
 SUITE = "tmaze-fixed"
@@ -43,13 +43,12 @@ def measure_agents(seeds: Sequence[int] = SEEDS, updates: Sequence[int] = UPDATE
     for agent in AGENTS:
         for planning_updates in updates if agent != "no_planning" else (0,):
             for count in seeds:
-                speeds.append(_measure(suite, agent, planning_updates, count, scale))
+                speeds.append(measure_speed(suite, agent, planning_updates, count, scale))
     return speeds
 
 
-def _measure(suite: Suite, agent: str, planning_updates: int, seeds: int, scale: float) -> Speed:
-    from mgsc.experiments.program import block_width
-
+def measure_speed(suite: Suite, agent: str, planning_updates: int, seeds: int, scale: float) -> Speed:
+    """Measures one agent of a suite; ``scale`` is the share of the steps, of which there is one period at least."""
     period = suite.environment.switch_every
     blocks = -(-seeds // block_width())
     wanted = scale * LANE_STEPS / (block_width() * max(blocks, 2)) * 10 / (5 + planning_updates)

@@ -51,6 +51,7 @@ FAMILY = (
     "dyna_q",
     "dyna_q_plus",
     "prioritized_sweeping",
+    "small_backups",
     "td_error_priority",
     "uncertainty",
     "learning_progress",

@@ -73,6 +73,23 @@ FAMILY: Mapping[str, StrategyRow] = {
         ),
         space={"threshold": Range(1e-5, 1e-1)},
     ),
+    "small_backups": StrategyRow(
+        "the successor whose value has moved furthest since its pair heard of it",
+        settings_of(
+            "SmallBackupsSettings",
+            threshold=number(1e-3, 0.0, math.inf, "theta: smaller changes are left for later (reward)"),
+        ),
+        lambda own, step_size, updates, problem: _factory("small_backups")(
+            num_actions(problem),
+            problem.num_slots,
+            own.threshold,
+            step_size=step_size,
+            only_tried=problem.learns,
+        ),
+        # Every update looks at all outcomes of all pairs.
+        expected_backups=lambda own, problem, updates: updates * num_pairs(problem),
+        space={"threshold": Range(1e-5, 1e-1)},
+    ),
     "td_error_priority": StrategyRow(
         "pairs by the size, or the rank, of their expected TD error",
         settings_of(

@@ -11,6 +11,7 @@ from mgsc.search_control.model_error import model_error
 from mgsc.search_control.oracle import Truth, oracle
 from mgsc.search_control.prioritized_sweeping import incoming_pairs, prioritized_sweeping
 from mgsc.search_control.replay import replay
+from mgsc.search_control.small_backups import small_backups
 from mgsc.search_control.td_error_priority import td_error_priority
 from mgsc.search_control.uncertainty import uncertainty
 from mgsc.search_control.value_frequency import value_frequency
@@ -34,6 +35,7 @@ __all__ = [
     "oracle",
     "prioritized_sweeping",
     "replay",
+    "small_backups",
     "td_error_priority",
     "trajectory",
     "uncertainty",
