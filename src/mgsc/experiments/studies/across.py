@@ -18,6 +18,9 @@ from mgsc.experiments.statistics import LEVEL, NUM_RESAMPLES, Interval, interqua
 BASE = "no_planning"
 """The agent whose mean is score 0."""
 
+PRIVILEGED = ("oracle", "avoid_terminal")
+"""Agents that are told what no other knows."""
+
 Floats = NDArray[np.float64]
 
 
@@ -55,8 +58,22 @@ def is_comparison(summary: Mapping[str, Any]) -> bool:
     return bool(summary.get("compares", False))
 
 
-def normalised(summary: Mapping[str, Any]) -> Scores:
-    """The scores of a summary; agents that cannot run on some problem are left out.
+class Group(NamedTuple):
+    """Problems that are read together.
+
+    Attributes:
+        title: what they have in common.
+        name: of files; empty for all problems.
+        cells: of the summary.
+    """
+
+    title: str
+    name: str
+    cells: list[Mapping[str, Any]]
+
+
+def groups(summary: Mapping[str, Any]) -> list[Group]:
+    """All problems; and where some agents did not run on all, those on which every agent but the privileged did.
 
     Raises:
         ValueError: the summary is not one that compares across problems.
@@ -64,6 +81,16 @@ def normalised(summary: Mapping[str, Any]) -> Scores:
     if not is_comparison(summary):
         raise ValueError(f"{summary['study']} is not meant to be read across its problems")
     cells = summary["cells"]
+    every = {agent for cell in cells for agent in cell["agents"]} - set(PRIVILEGED)
+    complete = [cell for cell in cells if every <= set(cell["agents"])]
+    found = [Group(f"all {len(cells)} problems", "", cells)]
+    if 0 < len(complete) < len(cells):
+        found.append(Group(f"the {len(complete)} problems on which all agents ran", "all-agents", complete))
+    return found
+
+
+def normalised(cells: Sequence[Mapping[str, Any]]) -> Scores:
+    """The scores on the problems of a group; agents that did not run on some of them are left out."""
     agents = [agent for agent in cells[0]["agents"] if all(agent in cell["agents"] for cell in cells)]
     return Scores(
         [str(cell["ground"]) for cell in cells],

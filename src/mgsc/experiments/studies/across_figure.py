@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 LEARNED = {"meta_gradient": HIGHLIGHT, "meta_gradient_recent": "#8A3700"}
 """MGSC and its variant stand out everywhere."""
 
-PRIVILEGED = ("oracle", "avoid_terminal")
 NUM_PROFILES = 4
 """Agents a profile shows beside MGSC, the variant and Q-learning: those of the best interquartile means."""
 
@@ -28,9 +27,9 @@ ROW_HEIGHT = 0.19
 THRESHOLDS = np.linspace(-0.5, 1.05, 156)
 
 
-def draw_overall(summary: Mapping[str, Any]) -> Figure:
+def draw_overall(summary: Mapping[str, Any], group: across.Group) -> Figure:
     """Interquartile mean, mean rank, and probability of improvement over the reference, of every agent."""
-    scores = across.normalised(summary)
+    scores = across.normalised(group.cells)
     means = across.interquartile_means(scores)
     order = sorted(range(len(scores.agents)), key=lambda place: means[place].estimate)
     names = [scores.agents[place] for place in order]
@@ -46,15 +45,17 @@ def draw_overall(summary: Mapping[str, Any]) -> Figure:
         dress(axes, title, label)
     panels[1].invert_xaxis()
     panels[2].axvline(0.5, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    headline(figure, f"{summary['title']}: {len(scores.problems)} problems, {summary['seeds']['count']} seeds each")
+    headline(figure, f"{summary['title']}: {group.title}, {summary['seeds']['count']} seeds each")
     return figure
 
 
-def draw_profiles(summary: Mapping[str, Any]) -> Figure:
+def draw_profiles(group: across.Group) -> Figure:
     """Share of runs above each score, with bands, of MGSC, Q-learning and the best of the others."""
-    scores = across.normalised(summary)
+    scores = across.normalised(group.cells)
     means = dict(zip(scores.agents, across.interquartile_means(scores), strict=True))
-    rivals = [agent for agent in scores.agents if agent not in LEARNED and agent not in (*PRIVILEGED, across.BASE)]
+    rivals = [
+        agent for agent in scores.agents if agent not in LEARNED and agent not in (*across.PRIVILEGED, across.BASE)
+    ]
     best = sorted(rivals, key=lambda agent: -means[agent].estimate)[:NUM_PROFILES]
     chosen = [*(agent for agent in LEARNED if agent in scores.agents), *best, across.BASE]
     profile = across.performance_profile(scores, list(THRESHOLDS))
@@ -73,7 +74,7 @@ def draw_profiles(summary: Mapping[str, Any]) -> Figure:
     axes.grid(color=SHADE, linewidth=0.6)
     dress(axes, "", "score τ (0: Q-learning's mean, 1: ε-soft optimum)", "share of runs with score > τ")
     figure.legend(loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False, handlelength=3.2)
-    headline(figure, f"Performance profiles over {len(scores.problems)} problems, with 95 % bands")
+    headline(figure, f"Performance profiles over {group.title}, with 95 % bands")
     return figure
 
 
@@ -103,20 +104,20 @@ def draw_problems(summary: Mapping[str, Any]) -> Figure:
 
 def draw_all(summary: Mapping[str, Any]) -> dict[str, Figure]:
     """All figures of a comparison, by the name of their files."""
-    name = str(summary["study"])
-    return {
-        name: draw_overall(summary),
-        f"{name}-profiles": draw_profiles(summary),
-        f"{name}-problems": draw_problems(summary),
-    }
+    found = {}
+    for group in across.groups(summary):
+        name = "-".join(filter(None, (str(summary["study"]), group.name)))
+        found[name] = draw_overall(summary, group)
+        found[f"{name}-profiles"] = draw_profiles(group)
+    return {**found, f"{summary['study']}-problems": draw_problems(summary)}
 
 
 def _rows(axes: Axes, names: Sequence[str], intervals: Sequence[Interval], size: float = SMALL) -> None:
     """One agent a row, from below: its estimate and its interval."""
     for row, (name, found) in enumerate(zip(names, intervals, strict=True)):
-        colour = LEARNED.get(name) or (FAINT if name in PRIVILEGED else OTHERS[0])
+        colour = LEARNED.get(name) or (FAINT if name in across.PRIVILEGED else OTHERS[0])
         axes.hlines(row, found.low, found.high, color=colour, linewidth=1.6, zorder=3)
-        marker = "*" if name in LEARNED else "s" if name in PRIVILEGED else "o"
+        marker = "*" if name in LEARNED else "s" if name in across.PRIVILEGED else "o"
         axes.scatter(found.estimate, row, s=34 if name in LEARNED else 13, marker=marker, color=colour, zorder=4)
     axes.set_yticks(range(len(names)), names, fontsize=size)
     axes.set_ylim(-0.7, len(names) - 0.3)

@@ -21,9 +21,9 @@ FEATURED = "meta_gradient_recent"
 Rows = list[list[str]]
 
 
-def overall(summary: Mapping[str, Any]) -> tuple[list[str], Rows]:
-    """Headings and rows, the best interquartile mean first: what holds across all problems."""
-    scores = across.normalised(summary)
+def overall(summary: Mapping[str, Any], group: across.Group) -> tuple[list[str], Rows]:
+    """Headings and rows, the best interquartile mean first: what holds across the problems of a group."""
+    scores = across.normalised(group.cells)
     reference = summary["reference"]
     columns = (
         across.interquartile_means(scores),
@@ -48,7 +48,7 @@ def overall(summary: Mapping[str, Any]) -> tuple[list[str], Rows]:
         for number, other in ((2, reference), (3, FEATURED)):
             if agent == other:
                 shown[number] = ABSENT
-        rows.append([f"`{agent}`", *shown, *(_range(summary, agent, key) for key in ("updates", "backups"))])
+        rows.append([f"`{agent}`", *shown, *(_range(group, agent, key) for key in ("updates", "backups"))])
     return headings, rows
 
 
@@ -78,30 +78,30 @@ def note(summary: Mapping[str, Any]) -> str:
     )
 
 
+def titled(summary: Mapping[str, Any]) -> list[tuple[str, list[str], Rows]]:
+    """All tables: title, headings, rows."""
+    across_problems = [
+        (f"{summary['title']}: {group.title}", *overall(summary, group)) for group in across.groups(summary)
+    ]
+    return [*across_problems, ("Mean score on each problem", *by_problem(summary))]
+
+
 def to_markdown(summary: Mapping[str, Any]) -> str:
-    """Both tables with the note; ends without a newline."""
-    parts = [f"**{summary['title']}**", _markdown(*overall(summary)), _markdown(*by_problem(summary)), note(summary)]
-    return "\n\n".join(parts)
+    """All tables with the note; ends without a newline."""
+    parts = [text for title, headings, rows in titled(summary) for text in (f"**{title}**", _markdown(headings, rows))]
+    return "\n\n".join([*parts, note(summary)])
 
 
 def to_tables(summary: Mapping[str, Any]) -> list[Table]:
-    """Both tables for a rich console."""
+    """All tables for a rich console."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     found = []
-    for title, (headings, rows) in (
-        (summary["title"], overall(summary)),
-        ("Mean score on each problem", by_problem(summary)),
-    ):
-        table = Table(
-            title=Text(str(title), style="bold"),
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            show_edge=False,
-            pad_edge=False,
-        )
+    for title, headings, rows in titled(summary):
+        heading = Text(title, style="bold")
+        table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for number, column in enumerate(headings):
             table.add_column(_plain(column), justify="right" if number else "left", overflow="fold")
         for row in rows:
@@ -138,8 +138,8 @@ def _with_half(found: Interval | None, best: float) -> str:
     return f"**{text}**" if found.estimate == best else text
 
 
-def _range(summary: Mapping[str, Any], agent: str, key: str) -> str:
+def _range(group: across.Group, agent: str, key: str) -> str:
     """What an agent does per real step: a number, or the least and the most over the problems."""
-    numbers = [cell["agents"][agent][key] for cell in summary["cells"]]
+    numbers = [cell["agents"][agent][key] for cell in group.cells]
     low, high = min(numbers), max(numbers)
     return f"{low:,}" if low == high else f"{low:,} … {high:,}"
