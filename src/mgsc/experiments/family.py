@@ -1,4 +1,4 @@
-"""The rows of the strategies that stand in no suite by default: a strategy is a file and a row here.
+"""The rows of the strategies that the comparison adds to the paper's: a strategy is a file and a row here.
 
 A row holds the settings and how to build the strategy of them. Its file is imported when it is built: the table must
 be there at once.

@@ -43,7 +43,8 @@ def gain_need(
         occupancy_rate: step size of the successor representation, in (0, 1]; may be traced.
         least_gain: gains are at least this [reward], so that need decides where nothing gains; may be traced.
 
-    S·A expected backups for every planning update.
+    S·A expected backups for every planning update, and the policy of every state as each of its A values would change
+    it: a step is slower than three of uniform's.
 
     Source: Mattar & Daw 2018 (EVB = gain × need). Differs in that the representation is learned by
     temporal differences (Dayan 1993) on the real transitions, where theirs follows from a learned transition

@@ -35,7 +35,8 @@ def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
     """Weights ∝ |q − q*| over the pairs whose expected target in the model is right; uniform where all are 0.
 
     Right means |E_m[r + γ' max q] − E_true[r + γ' max q]| ≤ tolerance, in the phase of the last real step;
-    γ is taken from the model's own answers. 2·S·A expected backups for each real step.
+    γ is taken from the model's own answers. 2·S·A expected backups for each real step: it is slower than three
+    of uniform's.
 
     Args:
         truth: tables, optimal values and schedule of the environment.

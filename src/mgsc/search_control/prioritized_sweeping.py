@@ -51,6 +51,9 @@ def prioritized_sweeping(num_actions: int, threshold: Array | float, predecessor
             backups for each update. (Exact and cheaper would be to keep E_m δ of all pairs and add
             P(s̄|s,a) γ ΔV(s̄), at the price of errors that add up and of every change of the model.)
 
+    Expected backups, the writes of their priorities and the search for the largest come with every update, not every
+    real step: a step is slower than three of uniform's.
+
     Source: Moore & Atkeson 1993; Sutton & Barto 2018, 8.4. Differs in that direct updates are made too; that
     updates are sampled and move by the step size, so the pair updated stays where error is left; that
     predecessors' priorities are expected errors in a stochastic model, and the newest counts, not the highest.

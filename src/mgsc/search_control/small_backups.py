@@ -63,12 +63,13 @@ def small_backups(
         only_tried: leave out pairs never really tried, for a model that learns.
 
     A small backup itself looks at one outcome. Finding it here means looking at all S·A·M for every update, as much
-    as S·A expected backups; this makes a step slower than three of uniform's.
+    as S·A expected backups, and counting ties in a tree of them: a step is slower than three of uniform's.
 
     Source: van Seijen & Sutton 2013. Differs in that each update makes the largest single backup of all, where
-    theirs takes a state from a queue and makes the backups of all its predecessors; that U is kept for each pair
-    and outcome; and that a direct update is Q-learning with a step size, where theirs averages all that the
-    pair has met. So what was not yet backed up is lost in part when the pair is tried, and a change of the model's
+    theirs takes a state from a queue ordered by |V − U| and makes the backups of all its predecessors; that U is
+    kept for each pair and outcome, where theirs is one for each state; and that a direct update is Q-learning
+    toward V(s') with a step size, where theirs is the average of all that the pair has met, with U in place of
+    V(s'). So what was not yet backed up is lost in part when the pair is tried, and a change of the model's
     probabilities moves no value until then.
     """
 

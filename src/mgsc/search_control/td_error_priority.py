@@ -32,8 +32,11 @@ def td_error_priority(
         correction: β of importance sampling: the step size is multiplied by (N P)^−β over the largest such
             weight. None: no correction. May be traced.
 
+    S·A expected backups for each real step, and a logarithm and an exponential of each: a step is slower than three
+    of uniform's.
+
     Source: Schaul et al. 2016, 3.3 (eq. 1) and 3.4. Differs in that the priorities are the model's expected
-    errors of all S·A pairs at the moment, that many expected backups for each real step, where the source
+    errors of all S·A pairs at the moment, where the source
     stores the last sampled error of each transition in a memory; that β stays as it is; and that equal errors
     share a rank.
     """

@@ -16,6 +16,9 @@ def uncertainty(num_actions: int, temperature: Array | float) -> Strategy:
         num_actions: A.
         temperature: τ > 0; may be traced. Large is uniform over the pairs tried.
 
+    S·A square roots and exponentials, and a tree of their sums, for each real step: it is slower than three of
+    uniform's.
+
     Source: Abbas et al. 2020 (selective planning: imagined targets are weighted by a softmax of minus the
     model's predicted variance). Differs in that the uncertainty is the 1/√n of counts, which sees what
     was tried too little and not what the model cannot represent (the source's main point); and
