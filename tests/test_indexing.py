@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.quick import quick_jit
 
-from mgsc.indexing import add_at, lookup, pick, put_at
+from mgsc.indexing import add_at, lookup, pick, put_at, settled
 
 RANDOM = np.random.default_rng(0)
 
@@ -60,3 +60,10 @@ def test_reading_one_entry(size):
     for index in range(size):
         assert lookup(values, jnp.int32(index)) == values[index]
         assert pick(values, jnp.int32(index)) == values[index]
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 3)])
+def test_what_is_written_down_stays_as_it_is(shape):
+    tables = jnp.asarray(np.random.default_rng(0).normal(size=(2, *shape)), jnp.float32)
+    np.testing.assert_array_equal(quick_jit(settled)(tables[0]), tables[0])
+    np.testing.assert_array_equal(quick_jit(jax.vmap(settled))(tables), tables)

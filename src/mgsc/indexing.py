@@ -48,6 +48,15 @@ def put_at(table: Array, index: Index, entry: Array) -> Array:
     return _put_at(table, index if isinstance(index, tuple) else (index,), jnp.asarray(entry, table.dtype))
 
 
+def settled(table: Array) -> Array:
+    """``table`` as it is, but written down.
+
+    In a compiled loop on a CPU what is read in several places may be worked out anew in each of them. Here it
+    passes through a write of nothing, which takes it as it stands.
+    """
+    return add_at(table, jnp.zeros((), jnp.int32), jnp.zeros(table.shape[1:], table.dtype))
+
+
 def _writer(update: Callable[[Array, Array], Array], scatter: Callable[..., Array]) -> Callable[..., Array]:
     """A write of one entry, ``update(old, new)``, that is a loop over the lanes when batched on a CPU."""
 

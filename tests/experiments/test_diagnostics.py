@@ -15,11 +15,13 @@ from tests.quick import compile_quickly
 
 from mgsc import cli
 from mgsc.environments import TMazeSettings
+from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.beliefs import FixedModel
 from mgsc.experiments.diagnostics import SIGNATURES, Finding, diagnose, to_json, to_text, verdict
 from mgsc.experiments.run import Seeds, run_suite
-from mgsc.experiments.strategies import MetaGradientSettings, NoSettings
-from mgsc.experiments.suites import AgentSettings, Suite
+from mgsc.experiments.strategies import MetaGradientSettings
+from mgsc.experiments.strategy_row import NoSettings
+from mgsc.experiments.suites import Suite
 
 
 def learner(step_size: float = 0.5, extra_updates: int = 0, **options: object) -> AgentSettings:

@@ -10,12 +10,14 @@ import pytest
 
 from mgsc.environments import TMazeSettings, TwoRoomsSettings
 from mgsc.errors import UserError
+from mgsc.experiments.agents import COMPARED, FAMILY, PAPER, default_agents
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
 from mgsc.experiments.suites import (
-    AGENTS,
+    COMPARISON_SUITES,
+    PAPER_SUITES,
+    PREFIX,
     SUITES,
-    VARIANTS,
     Suite,
     change_suite,
     check_suite,
@@ -29,17 +31,36 @@ SUITE = get_suite("tmaze-fixed")
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_every_suite_is_sound_and_holds_every_default_agent(name):
+def test_every_suite_is_sound_and_holds_the_agents_it_is_for(name):
     suite = get_suite(name)
     check_suite(suite)
-    assert set(suite.agents) == set(AGENTS) <= {*STRATEGIES, *VARIANTS}
-    for agent, settings in suite.agents.items():
+    missing = {"avoid_terminal"} if name == "compare-garnet" else set()
+    assert set(suite.agents) == set(PAPER if name in PAPER_SUITES else COMPARED) - missing
+    for settings in suite.agents.values():
         assert isinstance(settings.options, STRATEGIES[settings.strategy].settings)
-        assert (agent == settings.strategy) != (agent in VARIANTS)
+
+
+def test_every_strategy_is_an_agent_and_every_other_agent_a_variant_of_one():
+    agents = default_agents((*PAPER, *FAMILY))
+    assert set(STRATEGIES) <= set(agents)
+    assert len(set(PAPER) | set(FAMILY)) == len(PAPER) + len(FAMILY) == len(agents)
+    for name, agent in agents.items():
+        plain = dataclasses.replace(agent, options=STRATEGIES[agent.strategy].settings(), extra_updates=0)
+        assert (name == agent.strategy) == (agent == plain)
+
+
+def test_the_comparison_has_the_papers_conditions_and_others():
+    for name, suite in COMPARISON_SUITES.items():
+        assert name.startswith(PREFIX)
+        paper = PAPER_SUITES.get(name.removeprefix(PREFIX))
+        if paper is not None:
+            assert dataclasses.replace(suite, title=paper.title, agents=paper.agents) == paper
+    assert len([name for name in COMPARISON_SUITES if name.removeprefix(PREFIX) in PAPER_SUITES]) == 4
+    assert len(COMPARISON_SUITES) >= 4 + 5
 
 
 def test_the_suites_are_those_of_the_paper_as_we_read_it():
-    models = {name: suite.model for name, suite in SUITES.items()}
+    models = {name: suite.model for name, suite in PAPER_SUITES.items()}
     assert models == {
         "tmaze-fixed": FixedModel(rewards="stale"),
         "tmaze-fixed-mean": FixedModel(rewards="mean"),
@@ -47,7 +68,7 @@ def test_the_suites_are_those_of_the_paper_as_we_read_it():
         "tworooms-fixed": FixedModel(rewards="stale"),
         "tworooms-learned": LearnedModel(),
     }
-    for name, suite in SUITES.items():
+    for name, suite in PAPER_SUITES.items():
         maze = TMazeSettings() if name.startswith("tmaze") else TwoRoomsSettings()
         # With a learned model planning must be scarce, or every strategy does well.
         maze = TMazeSettings(stem=12, arm=8) if name == "tmaze-learned" else maze

@@ -14,10 +14,11 @@ from tests.search_control import strategies_table as table
 from tests.search_control.plain import ALLOWED, DISCOUNT, MODEL, PAIRS, steps
 
 from mgsc import dyna, search_control
+from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.beliefs import LearnedModel
 from mgsc.experiments.problem import build_agent, build_problem
 from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import AgentSettings, check_suite
+from mgsc.experiments.suites import check_suite
 from mgsc.search_control.base import SearchControl, sample_query
 from mgsc.types import Backup, Params, Parts, Transition
 

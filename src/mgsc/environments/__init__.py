@@ -9,6 +9,7 @@ from mgsc.environments.book_mazes import (
     dyna_maze,
     shortcut_maze,
 )
+from mgsc.environments.field import FieldSettings, field
 from mgsc.environments.foreign import GymnasiumSettings, from_gymnasium
 from mgsc.environments.garnet import GarnetSettings, garnet
 from mgsc.environments.gymnax import GymnaxForm, as_gymnax
@@ -24,6 +25,7 @@ __all__ = [
     "BlockingMazeSettings",
     "DynaMazeSettings",
     "Environment",
+    "FieldSettings",
     "GarnetSettings",
     "GymnasiumSettings",
     "GymnaxForm",
@@ -40,6 +42,7 @@ __all__ = [
     "blocking_maze",
     "check_tables",
     "dyna_maze",
+    "field",
     "from_dense",
     "from_gymnasium",
     "from_map",

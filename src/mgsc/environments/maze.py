@@ -47,8 +47,8 @@ class Maze:
 
     def drawing(self, phase: int) -> str:
         """The map in one phase: open gates are floor, closed ones are wall."""
-        letters = {letter: FLOOR if is_open[phase] else WALLS[0] for letter, is_open in self.gates.items()}
-        return self.text.translate(str.maketrans(letters))
+        letters = {ord(letter): FLOOR if is_open[phase] else WALLS[0] for letter, is_open in self.gates.items()}
+        return self.text.translate(letters)
 
 
 def from_map(

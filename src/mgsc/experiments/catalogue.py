@@ -8,9 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.beliefs import MODELS
 from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import SUITES, AgentSettings, Suite
+from mgsc.experiments.suites import SUITES, Suite
 from mgsc.experiments.tuned import read_sweep
 from mgsc.experiments.worlds import ENVIRONMENTS
 from mgsc.settings import describe

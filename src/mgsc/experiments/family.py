@@ -1,243 +1,182 @@
-"""Settings of the strategies that stand in no suite by default, and how each is built from a problem.
+"""The rows of the strategies that stand in no suite by default: a strategy is a file and a row here.
 
-The rows that name them are in ``mgsc.experiments.strategies``.
+A row holds the settings and how to build the strategy of them. Its file is imported when it is built: the table must
+be there at once.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
 
+from mgsc.experiments.strategy_row import Range, StrategyRow, num_actions, num_pairs, settings_of
 from mgsc.settings import choice, number, size
-
-if TYPE_CHECKING:
-    from mgsc.experiments.problem import Problem
-    from mgsc.search_control import Strategy
-    from mgsc.types import Array
 
 CLIMB_CAPACITY = 5000
 """Size of the ring of states that climbs begin at: the largest window one can ask for."""
 
 
-def num_pairs(problem: Problem) -> int:
-    """S·A."""
-    return math.prod(problem.tables.probability.shape[1:3])
+def _factory(name: str) -> Any:
+    """The factory in the file of that name."""
+    return getattr(import_module(f"mgsc.search_control.{name}"), name)
 
 
-def num_actions(problem: Problem) -> int:
-    """A."""
-    return int(problem.tables.probability.shape[2])
-
-
-@dataclasses.dataclass(frozen=True)
-class DynaQSettings:
-    """Settings of ``dyna_q``."""
-
-    over: str = choice("pairs", ("pairs", "states"), "tried pairs equally often, or states and then actions tried")
-
-
-def build_dyna_q(
-    settings: DynaQSettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Dyna-Q."""
-    from mgsc import search_control
-
-    return search_control.dyna_q(num_actions(problem), settings.over)  # type: ignore[arg-type]
-
-
-@dataclasses.dataclass(frozen=True)
-class DynaQPlusSettings:
-    """Settings of ``dyna_q_plus``."""
-
-    bonus: float = number(1e-3, 0.0, math.inf, "kappa, reward per square root of the steps since a pair was tried")
-
-
-def build_dyna_q_plus(
-    settings: DynaQPlusSettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Dyna-Q+."""
-    from mgsc import search_control
-
-    return search_control.dyna_q_plus(num_actions(problem), settings.bonus)
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepingSettings:
-    """Settings of ``prioritized_sweeping``."""
-
-    threshold: float = number(1e-3, 0.0, math.inf, "theta: smaller expected errors do not enter the queue (reward)")
-
-
-def build_prioritized_sweeping(
-    settings: SweepingSettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Prioritized sweeping, with listed predecessors where the model never changes."""
+def _listed_predecessors(problem: Any) -> Any:
+    """[S, I] the pairs that lead to each state of a fixed model; None where the model learns."""
     import jax.numpy as jnp
 
-    from mgsc import search_control
+    from mgsc.search_control import incoming_pairs
 
     believed = problem.model_tables
-    predecessors = None if believed is None else jnp.asarray(search_control.incoming_pairs(believed))
-    return search_control.prioritized_sweeping(num_actions(problem), settings.threshold, predecessors)
+    return None if believed is None else jnp.asarray(incoming_pairs(believed))
 
 
-def prioritized_sweeping_backups(settings: SweepingSettings, problem: Problem, planning_updates: int) -> int:
-    """The pair updated and the listed predecessors, or all pairs, for each update."""
-    from mgsc import search_control
+def _truth(problem: Any) -> Any:
+    """What only the oracle knows."""
+    from mgsc.search_control.oracle import Truth
 
-    believed = problem.model_tables
-    each = num_pairs(problem) if believed is None else 1 + search_control.incoming_pairs(believed).shape[1]
-    return planning_updates * each
+    return Truth(problem.tables, problem.optimal, problem.switch_every)
 
 
-@dataclasses.dataclass(frozen=True)
-class PrioritySettings:
-    """Settings of ``td_error_priority``."""
-
-    kind: str = choice("proportional", ("proportional", "rank"), "priority: the expected TD error, or 1 / its rank")
-    exponent: float = number(0.6, 0.0, 100.0, "exponent of the priorities; 0 is uniform")
-    floor: float = number(1e-3, 0.0, math.inf, "added to every expected error (reward)", above=True)
-    correction: str = choice("none", ("none", "importance"), "whether step sizes are corrected for the priorities")
-    correction_exponent: float = number(0.4, 0.0, 1.0, "beta of correction=importance; 1 is the whole correction")
-
-
-def build_td_error_priority(
-    settings: PrioritySettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Expected TD errors as priorities."""
-    from mgsc import search_control
-
-    return search_control.td_error_priority(
-        settings.kind,  # type: ignore[arg-type]
-        exponent=settings.exponent,
-        floor=settings.floor,
-        correction=settings.correction_exponent if settings.correction == "importance" else None,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class UncertaintySettings:
-    """Settings of ``uncertainty``."""
-
-    temperature: float = number(0.3, 0.0, math.inf, "temperature of the softmax of -1/sqrt(visits)", above=True)
-
-
-def build_uncertainty(
-    settings: UncertaintySettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Uncertainty by counts."""
-    from mgsc import search_control
-
-    return search_control.uncertainty(num_actions(problem), settings.temperature)
-
-
-@dataclasses.dataclass(frozen=True)
-class ProgressSettings:
-    """Settings of ``learning_progress``."""
-
-    half_window: int = size(5, 1, 1000, "transitions from a state in each of the two means that are compared")
-    floor: float = number(0.1, 0.0, math.inf, "share of a state without progress (nats)", above=True)
-    reward_width: float = number(
-        0.1, 0.0, math.inf, "standard deviation of rewards in the likelihood, over max|R|", above=True
-    )
-
-
-def build_learning_progress(
-    settings: ProgressSettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Learning progress of the model."""
-    from mgsc import search_control
-
-    width = settings.reward_width * problem.reward_scale
-    return search_control.learning_progress(settings.half_window, floor=settings.floor, reward_width=width)
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelErrorSettings:
-    """Settings of ``model_error``."""
-
-    temperature: float = number(
-        0.1, 0.0, math.inf, "temperature of the softmax of minus the error (reward)", above=True
-    )
-    rate: float = number(0.1, 0.0, 1.0, "weight of the newest error in a state's running average", above=True)
-
-
-def build_model_error(
-    settings: ModelErrorSettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Errors of the model on real transitions."""
-    from mgsc import search_control
-
-    return search_control.model_error(settings.temperature, settings.rate)
-
-
-@dataclasses.dataclass(frozen=True)
-class ClimbSettings:
-    """Settings of ``value_gradient``."""
-
-    window: int = size(300, 1, CLIMB_CAPACITY, "real steps whose states climbs begin at", traced=True)
-
-
-def build_value_gradient(
-    settings: ClimbSettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Hill climbing on values."""
-    from mgsc import search_control
-
-    return search_control.value_gradient(num_actions(problem), settings.window, capacity=CLIMB_CAPACITY)
-
-
-@dataclasses.dataclass(frozen=True)
-class FrequencySettings:
-    """Settings of ``value_frequency``."""
-
-    floor: float = number(1e-3, 0.0, math.inf, "share of a state around which values are flat (reward^2)", above=True)
-
-
-def build_value_frequency(
-    settings: FrequencySettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Local frequency of the values."""
-    from mgsc import search_control
-
-    return search_control.value_frequency(num_actions(problem), settings.floor)
-
-
-@dataclasses.dataclass(frozen=True)
-class GainNeedSettings:
-    """Settings of ``gain_need``."""
-
-    occupancy_rate: float = number(0.1, 0.0, 1.0, "step size of the successor representation", above=True)
-    least_gain: float = number(1e-6, 0.0, math.inf, "what every pair is taken to gain at least (reward)")
-
-
-def build_gain_need(
-    settings: GainNeedSettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """Gain × need."""
-    from mgsc import search_control
-
-    return search_control.gain_need(
-        num_actions(problem),
-        step_size=step_size,
-        occupancy_rate=settings.occupancy_rate,
-        least_gain=settings.least_gain,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class OracleSettings:
-    """Settings of ``oracle``."""
-
-    tolerance: float = number(0.01, 0.0, math.inf, "error of the target at which a model is still right, over max|R|")
-
-
-def build_oracle(
-    settings: OracleSettings, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    """The privileged yardstick."""
-    from mgsc import search_control
-
-    truth = search_control.Truth(problem.tables, problem.optimal, problem.switch_every)
-    return search_control.oracle(truth, settings.tolerance * problem.reward_scale)
+FAMILY: Mapping[str, StrategyRow] = {
+    "dyna_q": StrategyRow(
+        "pairs of state and action tried so far",
+        settings_of(
+            "DynaQSettings",
+            over=choice("pairs", ("pairs", "states"), "tried pairs equally often, or states and then actions tried"),
+        ),
+        lambda own, step_size, updates, problem: _factory("dyna_q")(num_actions(problem), own.over),
+    ),
+    "dyna_q_plus": StrategyRow(
+        "all actions of visited states, with a bonus for what was not tried for long",
+        settings_of(
+            "DynaQPlusSettings",
+            bonus=number(1e-3, 0.0, math.inf, "kappa, reward per square root of the steps since a pair was tried"),
+        ),
+        lambda own, step_size, updates, problem: _factory("dyna_q_plus")(num_actions(problem), own.bonus),
+        space={"bonus": Range(1e-5, 1e-1)},
+    ),
+    "prioritized_sweeping": StrategyRow(
+        "what leads to where values have just changed",
+        settings_of(
+            "SweepingSettings",
+            threshold=number(1e-3, 0.0, math.inf, "theta: smaller expected errors do not enter the queue (reward)"),
+        ),
+        lambda own, step_size, updates, problem: _factory("prioritized_sweeping")(
+            num_actions(problem), own.threshold, _listed_predecessors(problem)
+        ),
+        # The pair updated and the listed predecessors, or all pairs, for each update.
+        expected_backups=lambda own, problem, updates: (
+            updates * (num_pairs(problem) if problem.learns else 1 + _listed_predecessors(problem).shape[1])
+        ),
+        space={"threshold": Range(1e-5, 1e-1)},
+    ),
+    "td_error_priority": StrategyRow(
+        "pairs by the size, or the rank, of their expected TD error",
+        settings_of(
+            "PrioritySettings",
+            kind=choice("proportional", ("proportional", "rank"), "priority: the expected TD error, or 1 / its rank"),
+            exponent=number(0.6, 0.0, 100.0, "exponent of the priorities; 0 is uniform"),
+            floor=number(1e-3, 0.0, math.inf, "added to every expected error (reward)", above=True),
+            correction=choice("none", ("none", "importance"), "whether step sizes are corrected for the priorities"),
+            correction_exponent=number(0.4, 0.0, 1.0, "beta of correction=importance; 1 is the whole correction"),
+        ),
+        lambda own, step_size, updates, problem: _factory("td_error_priority")(
+            own.kind,
+            exponent=own.exponent,
+            floor=own.floor,
+            correction=own.correction_exponent if own.correction == "importance" else None,
+        ),
+        expected_backups=lambda own, problem, updates: num_pairs(problem),
+        space={"exponent": Range(0.1, 2.0), "floor": Range(1e-5, 1e-1)},
+    ),
+    "uncertainty": StrategyRow(
+        "pairs that were tried often rather than seldom",
+        settings_of(
+            "UncertaintySettings",
+            temperature=number(0.3, 0.0, math.inf, "temperature of the softmax of -1/sqrt(visits)", above=True),
+        ),
+        lambda own, step_size, updates, problem: _factory("uncertainty")(num_actions(problem), own.temperature),
+        space={"temperature": Range(0.01, 10.0)},
+    ),
+    "learning_progress": StrategyRow(
+        "states where the model has lately become better",
+        settings_of(
+            "ProgressSettings",
+            half_window=size(5, 1, 1000, "transitions from a state in each of the two means that are compared"),
+            floor=number(0.1, 0.0, math.inf, "share of a state without progress (nats)", above=True),
+            reward_width=number(
+                0.1, 0.0, math.inf, "standard deviation of rewards in the likelihood, over max|R|", above=True
+            ),
+        ),
+        lambda own, step_size, updates, problem: _factory("learning_progress")(
+            own.half_window, floor=own.floor, reward_width=own.reward_width * problem.reward_scale
+        ),
+        expected_backups=lambda own, problem, updates: 1,
+        space={"floor": Range(1e-3, 1.0)},
+    ),
+    "model_error": StrategyRow(
+        "states where the model's targets have lately been right",
+        settings_of(
+            "ModelErrorSettings",
+            temperature=number(
+                0.1, 0.0, math.inf, "temperature of the softmax of minus the error (reward)", above=True
+            ),
+            rate=number(0.1, 0.0, 1.0, "weight of the newest error in a state's running average", above=True),
+        ),
+        lambda own, step_size, updates, problem: _factory("model_error")(own.temperature, own.rate),
+        expected_backups=lambda own, problem, updates: 1,
+        space={"temperature": Range(1e-3, 1.0), "rate": Range(0.01, 1.0, is_bounded=True)},
+    ),
+    "value_gradient": StrategyRow(
+        "uphill on the values, from states visited of late",
+        settings_of(
+            "ClimbSettings",
+            window=size(300, 1, CLIMB_CAPACITY, "real steps whose states climbs begin at", traced=True),
+        ),
+        lambda own, step_size, updates, problem: _factory("value_gradient")(
+            num_actions(problem), own.window, capacity=CLIMB_CAPACITY
+        ),
+        expected_backups=lambda own, problem, updates: updates * num_actions(problem),
+        space={"window": Range(10, 5000)},
+    ),
+    "value_frequency": StrategyRow(
+        "states around which the values change most",
+        settings_of(
+            "FrequencySettings",
+            floor=number(1e-3, 0.0, math.inf, "share of a state around which values are flat (reward^2)", above=True),
+        ),
+        lambda own, step_size, updates, problem: _factory("value_frequency")(num_actions(problem), own.floor),
+        expected_backups=lambda own, problem, updates: num_pairs(problem),
+        space={"floor": Range(1e-5, 1e-1)},
+    ),
+    "gain_need": StrategyRow(
+        "where an update improves choices most, times how soon they come up",
+        settings_of(
+            "GainNeedSettings",
+            occupancy_rate=number(0.1, 0.0, 1.0, "step size of the successor representation", above=True),
+            least_gain=number(1e-6, 0.0, math.inf, "what every pair is taken to gain at least (reward)"),
+        ),
+        lambda own, step_size, updates, problem: _factory("gain_need")(
+            num_actions(problem),
+            step_size=step_size,
+            occupancy_rate=own.occupancy_rate,
+            least_gain=own.least_gain,
+        ),
+        expected_backups=lambda own, problem, updates: updates * num_pairs(problem),
+        space={"occupancy_rate": Range(0.01, 1.0, is_bounded=True), "least_gain": Range(1e-8, 1e-2)},
+    ),
+    "oracle": StrategyRow(
+        "where values are wrong and the model is right (privileged)",
+        settings_of(
+            "OracleSettings",
+            tolerance=number(0.01, 0.0, math.inf, "error of the target at which a model is still right, over max|R|"),
+        ),
+        lambda own, step_size, updates, problem: _factory("oracle")(
+            _truth(problem), own.tolerance * problem.reward_scale
+        ),
+        expected_backups=lambda own, problem, updates: 2 * num_pairs(problem),
+    ),
+}

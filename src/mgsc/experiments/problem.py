@@ -27,7 +27,8 @@ from mgsc.types import Array, Candidates
 if TYPE_CHECKING:
     from scipy import sparse
 
-    from mgsc.experiments.suites import AgentSettings, Suite
+    from mgsc.experiments.agents import AgentSettings
+    from mgsc.experiments.suites import Suite
 
 
 class Problem(NamedTuple):

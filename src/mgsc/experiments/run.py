@@ -158,7 +158,7 @@ def _run(
     results: dict[str, Arrays] = {}
     with compiled_ahead(programs, lambda name: len(_missing(name, seeds, folder)), progress) as ready:
         for epsilon in (suite.epsilon, 0.0):
-            _optimum(suite, epsilon)  # remembered: there is time for it while the first agents compile
+            optimum(suite, epsilon)  # remembered: there is time for it while the first agents compile
         for name, program in programs.items():
             missing = _missing(name, seeds, folder)
             if missing:
@@ -251,7 +251,7 @@ def _as_dataset(suite: Suite, problem: Problem, results: dict[str, Arrays], seed
         d = variables["query_distribution"][1]
         variables["wrong_mass"] = (per_chunk, np.einsum("abcs,cs->abc", d, wrong).astype(np.float32))
     for key, epsilon in (("optimal_reward", suite.epsilon), ("unconstrained_reward", 0.0)):
-        variables[key] = ("chunk", _optimum(suite, epsilon))
+        variables[key] = ("chunk", optimum(suite, epsilon))
     for key, numbers in _budget(suite, problem, results).items():
         variables[key] = ("agent", np.array(numbers))
     coordinates = {
@@ -295,7 +295,8 @@ def _optimum_of(environment: Any, epsilon: float, steps: int, record_every: int)
     )
 
 
-def _optimum(suite: Suite, epsilon: float) -> np.ndarray[Any, Any]:
+def optimum(suite: Suite, epsilon: float) -> np.ndarray[Any, Any]:
+    """[chunks] the expected rewards of the best ε-soft policy for a suite, see ``optimal_rewards``."""
     return _optimum_of(suite.environment, epsilon, suite.steps, suite.record_every)
 
 

@@ -1,16 +1,17 @@
 """The table of strategies: one row each, and the only list of their names.
 
-A new strategy is a file in ``mgsc.search_control`` and a row here.
+A new strategy is a file in ``mgsc.search_control`` and a row in ``mgsc.experiments.family``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from mgsc.experiments import family
+from mgsc.experiments.family import FAMILY
+from mgsc.experiments.strategy_row import NoSettings, Range, StrategyRow, num_actions, num_pairs
 from mgsc.settings import choice, number, size, switch
 
 if TYPE_CHECKING:
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 
 REPLAY_CAPACITY = 5000
 """Size of the replay ring: the largest window one can ask for."""
-
-
-@dataclasses.dataclass(frozen=True)
-class NoSettings:
-    """A strategy without settings of its own."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,47 +63,6 @@ class MetaGradientSettings:
     order: str = choice(
         "meta_first", ("meta_first", "model_first"), "whether the meta-update or the model's learning comes first"
     )
-
-
-class Range(NamedTuple):
-    """Where a setting is searched when tuning.
-
-    Attributes:
-        low, high: ends of the range; whole numbers for a ``size`` setting.
-        share_of_zero: share of the configurations that set it to exactly 0.
-        is_bounded: the high end is a rule (the budget), not a guess: being there is no edge case.
-    """
-
-    low: float
-    high: float
-    share_of_zero: float = 0.0
-    is_bounded: bool = False
-
-
-class StrategyRow(NamedTuple):
-    """What the experiments know of a strategy.
-
-    Attributes:
-        summary: one line for ``mgsc list``.
-        settings: the frozen dataclass of its own settings.
-        build: ``(settings, step_size, planning_updates, problem) -> Strategy``.
-        plans: False for Q-learning.
-        queries_model: False where planning updates use real transitions.
-        expected_backups: ``(settings, problem, planning_updates) -> `` expected backups it makes per real step.
-        tunes_updates: whether tuning searches K too: where updates can do harm, fewer may be better.
-        space: ranges of its own settings that tuning searches, on log scales.
-        is_meta_learned: whether its distribution is learned by a meta-gradient.
-    """
-
-    summary: str
-    settings: type
-    build: Callable[[Any, Array, Array | int, Problem], Strategy]
-    plans: bool = True
-    queries_model: bool = True
-    expected_backups: Callable[[Any, Problem, int], int] = lambda settings, problem, planning_updates: 0
-    tunes_updates: bool = True
-    space: Mapping[str, Range] = {}
-    is_meta_learned: bool = False
 
 
 def _uniform(settings: Any, step_size: Array, planning_updates: Array | int, problem: Problem) -> Strategy:
@@ -181,9 +136,8 @@ def _is_local(settings: MetaGradientSettings) -> bool:
 def _meta_gradient_backups(settings: MetaGradientSettings, problem: Problem, planning_updates: int) -> int:
     del planning_updates
     if not _is_local(settings) or settings.experience == "successive":
-        return family.num_pairs(problem)
-    num_actions = family.num_actions(problem)
-    return (1 + num_actions) * (settings.experience_length if settings.experience == "recent" else 1)
+        return num_pairs(problem)
+    return (1 + num_actions(problem)) * (settings.experience_length if settings.experience == "recent" else 1)
 
 
 STRATEGIES: Mapping[str, StrategyRow] = {
@@ -222,72 +176,5 @@ STRATEGIES: Mapping[str, StrategyRow] = {
         },
         is_meta_learned=True,
     ),
-    "dyna_q": StrategyRow("pairs of state and action tried so far", family.DynaQSettings, family.build_dyna_q),
-    "dyna_q_plus": StrategyRow(
-        "all actions of visited states, with a bonus for what was not tried for long",
-        family.DynaQPlusSettings,
-        family.build_dyna_q_plus,
-        space={"bonus": Range(1e-5, 1e-1)},
-    ),
-    "prioritized_sweeping": StrategyRow(
-        "what leads to where values have just changed",
-        family.SweepingSettings,
-        family.build_prioritized_sweeping,
-        expected_backups=family.prioritized_sweeping_backups,
-        space={"threshold": Range(1e-5, 1e-1)},
-    ),
-    "td_error_priority": StrategyRow(
-        "pairs by the size, or the rank, of their expected TD error",
-        family.PrioritySettings,
-        family.build_td_error_priority,
-        expected_backups=lambda settings, problem, planning_updates: family.num_pairs(problem),
-        space={"exponent": Range(0.1, 2.0), "floor": Range(1e-5, 1e-1)},
-    ),
-    "uncertainty": StrategyRow(
-        "pairs that were tried often rather than seldom",
-        family.UncertaintySettings,
-        family.build_uncertainty,
-        space={"temperature": Range(0.01, 10.0)},
-    ),
-    "learning_progress": StrategyRow(
-        "states where the model has lately become better",
-        family.ProgressSettings,
-        family.build_learning_progress,
-        expected_backups=lambda settings, problem, planning_updates: 1,
-        space={"floor": Range(1e-3, 1.0)},
-    ),
-    "model_error": StrategyRow(
-        "states where the model's targets have lately been right",
-        family.ModelErrorSettings,
-        family.build_model_error,
-        expected_backups=lambda settings, problem, planning_updates: 1,
-        space={"temperature": Range(1e-3, 1.0), "rate": Range(0.01, 1.0, is_bounded=True)},
-    ),
-    "value_gradient": StrategyRow(
-        "uphill on the values, from states visited of late",
-        family.ClimbSettings,
-        family.build_value_gradient,
-        expected_backups=lambda settings, problem, planning_updates: planning_updates * family.num_actions(problem),
-        space={"window": Range(10, 5000)},
-    ),
-    "value_frequency": StrategyRow(
-        "states around which the values change most",
-        family.FrequencySettings,
-        family.build_value_frequency,
-        expected_backups=lambda settings, problem, planning_updates: family.num_pairs(problem),
-        space={"floor": Range(1e-5, 1e-1)},
-    ),
-    "gain_need": StrategyRow(
-        "where an update improves choices most, times how soon they come up",
-        family.GainNeedSettings,
-        family.build_gain_need,
-        expected_backups=lambda settings, problem, planning_updates: planning_updates * family.num_pairs(problem),
-        space={"occupancy_rate": Range(0.01, 1.0, is_bounded=True), "least_gain": Range(1e-8, 1e-2)},
-    ),
-    "oracle": StrategyRow(
-        "where values are wrong and the model is right (privileged)",
-        family.OracleSettings,
-        family.build_oracle,
-        expected_backups=lambda settings, problem, planning_updates: 2 * family.num_pairs(problem),
-    ),
+    **FAMILY,
 }

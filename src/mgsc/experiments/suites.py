@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mgsc.environments.book_mazes import BlockingMazeSettings, ShortcutMazeSettings
+from mgsc.environments.field import FieldSettings
+from mgsc.environments.foreign import GymnasiumSettings
+from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
+from mgsc.experiments.agents import COMPARED, AgentSettings, default_agents
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.own import without_source
-from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings, NoSettings
-from mgsc.settings import check, choice, number, size, unknown, with_settings
-
-
-@dataclasses.dataclass(frozen=True)
-class AgentSettings:
-    """One agent of a suite: a strategy with its numbers."""
-
-    strategy: str = choice("uniform", tuple(STRATEGIES), "search-control strategy")
-    step_size: float = number(0.5, 0.0, 1.0, "step size of direct and planning updates", above=True)
-    planning_updates: int = size(0, 0, 1000, "planning updates per real step; 0 takes the whole budget", traced=True)
-    extra_updates: int = size(0, 0, 1000, "updates allowed beyond the suite's budget (compute-matched rivals)")
-    initial_value: float = number(0.0, -math.inf, math.inf, "initial action values")
-    options: Any = dataclasses.field(default_factory=NoSettings)
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.settings import check, number, size, unknown, with_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,45 +36,12 @@ class Suite:
     agents: Mapping[str, AgentSettings] = dataclasses.field(default_factory=dict)
 
 
-NUM_MAZE_ACTIONS = 4
-
-RECENT = MetaGradientSettings(experience="recent", experience_length=5, meta_step_size=0.1, entropy_bonus=1e-3)
-"""MGSC with a target from each of the last five real transitions: this project's variant."""
-
-VARIANTS = {
-    # Uniform with as many more sampled updates as the two MGSC agents make expected backups.
-    "uniform_compute_matched": AgentSettings("uniform", extra_updates=1 + NUM_MAZE_ACTIONS),
-    "uniform_recent_matched": AgentSettings("uniform", extra_updates=(1 + NUM_MAZE_ACTIONS) * RECENT.experience_length),
-    "meta_gradient_recent": AgentSettings("meta_gradient", options=RECENT),
-}
-"""Agents that are a strategy with other settings than its own."""
-
-AGENTS = (
-    "no_planning",
-    "uniform",
-    "uniform_compute_matched",
-    "uniform_recent_matched",
-    "avoid_terminal",
-    "recency",
-    "visited",
-    "trajectory",
-    "replay",
-    "meta_gradient",
-    "meta_gradient_recent",
-)
-
-
-def _default_agents() -> dict[str, AgentSettings]:
-    plain = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}
-    return {name: (plain | VARIANTS)[name] for name in AGENTS}
-
-
-SUITES: Mapping[str, Suite] = {
+PAPER_SUITES: Mapping[str, Suite] = {
     "tmaze-fixed": Suite(
-        "TMaze, fixed model (stale rewards)", TMazeSettings(), FixedModel("stale"), agents=_default_agents()
+        "TMaze, fixed model (stale rewards)", TMazeSettings(), FixedModel("stale"), agents=default_agents()
     ),
     "tmaze-fixed-mean": Suite(
-        "TMaze, fixed model (mean rewards)", TMazeSettings(), FixedModel("mean"), agents=_default_agents()
+        "TMaze, fixed model (mean rewards)", TMazeSettings(), FixedModel("mean"), agents=default_agents()
     ),
     # With a learned model K = 5 is plenty for the small mazes: see the map of conditions in the docs.
     "tmaze-learned": Suite(
@@ -90,19 +49,85 @@ SUITES: Mapping[str, Suite] = {
         TMazeSettings(stem=12, arm=8),
         LearnedModel(),
         planning_updates=3,
-        agents=_default_agents(),
+        agents=default_agents(),
     ),
     "tworooms-fixed": Suite(
-        "TwoRooms, fixed model (stale rewards)", TwoRoomsSettings(), FixedModel("stale"), agents=_default_agents()
+        "TwoRooms, fixed model (stale rewards)", TwoRoomsSettings(), FixedModel("stale"), agents=default_agents()
     ),
     "tworooms-learned": Suite(
         "TwoRooms, learned model, K = 1",
         TwoRoomsSettings(),
         LearnedModel(),
         planning_updates=1,
-        agents=_default_agents(),
+        agents=default_agents(),
     ),
 }
+"""The paper's experiments, and what ``mgsc reproduce`` runs."""
+
+PREFIX = "compare-"
+"""How the names of the suites begin in which all agents meet, tuned by one protocol."""
+
+
+def _with_all_agents(names: Iterable[str]) -> dict[str, Suite]:
+    """Suites of the paper with all agents."""
+    suites = {name: PAPER_SUITES[name] for name in names}
+    return {
+        PREFIX + name: dataclasses.replace(suite, title=f"{suite.title}, all agents", agents=default_agents(COMPARED))
+        for name, suite in suites.items()
+    }
+
+
+COMPARISON_SUITES: Mapping[str, Suite] = {
+    **_with_all_agents(("tmaze-fixed", "tmaze-learned", "tworooms-fixed", "tworooms-learned")),
+    "compare-blocking": Suite(
+        "Blocking maze, learned model",
+        BlockingMazeSettings(),
+        LearnedModel(),
+        steps=20_000,
+        agents=default_agents(COMPARED),
+    ),
+    "compare-shortcut": Suite(
+        "Shortcut maze, learned model",
+        ShortcutMazeSettings(),
+        LearnedModel(),
+        steps=20_000,
+        agents=default_agents(COMPARED),
+    ),
+    "compare-field": Suite(
+        "Field of 40 × 40 cells, fixed model (stale rewards)",
+        FieldSettings(),
+        FixedModel("stale"),
+        steps=10_000,
+        agents=default_agents(COMPARED),
+    ),
+    "compare-taxi": Suite(
+        "Taxi, learned model",
+        GymnasiumSettings("Taxi-v4"),
+        LearnedModel(),
+        steps=10_000,
+        agents=default_agents(COMPARED, num_actions=6),
+    ),
+    "compare-cliffwalking": Suite(
+        "CliffWalking, learned model",
+        GymnasiumSettings("CliffWalking-v1"),
+        LearnedModel(),
+        steps=5_000,
+        agents=default_agents(COMPARED),
+    ),
+    # Of a process that goes on for ever, no state is terminal: nothing for avoid_terminal to avoid.
+    "compare-garnet": Suite(
+        "Garnet, fixed model (stale rewards, corrupted states)",
+        GarnetSettings(),
+        FixedModel("stale", corrupted_share=0.2),
+        steps=20_000,
+        agents=default_agents(name for name in COMPARED if name != "avoid_terminal"),
+    ),
+}
+"""What all agents are compared on: the paper's conditions, and others."""
+
+
+SUITES: Mapping[str, Suite] = {**PAPER_SUITES, **COMPARISON_SUITES}
+"""All suites, by name."""
 
 
 def get_suite(name: str) -> Suite:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mgsc.errors import UserError
+from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
-from mgsc.experiments.strategies import STRATEGIES, Range
-from mgsc.experiments.suites import AgentSettings, Suite, check_suite, settings_as_dict
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.strategy_row import Range
+from mgsc.experiments.suites import Suite, check_suite, settings_as_dict
 
 if TYPE_CHECKING:
     from mgsc.experiments.problem import Problem

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from mgsc.environments.book_mazes import BlockingMazeSettings, DynaMazeSettings, ShortcutMazeSettings
+from mgsc.environments.field import FieldSettings
 from mgsc.environments.foreign import GymnasiumSettings
 from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
@@ -41,6 +42,12 @@ def _two_rooms(settings: TwoRoomsSettings) -> Any:
     from mgsc.environments.two_rooms import two_rooms
 
     return two_rooms(settings)
+
+
+def _field(settings: FieldSettings) -> Any:
+    from mgsc.environments.field import field
+
+    return field(settings)
 
 
 def _dyna_maze(settings: DynaMazeSettings) -> Any:
@@ -78,6 +85,7 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow] = {
     "tworooms": EnvironmentRow(
         "two rooms and a door; two corners of the far one swap their rewards", TwoRoomsSettings, _two_rooms
     ),
+    "field": EnvironmentRow("a large open square, two goals near the start swap rewards", FieldSettings, _field),
     "dynamaze": EnvironmentRow("Sutton & Barto's Dyna maze", DynaMazeSettings, _dyna_maze),
     "blockingmaze": EnvironmentRow("a wall whose way round changes sides", BlockingMazeSettings, _blocking_maze),
     "shortcutmaze": EnvironmentRow("a wall in which a shorter way round opens", ShortcutMazeSettings, _shortcut_maze),

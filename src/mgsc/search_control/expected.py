@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from mgsc.indexing import pick
+from mgsc.indexing import lookup, pick, settled
 from mgsc.sampling import largest
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
@@ -33,10 +33,13 @@ def all_values(parts: Parts, params: Params, candidates: Candidates) -> Array:
 
 
 def all_expected_targets(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> Array:
-    """[N, A] E_m[r + γ' max q(s', ·)] of every candidate and action."""
+    """[N, A] E_m[r + γ' max q(s', ·)] of every candidate and action; the candidates are all states, in order."""
+    best = settled(largest(all_values(parts, params, candidates)))
 
     def one(observation: Array, action: Array) -> Array:
-        return expected_target(parts, params, observation, action)
+        answers = parts.expect(params.model, observation, action)
+        after = lookup(best, answers.observation)
+        return jnp.sum(answers.probability * (answers.reward + answers.discount * after))
 
     each_action = jax.vmap(one, (None, 0))
     targets: Array = jax.vmap(each_action, (0, None))(candidates.observation, jnp.arange(num_actions))

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables
+from mgsc.indexing import settled
+from mgsc.sampling import largest
 from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs, masked_softmax
 from mgsc.search_control.expected import all_expected_targets, all_values
 from mgsc.types import Array, Candidates, Params, Parts, Transition
@@ -70,12 +72,12 @@ def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
         def weights(count: Array, params: Params, candidates: Candidates) -> Array:
             phase = jnp.maximum(count - 1, 0) // truth.switch_every % tables.num_phases
             q = all_values(parts, params, candidates)
-            onward = discount_of(params, candidates) * survives[phase] * q.max(-1)[successor[phase]]
+            onward = discount_of(params, candidates) * survives[phase] * largest(q)[successor[phase]]
             true_target = jnp.sum(probability[phase] * (reward[phase] + onward), -1)
             error = all_expected_targets(parts, params, candidates, q.shape[1]) - true_target
             allowed = allowed_pairs(candidates, q.shape[1])
             is_right = (jnp.abs(error) <= tolerance) & allowed
-            scores = jnp.where(is_right, jnp.abs(q - optimal[phase]), 0.0)
+            scores = settled(jnp.where(is_right, jnp.abs(q - optimal[phase]), 0.0))
             total = scores.sum()
             uniform = masked_softmax(jnp.zeros_like(scores), allowed)
             return jnp.where(total > 0, scores / jnp.where(total > 0, total, 1.0), uniform)

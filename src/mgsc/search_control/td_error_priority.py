@@ -7,7 +7,7 @@ from typing import Literal
 import jax.numpy as jnp
 from jax import lax
 
-from mgsc.indexing import lookup
+from mgsc.indexing import lookup, settled
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs, no_state, sample_query
 from mgsc.search_control.expected import all_expected_errors
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query
@@ -41,14 +41,15 @@ def td_error_priority(
     def build(parts: Parts) -> SearchControl:
         def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
             del state
-            errors = jnp.abs(all_expected_errors(parts, params, candidates))
+            errors = settled(jnp.abs(all_expected_errors(parts, params, candidates)))
             allowed = allowed_pairs(candidates, errors.shape[1])
             base = errors + floor
             if kind == "rank":
                 base = 1.0 / (1.0 + _number_of_larger(jnp.where(allowed, errors, -1.0)))
             # Divided by the largest: powers of small numbers would leave the range of float32.
             base = jnp.where(allowed, base, 0.0)
-            scores = jnp.where(allowed, (base / base.max()) ** exponent, 0.0)
+            scores = jnp.exp(exponent * jnp.log(base / base.max()))
+            scores = settled(jnp.where(allowed, scores, 0.0))
             return scores / scores.sum()
 
         if correction is None:

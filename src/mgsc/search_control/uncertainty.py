@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from mgsc.indexing import add_at
+from mgsc.indexing import add_at, settled
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
@@ -35,7 +35,7 @@ def uncertainty(num_actions: int, temperature: Array | float) -> Strategy:
     def weights(counts: Array, params: Params, candidates: Candidates) -> Array:
         del params, candidates
         logits = -1.0 / (temperature * jnp.sqrt(jnp.maximum(counts, 1.0)))
-        return masked_softmax(logits, counts > 0)
+        return settled(masked_softmax(logits, counts > 0))
 
     def build(parts: Parts) -> SearchControl:
         del parts

@@ -5,8 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from mgsc.indexing import lookup, settled
 from mgsc.sampling import largest
 from mgsc.search_control.base import SearchControl, Strategy, no_state
+from mgsc.search_control.expected import all_values
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
 
 
@@ -28,21 +30,19 @@ def value_frequency(num_actions: int, floor: Array | float) -> Strategy:
     """
 
     def build(parts: Parts) -> SearchControl:
-        def value(params: Params, observation: Array) -> Array:
-            return largest(parts.q(params.values, observation))
-
-        def change(params: Params, observation: Array, action: Array) -> Array:
-            answers = parts.expect(params.model, observation, action)
-            steps = jax.vmap(value, (None, 0))(params, answers.observation) - value(params, observation)
-            return jnp.sum(jnp.where(answers.discount > 0, answers.probability * steps, 0.0))
-
         def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
             del state
-            each_action = jax.vmap(change, (None, None, 0))
-            each = jax.vmap(each_action, (None, 0, None))
-            changes = each(params, candidates.observation, jnp.arange(num_actions))
+            best = settled(largest(all_values(parts, params, candidates)))
+
+            def change(observation: Array, action: Array) -> Array:
+                answers = parts.expect(params.model, observation, action)
+                steps = lookup(best, answers.observation) - lookup(best, observation)
+                return jnp.sum(jnp.where(answers.discount > 0, answers.probability * steps, 0.0))
+
+            each = jax.vmap(jax.vmap(change, (None, 0)), (0, None))
+            changes = each(candidates.observation, jnp.arange(num_actions))
             measure = jnp.sum(changes**2, -1) + jnp.sum(changes, -1) ** 2
-            scores = jnp.where(candidates.is_allowed, measure + floor, 0.0)
+            scores = settled(jnp.where(candidates.is_allowed, measure + floor, 0.0))
             return scores / scores.sum()
 
         return SearchControl(no_state, weights)

@@ -49,6 +49,17 @@ SMALL_MAP = Study(
     ),
     "best fixed",
 )
+SMALL_COMPARISON = Study(
+    "A small comparison",
+    (
+        Ground("tiny", "tmaze-fixed", ("no_planning", "uniform", "avoid_terminal", "meta_gradient_recent"), TINY),
+        Ground("longer", "tmaze-learned", ("no_planning", "uniform", "meta_gradient_recent"), {**TINY, "steps": 400}),
+    ),
+    (Axis("settings", (Value("as tuned"),), is_ordered=False),),
+    "uniform",
+    "For tests.",
+    compares=True,
+)
 NUMBERS_OF = {"versions": {"mgsc": "0"}, "backend": "cpu"}
 
 

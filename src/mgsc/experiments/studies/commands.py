@@ -89,28 +89,35 @@ def show(name_or_file: str, out: str | None, console: Console) -> list[Path]:
     Raises:
         UserError: there is no such summary, or the folder cannot be written.
     """
+    from mgsc.experiments.studies.across import is_comparison
+    from mgsc.experiments.studies.across_table import to_tables
     from mgsc.experiments.studies.study_table import to_table
 
     summary = find_summary(name_or_file)
     default = Path("results", "committed-studies") if name_or_file in STUDIES else Path(name_or_file).parent
     paths = write_shown(summary, out or default)
-    console.print(to_table(summary))
+    if is_comparison(summary):
+        for table in to_tables(summary):
+            console.print(table)
+    else:
+        console.print(to_table(summary))
     return paths
 
 
 def write_shown(summary: dict[str, Any], folder: str | Path) -> list[Path]:
-    """Writes the figure (PDF and PNG) and the table (Markdown) of a summary into a folder.
+    """Writes the figures (PDF and PNG) and the tables (Markdown) of a summary into a folder.
 
     Raises:
         UserError: the folder cannot be written.
     """
+    from mgsc.experiments.studies import across, across_table, study_table
     from mgsc.experiments.studies.figure import write_study
-    from mgsc.experiments.studies.study_table import to_markdown
 
     paths = write_study(summary, folder)
     table = Path(folder) / f"{summary['study']}.md"
+    parts = [across_table.to_markdown(summary)] if across.is_comparison(summary) else []
     try:
-        table.write_text(to_markdown(summary) + "\n", encoding="utf-8")
+        table.write_text("\n\n".join([*parts, study_table.to_markdown(summary)]) + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {table}: {error.strerror}") from error
     return [*paths, table]

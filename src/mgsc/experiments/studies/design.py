@@ -68,6 +68,7 @@ class Study(NamedTuple):
         reference: the agent others of its cell are compared with; or ``AS_TUNED``, the same agent with nothing
             changed; or ``BEST_FIXED``.
         note: what a reader must know of the numbers.
+        compares: whether it is read across its grounds, on one scale; every cell then holds its optimum.
     """
 
     title: str
@@ -75,6 +76,7 @@ class Study(NamedTuple):
     axes: tuple[Axis, ...]
     reference: str
     note: str = ""
+    compares: bool = False
 
 
 class Cell(NamedTuple):

@@ -25,6 +25,8 @@ from mgsc.experiments.figures.style import (
     styles,
     with_commas,
 )
+from mgsc.experiments.studies.across import is_comparison
+from mgsc.experiments.studies.across_figure import draw_all
 from mgsc.experiments.studies.design import AS_TUNED
 from mgsc.experiments.studies.heatmap import draw_map
 from mgsc.experiments.studies.summary import entries_of, steps_text
@@ -50,7 +52,7 @@ def draw_study(summary: Mapping[str, Any]) -> Figure:
 
 
 def write_study(summary: Mapping[str, Any], directory: str | os.PathLike[str]) -> list[Path]:
-    """Draws a summary as ``NAME`` in PDF and PNG.
+    """Draws a summary as ``NAME`` in PDF and PNG; a comparison across problems has several figures.
 
     Args:
         directory: folder for the files, made where missing; files of the same names are replaced.
@@ -61,7 +63,11 @@ def write_study(summary: Mapping[str, Any], directory: str | os.PathLike[str]) -
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return save(draw_study(summary), folder, str(summary["study"]))
+        if is_comparison(summary):
+            figures = draw_all(summary)
+        else:
+            figures = {str(summary["study"]): draw_study(summary)}
+        return [path for name, figure in figures.items() for path in save(figure, folder, name)]
     except OSError as error:
         raise UserError(f"cannot write figures to {folder}: {error.strerror or error}") from error
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED
 from mgsc.experiments.studies.heatmap import compared_agents, signed
 from mgsc.experiments.studies.origin import DEFAULT, REUSED, TUNED
-from mgsc.experiments.studies.summary import steps_text
+from mgsc.experiments.studies.summary import seeds_phrase, steps_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -85,8 +85,7 @@ def to_markdown(summary: Mapping[str, Any]) -> str:
 
 def note(summary: Mapping[str, Any]) -> str:
     """What a reader must know: of what the numbers are, what is compared, and where settings come from."""
-    seeds, reference = summary["seeds"], summary["reference"]
-    last = seeds["first"] + seeds["count"] - 1
+    reference = summary["reference"]
     compared = {
         AS_TUNED: "the same agent with nothing changed",
         BEST_FIXED: "the best strategy without learned search control, which is named",
@@ -98,7 +97,7 @@ def note(summary: Mapping[str, Any]) -> str:
         DEFAULT: "default: never tuned",
     }
     words = [
-        f"Total reward of {steps_text(summary)}, of seeds {seeds['first']}..{last} of root seed {seeds['root']}, the"
+        f"Total reward of {steps_text(summary)}, of {seeds_phrase(summary)}, the"
         " same everywhere; Student's intervals."
         f" Differences are paired, to {compared}; the verdict says whether their interval lies above 0 (win),"
         " holds it (tie), or lies below (loss).",

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from mgsc.errors import UserError
+from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.run import Seeds
 from mgsc.experiments.statistics import Interval, mean_interval, paired_difference
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, Study
 from mgsc.experiments.studies.origin import origins_of, sweeps_of
-from mgsc.experiments.suites import AgentSettings, settings_as_dict, updates_of
+from mgsc.experiments.suites import Suite, settings_as_dict, updates_of
 from mgsc.experiments.tuning_parts import plain
 from mgsc.settings import unknown
 
@@ -46,6 +47,7 @@ def summarise(
             "title": study.title,
             "note": study.note,
             "reference": study.reference,
+            **({"compares": True} if study.compares else {}),
             "seeds": {"count": seeds.count, "root": seeds.root, "first": seeds.first},
             **numbers_of,
             "sweeps": sweeps_of(list(cells)),
@@ -63,13 +65,16 @@ def summarise(
 def _cell(study: Study, cell: Cell, cells: Sequence[Cell], totals: Totals) -> dict[str, Any]:
     settings = settings_as_dict(cell.suite)
     own, origins = settings.pop("agents"), origins_of(cell)
+    costs = costs_of(cell.suite) if study.compares else {}
     return {
         "ground": cell.ground,
         "at": cell.at,
         "suite": cell.suite_name,
         "settings": settings,
+        **({"optimum": optimum_of(cell.suite)} if study.compares else {}),
         "agents": {
             agent: {
+                **costs.get(agent, {}),
                 "n": len(totals[cell.entry(agent)]),
                 **_numbers(mean_interval(totals[cell.entry(agent)])),
                 "difference": _difference(study.reference, cell, agent, cells, totals),
@@ -80,6 +85,25 @@ def _cell(study: Study, cell: Cell, cells: Sequence[Cell], totals: Totals) -> di
             for agent in cell.suite.agents
         },
     }
+
+
+def optimum_of(suite: Suite) -> float:
+    """What the best ε-soft policy expects of a run."""
+    from mgsc.experiments.run import optimum
+
+    return round(float(optimum(suite, suite.epsilon).sum()), 2)
+
+
+def costs_of(suite: Suite) -> dict[str, dict[str, int]]:
+    """Of each agent, the sampled planning updates and the expected backups it makes per real step."""
+    from mgsc.experiments.problem import build_problem
+
+    problem, costs = build_problem(suite), {}
+    for name, agent in suite.agents.items():
+        updates = updates_of(suite, agent)
+        backups = STRATEGIES[agent.strategy].expected_backups(agent.options, problem, updates) if updates else 0
+        costs[name] = {"updates": updates, "backups": int(backups)}
+    return costs
 
 
 def _numbers(interval: Interval) -> dict[str, float | None]:
@@ -216,11 +240,17 @@ def _is_summary(summary: Any) -> bool:
             and all(isinstance(word, str) for word in words)
             and isinstance(summary["versions"], dict)
             and found == expected
+            and (not summary.get("compares") or all(_is_compared(cell) for cell in summary["cells"]))
             and all(isinstance(cell["settings"], dict) and cell["settings"]["steps"] > 0 for cell in summary["cells"])
             and all(_is_entry(entry, count) for entry in entries)
         )
     except (AttributeError, KeyError, TypeError):
         return False
+
+
+def _is_compared(cell: Mapping[str, Any]) -> bool:
+    costs = [entry[key] for entry in cell["agents"].values() for key in ("updates", "backups")]
+    return math.isfinite(cell["optimum"]) and all(isinstance(cost, int) for cost in costs)
 
 
 def _is_entry(entry: Mapping[str, Any], count: int) -> bool:
@@ -246,6 +276,12 @@ def entries_of(summary: Mapping[str, Any], ground: str) -> Iterator[tuple[list[s
     for cell in summary["cells"]:
         if cell["ground"] == ground:
             yield cell["at"], cell["agents"]
+
+
+def seeds_phrase(summary: Mapping[str, Any]) -> str:
+    """Which seeds, in words."""
+    seeds = summary["seeds"]
+    return f"seeds {seeds['first']}..{seeds['first'] + seeds['count'] - 1} of root seed {seeds['root']}"
 
 
 def steps_text(summary: Mapping[str, Any]) -> str:

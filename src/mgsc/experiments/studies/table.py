@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Axis, Ground, Study, Value, axis, brief_number
+from mgsc.experiments.suites import COMPARISON_SUITES, PREFIX
 
 RIVALS = ("uniform", "avoid_terminal", "recency", "replay")
 LEARNED = ("meta_gradient", "meta_gradient_recent")
@@ -239,5 +240,40 @@ MAPS: Mapping[str, Study] = {
     ),
 }
 
-STUDIES: Mapping[str, Study] = {**ROBUSTNESS, **ABLATIONS, **MAPS}
+_PROBLEMS = {
+    "TMaze, stale model": "tmaze-fixed",
+    "large TMaze, learned": "tmaze-learned",
+    "TwoRooms, stale model": "tworooms-fixed",
+    "TwoRooms, learned": "tworooms-learned",
+    "blocking maze": "blocking",
+    "shortcut maze": "shortcut",
+    "field 40×40": "field",
+    "Taxi": "taxi",
+    "CliffWalking": "cliffwalking",
+}
+
+
+def _ground(label: str, name: str, **changes: object) -> Ground:
+    suite = PREFIX + name
+    return Ground(label, suite, tuple(COMPARISON_SUITES[suite].agents), changes)
+
+
+COMPARISONS: Mapping[str, Study] = {
+    "comparison": Study(
+        "All ways of search control, side by side",
+        (
+            *(_ground(label, name) for label, name in _PROBLEMS.items()),
+            # Tuned on draw 0, reported on others: what is learned of one process says nothing of the next.
+            *(_ground(f"Garnet, draw {draw}", "garnet", **{"environment.draw": draw}) for draw in (1, 2)),
+        ),
+        (Axis("settings", (Value("as tuned, or reused"),), is_ordered=False),),
+        "uniform",
+        "Every agent was tuned on each problem by the same protocol, with 32 configurations; on the Garnets' draw 0."
+        " avoid_terminal and oracle are privileged; avoid_terminal has nothing to avoid in a Garnet, and is left out"
+        " of what is said across problems.",
+        compares=True,
+    )
+}
+
+STUDIES: Mapping[str, Study] = {**ROBUSTNESS, **ABLATIONS, **MAPS, **COMPARISONS}
 """All studies, by name."""

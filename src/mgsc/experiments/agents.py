@@ -1,0 +1,84 @@
+"""The agents of the suites: a strategy with its numbers. A variant is a row here, not code."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
+from mgsc.experiments.strategy_row import NoSettings
+from mgsc.settings import choice, number, size
+
+
+@dataclasses.dataclass(frozen=True)
+class AgentSettings:
+    """One agent of a suite: a strategy with its numbers."""
+
+    strategy: str = choice("uniform", tuple(STRATEGIES), "search-control strategy")
+    step_size: float = number(0.5, 0.0, 1.0, "step size of direct and planning updates", above=True)
+    planning_updates: int = size(0, 0, 1000, "planning updates per real step; 0 takes the whole budget", traced=True)
+    extra_updates: int = size(0, 0, 1000, "updates allowed beyond the suite's budget (compute-matched rivals)")
+    initial_value: float = number(0.0, -math.inf, math.inf, "initial action values")
+    options: Any = dataclasses.field(default_factory=NoSettings)
+
+
+RECENT = MetaGradientSettings(experience="recent", experience_length=5, meta_step_size=0.1, entropy_bonus=1e-3)
+"""MGSC with a target from each of the last five real transitions: this project's variant."""
+
+PAPER = (
+    "no_planning",
+    "uniform",
+    "uniform_compute_matched",
+    "uniform_recent_matched",
+    "avoid_terminal",
+    "recency",
+    "visited",
+    "trajectory",
+    "replay",
+    "meta_gradient",
+    "meta_gradient_recent",
+)
+"""The agents of the paper's experiments, and what these are read against: those of ``mgsc reproduce``."""
+
+FAMILY = (
+    "dyna_q",
+    "dyna_q_plus",
+    "prioritized_sweeping",
+    "td_error_priority",
+    "uncertainty",
+    "learning_progress",
+    "model_error",
+    "value_gradient",
+    "value_frequency",
+    "gain_need",
+    "oracle",
+)
+"""The other ways of search control, each one published, and a privileged one to read them against."""
+
+COMPARED = (*(name for name in PAPER if name != "uniform_recent_matched"), *FAMILY)
+"""The agents of the comparison; one rival that makes more updates is enough there."""
+
+
+def default_agents(names: Iterable[str] = PAPER, num_actions: int = 4) -> dict[str, AgentSettings]:
+    """Agents with their own settings, untuned.
+
+    Args:
+        names: which, of ``PAPER`` and ``FAMILY``; those of the paper's experiments unless said otherwise.
+        num_actions: A of the environment, which decides what compute-matched rivals are allowed.
+    """
+    plain = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}
+    known = plain | _variants(num_actions)
+    return {name: known[name] for name in names}
+
+
+def _variants(num_actions: int) -> dict[str, AgentSettings]:
+    """Agents that are a strategy with other settings than its own."""
+    # As many more sampled updates as the two MGSC agents make expected backups.
+    backups = 1 + num_actions
+    return {
+        "uniform_compute_matched": AgentSettings("uniform", extra_updates=backups),
+        "uniform_recent_matched": AgentSettings("uniform", extra_updates=backups * RECENT.experience_length),
+        "meta_gradient_recent": AgentSettings("meta_gradient", options=RECENT),
+    }

@@ -1,0 +1,124 @@
+"""The figures of a comparison: what holds across its problems, performance profiles, and each problem by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mgsc.experiments.figures.style import FAINT, HIGHLIGHT, INK, OTHERS, SHADE, SMALL, dress, headline, new_figure
+from mgsc.experiments.statistics import Interval, mean_interval
+from mgsc.experiments.studies import across
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LEARNED = {"meta_gradient": HIGHLIGHT, "meta_gradient_recent": "#8A3700"}
+"""MGSC and its variant stand out everywhere."""
+
+PRIVILEGED = ("oracle", "avoid_terminal")
+NUM_PROFILES = 4
+"""Agents a profile shows beside MGSC, the variant and Q-learning: those of the best interquartile means."""
+
+ROW_HEIGHT = 0.19
+"""Inches."""
+
+THRESHOLDS = np.linspace(-0.5, 1.05, 156)
+
+
+def draw_overall(summary: Mapping[str, Any]) -> Figure:
+    """Interquartile mean, mean rank, and probability of improvement over the reference, of every agent."""
+    scores = across.normalised(summary)
+    means = across.interquartile_means(scores)
+    order = sorted(range(len(scores.agents)), key=lambda place: means[place].estimate)
+    names = [scores.agents[place] for place in order]
+    figure = new_figure(height=1.1 + ROW_HEIGHT * len(names))
+    panels = figure.subplots(1, 3, sharey=True)
+    columns = (
+        ("interquartile mean", "score (1: ε-soft optimum)", means),
+        ("mean rank", "rank among all (1: best)", across.mean_ranks(scores)),
+        (f"better than {summary['reference']}", "probability", across.improvements(scores, summary["reference"])),
+    )
+    for axes, (title, label, intervals) in zip(panels, columns, strict=True):
+        _rows(axes, names, [intervals[place] for place in order])
+        dress(axes, title, label)
+    panels[1].invert_xaxis()
+    panels[2].axvline(0.5, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    headline(figure, f"{summary['title']}: {len(scores.problems)} problems, {summary['seeds']['count']} seeds each")
+    return figure
+
+
+def draw_profiles(summary: Mapping[str, Any]) -> Figure:
+    """Share of runs above each score, with bands, of MGSC, Q-learning and the best of the others."""
+    scores = across.normalised(summary)
+    means = dict(zip(scores.agents, across.interquartile_means(scores), strict=True))
+    rivals = [agent for agent in scores.agents if agent not in LEARNED and agent not in (*PRIVILEGED, across.BASE)]
+    best = sorted(rivals, key=lambda agent: -means[agent].estimate)[:NUM_PROFILES]
+    chosen = [*(agent for agent in LEARNED if agent in scores.agents), *best, across.BASE]
+    profile = across.performance_profile(scores, list(THRESHOLDS))
+    figure = new_figure(height=3.6)
+    axes = figure.subplots()
+    for number, agent in enumerate(chosen):
+        place = scores.agents.index(agent)
+        colour = LEARNED.get(agent) or OTHERS[number % len(OTHERS)]
+        axes.fill_between(
+            profile.thresholds, profile.low[place], profile.high[place], color=colour, alpha=0.15, linewidth=0
+        )
+        dashes = "solid" if agent in LEARNED else (0, (5, 1 + number))
+        axes.plot(profile.thresholds, profile.share[place], color=colour, linewidth=1.4, linestyle=dashes, label=agent)
+    axes.set_xlim(THRESHOLDS[0], THRESHOLDS[-1])
+    axes.set_ylim(0, 1)
+    axes.grid(color=SHADE, linewidth=0.6)
+    dress(axes, "", "score τ (0: Q-learning's mean, 1: ε-soft optimum)", "share of runs with score > τ")
+    figure.legend(loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False, handlelength=3.2)
+    headline(figure, f"Performance profiles over {len(scores.problems)} problems, with 95 % bands")
+    return figure
+
+
+def draw_problems(summary: Mapping[str, Any]) -> Figure:
+    """The mean score of every agent on every problem with its interval: a panel for each problem."""
+    cells = summary["cells"]
+    agents = list(dict.fromkeys(agent for cell in cells for agent in cell["agents"]))[::-1]
+    columns = 4
+    rows = -(-len(cells) // columns)
+    figure = new_figure(height=rows * (0.7 + 0.13 * len(agents)))
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for axes, cell in zip(panels, cells, strict=False):
+        found = [
+            mean_interval(across.scores_of(cell, agent)) if agent in cell["agents"] else Interval(*[np.nan] * 3)
+            for agent in agents
+        ]
+        _rows(axes, agents, found, size=6)
+        axes.axvline(0, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+        dress(axes, "", "score")
+        axes.set_title(str(cell["ground"]), fontsize=SMALL, loc="left", color=INK)
+        axes.tick_params(axis="y", labelsize=6)
+    for axes in panels[len(cells) :]:
+        axes.remove()
+    headline(figure, "Score on each problem: mean and 95 % interval (0: Q-learning, 1: ε-soft optimum)")
+    return figure
+
+
+def draw_all(summary: Mapping[str, Any]) -> dict[str, Figure]:
+    """All figures of a comparison, by the name of their files."""
+    name = str(summary["study"])
+    return {
+        name: draw_overall(summary),
+        f"{name}-profiles": draw_profiles(summary),
+        f"{name}-problems": draw_problems(summary),
+    }
+
+
+def _rows(axes: Axes, names: Sequence[str], intervals: Sequence[Interval], size: float = SMALL) -> None:
+    """One agent a row, from below: its estimate and its interval."""
+    for row, (name, found) in enumerate(zip(names, intervals, strict=True)):
+        colour = LEARNED.get(name) or (FAINT if name in PRIVILEGED else OTHERS[0])
+        axes.hlines(row, found.low, found.high, color=colour, linewidth=1.6, zorder=3)
+        marker = "*" if name in LEARNED else "s" if name in PRIVILEGED else "o"
+        axes.scatter(found.estimate, row, s=34 if name in LEARNED else 13, marker=marker, color=colour, zorder=4)
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.set_ylim(-0.7, len(names) - 0.3)
+    axes.grid(axis="both", color=SHADE, linewidth=0.5)
+    axes.set_axisbelow(True)
