@@ -27,6 +27,8 @@ class Classic:
         runs: seeds of every agent.
         looks_at_ends: a solution is looked for at the ends of episodes only, not after every step.
         planning_only: agents whose values change by planning only: the update from the real transition is left out.
+        lists_predecessors: prioritized sweeping is told which pairs can lead to a state, instead of asking its model about
+            all of them: the same queries in a deterministic maze that stays as it is, for a fraction of the time.
     """
 
     suite: Suite
@@ -35,3 +37,4 @@ class Classic:
     runs: int
     looks_at_ends: bool = True
     planning_only: tuple[str, ...] = ()
+    lists_predecessors: bool = False

@@ -13,13 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from mgsc import dyna
 from mgsc.errors import UserError
 from mgsc.experiments.classics.design import MOST_TIMES, Classic
 from mgsc.experiments.classics.recorders import Recording, episode_lengths, first_solution, reward_through_time
-from mgsc.experiments.classics.updates import with_counter
+from mgsc.experiments.classics.sweeping import with_counter, with_listed_predecessors
 from mgsc.experiments.problem import Problem, build_agent, replace_numbers
 from mgsc.experiments.program import BlockResult, Lane, Program, block_width, run_key
 from mgsc.types import Array, PyTree
@@ -105,7 +104,11 @@ class ClassicProgram(Program):
         agent = agent._replace(updates_directly=self.updates_directly)
         self._num_updates = agent.max_planning_updates
         self._counts = self.classic.records == "solution" and self.agent.strategy == "prioritized_sweeping"
-        return agent._replace(search_control=with_counter(agent.search_control)) if self._counts else agent
+        if not self._counts:
+            return agent
+        if self.classic.lists_predecessors:
+            agent = with_listed_predecessors(agent, self.problem.tables.phase(0), numbers["threshold"])
+        return agent._replace(search_control=with_counter(agent.search_control))
 
     def _init(self, numbers: dict[str, Array], seed: Array) -> Any:
         return dyna.init(self._build(numbers), run_key(self.root_seed, seed)), self.recording().init()

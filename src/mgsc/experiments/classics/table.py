@@ -7,19 +7,22 @@ from collections.abc import Mapping
 
 from mgsc.environments.book_mazes import BlockingMazeSettings, DynaMazeSettings, ShortcutMazeSettings, dyna_maze
 from mgsc.environments.tables import steps_to_goal
+from mgsc.experiments.agents import AgentSettings
 from mgsc.experiments.beliefs import LearnedModel
 from mgsc.experiments.classics.design import Classic
-from mgsc.experiments.family import DynaQPlusSettings, DynaQSettings, SweepingSettings
-from mgsc.experiments.strategies import NoSettings
-from mgsc.experiments.suites import AgentSettings, Suite
+from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.suites import Suite
 
 NEWEST = LearnedModel(average="recency", step_size=1.0)
 """Of each pair the newest outcome: the book's table, also where walls change."""
 
+NEWEST_OR_END = dataclasses.replace(NEWEST, untried="optimistic", optimistic_reward=0.0)
+"""What was never tried ends with reward 0, as it begins: its error is 0, so it never enters a queue."""
+
 RELAXED = 1.2
 """A path this many times the shortest is a solution, rounded down: 16 steps in the Dyna maze."""
 
-RESOLUTIONS = (1, 2, 3, 4)
+RESOLUTIONS = (1, 2, 3)
 EPISODES = 50
 
 SWEEPING = "prioritized sweeping"
@@ -28,20 +31,8 @@ SWEEPING = "prioritized sweeping"
 SWEEPING_TOO = "prioritized sweeping and direct updates"
 
 
-def _dyna_q(step_size: float, planning_updates: int = 0) -> AgentSettings:
-    return AgentSettings("dyna_q", step_size, planning_updates, options=DynaQSettings())
-
-
-def _dyna_q_plus(step_size: float, bonus: float) -> AgentSettings:
-    return AgentSettings("dyna_q_plus", step_size, options=DynaQPlusSettings(bonus))
-
-
-def _sweeping(step_size: float, threshold: float) -> AgentSettings:
-    return AgentSettings("prioritized_sweeping", step_size, options=SweepingSettings(threshold))
-
-
-def _q_learning(step_size: float) -> AgentSettings:
-    return AgentSettings("no_planning", step_size, options=NoSettings())
+def _agent(strategy: str, step_size: float, planning_updates: int = 0, **options: float) -> AgentSettings:
+    return AgentSettings(strategy, step_size, planning_updates, options=STRATEGIES[strategy].settings(**options))
 
 
 FIGURE_8_2 = Suite(
@@ -50,7 +41,11 @@ FIGURE_8_2 = Suite(
     NEWEST,
     steps=2_000,
     planning_updates=50,
-    agents={"n = 0": _q_learning(0.1), "n = 5": _dyna_q(0.1, 5), "n = 50": _dyna_q(0.1, 50)},
+    agents={
+        "n = 0": _agent("no_planning", 0.1),
+        "n = 5": _agent("dyna_q", 0.1, 5),
+        "n = 50": _agent("dyna_q", 0.1, 50),
+    },
 )
 
 FIGURE_8_4 = Suite(
@@ -60,7 +55,7 @@ FIGURE_8_4 = Suite(
     NEWEST,
     steps=3_000,
     planning_updates=10,
-    agents={"Dyna-Q": _dyna_q(1.0), "Dyna-Q+": _dyna_q_plus(1.0, 1e-4)},
+    agents={"Dyna-Q": _agent("dyna_q", 1.0), "Dyna-Q+": _agent("dyna_q_plus", 1.0, bonus=1e-4)},
 )
 
 FIGURE_8_5 = Suite(
@@ -69,10 +64,10 @@ FIGURE_8_5 = Suite(
     NEWEST,
     steps=6_000,
     planning_updates=10,
-    agents={"Dyna-Q": _dyna_q(1.0), "Dyna-Q+": _dyna_q_plus(1.0, 1e-3)},
+    agents={"Dyna-Q": _agent("dyna_q", 1.0), "Dyna-Q+": _agent("dyna_q_plus", 1.0, bonus=1e-3)},
 )
 
-RANDOM_WALK = {"n = 0": _q_learning(1.0)}
+RANDOM_WALK = {"n = 0": _agent("no_planning", 1.0)}
 
 
 def _first_episode(title: str, maze: BlockingMazeSettings) -> Classic:
@@ -85,14 +80,18 @@ def _example_8_4(resolution: int, runs: int, **agents: AgentSettings) -> Classic
     suite = Suite(
         f"Dyna maze at resolution {resolution} (example 8.4)",
         settings,
-        NEWEST,
+        NEWEST if resolution == 1 else NEWEST_OR_END,
         steps=1_000 * resolution**2,
         record_every=100,
         planning_updates=5,
-        agents={SWEEPING: _sweeping(0.5, 1e-4), "Dyna-Q": _dyna_q(0.5), **agents},
+        agents={
+            SWEEPING: _agent("prioritized_sweeping", 0.5, threshold=1e-4),
+            "Dyna-Q": _agent("dyna_q", 0.5),
+            **agents,
+        },
     )
     longest = int(RELAXED * steps_to_goal(dyna_maze(settings).tables))
-    return Classic(suite, "solution", longest, runs, planning_only=(SWEEPING,))
+    return Classic(suite, "solution", longest, runs, planning_only=(SWEEPING,), lists_predecessors=resolution > 1)
 
 
 CLASSICS: Mapping[str, Classic] = {
@@ -102,7 +101,7 @@ CLASSICS: Mapping[str, Classic] = {
         dataclasses.replace(
             FIGURE_8_4,
             title="Blocking maze, step size 0.1",
-            agents={"Dyna-Q": _dyna_q(0.1), "Dyna-Q+": _dyna_q_plus(0.1, 1e-4)},
+            agents={"Dyna-Q": _agent("dyna_q", 0.1), "Dyna-Q+": _agent("dyna_q_plus", 0.1, bonus=1e-4)},
         ),
         "reward",
         50,
@@ -117,6 +116,6 @@ CLASSICS: Mapping[str, Classic] = {
         "Blocking maze whose wall stays, first episode", BlockingMazeSettings(switch_every=2**30)
     ),
     # What the strategy is elsewhere in this package, with direct updates too, is not what the book's numbers are of.
-    "sweeping-1": _example_8_4(1, 1000, **{SWEEPING_TOO: _sweeping(0.5, 1e-4)}),
+    "sweeping-1": _example_8_4(1, 1000, **{SWEEPING_TOO: _agent("prioritized_sweeping", 0.5, threshold=1e-4)}),
     **{f"sweeping-{resolution}": _example_8_4(resolution, 30) for resolution in RESOLUTIONS[1:]},
 }

@@ -1,4 +1,4 @@
-"""How many updates prioritized sweeping has made: where its queue is empty, an update is none."""
+"""Prioritized sweeping that counts its updates: where its queue is empty, an update is none."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from mgsc.dyna import Dyna
+from mgsc.environments.tables import Tables
 from mgsc.search_control.base import Distribution, SearchControl
-from mgsc.types import Array, Backup, Candidates, Params, PyTree, Query, Transition
+from mgsc.search_control.prioritized_sweeping import incoming_pairs, prioritized_sweeping
+from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
 class CountedState(NamedTuple):
@@ -54,3 +57,19 @@ def with_counter(control: SearchControl) -> SearchControl:
         return state._replace(inner=inner), info
 
     return SearchControl(init, weights, counting_propose, counting_after_backup, counting_observe, control.draw)
+
+
+def with_listed_predecessors(agent: Dyna, tables: Tables, threshold: Array | float) -> Dyna:
+    """An agent of prioritized sweeping that need not ask its model what leads to a state.
+
+    Its queries stay the same where the model learns deterministic tables that never change, and gives pairs
+    never tried an error of 0.
+
+    Args:
+        tables: the truth, of one phase.
+        threshold: θ of the strategy.
+    """
+    predecessors = jnp.asarray(incoming_pairs(tables))
+    strategy = prioritized_sweeping(agent.environment.num_actions, threshold, predecessors)
+    parts = Parts(agent.values.apply, agent.policy.probabilities, agent.model.expect)
+    return agent._replace(search_control=strategy(parts))
