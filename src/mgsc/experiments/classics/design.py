@@ -22,13 +22,13 @@ class Classic:
             ends by itself; ``record_every`` how often is looked whether it is over.
         records: "episodes", the lengths of the first episodes; "reward", reward through time;
             "solution", updates made until greedy paths are short.
-        length: how many episodes; environment steps between points of the reward's curve; or the longest path that is a
-            solution.
+        length: how many episodes; environment steps between points of the reward's curve; or the longest path
+            that is a solution.
         runs: seeds of every agent.
         looks_at_ends: a solution is looked for at the ends of episodes only, not after every step.
-        planning_only: agents whose values change by planning only: the update from the real transition is left out.
-        lists_predecessors: prioritized sweeping is told which pairs can lead to a state, instead of asking its model about
-            all of them: the same queries in a deterministic maze that stays as it is, for a fraction of the time.
+        planning_only: agents whose values change by planning only, the update from the real transition left out.
+        lists_predecessors: prioritized sweeping is told which pairs can lead to a state, instead of asking its
+            model about all: the same queries in a deterministic maze that stays as it is, in less time.
     """
 
     suite: Suite

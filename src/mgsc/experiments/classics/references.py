@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mgsc.experiments.classics.table import CLASSICS, SWEEPING, SWEEPING_TOO
+from mgsc.experiments.classics.table import SWEEPING, SWEEPING_TOO
 from mgsc.experiments.statistics import Interval, mean_interval
 
 BOUND = 3.0
@@ -65,22 +65,22 @@ class Finding(NamedTuple):
 
 def lengths(first: int, last: int) -> Callable[[Record], Numbers]:
     """Mean length of episodes ``first`` to ``last``, counted from 1."""
-    return lambda record: record["length"][:, first - 1 : last].astype(np.float64).mean(1)
+    return lambda record: _numbers(record["length"][:, first - 1 : last].mean(1))
 
 
 def sum_of_lengths(first: int, last: int) -> Callable[[Record], Numbers]:
     """Environment steps in episodes ``first`` to ``last``, counted from 1."""
-    return lambda record: record["length"][:, first - 1 : last].astype(np.float64).sum(1)
+    return lambda record: _numbers(record["length"][:, first - 1 : last].sum(1))
 
 
 def total_reward(record: Record) -> Numbers:
     """Reward of the whole run."""
-    return record["reward"].astype(np.float64).sum(1)
+    return _numbers(record["reward"].sum(1))
 
 
 def updates(record: Record) -> Numbers:
     """Updates until the solution."""
-    return record["updates"].astype(np.float64)
+    return _numbers(record["updates"])
 
 
 SUM, LATE = "steps in episodes 2 to 50", "steps per episode, episodes 41 to 50"
@@ -122,7 +122,5 @@ def compare(reference: Reference, record: Record) -> Finding:
     return Finding(reference, interval, n, errors, abs(errors) <= BOUND)
 
 
-def needed() -> set[str]:
-    """The experiments that references are for."""
-    assert {reference.classic for reference in REFERENCES} <= set(CLASSICS)
-    return {reference.classic for reference in REFERENCES}
+def _numbers(values: npt.ArrayLike) -> Numbers:
+    return np.asarray(values, np.float64)

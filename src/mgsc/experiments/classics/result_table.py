@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mgsc.experiments.classics.references import REFERENCES, Finding, compare
 from mgsc.experiments.classics.table import CLASSICS
@@ -48,11 +49,13 @@ def to_markdown(results: Results) -> str:
 
 
 NOTE = """\
-Standard errors: the difference over the standard error of both sides together; up to 3 agree. References without a ± are taken to
-vary from run to run as ours do; those of the first episodes are exact. The reference of prioritized sweeping is of the book's, whose values
-change by sweeps only; with direct updates too, as the strategy is used elsewhere in this package, fewer sweeps are needed: the row is
-there to show that this is the difference. Paths are looked at where an episode ends, and a solution is one whose every greedy
-path is at most 1.2 times the shortest."""
+Standard errors: the difference over the standard error of both sides together; up to 3 agree. References without
+a ± are taken to vary from run to run as ours do; those of the first episodes are exact, but 459.695 leaves out the
+0.17 % of the walks that stand in the gap of the wall when it closes: with them, as here, it is 460.435. The reference
+of prioritized sweeping is of the book's, whose values change by sweeps only; with direct updates too, as the strategy
+is used elsewhere in this package, fewer sweeps are needed: the row is there to show that this is the difference.
+Paths are looked at where an episode ends, and a solution is found when every greedy path is at most 1.2 times the
+shortest."""
 
 
 def verdict(finding: Finding) -> str:
@@ -60,7 +63,7 @@ def verdict(finding: Finding) -> str:
     if np.isnan(finding.errors):
         return "–"
     if not finding.reference.is_met:
-        return "differs, as it should" if not finding.agrees else "does not differ"
+        return "not told apart" if finding.agrees else "another algorithm"
     return "agrees" if finding.agrees else "differs"
 
 
@@ -97,9 +100,9 @@ def _more(results: Results) -> list[Sequence[str]]:
     return rows
 
 
-def _more_cells(what: str, name: str, agent: str, numbers: np.ndarray) -> Sequence[str]:  # type: ignore[type-arg]
+def _more_cells(what: str, name: str, agent: str, numbers: npt.ArrayLike) -> Sequence[str]:
     interval = mean_interval(numbers)
-    return what, name, agent, f"{len(numbers):,}", brief(interval.estimate), between(interval)
+    return what, name, agent, f"{np.size(numbers):,}", brief(interval.estimate), between(interval)
 
 
 def brief(value: float) -> str:
@@ -112,8 +115,8 @@ def between(interval: Interval) -> str:
     return "–" if np.isnan(interval.low) else f"{brief(interval.low)} … {brief(interval.high)}"
 
 
-def _rows(head: Sequence[str], words: int, rows: object) -> list[str]:
+def _rows(head: Sequence[str], words: int, rows: Iterable[Sequence[str]]) -> list[str]:
     marks = ["---"] * words + ["---:"] * (len(head) - words)
     if head is HEAD:
         marks[-1] = "---"
-    return ["| " + " | ".join(row) + " |" for row in (head, marks, *rows)]  # type: ignore[misc]
+    return ["| " + " | ".join(row) + " |" for row in (head, marks, *rows)]

@@ -28,7 +28,8 @@ class CountedState(NamedTuple):
 def with_counter(control: SearchControl) -> SearchControl:
     """Prioritized sweeping that counts its updates and is otherwise the same."""
     propose, after_backup, observe = control.propose, control.after_backup, control.observe
-    assert propose is not None and after_backup is not None and observe is not None, "no prioritized sweeping"
+    if propose is None or after_backup is None or observe is None:
+        raise ValueError("only prioritized sweeping has a queue whose updates can be counted")
 
     def init(key: Array, candidates: Candidates) -> CountedState:
         return CountedState(control.init(key, candidates), jnp.zeros((), jnp.int32))

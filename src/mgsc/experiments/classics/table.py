@@ -1,4 +1,4 @@
-"""The table of classic experiments: figures 8.2, 8.4, 8.5 and example 8.4 of Sutton & Barto (2018), and their checks."""
+"""The table of classic experiments: figures 8.2, 8.4, 8.5 and example 8.4 of Sutton & Barto (2018)."""
 
 from __future__ import annotations
 
