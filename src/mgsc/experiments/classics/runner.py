@@ -66,8 +66,10 @@ def run_classics(
         check_suite(classic.suite)
         runs.of(classic).check()
     target, identities = Path(out), _identities(classics, runs)
-    if target.exists() and not overwrite:
-        return _results(classics, _taken_up(target, identities))
+    if target.exists():
+        there = _contents(target)  # what is no result is never replaced
+        if not overwrite:
+            return _results(classics, _taken_up(target, there, identities))
     check_can_write(target)
 
     def is_right(entry: str, rounds: Rounds) -> bool:
@@ -123,11 +125,11 @@ def _identities(classics: Mapping[str, Classic], runs: Runs) -> dict[str, dict[s
     return found
 
 
-def _taken_up(target: Path, identities: Mapping[str, Any]) -> dict[str, Any]:
-    """The records of a finished file.
+def _contents(target: Path) -> dict[str, Any]:
+    """What a finished file holds.
 
     Raises:
-        UserError: it is none, or of other settings.
+        UserError: it cannot be read, or is none.
     """
     try:
         there = json.loads(target.read_text(encoding="utf-8"))
@@ -138,6 +140,15 @@ def _taken_up(target: Path, identities: Mapping[str, Any]) -> dict[str, Any]:
         is_ours = False
     if not is_ours:
         raise UserError(f"{target} is no file of `mgsc reproduce classics`: name another folder")
+    return dict(there)
+
+
+def _taken_up(target: Path, there: Mapping[str, Any], identities: Mapping[str, Any]) -> dict[str, Any]:
+    """The records of a finished file.
+
+    Raises:
+        UserError: they are of other settings.
+    """
     other = differences(there["identities"], plain(identities))
     if other:
         raise UserError(
