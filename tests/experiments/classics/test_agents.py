@@ -51,7 +51,7 @@ def test_dyna_q_without_updates_is_q_learning_bit_for_bit(most):
         return np.asarray(quick_jit(end)(updates))
 
     q_learning = values(uniform(), 0, 0)
-    assert q_learning.max() > 0.5
+    assert q_learning.max() > 0.1
     np.testing.assert_array_equal(values(dyna_q(4), jnp.asarray(0), most), q_learning)
     if most:
         assert (values(dyna_q(4), jnp.asarray(most), most) != q_learning).any()

@@ -83,6 +83,8 @@ def draw_episodes(records: Mapping[str, Record]) -> Figure:
     axes.axhline(14, color=FAINT, linewidth=0.8)
     axes.text(50, 13.5, "shortest path, 14", fontsize=SMALL, color=FAINT, ha="right", va="top")
     axes.set_ylim(bottom=11)
+    axes.set_yticks([20, 50, 100, 200, 500])
+    axes.minorticks_off()
     axes.set_xlim(1, 50.5)
     _finish(axes, "episode", "environment steps in the episode")
     headline(figure, f"Dyna maze, after figure 8.2: mean and 95 % interval, {runs_text(records)}")
