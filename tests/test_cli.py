@@ -63,6 +63,10 @@ WRONG = {
     "no result to draw": (["figures", "nowhere"], "no folder nowhere"),
     "one folder to merge": (["merge", "nowhere", "--out", "both"], "at least two"),
     "reproduce without seeds": (["reproduce", "--seeds", "-2"], "at least 1"),
+    "unknown experiments to reproduce": (["reproduce", "clasics"], "did you mean 'classics'"),
+    "classics without seeds": (["reproduce", "classics", "--seeds", "0"], "at least 1"),
+    "classics on a negative root seed": (["reproduce", "classics", "--root-seed", "-1"], "root-seed is -1"),
+    "classics by suites": (["reproduce", "classics", "--suites", "tmaze-fixed"], "--suites"),
     "bench into a folder": (["bench", "--out", "."], "name a file"),
 }
 

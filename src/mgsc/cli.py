@@ -190,10 +190,28 @@ def _study_show(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from mgsc.experiments.reproduce import reproduce
     from mgsc.experiments.run import Seeds
 
-    reproduce(Seeds(options.seeds, options.root_seed), options.out, suites=options.suites, overwrite=options.overwrite)
+    if options.what == "classics":
+        return _reproduce_classics(options)
+    if options.what != "paper":
+        from mgsc.settings import unknown
+
+        raise unknown("experiments", options.what, ("paper", "classics"))
+    from mgsc.experiments.reproduce import reproduce
+
+    seeds = Seeds(30 if options.seeds is None else options.seeds, options.root_seed)
+    reproduce(seeds, options.out, suites=options.suites, overwrite=options.overwrite)
+    return 0
+
+
+def _reproduce_classics(options: argparse.Namespace) -> int:
+    from mgsc.experiments.classics.commands import reproduce_classics
+    from mgsc.experiments.classics.runner import Runs
+
+    if options.suites is not None:
+        raise UserError("--suites chooses among the paper's suites: the classics are run all together")
+    reproduce_classics(Runs(options.seeds, options.root_seed), options.out, overwrite=options.overwrite)
     return 0
 
 

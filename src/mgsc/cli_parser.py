@@ -75,7 +75,10 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     help = "robustness, ablations and the map of conditions: list, run, show"
     _add_study_commands(commands.add_parser("study", help=help, description=help), command_of)
     reproduce = add("reproduce", "run the paper's experiments on fresh seeds, and draw tables and figures")
-    reproduce.add_argument("--seeds", type=int, default=30, help="seeds per agent (default 30)")
+    help = "paper (default), or classics: the book's figures of Dyna-Q, Dyna-Q+ and prioritized sweeping"
+    reproduce.add_argument("what", nargs="?", default="paper", metavar="WHAT", help=help)
+    help = "seeds per agent (default 30; of the classics as many as the reference has)"
+    reproduce.add_argument("--seeds", type=int, help=help)
     reproduce.add_argument("--root-seed", type=int, default=0, help="root seed (default 0)")
     reproduce.add_argument("--suites", nargs="+", help="only these suites (default all)")
     reproduce.add_argument("--out", default="results", help="folder for all results (default results)")

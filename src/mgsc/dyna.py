@@ -41,6 +41,7 @@ class Dyna(NamedTuple):
         max_planning_updates: the static length of the planning loop.
         planning_updates: K ≤ max_planning_updates, may be traced; updates beyond K do nothing.
         learns_model_first: True puts the model update before the meta-update.
+        updates_directly: False leaves the update from the real transition out: values change by planning only.
     """
 
     environment: Environment
@@ -55,6 +56,7 @@ class Dyna(NamedTuple):
     planning_updates: Array | int
     max_planning_updates: int
     learns_model_first: bool
+    updates_directly: bool = True
 
 
 class DynaState(NamedTuple):
@@ -173,7 +175,7 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
     believed = model if agent.learns_model_first else state.model
     search, info = observe(agent, state.search, Params(state.values, believed), transition)
 
-    values, backup = learn(agent, state.values, transition, REAL, agent.step_size)
+    values, backup = learn(agent, state.values, transition, REAL, agent.step_size if agent.updates_directly else 0.0)
     values, search, weights = plan(agent, Params(values, model), search, backup, noise)
 
     after = DynaState(state.step + 1, environment, observation, values, model, search)

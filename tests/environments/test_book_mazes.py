@@ -42,6 +42,25 @@ def test_the_dyna_maze():
     assert path(maze, 0) == 14
 
 
+def test_the_dyna_maze_at_twice_the_resolution():
+    maze = dyna_maze(DynaMazeSettings(resolution=2))
+    check_tables(maze.tables)
+    doubled = {
+        (2 * row + down, 2 * column + right)
+        for row, column in walls(dyna_maze(DynaMazeSettings()), 0)
+        for down in (0, 1)
+        for right in (0, 1)
+    }
+    # Of the goal only the lower cells can be entered; the others are wall.
+    assert walls(maze, 0) == doubled | {(0, 16), (0, 17)}
+    goals = set(zip(maze.row[maze.tables.is_terminal], maze.column[maze.tables.is_terminal], strict=True))
+    assert goals == {(1, 16), (1, 17)}
+    start = int(np.flatnonzero(maze.tables.start)[0])
+    assert (maze.row[start], maze.column[start]) == (4, 0)
+    # Sixteen right; four down to pass below the first wall, and seven up.
+    assert path(maze, 0) == 16 + 4 + 7
+
+
 def test_the_blocking_maze_closes_on_the_right_and_opens_on_the_left():
     maze = blocking_maze(BlockingMazeSettings())
     assert walls(maze, 0) == {(3, column) for column in range(8)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from mgsc.environments.maze import Maze, from_map
+from mgsc.environments.maze import FLOOR, START, WALLS, Maze, from_map
 from mgsc.settings import number, size
 
 DYNA_MAZE = """\
@@ -42,6 +42,7 @@ SHORTCUT_MAZE = """\
 class DynaMazeSettings:
     """Numbers of the Dyna maze."""
 
+    resolution: int = size(1, 1, 20, "cells of each side that one cell of the book's drawing becomes")
     slip: float = number(0.0, 0.0, 1.0, "probability that a move is replaced by a uniformly random one")
     switch_every: int = size(2**30, 1, 2**30, "environment steps of a phase; there is only one")
     step_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 for none")
@@ -68,8 +69,12 @@ class ShortcutMazeSettings(WallSettings):
 
 
 def dyna_maze(settings: DynaMazeSettings) -> Maze:
-    """The maze of example 8.1."""
-    return from_map(DYNA_MAZE, {"G": (1.0,)}, slip=settings.slip)
+    """The maze of example 8.1; at higher resolutions those of example 8.4, of about 47 · resolution² cells.
+
+    The start is the upper left cell of those the start has become; goals are those cells of the goal that can be
+    entered, which are its lowest, for it is closed on its other sides.
+    """
+    return from_map(_finer(DYNA_MAZE, settings.resolution), {"G": (1.0,)}, slip=settings.slip)
 
 
 def blocking_maze(settings: BlockingMazeSettings) -> Maze:
@@ -83,3 +88,13 @@ def shortcut_maze(settings: ShortcutMazeSettings) -> Maze:
     """The maze of example 8.3."""
     gates = {"a": (False,) + (True,) * (settings.phases - 1)}
     return from_map(SHORTCUT_MAZE, {"G": (1.0,) * settings.phases}, gates=gates, slip=settings.slip)
+
+
+def _finer(text: str, resolution: int) -> str:
+    rows = []
+    for line in text.splitlines():
+        wide = "".join(letter * resolution for letter in line)
+        rows += [wide.replace("G", WALLS[0])] * (resolution - 1) + [wide]
+    drawing = "\n".join(rows)
+    first = drawing.index(START)
+    return drawing[: first + 1] + drawing[first + 1 :].replace(START, FLOOR)

@@ -1,0 +1,62 @@
+"""``mgsc reproduce classics``: runs them all, and puts the table and the figures beside the results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from mgsc.errors import UserError
+from mgsc.experiments.classics.figures import write_classics
+from mgsc.experiments.classics.result_table import between, brief, findings, to_markdown, verdict
+from mgsc.experiments.classics.runner import Results, Runs, run_classics
+from mgsc.experiments.classics.table import CLASSICS
+from mgsc.experiments.display import display
+
+
+def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False) -> None:
+    """Runs every classic experiment into ``out/classics``: ``results.json``, ``table.md`` and ``figures/``.
+
+    What is there of exactly these settings and seeds, finished or not, is taken up.
+
+    Raises:
+        UserError: as ``run_classics``, or the folder cannot be written.
+    """
+    for classic in CLASSICS.values():
+        runs.of(classic).check()
+    folder = Path(out) / "classics"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}") from error
+    with display("classics") as progress:
+        results = run_classics(CLASSICS, runs, folder / "results.json", overwrite=overwrite, progress=progress)
+    try:
+        (folder / "table.md").write_text(to_markdown(results) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {folder / 'table.md'}: {error.strerror}") from error
+    figures = write_classics(results, folder / "figures")
+    console = Console() if Console().is_terminal else Console(width=140)
+    console.print(to_table(results))
+    console.print(f"{folder}: results.json, table.md, and {len(figures)} files in figures/")
+
+
+def to_table(results: Results) -> Table:
+    """Ours beside the references, for a terminal."""
+    head = ("result", "experiment", "agent", "n", "measured", "95 % interval", "reference", "SE", "verdict")
+    table = Table(*head, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for finding in findings(results):
+        reference = finding.reference
+        table.add_row(
+            reference.what,
+            reference.classic,
+            reference.agent,
+            f"{finding.n:,}",
+            brief(finding.measured.estimate),
+            between(finding.measured),
+            f"{reference.value:,}",
+            f"{finding.errors:+.1f}",
+            verdict(finding),
+        )
+    return table

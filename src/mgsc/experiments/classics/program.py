@@ -1,0 +1,143 @@
+"""One agent of a classic experiment as a compiled program: runs that end when they have what is recorded.
+
+As ``mgsc.experiments.program``, but runs differ in length; so a lane whose run is over is given the next
+seed. A lane's bits do not depend on what runs beside it, nor on what ran in it before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mgsc import dyna
+from mgsc.errors import UserError
+from mgsc.experiments.classics.design import MOST_TIMES, Classic
+from mgsc.experiments.classics.recorders import Recording, episode_lengths, first_solution, reward_through_time
+from mgsc.experiments.classics.sweeping import with_counter, with_listed_predecessors
+from mgsc.experiments.problem import Problem, build_agent, replace_numbers
+from mgsc.experiments.program import BlockResult, Lane, Program, block_width, run_key
+from mgsc.types import Array, PyTree
+
+BLOCKS_AHEAD = 4
+"""Block widths of runs that one worker is given at once: few enough that all workers end at nearly one time."""
+
+State = tuple[dyna.DynaState, dict[str, Array]]
+
+
+class ClassicProgram(Program):
+    """The compiled program of one agent of a classic experiment."""
+
+    def __init__(self, classic: Classic, name: str, problem: Problem, root_seed: int) -> None:
+        """Plans the program.
+
+        Args:
+            classic: what to run.
+            name: one of its agents.
+            problem: of its suite.
+            root_seed: root of the seeds of all runs.
+        """
+        super().__init__(classic.suite, classic.suite.agents[name], problem, root_seed)
+        self.classic = classic
+        self.updates_directly = name not in classic.planning_only
+
+    def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
+        """Runs any number of lanes; ``progress`` is told the suite's ``steps`` for each run that is over.
+
+        Returns:
+            The record's results by name, [lanes] or [lanes, ...], in the order of the lanes.
+
+        Raises:
+            UserError: a run has not come to its end after many times the suite's ``steps``.
+        """
+        init, call = self._compiled[device]
+        began = time.perf_counter()
+        with jax.default_device(device):
+            waiting = list(range(len(lanes)))
+            places = [waiting.pop(0) if waiting else -1 for _ in range(block_width())]
+            numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places])
+            state, steps = init(numbers, seeds), np.zeros(len(places), np.int64)
+            found: dict[int, dict[str, Any]] = {}
+            while len(found) < len(lanes):
+                state, (results, is_over) = call(numbers, seeds, state)
+                steps += self.suite.record_every
+                done = [lane for lane in np.flatnonzero(is_over) if places[lane] >= 0]
+                if not done:
+                    self._refuse_endless(steps, places)
+                    continue
+                kept = {name: np.asarray(value) for name, value in results.items()}
+                for lane in done:
+                    found[places[lane]] = {name: value[lane] for name, value in kept.items()}
+                    places[lane], steps[lane] = waiting.pop(0) if waiting else -1, 0
+                    progress(self.suite.steps)
+                numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places])
+                is_new = np.isin(np.arange(len(places)), done)
+                state = _refilled(is_new, init(numbers, seeds), state)
+        seconds = time.perf_counter() - began
+        record = {name: np.stack([found[place][name] for place in range(len(lanes))]) for name in found[0]}
+        return BlockResult(lanes, record, seconds)
+
+    def recording(self) -> Recording:
+        """What runs of this agent record."""
+        length, suite = self.classic.length, self.suite
+        if self.classic.records == "episodes":
+            return episode_lengths(length)
+        if self.classic.records == "reward":
+            return reward_through_time(suite.steps, length)
+        tables = self.problem.tables.phase(0)
+        return first_solution(tables, length, self._updates, at_ends=self.classic.looks_at_ends)
+
+    def _updates(self, state: dyna.DynaState, steps: Array) -> Array:
+        return state.search.updates if self._counts else (1 + self._num_updates) * steps
+
+    def _refuse_endless(self, steps: np.ndarray[Any, Any], places: Sequence[int]) -> None:
+        most = MOST_TIMES * self.suite.steps
+        if (steps[np.array(places) >= 0] > most).any():
+            raise UserError(f"{self.suite.title}: {self.agent.strategy} has not come to an end in {most:,} steps")
+
+    def _build(self, numbers: dict[str, Any]) -> dyna.Dyna:
+        agent = build_agent(self.suite, replace_numbers(self.agent, numbers), self.problem)
+        agent = agent._replace(updates_directly=self.updates_directly)
+        self._num_updates = agent.max_planning_updates
+        self._counts = self.classic.records == "solution" and self.agent.strategy == "prioritized_sweeping"
+        if not self._counts:
+            return agent
+        if self.classic.lists_predecessors:
+            agent = with_listed_predecessors(agent, self.problem.tables.phase(0), numbers["threshold"])
+        return agent._replace(search_control=with_counter(agent.search_control))
+
+    def _init(self, numbers: dict[str, Array], seed: Array) -> Any:
+        return dyna.init(self._build(numbers), run_key(self.root_seed, seed)), self.recording().init()
+
+    def _call(self, numbers: dict[str, Array], seed: Array, state: Any) -> Any:
+        agent, recording = self._build(numbers), self.recording()
+        dyna_state, record = dyna.run_chunk(
+            agent,
+            state[0],
+            run_key(self.root_seed, seed),
+            num_steps=self.suite.record_every,
+            measure_every=1 if recording.measures_steps else self.suite.measure_every,
+            recorder=recording.after(state[1]),
+        )
+        results = {name: record[name][:size] if size else record[name] for name, size in recording.results.items()}
+        return (dyna_state, record), (results, recording.is_over(record))
+
+
+@jax.jit
+def _refilled(is_new: Array, fresh: PyTree, state: PyTree) -> PyTree:
+    """The state with the lanes ``is_new`` [B] begun afresh."""
+
+    def choose(new: Array, old: Array) -> Array:
+        return jnp.where(is_new.reshape(-1, *[1] * (old.ndim - 1)), new, old)
+
+    return jax.tree.map(choose, fresh, state)
+
+
+def batches_of(lanes: Sequence[Lane], num_workers: int) -> list[Sequence[Lane]]:
+    """Cuts lanes into batches for the workers, of a few block widths, or fewer where there is not so much work."""
+    each = min(BLOCKS_AHEAD * block_width(), -(-len(lanes) // num_workers))
+    return [lanes[first : first + each] for first in range(0, len(lanes), each)]

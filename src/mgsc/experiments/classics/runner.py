@@ -1,0 +1,228 @@
+"""Runs the classic experiments into one file; stopped, it goes on, and loses at most the agents it was in."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mgsc.errors import UserError
+from mgsc.experiments.classics.design import Classic
+from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
+from mgsc.experiments.suites import check_suite, settings_as_dict
+from mgsc.experiments.tuning_file import check_can_write
+from mgsc.experiments.tuning_parts import Rounds, Work, differences, open_parts, plain
+
+if TYPE_CHECKING:
+    from mgsc.experiments.classics.program import ClassicProgram
+
+KIND = "mgsc classics"
+WORK = Work("run of the classics", "`mgsc reproduce classics`", "runs", "run", "results")
+
+Record = dict[str, np.ndarray[Any, Any]]
+Results = dict[str, dict[str, Record]]
+"""By experiment and agent: what was recorded, [runs] or [runs, ...] by name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """Which runs: seeds 0 .. count − 1 of the root seed; ``count`` None for as many as the table says."""
+
+    count: int | None = None
+    root: int = 0
+
+    def of(self, classic: Classic) -> Seeds:
+        """The seeds of an experiment's agents."""
+        return Seeds(classic.runs if self.count is None else self.count, self.root)
+
+
+def run_classics(
+    classics: Mapping[str, Classic],
+    runs: Runs,
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Results:
+    """Runs experiments and keeps all that was recorded; what is there of the same settings is taken up.
+
+    Args:
+        classics: by name.
+        runs: which runs.
+        out: JSON file of the results; finished agents stand beside it until all are.
+        overwrite: replace what is there of other settings.
+
+    Raises:
+        UserError: impossible seeds, results of other settings, or the file cannot be written; before any work.
+    """
+    for classic in classics.values():
+        check_suite(classic.suite)
+        runs.of(classic).check()
+    target, identities = Path(out), _identities(classics, runs)
+    if target.exists():
+        there = _contents(target)  # what is no result is never replaced
+        if not overwrite:
+            return _results(classics, _taken_up(target, there, identities))
+    check_can_write(target)
+
+    def is_right(entry: str, rounds: Rounds) -> bool:
+        count = identities[entry]["seeds"]["count"]
+        try:
+            return all(len(values) == count for values in rounds[0][0].values())
+        except (IndexError, AttributeError, TypeError):
+            return False
+
+    with open_parts(target, identities, is_right, resume=not overwrite, overwrite=overwrite, work=WORK) as opened:
+        parts, kept = opened
+        records = {entry: rounds[0][0] for entry, rounds in kept.items()}
+        for entry, record in _run(classics, runs, set(records), progress or Progress()):
+            records[entry] = plain({name: values.tolist() for name, values in record.items()})
+            parts.keep(entry, [[records[entry]]])
+        _write(target, identities, records)
+        parts.remove()
+    return _results(classics, records)
+
+
+def entry_name(name: str, agent: str) -> str:
+    """What an agent of an experiment is called where results are kept."""
+    return f"{name}/{agent}"
+
+
+def _identities(classics: Mapping[str, Classic], runs: Runs) -> dict[str, dict[str, Any]]:
+    """Of every entry, all that decides its numbers."""
+    import jax
+
+    found = {}
+    for name, classic in classics.items():
+        shared = {
+            "seeds": dataclasses.asdict(runs.of(classic)),
+            "versions": versions(),
+            "backend": jax.default_backend(),
+            "records": classic.records,
+            "length": classic.length,
+            "looks_at_ends": classic.looks_at_ends,
+            "lists_predecessors": classic.lists_predecessors,
+        }
+        settings = plain(settings_as_dict(classic.suite))
+        own = settings.pop("agents")
+        for agent in classic.suite.agents:
+            entry = entry_name(name, agent)
+            planning_only = agent in classic.planning_only
+            found[entry] = {
+                "agent": entry,
+                **shared,
+                "settings": settings,
+                "own": own[agent],
+                "planning_only": planning_only,
+            }
+    return found
+
+
+def _contents(target: Path) -> dict[str, Any]:
+    """What a finished file holds.
+
+    Raises:
+        UserError: it cannot be read, or is none.
+    """
+    try:
+        there = json.loads(target.read_text(encoding="utf-8"))
+        is_ours = there["kind"] == KIND and set(there["identities"]) == set(there["records"])
+    except OSError as error:
+        raise UserError(f"cannot read {target}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        is_ours = False
+    if not is_ours:
+        raise UserError(f"{target} is no file of `mgsc reproduce classics`: name another folder")
+    return dict(there)
+
+
+def _taken_up(target: Path, there: Mapping[str, Any], identities: Mapping[str, Any]) -> dict[str, Any]:
+    """The records of a finished file.
+
+    Raises:
+        UserError: they are of other settings.
+    """
+    other = differences(there["identities"], plain(identities))
+    if other:
+        raise UserError(
+            f"{target} holds results of other settings: {'; '.join(other)}; give --overwrite, or another --out"
+        )
+    return dict(there["records"])
+
+
+def _write(target: Path, identities: Mapping[str, Any], records: Mapping[str, Any]) -> None:
+    from mgsc.experiments.store.files import as_store_errors, write_atomically
+
+    contents = {"kind": KIND, "identities": identities, "records": {entry: records[entry] for entry in identities}}
+    with as_store_errors("write", target):
+        write_atomically(target, (json.dumps(contents) + "\n").encode())
+
+
+def _results(classics: Mapping[str, Classic], records: Mapping[str, Any]) -> Results:
+    return {
+        name: {
+            agent: {key: np.array(values) for key, values in records[entry_name(name, agent)].items()}
+            for agent in classic.suite.agents
+        }
+        for name, classic in classics.items()
+    }
+
+
+def _run(
+    classics: Mapping[str, Classic], runs: Runs, finished: set[str], progress: Progress
+) -> Iterator[tuple[str, Record]]:
+    """All entries that are not finished, one after the other."""
+    from mgsc.experiments.classics.program import ClassicProgram
+    from mgsc.experiments.problem import build_problem
+
+    programs: dict[str, ClassicProgram] = {}
+    count = {}
+    for name, classic in classics.items():
+        problem = build_problem(classic.suite)
+        for agent in classic.suite.agents:
+            entry = entry_name(name, agent)
+            if entry not in finished:
+                programs[entry] = ClassicProgram(classic, agent, problem, runs.root)
+                count[entry] = runs.of(classic).count
+    with compiled_ahead(dict(programs), lambda entry: count[entry], progress) as ready:
+        for entry, program in programs.items():
+            ready(entry)
+            yield entry, run_entry(program, count[entry], functools.partial(progress.advance, entry))
+            program.release()
+
+
+def run_entry(program: ClassicProgram, count: int, advance: Callable[[int], None]) -> Record:
+    """The first ``count`` runs of a compiled program, on all workers."""
+    from mgsc.experiments.classics.program import batches_of
+    from mgsc.experiments.program import BlockResult, Lane, workers
+
+    devices = workers()
+    idle = list(devices)
+
+    def work(lanes: Any) -> BlockResult:
+        device = idle.pop()
+        try:
+            return program.run_block(lanes, device, advance)
+        finally:
+            idle.append(device)
+
+    pool = ThreadPoolExecutor(len(devices))
+    try:
+        batches = batches_of([Lane(seed, {}) for seed in range(count)], len(devices))
+        finished = list(pool.map(work, batches))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return {name: _whole(np.concatenate([block.record[name] for block in finished])) for name in finished[0].record}
+
+
+def _whole(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Numbers as integers where they are: the file is half as long."""
+    whole = values.astype(np.int64)
+    return whole if (whole == values).all() else values

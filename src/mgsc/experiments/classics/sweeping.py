@@ -1,0 +1,76 @@
+"""Prioritized sweeping that counts its updates: where its queue is empty, an update is none."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from mgsc.dyna import Dyna
+from mgsc.environments.tables import Tables
+from mgsc.search_control.base import Distribution, SearchControl
+from mgsc.search_control.prioritized_sweeping import incoming_pairs, prioritized_sweeping
+from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
+
+
+class CountedState(NamedTuple):
+    """The state of prioritized sweeping, with what it did.
+
+    Attributes:
+        inner: ``SweepingState``.
+        updates: int32 updates from the queue so far.
+    """
+
+    inner: PyTree
+    updates: Array
+
+
+def with_counter(control: SearchControl) -> SearchControl:
+    """Prioritized sweeping that counts its updates and is otherwise the same."""
+    propose, after_backup, observe = control.propose, control.after_backup, control.observe
+    if propose is None or after_backup is None or observe is None:
+        raise ValueError("only prioritized sweeping has a queue whose updates can be counted")
+
+    def init(key: Array, candidates: Candidates) -> CountedState:
+        return CountedState(control.init(key, candidates), jnp.zeros((), jnp.int32))
+
+    def weights(state: CountedState, params: Params, candidates: Candidates) -> Array:
+        return control.weights(state.inner, params, candidates)
+
+    def counting_propose(
+        noise: PyTree,
+        state: CountedState,
+        params: Params,
+        distribution: Distribution,
+        candidates: Candidates,
+        last: Backup,
+    ) -> Query:
+        return propose(noise, state.inner, params, distribution, candidates, last)
+
+    def counting_after_backup(state: CountedState, params: Params, backup: Backup) -> CountedState:
+        is_queued = jnp.max(state.inner.priority) > 0
+        return CountedState(after_backup(state.inner, params, backup), state.updates + is_queued)
+
+    def counting_observe(
+        state: CountedState, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[CountedState, dict[str, Array]]:
+        inner, info = observe(state.inner, params, candidates, transition)
+        return state._replace(inner=inner), info
+
+    return SearchControl(init, weights, counting_propose, counting_after_backup, counting_observe, control.draw)
+
+
+def with_listed_predecessors(agent: Dyna, tables: Tables, threshold: Array | float) -> Dyna:
+    """An agent of prioritized sweeping that need not ask its model what leads to a state.
+
+    Its queries stay the same where the model learns deterministic tables that never change, and gives pairs
+    never tried an error of 0.
+
+    Args:
+        tables: the truth, of one phase.
+        threshold: θ of the strategy.
+    """
+    predecessors = jnp.asarray(incoming_pairs(tables))
+    strategy = prioritized_sweeping(agent.environment.num_actions, threshold, predecessors)
+    parts = Parts(agent.values.apply, agent.policy.probabilities, agent.model.expect)
+    return agent._replace(search_control=strategy(parts))

@@ -1,0 +1,118 @@
+"""Agents of the classics: no planning is Q-learning; counting and listing change no query."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.quick import quick_jit
+
+from mgsc import dyna
+from mgsc.environments import DynaMazeSettings
+from mgsc.experiments.classics.sweeping import with_counter, with_listed_predecessors
+from mgsc.experiments.classics.table import CLASSICS, NEWEST_OR_END, SWEEPING, _agent
+from mgsc.experiments.problem import build_agent, build_problem
+from mgsc.experiments.program import run_key
+from mgsc.search_control import dyna_q, uniform
+
+NUM_STEPS = 3000
+
+
+def with_updates(agent: dyna.Dyna, strategy, updates, most: int) -> dyna.Dyna:
+    return dyna.assemble(
+        agent.environment,
+        agent.environment_params,
+        agent.values,
+        agent.policy,
+        agent.model,
+        strategy,
+        agent.candidates,
+        step_size=agent.step_size,
+        discount=agent.discount,
+        planning_updates=updates,
+        max_planning_updates=most,
+    )
+
+
+@pytest.mark.parametrize("most", [0, 3])
+def test_dyna_q_without_updates_is_q_learning_bit_for_bit(most):
+    suite = CLASSICS["dyna-maze"].suite
+    problem = build_problem(suite)
+    plain = build_agent(suite, suite.agents["n = 0"], problem)
+
+    def values(strategy, updates, bound):
+        def end(updates):
+            state, _ = dyna.run(with_updates(plain, strategy, updates, bound), run_key(0, 5), NUM_STEPS)
+            return state.values
+
+        return np.asarray(quick_jit(end)(updates))
+
+    q_learning = values(uniform(), 0, 0)
+    assert q_learning.max() > 0.1
+    np.testing.assert_array_equal(values(dyna_q(4), jnp.asarray(0), most), q_learning)
+    if most:
+        assert (values(dyna_q(4), jnp.asarray(most), most) != q_learning).any()
+
+
+def sweeping_agent(model=NEWEST_OR_END):
+    suite = dataclasses.replace(CLASSICS["sweeping-1"].suite, model=model)
+    problem = build_problem(suite)
+    agent = build_agent(suite, suite.agents[SWEEPING], problem)
+    return agent._replace(updates_directly=False), problem
+
+
+def last_state(agent, num_steps=NUM_STEPS):
+    end = quick_jit(lambda seed: dyna.run(agent, run_key(0, seed), num_steps)[0])
+    return jax.tree.map(np.asarray, end(jnp.asarray(5)))
+
+
+def test_counting_changes_nothing_and_counts_what_is_queued():
+    agent, _ = sweeping_agent()
+    plain = last_state(agent)
+    counted = last_state(agent._replace(search_control=with_counter(agent.search_control)))
+    np.testing.assert_array_equal(counted.values, plain.values)
+    assert 0 < counted.search.updates < 5 * NUM_STEPS
+
+
+def test_before_the_goal_there_is_nothing_to_sweep():
+    agent, _ = sweeping_agent()
+    early = last_state(agent._replace(search_control=with_counter(agent.search_control)), num_steps=250)
+    assert early.values.max() == 0
+    assert early.search.updates == 0
+
+
+def test_only_prioritized_sweeping_can_be_counted():
+    suite = CLASSICS["dyna-maze"].suite
+    agent = build_agent(suite, suite.agents["n = 5"], build_problem(suite))
+    with pytest.raises(ValueError, match="queue"):
+        with_counter(agent.search_control)
+
+
+def test_listed_predecessors_make_the_same_updates():
+    """Beside the book's model, in which untried actions stay, and no list."""
+    listed, problem = sweeping_agent()
+    tables = problem.tables.phase(0)
+    listed = with_listed_predecessors(listed, tables, 1e-4)
+    asked, _ = sweeping_agent(CLASSICS["sweeping-1"].suite.model)
+    first, second = last_state(listed), last_state(asked)
+    assert first.values.max() > 0.5
+    np.testing.assert_array_equal(first.values, second.values)
+    np.testing.assert_array_equal(first.search.priority, second.search.priority)
+
+
+def test_planning_only_leaves_real_transitions_out():
+    suite = CLASSICS["dyna-maze"].suite
+    plain = build_agent(suite, suite.agents["n = 0"], build_problem(suite))
+    assert last_state(plain).values.max() > 0
+    assert last_state(plain._replace(updates_directly=False)).values.max() == 0
+
+
+def test_every_experiment_has_its_goal():
+    """What is a solution: 16 steps in the Dyna maze, and 1.2 times the shortest path at other resolutions."""
+    assert CLASSICS["sweeping-1"].length == 16
+    assert CLASSICS["sweeping-2"].length == 32  # 27 · 1.2 = 32.4
+    assert CLASSICS["sweeping-2"].suite.environment == DynaMazeSettings(resolution=2)
+    assert _agent("dyna_q_plus", 1.0, bonus=1e-4).options.bonus == 1e-4
