@@ -10,7 +10,7 @@ import pytest
 
 from mgsc.environments import TMazeSettings, TwoRoomsSettings
 from mgsc.errors import UserError
-from mgsc.experiments.agents import COMPARED, FAMILY, PAPER, default_agents
+from mgsc.experiments.agents import COMPARED, FAMILY, PAPER, SCANNING, SEARCHING, default_agents
 from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
 from mgsc.experiments.suites import (
@@ -34,8 +34,12 @@ SUITE = get_suite("tmaze-fixed")
 def test_every_suite_is_sound_and_holds_the_agents_it_is_for(name):
     suite = get_suite(name)
     check_suite(suite)
-    missing = {"avoid_terminal"} if name == "compare-garnet" else set()
-    assert set(suite.agents) == set(PAPER if name in PAPER_SUITES else COMPARED) - missing
+    if name in PAPER_SUITES:
+        assert tuple(suite.agents) == PAPER
+    else:
+        missing = set(COMPARED) - set(suite.agents)
+        assert missing <= {"avoid_terminal", *SCANNING, *SEARCHING}
+        assert ("avoid_terminal" in missing) == (name == "compare-garnet")
     for settings in suite.agents.values():
         assert isinstance(settings.options, STRATEGIES[settings.strategy].settings)
 
@@ -43,6 +47,8 @@ def test_every_suite_is_sound_and_holds_the_agents_it_is_for(name):
 def test_every_strategy_is_an_agent_and_every_other_agent_a_variant_of_one():
     agents = default_agents((*PAPER, *FAMILY))
     assert set(STRATEGIES) <= set(agents)
+    assert {*SCANNING, *SEARCHING} <= set(FAMILY)
+    assert any(set(COMPARED) == set(suite.agents) for suite in COMPARISON_SUITES.values()), "somewhere all agents meet"
     assert len(set(PAPER) | set(FAMILY)) == len(PAPER) + len(FAMILY) == len(agents)
     for name, agent in agents.items():
         plain = dataclasses.replace(agent, options=STRATEGIES[agent.strategy].settings(), extra_updates=0)

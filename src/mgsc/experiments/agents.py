@@ -63,6 +63,12 @@ FAMILY = (
 )
 """The other ways of search control, each one published, and a privileged one to read them against."""
 
+SCANNING = ("td_error_priority", "uncertainty", "value_frequency")
+"""Agents that look at all pairs of state and action once for every real step."""
+
+SEARCHING = ("prioritized_sweeping", "small_backups", "gain_need", "oracle")
+"""Agents that look at all pairs for every planning update, or several times for every real step."""
+
 COMPARED = (*(name for name in PAPER if name != "uniform_recent_matched"), *FAMILY)
 """The agents of the comparison; one rival that makes more updates is enough there."""
 
