@@ -70,9 +70,9 @@ def short_runs(monkeypatch):
     monkeypatch.setattr("mgsc.experiments.program.CPU_WIDTH", 2)
     run = mgsc.run
 
-    def run_shortly(suite, agents=None, seeds=None, settings=None):
+    def run_shortly(suite, agents=None, seeds=None, root_seed=0, settings=None):
         small = {"steps": 500, "environment.switch_every": 250}
-        return run(suite, agents=agents, seeds=2, settings=small)
+        return run(suite, agents=agents, seeds=2, root_seed=root_seed, settings=small)
 
     monkeypatch.setattr(mgsc, "run", run_shortly)
 
