@@ -29,8 +29,15 @@ from mgsc.experiments.program import run_key
 
 SRC = Path(__file__).parent.parent / "src"
 CHUNK = 30
+QUICK = ("uniform", "replay", "meta_gradient")
+"""Whose saved runs go on in every test run; the others', each a program to compile, in `make test-all`."""
+
 EACH_PROGRAM = pytest.mark.parametrize(
-    "name", {variant.program: name for name, variant in reversed(VARIANTS.items())}.values()
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in {variant.program: name for name, variant in reversed(VARIANTS.items())}.values()
+    ],
 )
 
 
