@@ -32,7 +32,7 @@ def build(settings, step_size, planning_updates, problem):
     num_states, num_actions = problem.tables.probability.shape[1:3]
 
     def strategy(parts):
-        def init(key, candidates):
+        def init(key, params, candidates):
             return jnp.zeros((num_states, num_actions))
 
         def observe(misses, params, candidates, real):

@@ -195,7 +195,7 @@ def everywhere(state, params, candidates):
 def logging_strategy(propose):
     """Logs (number of the backup told, index of ``last`` when proposing)."""
 
-    def init(key, candidates):
+    def init(key, params, candidates):
         return jnp.full(2, -9), jnp.array(0)
 
     def after_backup(state, params, backup):

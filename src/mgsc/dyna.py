@@ -147,9 +147,9 @@ def init(agent: Dyna, key: Array) -> DynaState:
     key_reset, key_values, key_search = jax.random.split(jax.random.fold_in(key, BEFORE_FIRST_STEP), 3)
     env = agent.environment
     environment, observation = env.reset(env.draw_reset(key_reset), agent.environment_params, None)
-    search = agent.search_control.init(key_search, agent.candidates)
-    zero = jnp.zeros((), jnp.int32)
-    return DynaState(zero, environment, observation, agent.values.init(key_values), agent.model.init(), search)
+    params = Params(agent.values.init(key_values), agent.model.init())
+    search = agent.search_control.init(key_search, params, agent.candidates)
+    return DynaState(jnp.zeros((), jnp.int32), environment, observation, *params, search)
 
 
 def draw_noise(agent: Dyna, key: Array, steps: Array) -> StepNoise:
@@ -230,6 +230,8 @@ def plan(
     if agent.max_planning_updates == 0:
         return params.values, search, None
     control = agent.search_control
+    if control.after_learning is not None:
+        search = control.after_learning(search, params, real)
     distribution = make_distribution(control.weights(search, params, agent.candidates))
 
     def update(carry: PlanCarry, xs: PyTree) -> tuple[PlanCarry, None]:
@@ -247,9 +249,11 @@ def plan(
         if control.after_backup is None:
             return PlanCarry(values, None, None if carry.last is None else backup), None
         told = control.after_backup(heard, Params(values, params.model), backup)
-        told = jax.tree.map(lambda new, old: jnp.where(is_within, new, old), told, heard)
+        if may_skip:
+            told = jax.tree.map(lambda new, old: jnp.where(is_within, new, old), told, heard)
         return PlanCarry(values, told, None if carry.last is None else backup), None
 
+    may_skip = not isinstance(agent.planning_updates, int) or agent.planning_updates < agent.max_planning_updates
     counter = jnp.arange(agent.max_planning_updates)
     queries = noise.query
     if control.propose is None:

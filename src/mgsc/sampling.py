@@ -71,18 +71,36 @@ def index_from_tree(uniform: Array, tree: Tree) -> Array:
     Returns:
         [] int32.
     """
+    return point_in_tree(uniform, tree)[0]
+
+
+def point_in_tree(uniform: Array, tree: Tree) -> tuple[Array, Array]:
+    """The same index, and where in its weight the point lies: [] in [0, weight)."""
     index = jnp.zeros((), jnp.int32)
     point = uniform * _running_sums(tree[-1][0])[-1]
     for blocks in reversed(tree):
-        sums = _running_sums(lookup(blocks, index))
-        # What was subtracted on the way down is rounded: the point may have come to lie on the total.
-        passed = [(part <= point) & (part < sums[-1]) for part in sums[:-1]]
-        start = jnp.zeros_like(point)
-        for part, is_passed in zip(sums[:-1], passed, strict=True):
-            start = jnp.where(is_passed, part, start)
-        point = point - start
-        index = index * BLOCK + _count(passed)
-    return index
+        slot, point = step_down(point, lookup(blocks, index))
+        index = index * BLOCK + slot
+    return index, point
+
+
+def step_down(point: Array, weights: Array) -> tuple[Array, Array]:
+    """Which of a node's children a point lies in, and where in it.
+
+    Args:
+        point: [] in [0, sum of the weights).
+        weights: [BLOCK] or few; at least one of them positive.
+
+    Returns:
+        [] int32 slot, never one of weight zero; the point less all weights before that slot's.
+    """
+    sums = _running_sums(weights)
+    # What was subtracted on the way down is rounded: the point may have come to lie on the total.
+    passed = [(part <= point) & (part < sums[-1]) for part in sums[:-1]]
+    start = jnp.zeros_like(point)
+    for part, is_passed in zip(sums[:-1], passed, strict=True):
+        start = jnp.where(is_passed, part, start)
+    return _count(passed), point - start
 
 
 def largest(values: Array) -> Array:

@@ -172,7 +172,7 @@ def fair(state, params, candidates):
 def remembering(observe=None, after_backup=None):
     return build_of(
         lambda parts: SearchControl(
-            lambda key, candidates: {"count": jnp.zeros(())}, fair, observe=observe, after_backup=after_backup
+            lambda key, params, candidates: {"count": jnp.zeros(())}, fair, observe=observe, after_backup=after_backup
         )
     )
 
@@ -209,6 +209,10 @@ def with_numpy(settings, step_size, planning_updates, problem):
         (
             remembering(after_backup=lambda state, *asked: {**state, "more": jnp.ones(2)}),
             r"after_backup of mine .* state\['more'\] was not there and is float32\[2\]",
+        ),
+        (
+            control(fair, after_learning=lambda state, *asked: jnp.ones(2)),
+            r"after_learning of mine .* state was not there and is float32\[2\]",
         ),
         (if_cold, r"mine needs the value of something that is traced, such as its settings .*'temperature'"),
         (with_numpy, r"mine needs the value of something that is traced"),

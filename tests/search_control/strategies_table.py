@@ -128,11 +128,11 @@ class Heard(NamedTuple):
 def spied(control: SearchControl) -> SearchControl:
     """The same strategy, writing down every backup of the planning loop."""
 
-    def init(key: Array, candidates: Any) -> Heard:
+    def init(key: Array, params: Any, candidates: Any) -> Heard:
         nothing = jnp.full(BUDGET, -1)
         zeros = jnp.zeros(BUDGET)
         blank = Transition(nothing, nothing, zeros, zeros, nothing)
-        return Heard(control.init(key, candidates), jnp.array(0), nothing, blank)
+        return Heard(control.init(key, params, candidates), jnp.array(0), nothing, blank)
 
     def observe(state: Heard, *rest: Any) -> tuple[Heard, dict[str, Array]]:
         inner, info = state.inner, {}
@@ -151,6 +151,9 @@ def spied(control: SearchControl) -> SearchControl:
         )
         return Heard(inner, state.count + 1, state.index.at[state.count].set(backup.index), noted)
 
+    def after_learning(state: Heard, *rest: Any) -> Heard:
+        return state._replace(inner=control.after_learning(state.inner, *rest))
+
     def propose(noise: Any, state: Heard, *rest: Any) -> Any:
         return control.propose(noise, state.inner, *rest)
 
@@ -158,6 +161,7 @@ def spied(control: SearchControl) -> SearchControl:
         init=init,
         observe=observe,
         after_backup=after_backup,
+        after_learning=None if control.after_learning is None else after_learning,
         weights=lambda state, *rest: control.weights(state.inner, *rest),
         propose=None if control.propose is None else propose,
     )

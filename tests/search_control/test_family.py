@@ -15,12 +15,12 @@ from tests.search_control.plain import ALLOWED, DISCOUNT, MODEL, PAIRS, steps
 
 from mgsc import dyna, search_control
 from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.beliefs import LearnedModel
+from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.problem import build_agent, build_problem
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.suites import check_suite
 from mgsc.search_control.base import SearchControl, sample_query
-from mgsc.types import Backup, Params, Parts, Transition
+from mgsc.types import Params, Parts
 
 FAMILY = [name for name, row in STRATEGIES.items() if row.build.__module__.endswith(".family")]
 NUM_PAIRS = table.NUM_STATES * table.NUM_ACTIONS
@@ -87,7 +87,7 @@ def test_prioritized_sweeping_keeps_a_queue():
                     assert abs(error - threshold) > 1e-7, "too close to call"
                     queue[other] = error if error > threshold else 0.0
         np.testing.assert_allclose(
-            [seen.state.search.inner.priority[step.number][s * 4 + a] for s, a in PAIRS],
+            [seen.state.search.inner.queue[step.number][s * 4 + a] for s, a in PAIRS],
             list(queue.values()),
             atol=1e-5,
         )
@@ -108,23 +108,39 @@ def parts_of(suite=table.SUITE, problem=table.PROBLEM) -> Parts:
     return Parts(agent.values.apply, agent.policy.probabilities, agent.model.expect)
 
 
-def test_predecessors_listed_and_found_by_asking_are_the_same():
-    candidates = table.PROBLEM.candidates
-    values = jnp.asarray(np.random.default_rng(0).normal(size=(7, 4)), jnp.float32)
-    here = Transition(jnp.int32(2), jnp.int32(1), jnp.float32(0), jnp.float32(0.9), jnp.int32(1))
+@pytest.mark.parametrize("name", ["prioritized_sweeping", "small_backups", "gain_need"])
+@pytest.mark.parametrize("model", [FixedModel(), LearnedModel(step_size=0.3)])
+def test_listed_predecessors_change_nothing(name, model):
+    """Neither what is queried nor what becomes of the values, but for the order of equals within rounding."""
+    suite = dataclasses.replace(
+        table.SUITE, model=model, agents={name: AgentSettings(name, options=STRATEGIES[name].settings())}
+    )
+    listed = build_problem(suite)
+    assert listed.predecessors.shape[1] < listed.optimal[0].size
     found = []
-    for predecessors in (None, jnp.asarray(search_control.incoming_pairs(MODEL))):
-        control = search_control.prioritized_sweeping(4, 0.1, predecessors)(parts_of())
-        state = control.init(None, candidates)
-        state = state._replace(tried=jnp.ones((7, 4)), priority=state.priority.at[2 * 4 + 1].set(1.0))
-        backup = Backup(jnp.int32(2), here, jnp.float32(0))
-        found.append(quick_jit(control.after_backup)(state, Params(values, ()), backup).priority)
-    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
-    assert (np.asarray(found[0]) > 0).sum() > 4
-    untried = control.init(None, candidates)._replace(priority=state.priority)
-    control = search_control.prioritized_sweeping(4, 0.1)(parts_of())
-    alone = quick_jit(control.after_backup)(untried, Params(values, ()), backup).priority
-    assert set(np.flatnonzero(np.asarray(alone) > 0)) <= {9}, "what was never tried leads nowhere"
+    for problem in (listed, listed._replace(links=None)):
+        agent = build_agent(suite, suite.agents[name], problem)
+        found.append(quick_jit(lambda agent=agent: table.trajectory(agent, jnp.uint32(3), table.NUM_STEPS))())
+    assert np.asarray(found[0].values).any()
+    np.testing.assert_array_equal(found[0].query, found[1].query)
+    np.testing.assert_allclose(found[0].values, found[1].values, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["prioritized_sweeping", "small_backups"])
+def test_what_was_never_tried_is_never_swept(name):
+    """The model that learns guesses about it; the queue holds none of that."""
+    suite = dataclasses.replace(
+        table.SUITE,
+        model=LearnedModel(untried="optimistic", optimistic_reward=5.0),
+        agents={name: AgentSettings(name, options=STRATEGIES[name].settings())},
+    )
+    problem = build_problem(suite)
+    agent = build_agent(suite, suite.agents[name], problem)
+    search = quick_jit(lambda: dyna.run(agent, jax.random.key(1), 40, chunk_steps=40))()[0].search
+    untried = (np.asarray(search.tried) == 0).reshape(-1)
+    assert 0 < untried.sum() < untried.size
+    assert (np.asarray(search.queue)[:-1][untried] <= 0).all()
+    assert (np.asarray(search.queue) > 0).any()
 
 
 def test_incoming_pairs_by_hand():
@@ -303,23 +319,23 @@ def test_expected_backups_are_counted():
         "dyna_q": 0,
         "dyna_q_plus": 0,
         "prioritized_sweeping": 3 * (1 + widest),
-        "small_backups": 3 * 28,
+        "small_backups": 4 * (1 + widest),
         "td_error_priority": 28,
         "uncertainty": 0,
         "learning_progress": 1,
         "model_error": 1,
         "value_gradient": 3 * 4,
         "value_frequency": 28,
-        "gain_need": 3 * 28,
+        "gain_need": 4 * (4 + widest),
         "oracle": 2 * 28,
     }
     assert set(expected) == set(FAMILY)
     for name, number in expected.items():
         row = STRATEGIES[name]
         assert row.expected_backups(row.settings(), table.PROBLEM, 3) == number
-    learns = table.PROBLEM._replace(model_tables=None)
+    anywhere = table.PROBLEM._replace(links=None)
     row = STRATEGIES["prioritized_sweeping"]
-    assert row.expected_backups(row.settings(), learns, 3) == 3 * 28
+    assert row.expected_backups(row.settings(), anywhere, 3) == 3 * (1 + 28)
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.25])

@@ -21,7 +21,7 @@ from mgsc.experiments.problem import build_agent, build_problem
 from mgsc.search_control import small_backups
 from mgsc.search_control.base import make_distribution
 from mgsc.search_control.small_backups import ROUNDING
-from mgsc.types import Params, Parts, Transition
+from mgsc.types import Backup, Params, Parts, Transition
 
 
 def slots_of(state, action):
@@ -85,14 +85,21 @@ def planner(suite, threshold=0.0, only_tried=False):
     problem = build_problem(suite)
     agent = build_agent(suite, table.VARIANTS["uniform"].agent, problem)
     parts = Parts(agent.values.apply, agent.policy.probabilities, agent.model.expect)
-    strategy = small_backups(4, problem.num_slots, threshold, step_size=0.3, only_tried=only_tried)
-    control = strategy(parts)
-    return problem, agent, control, control.init(None, agent.candidates)
+    control = small_backups(4, threshold, step_size=0.3, only_tried=only_tried)(parts)
+    begun = control.init(None, Params(agent.values.init(None), agent.model.init()), agent.candidates)
+    return problem, agent, control, begun
+
+
+def backup_at(state, action):
+    """What the direct update at a pair tells: who asks about all pairs after it hears of them all."""
+    real = Transition(jnp.int32(state), jnp.int32(action), jnp.float32(0), jnp.float32(0.9), jnp.int32(1))
+    return Backup(jnp.int32(-1), real, jnp.float32(0))
 
 
 def planned(agent, control, begun, values, num_updates):
     """Values and state after planning alone, and by how much the last updates have moved."""
     model = agent.model.init()
+    begun = control.after_learning(begun, Params(values, model), backup_at(0, 0))
 
     def update(carry, noise):
         values, state = carry
@@ -132,40 +139,37 @@ def test_planning_leaves_what_is_not_owed_to_stored_values():
     problem, agent, control, begun = planner(table.SUITE, threshold=0.01)
     random, believed = np.random.default_rng(1), problem.model_tables
     values = jnp.asarray(random.normal(size=(7, 4)), jnp.float32)
-    base = 0.5
     # Slots of one successor share their U.
     drawn = random.normal(size=(28, 7))
     stored = np.take_along_axis(drawn, believed.successor.reshape(28, -1), axis=1)
-    begun = begun._replace(stored=jnp.asarray(stored, jnp.float32), base=jnp.float32(base), is_begun=jnp.ones(()))
+    begun = begun._replace(stored=jnp.asarray(stored, jnp.float32))
     onward = believed.probability * ~believed.terminates * table.SUITE.discount
 
     def own(values, state):
-        return np.asarray(values - (onward * (state.stored.reshape(7, 4, -1) + base)).sum(-1))
+        return np.asarray(values - (onward * state.stored.reshape(7, 4, -1)).sum(-1))
 
     (after, state), moves = planned(agent, control, begun, values, 4000)
     np.testing.assert_allclose(own(after, state), own(values, begun), atol=1e-5)
     assert (np.asarray(after) != values)[plain.ALLOWED].mean() > 0.5
     assert moves[-1] == 0, "all that is left is below the threshold"
     best = np.asarray(after).max(-1)[believed.successor]
-    left = np.abs(onward * (best - base - np.asarray(state.stored).reshape(7, 4, -1)))
+    left = np.abs(onward * (best - np.asarray(state.stored).reshape(7, 4, -1)))
     assert left[plain.ALLOWED].max() <= 0.01 + 1e-6
 
 
-def test_the_initial_value_is_what_everything_was_worth_at_first():
-    suite, optimism = table.SUITE, 2.0
-    _, agent, control, begun = planner(suite)
-    values = jnp.full((7, 4), optimism)
-    real = Transition(jnp.int32(2), jnp.int32(1), jnp.float32(0), jnp.float32(0.9), jnp.int32(1))
-    observe = quick_jit(lambda state, values: control.observe(state, Params(values, ()), agent.candidates, real)[0])
-    state = observe(begun, values)
-    assert state.base == optimism
+def test_the_initial_values_are_what_everything_was_worth_at_first():
+    suite = dataclasses.replace(table.SUITE, agents={"small_backups": table.VARIANTS["small_backups"].agent})
+    agent, optimism = build_agent(suite, suite.agents["small_backups"], table.PROBLEM), 2.0
+    control, values = agent.search_control, jnp.full((7, 4), optimism)
+    state = control.init(None, Params(values, ()), agent.candidates)
+    np.testing.assert_array_equal(state.stored, np.full_like(state.stored, optimism))
     (after, _), _ = planned(agent, control, state, values, 20)
     np.testing.assert_array_equal(after, values)
-    later = observe(state, values + 1)
-    assert later.base == optimism, "only the first step tells"
+    real = Transition(jnp.int32(2), jnp.int32(1), jnp.float32(0), jnp.float32(0.9), jnp.int32(1))
+    later, _ = control.observe(state, Params(values + 1, ()), agent.candidates, real)
     answers = agent.model.expect((), 2, 1)
-    np.testing.assert_allclose(later.stored[2 * 4 + 1], answers.observation == 1)
-    assert later.stored.sum() == (answers.observation == 1).sum()
+    np.testing.assert_allclose(later.stored[2 * 4 + 1], optimism + (answers.observation == 1))
+    assert (np.asarray(later.stored) > optimism).sum() == (answers.observation == 1).sum()
 
 
 def test_a_learned_outcome_begins_at_what_the_direct_update_used():
@@ -180,6 +184,7 @@ def test_a_learned_outcome_begins_at_what_the_direct_update_used():
         state, _ = control.observe(state, Params(values, model), agent.candidates, real)
         values, _ = learn(agent, values, real, -1, 1.0)
         model = agent.model.update(model, real)
+        state = control.after_learning(state, Params(values, model), Backup(jnp.int32(-1), real, jnp.float32(0)))
         query = control.propose(jnp.float32(0.5), state, Params(values, model), None, agent.candidates, None)
         return state, values, model, agent.model.expect(model, 2, 1), query
 

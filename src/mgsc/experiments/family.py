@@ -23,14 +23,10 @@ def _factory(name: str) -> Any:
     return getattr(import_module(f"mgsc.search_control.{name}"), name)
 
 
-def _listed_predecessors(problem: Any) -> Any:
-    """[S, I] the pairs that lead to each state of a fixed model; None where the model learns."""
-    import jax.numpy as jnp
-
-    from mgsc.search_control import incoming_pairs
-
-    believed = problem.model_tables
-    return None if believed is None else jnp.asarray(incoming_pairs(believed))
+def _num_touched(problem: Any) -> int:
+    """Most pairs that may lead to a state, or all pairs where any may."""
+    predecessors = problem.predecessors
+    return num_pairs(problem) if predecessors is None else int(predecessors.shape[1])
 
 
 def _truth(problem: Any) -> Any:
@@ -65,12 +61,10 @@ FAMILY: Mapping[str, StrategyRow] = {
             threshold=number(1e-3, 0.0, math.inf, "theta: smaller expected errors do not enter the queue (reward)"),
         ),
         lambda own, step_size, updates, problem: _factory("prioritized_sweeping")(
-            num_actions(problem), own.threshold, _listed_predecessors(problem)
+            num_actions(problem), own.threshold, problem.predecessors, only_tried=problem.learns
         ),
-        # The pair updated and the listed predecessors, or all pairs, for each update.
-        expected_backups=lambda own, problem, updates: (
-            updates * (num_pairs(problem) if problem.learns else 1 + _listed_predecessors(problem).shape[1])
-        ),
+        # The pair updated, and all that may lead to its state.
+        expected_backups=lambda own, problem, updates: updates * (1 + _num_touched(problem)),
         space={"threshold": Range(1e-5, 1e-1)},
     ),
     "small_backups": StrategyRow(
@@ -81,13 +75,13 @@ FAMILY: Mapping[str, StrategyRow] = {
         ),
         lambda own, step_size, updates, problem: _factory("small_backups")(
             num_actions(problem),
-            problem.num_slots,
             own.threshold,
+            problem.predecessors,
             step_size=step_size,
             only_tried=problem.learns,
         ),
-        # Every update looks at all outcomes of all pairs.
-        expected_backups=lambda own, problem, updates: updates * num_pairs(problem),
+        # After every update, and the direct one, all outcomes of the pair and of all that may lead to its state.
+        expected_backups=lambda own, problem, updates: (1 + updates) * (1 + _num_touched(problem)),
         space={"threshold": Range(1e-5, 1e-1)},
     ),
     "td_error_priority": StrategyRow(
@@ -178,11 +172,13 @@ FAMILY: Mapping[str, StrategyRow] = {
         ),
         lambda own, step_size, updates, problem: _factory("gain_need")(
             num_actions(problem),
+            problem.predecessors,
             step_size=step_size,
             occupancy_rate=own.occupancy_rate,
             least_gain=own.least_gain,
         ),
-        expected_backups=lambda own, problem, updates: updates * num_pairs(problem),
+        # After every update, and the direct one, all actions of its state and all that may lead there.
+        expected_backups=lambda own, problem, updates: (1 + updates) * (num_actions(problem) + _num_touched(problem)),
         space={"occupancy_rate": Range(0.01, 1.0, is_bounded=True), "least_gain": Range(1e-8, 1e-2)},
     ),
     "oracle": StrategyRow(

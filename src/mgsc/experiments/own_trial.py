@@ -63,6 +63,10 @@ def _first_weights(name: str, agent: Dyna) -> Array:
             raise UserError(f"observe of {name} must give (state, info), where info is a dict of numbers")
         _check_form(f"observe of {name}", search, told[0])
         search = told[0]
+    if control.after_learning is not None:
+        heard = control.after_learning(search, params, backup._replace(index=jnp.asarray(dyna.REAL, jnp.int32)))
+        _check_form(f"after_learning of {name}", search, heard)
+        search = heard
     weights = control.weights(search, params, candidates)
     num_actions = agent.policy.probabilities(agent.values.apply(begun.values, begun.observation)).shape[-1]
     shapes = [(len(candidates.index),), (len(candidates.index), num_actions)]

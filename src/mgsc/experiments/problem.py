@@ -22,6 +22,7 @@ from mgsc.experiments.suites import row_of, updates_of
 from mgsc.experiments.worlds import build_maze
 from mgsc.models import Model
 from mgsc.policies import epsilon_greedy
+from mgsc.search_control.predecessors import incoming_pairs
 from mgsc.types import Array, Candidates
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Problem(NamedTuple):
         tables: the true transitions [P, S, A, M].
         model: what planning asks.
         model_tables: what a fixed model believes [S, A, M]; None where the model learns.
+        links: what the model may ever say of where pairs lead; None where that is anywhere.
         wrong: [P, S] bool, states of which a fixed model is wrong in some action, in each phase.
         optimal: [P, S, A] the optimal action values of each phase, were it to last.
         reward_scale: max |R|.
@@ -50,6 +52,7 @@ class Problem(NamedTuple):
     tables: Tables
     model: Model
     model_tables: Tables | None
+    links: Tables | None
     wrong: NDArray[np.bool_]
     optimal: NDArray[np.float32]
     reward_scale: float
@@ -65,6 +68,14 @@ class Problem(NamedTuple):
         """M: outcomes in an answer of the model."""
         answers = jax.eval_shape(lambda: self.model.expect(self.model.init(), jnp.int32(0), jnp.int32(0)))
         return int(answers.probability.shape[-1])
+
+    @property
+    def predecessors(self) -> Array | None:
+        """[S, I] among which are all pairs that the model may ever say lead to each state; None where any may.
+
+        For a model that learns, the pairs that really can: who asks such a pair finds what the model has met of it.
+        """
+        return None if self.links is None else jnp.asarray(incoming_pairs(self.links))
 
     @property
     def is_candidate(self) -> NDArray[np.bool_]:
@@ -100,8 +111,10 @@ def build_problem(suite: Suite) -> Problem:
     if isinstance(suite.model, FixedModel):
         believed = believed_tables(suite.model, tables)
         model, wrong = models.fixed(believed, suite.discount), wrong_states(tables, believed)
+        links: Tables | None = believed
     else:
         model = learned_model(suite.model, tables, suite.discount)
+        links = None if suite.model.untried == "uniform" else tables
     return Problem(
         maze,
         environment,
@@ -109,6 +122,7 @@ def build_problem(suite: Suite) -> Problem:
         tables,
         model,
         believed,
+        links,
         wrong,
         optimal_values(tables, suite.discount),
         tables.largest_reward,

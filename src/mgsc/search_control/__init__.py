@@ -9,7 +9,8 @@ from mgsc.search_control.learning_progress import learning_progress
 from mgsc.search_control.meta_gradient import meta_gradient
 from mgsc.search_control.model_error import model_error
 from mgsc.search_control.oracle import Truth, oracle
-from mgsc.search_control.prioritized_sweeping import incoming_pairs, prioritized_sweeping
+from mgsc.search_control.predecessors import incoming_pairs
+from mgsc.search_control.prioritized_sweeping import prioritized_sweeping
 from mgsc.search_control.replay import replay
 from mgsc.search_control.small_backups import small_backups
 from mgsc.search_control.td_error_priority import td_error_priority

@@ -1,9 +1,9 @@
 """The interface of search control, and what all strategies share: masking, softmax, sampling.
 
-Per real step the loop asks a strategy, in this order, to ``observe`` the real transition, to give the
-``weights`` of the candidates, to ``propose`` K queries, and to hear of each backup
-(``after_backup``). What a strategy does not need it leaves out (None), and the loop does nothing in its
-place. Most strategies are a formula for logits: ``from_logits`` makes one of such a formula.
+Per real step the loop asks a strategy, in this order, to ``observe`` the real transition, to hear of what
+was learned from it (``after_learning``), to give the ``weights`` of the candidates, to ``propose`` K queries,
+and to hear of each backup (``after_backup``). What a strategy does not need it leaves out (None), and the
+loop does nothing in its place. Most strategies are a formula for logits: ``from_logits`` makes one of such a formula.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SearchControl(NamedTuple):
     """A strategy as pure functions; ``params`` is ``Params(values, model)`` throughout.
 
     Attributes:
-        init: ``(key, candidates) -> state``.
+        init: ``(key, params, candidates) -> state`` before the first step.
         weights: ``(state, params, candidates) -> [N] or [N, A]`` d: probabilities of querying a
             candidate, or a candidate and an action; exactly 0 where not allowed
             (``masked_softmax`` sees to it).
@@ -44,15 +44,18 @@ class SearchControl(NamedTuple):
             the Backup before this one, at first the real transition's. None: the shared sampler.
         after_backup: ``(state, params, backup) -> state``, or None.
         observe: ``(state, params, candidates, transition) -> (state, info)`` hears of the real
-            transition before planning, or None; ``info`` is a dict of numbers people look at.
+            transition before anything is learned from it, or None; ``info`` is a dict of numbers people look at.
+        after_learning: ``(state, params, backup) -> state`` hears of the real transition's own update, with the
+            values and the model as planning will find them, or None.
         draw: noise of one proposal.
     """
 
-    init: Callable[[Array, Candidates], PyTree]
+    init: Callable[[Array, Params, Candidates], PyTree]
     weights: Callable[[PyTree, Params, Candidates], Array]
     propose: Callable[[PyTree, PyTree, Params, Distribution, Candidates, Backup], Query] | None = None
     after_backup: Callable[[PyTree, Params, Backup], PyTree] | None = None
     observe: Callable[[PyTree, Params, Candidates, Transition], tuple[PyTree, dict[str, Array]]] | None = None
+    after_learning: Callable[[PyTree, Params, Backup], PyTree] | None = None
     draw: Draw = uniforms
 
 
@@ -89,16 +92,16 @@ def sample_query(noise: Array, distribution: Distribution, candidates: Candidate
     return Query(lookup(candidates.observation, drawn), lookup(candidates.index, drawn), action)
 
 
-def no_state(key: Array, candidates: Candidates) -> tuple[()]:
+def no_state(key: Array, params: Params, candidates: Candidates) -> tuple[()]:
     """``init`` of a strategy that remembers nothing."""
-    del key, candidates
+    del key, params, candidates
     return ()
 
 
 def from_logits(
     logits: Callable[[PyTree, Params, Candidates], Array],
     *,
-    init: Callable[[Array, Candidates], PyTree] = no_state,
+    init: Callable[[Array, Params, Candidates], PyTree] = no_state,
     observe: Callable[[PyTree, Params, Candidates, Transition], tuple[PyTree, dict[str, Array]]] | None = None,
 ) -> Strategy:
     """A strategy that is a formula for logits, and perhaps a memory.

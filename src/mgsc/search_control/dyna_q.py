@@ -25,8 +25,8 @@ def dyna_q(num_actions: int, over: Over = "pairs") -> Strategy:
     experienced ("pairs"), the algorithm's box a state first and then an action ("states").
     """
 
-    def init(key: Array, candidates: Candidates) -> Array:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> Array:
+        del key, params
         return jnp.zeros((len(candidates.index), num_actions), jnp.result_type(float))
 
     def observe(

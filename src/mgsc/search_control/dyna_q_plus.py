@@ -40,8 +40,8 @@ def dyna_q_plus(num_actions: int, bonus: Array | float) -> Strategy:
     the agent's own model answers for them; ``learned`` with ``untried="stay"`` is the book's.
     """
 
-    def init(key: Array, candidates: Candidates) -> DynaQPlusState:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> DynaQPlusState:
+        del key, params
         shape = (len(candidates.index), num_actions)
         visited = jnp.zeros(shape[0], jnp.result_type(float))
         return DynaQPlusState(jnp.zeros(shape, jnp.int32), visited, jnp.zeros((), jnp.int32))

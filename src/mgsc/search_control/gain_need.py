@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
-from mgsc.sampling import index_from_tree, sum_tree
-from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs
-from mgsc.search_control.expected import all_expected_errors, all_values
+from mgsc.search_control.base import Distribution, SearchControl, Strategy
+from mgsc.search_control.expected import expected_error
 from mgsc.search_control.frequency import no_queries_yet, with_query
+from mgsc.search_control.largest import NEVER, find_largest, queue_of, refreshed
+from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -21,16 +22,25 @@ class GainNeedState(NamedTuple):
     Attributes:
         occupancy: [N, N] the successor representation: expected discounted visits of each state from each.
         here: [] int32 the state the agent is in; after the end of an episode, where it was before.
+        gains: [N·A + 1] of every pair; the last is of what belongs nowhere.
+        queue: [N·A + 1] gain × need.
         frequency: [N, A] recent share of the queries at each pair.
     """
 
     occupancy: Array
     here: Array
+    gains: Array
+    queue: Array
     frequency: Array
 
 
 def gain_need(
-    num_actions: int, *, step_size: Array | float, occupancy_rate: Array | float, least_gain: Array | float
+    num_actions: int,
+    predecessors: Array | None = None,
+    *,
+    step_size: Array | float,
+    occupancy_rate: Array | float,
+    least_gain: Array | float,
 ) -> Strategy:
     """The pair with the largest gain × need, worked out anew for every update; ties are broken at random.
 
@@ -39,23 +49,20 @@ def gain_need(
 
     Args:
         num_actions: A.
+        predecessors: [S, I] pairs among which are all that may ever lead to each state (``incoming_pairs``): the gains
+            of A + I pairs are then worked out after each update. None: of all S·A.
         step_size: α; may be traced.
         occupancy_rate: step size of the successor representation, in (0, 1]; may be traced.
         least_gain: gains are at least this [reward], so that need decides where nothing gains; may be traced.
 
-    S·A expected backups for every planning update, and the policy of every state as each of its A values would change
-    it: a step is slower than three of uniform's.
+    Every update takes expected backups, and the policy of the pair's state before and after it, for each of those
+    pairs; every real step ranks all pairs by the new need: a step is slower than three of uniform's.
 
     Source: Mattar & Daw 2018 (EVB = gain × need). Differs in that the representation is learned by
     temporal differences (Dayan 1993) on the real transitions, where theirs follows from a learned transition
     matrix; that the policy is the agent's own (ε-greedy), theirs a softmax; that updates are of one step only,
     not of n; and that the model answers, not a memory of what happened.
     """
-
-    def init(key: Array, candidates: Candidates) -> GainNeedState:
-        del key
-        occupancy = jnp.eye(len(candidates.index), dtype=jnp.result_type(float))
-        return GainNeedState(occupancy, jnp.zeros((), jnp.int32), no_queries_yet(candidates, num_actions))
 
     def observe(
         state: GainNeedState, params: Params, candidates: Candidates, transition: Transition
@@ -72,38 +79,66 @@ def gain_need(
         del params, candidates
         return state.frequency
 
-    def after_backup(state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
-        del params
-        return state._replace(frequency=with_query(state.frequency, (backup.index, backup.transition.action)))
+    def propose(
+        noise: PyTree,
+        state: GainNeedState,
+        params: Params,
+        distribution: Distribution,
+        candidates: Candidates,
+        last: Backup,
+    ) -> Query:
+        del params, distribution, last
+        pair = find_largest(state.queue[:-1], noise)[0]
+        place = pair // num_actions
+        return Query(lookup(candidates.observation, place), lookup(candidates.index, place), pair % num_actions)
+
+    def worth(gain: Array, need: Array) -> Array:
+        return jnp.maximum(gain, least_gain) * need
+
+    def touched(here: Array) -> Array | None:
+        return touched_pairs(predecessors, here, here * num_actions + jnp.arange(num_actions))
 
     def build(parts: Parts) -> SearchControl:
-        def propose(
-            noise: PyTree,
-            state: GainNeedState,
-            params: Params,
-            distribution: Distribution,
-            candidates: Candidates,
-            last: Backup,
-        ) -> Query:
-            del distribution, last
-            need = lookup(state.occupancy, state.here)
-            worth = jnp.maximum(all_gains(parts, params, candidates, step_size), least_gain) * need[:, None]
-            worth = jnp.where(allowed_pairs(candidates, num_actions), worth, -1.0).reshape(-1)
-            is_best = jnp.asarray(worth == worth.max(), worth.dtype)
-            pair = index_from_tree(noise, sum_tree(is_best))
-            place = pair // num_actions
-            return Query(lookup(candidates.observation, place), lookup(candidates.index, place), pair % num_actions)
+        def gain_of(params: Params, pair: Array) -> Array:
+            return expected_gain(parts, params, pair // num_actions, pair % num_actions, step_size)
 
-        return SearchControl(init, weights, propose, after_backup, observe)
+        def init(key: Array, params: Params, candidates: Candidates) -> GainNeedState:
+            del key
+            occupancy = jnp.eye(len(candidates.index), dtype=jnp.result_type(float))
+            frequency = no_queries_yet(candidates, num_actions)
+            gains = jax.vmap(gain_of, (None, 0))(params, jnp.arange(frequency.size))
+            queue = queue_of(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1))
+            return GainNeedState(occupancy, jnp.zeros((), jnp.int32), queue_of(gains), queue, frequency)
+
+        def after_learning(state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
+            places = touched(backup.transition.observation)
+            gains = refreshed(state.gains, places, lambda pair: gain_of(params, pair))
+            need = lookup(state.occupancy, state.here)
+            worths = worth(gains[:-1].reshape(-1, num_actions), need[:, None]).reshape(-1)
+            queue = queue_of(jnp.where(state.queue[:-1] < 0, NEVER, worths))
+            return state._replace(gains=gains, queue=queue)
+
+        def after_backup(state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
+            places = touched(backup.index)
+            gains = refreshed(state.gains, places, lambda pair: gain_of(params, pair))
+            num_states = len(state.occupancy)
+
+            def worth_of(pair: Array) -> Array:
+                need = lookup(state.occupancy.reshape(-1), state.here * num_states + pair // num_actions)
+                return jnp.where(lookup(state.queue, pair) < 0, NEVER, worth(lookup(gains, pair), need))
+
+            queue = refreshed(state.queue, places, worth_of)
+            frequency = with_query(state.frequency, (backup.index, backup.transition.action))
+            return state._replace(gains=gains, queue=queue, frequency=frequency)
+
+        return SearchControl(init, weights, propose, after_backup, observe, after_learning)
 
     return build
 
 
-def all_gains(parts: Parts, params: Params, candidates: Candidates, step_size: Array | float) -> Array:
-    """[N, A] what the value of each state's choices would gain by an expected update of each pair."""
-    q = all_values(parts, params, candidates)
-    moves = step_size * all_expected_errors(parts, params, candidates)
-    updated = q[:, None, :] + moves[:, :, None] * jnp.eye(q.shape[1], dtype=q.dtype)
-    before = jax.vmap(parts.policy)(q)
-    after = jax.vmap(jax.vmap(parts.policy))(updated)
-    return jnp.sum((after - before[:, None, :]) * updated, -1)
+def expected_gain(parts: Parts, params: Params, observation: Array, action: Array, step_size: Array | float) -> Array:
+    """[] what the value of a state's choices would gain by an expected update of one action."""
+    q = parts.q(params.values, observation)
+    move = step_size * expected_error(parts, params, observation, action)
+    updated = jnp.where(jnp.arange(len(q)) == action, q + move, q)
+    return jnp.sum((parts.policy(updated) - parts.policy(q)) * updated)

@@ -44,8 +44,8 @@ def learning_progress(window: int, *, floor: Array | float, reward_width: Array 
     count; and that it directs planning, not a bonus for exploring. A fixed model makes none but by chance.
     """
 
-    def init(key: Array, candidates: Candidates) -> ProgressState:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> ProgressState:
+        del key, params
         number = len(candidates.index)
         return ProgressState(jnp.zeros((number, 2 * window), jnp.result_type(float)), jnp.zeros(number, jnp.int32))
 

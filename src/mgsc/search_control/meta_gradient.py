@@ -102,8 +102,8 @@ def meta_gradient(
             return weights
         return (1 - mixture) * weights + mixture * masked_softmax(jnp.zeros_like(weights), candidates.is_allowed)
 
-    def init(key: Array, candidates: Candidates) -> MetaGradientState:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> MetaGradientState:
+        del key, params
         logits = jnp.zeros(candidates.index.shape, jnp.result_type(float))
         recent = None if experience == "one" else nothing_yet(candidates, experience_length)
         count = jnp.zeros((), jnp.int32) if reset_every else None

@@ -25,8 +25,8 @@ def model_error(temperature: Array | float, rate: Array | float) -> Strategy:
     their regression learns the variance of the model's predictions as a function of the input.
     """
 
-    def init(key: Array, candidates: Candidates) -> Array:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> Array:
+        del key, params
         return jnp.zeros(candidates.index.shape, jnp.result_type(float))
 
     def weights(errors: Array, params: Params, candidates: Candidates) -> Array:

@@ -50,8 +50,8 @@ def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
     survives = jnp.asarray(~tables.terminates, probability.dtype)
     optimal = jnp.asarray(truth.optimal)
 
-    def init(key: Array, candidates: Candidates) -> Array:
-        del key, candidates
+    def init(key: Array, params: Params, candidates: Candidates) -> Array:
+        del key, params, candidates
         return jnp.zeros((), jnp.int32)
 
     def observe(

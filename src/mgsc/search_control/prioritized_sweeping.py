@@ -4,38 +4,39 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
-from numpy.typing import NDArray
 
-from mgsc.environments.tables import Tables
 from mgsc.indexing import lookup, pick, put_at
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
-from mgsc.search_control.expected import all_expected_errors, expected_error, real_target
+from mgsc.search_control.expected import expected_error, real_target
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, with_query
+from mgsc.search_control.largest import NEVER, find_largest, queue_of, refreshed
+from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
-
-NEVER = -1.0
-"""Priority of what must not be queried; 0 is a pair that is not in the queue."""
 
 
 class SweepingState(NamedTuple):
-    """The queue as a dense array.
+    """The queue, and what may enter it.
 
     Attributes:
-        priority: [N·A + 1] of pairs numbered s · A + a; the last entry takes what belongs nowhere.
-        tried: [N, A] 1 for pairs that were really tried.
+        queue: [N·A + 1] priorities of pairs numbered s · A + a, the last of what belongs nowhere; 0 is a pair that is
+            not in the queue.
+        tried: [N, A] 1 for pairs that were really tried; None where all are planned.
         frequency: [N, A] recent share of the queries at each pair.
     """
 
-    priority: Array
-    tried: Array
+    queue: Array
+    tried: Array | None
     frequency: Array
 
 
-def prioritized_sweeping(num_actions: int, threshold: Array | float, predecessors: Array | None = None) -> Strategy:
+def prioritized_sweeping(
+    num_actions: int,
+    threshold: Array | float,
+    predecessors: Array | None = None,
+    *,
+    only_tried: bool = False,
+) -> Strategy:
     """The pair of largest priority, each time; without one above ``threshold`` an update changes nothing.
 
     A real transition gives its pair the priority |δ|. After each update from the queue, the pair itself and
@@ -45,25 +46,23 @@ def prioritized_sweeping(num_actions: int, threshold: Array | float, predecessor
     Args:
         num_actions: A.
         threshold: θ [reward]; may be traced.
-        predecessors: [S, I] the pairs that lead to each state, padded with S·A, for a model that never
-            changes (``incoming_pairs``): 1 + I expected backups for each update. None: those pairs really
-            tried of which the model says so now, found by asking it about all S·A pairs, which is as many expected
-            backups for each update. (Exact and cheaper would be to keep E_m δ of all pairs and add
-            P(s̄|s,a) γ ΔV(s̄), at the price of errors that add up and of every change of the model.)
+        predecessors: [S, I] pairs among which are all that may ever lead to each state (``incoming_pairs``): the model
+            is then asked about 1 + I pairs after each update. None: about all S·A.
+        only_tried: leave out pairs never really tried, for a model that learns.
 
-    Expected backups, the writes of their priorities and the search for the largest come with every update, not every
-    real step: a step is slower than three of uniform's.
+    Expected backups, and the writes of their priorities, come with every update, not every real step: a step is slower
+    than three of uniform's.
 
     Source: Moore & Atkeson 1993; Sutton & Barto 2018, 8.4. Differs in that direct updates are made too; that
     updates are sampled and move by the step size, so the pair updated stays where error is left; that
     predecessors' priorities are expected errors in a stochastic model, and the newest counts, not the highest.
     """
 
-    def init(key: Array, candidates: Candidates) -> SweepingState:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> SweepingState:
+        del key, params
         frequency = no_queries_yet(candidates, num_actions)
-        priority = jnp.append(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1), NEVER)
-        return SweepingState(priority, jnp.zeros_like(frequency), frequency)
+        queue = queue_of(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1))
+        return SweepingState(queue, jnp.zeros_like(frequency) if only_tried else None, frequency)
 
     def above(error: Array) -> Array:
         return jnp.where(jnp.abs(error) > threshold, jnp.abs(error), 0.0)
@@ -81,13 +80,13 @@ def prioritized_sweeping(num_actions: int, threshold: Array | float, predecessor
         last: Backup,
     ) -> Query:
         del noise, params, distribution, last
-        pair = jnp.argmax(state.priority[:-1]).astype(jnp.int32)
+        pair, priority = find_largest(state.queue[:-1])
         place = pair // num_actions
         return Query(
             lookup(candidates.observation, place),
             lookup(candidates.index, place),
             pair % num_actions,
-            step_scale=jnp.where(lookup(state.priority, pair) > 0, 1.0, 0.0),
+            step_scale=jnp.where(priority > 0, 1.0, 0.0),
         )
 
     def build(parts: Parts) -> SearchControl:
@@ -95,79 +94,35 @@ def prioritized_sweeping(num_actions: int, threshold: Array | float, predecessor
             state: SweepingState, params: Params, candidates: Candidates, transition: Transition
         ) -> tuple[SweepingState, dict[str, Array]]:
             del candidates
-            error = real_target(parts, params, transition) - pick(
-                parts.q(params.values, transition.observation), transition.action
-            )
-            pair = transition.observation * num_actions + transition.action
-            raised = jnp.maximum(lookup(state.priority, pair), above(error))
-            tried = put_at(state.tried, (transition.observation, transition.action), jnp.ones(()))
-            return state._replace(priority=put_at(state.priority, pair, raised), tried=tried), {}
-
-        def swept(state: SweepingState, params: Params, here: Array, own: Array) -> Array:
-            if predecessors is None:
-                return _swept_all(parts, params, state, here, own, above)
-            pairs = jnp.append(lookup(predecessors, here), own)
-
-            def new_priority(pair: Array) -> Array:
-                error = expected_error(parts, params, pair // num_actions, pair % num_actions)
-                return jnp.where(lookup(state.priority, pair) < 0, NEVER, above(error))
-
-            # Padding asks about some pair, and writes NEVER into the entry that belongs nowhere.
-            found = jax.vmap(new_priority)(jnp.minimum(pairs, len(state.priority) - 2))
-            found = jnp.where(pairs == len(state.priority) - 1, NEVER, found)
-
-            def write(number: Array, priority: Array) -> Array:
-                return put_at(priority, lookup(pairs, number), lookup(found, number))
-
-            priority: Array = lax.fori_loop(0, len(pairs), write, state.priority)
-            return priority
+            here, action = transition.observation, transition.action
+            error = real_target(parts, params, transition) - pick(parts.q(params.values, here), action)
+            pair = here * num_actions + action
+            raised = jnp.maximum(lookup(state.queue, pair), above(error))
+            tried = state.tried if state.tried is None else put_at(state.tried, (here, action), jnp.ones(()))
+            return state._replace(queue=put_at(state.queue, pair, raised), tried=tried), {}
 
         def after_backup(state: SweepingState, params: Params, backup: Backup) -> SweepingState:
             here, action = backup.index, backup.transition.action
             own = here * num_actions + action
-            is_popped = lookup(state.priority, own) > 0
-            priority = jnp.where(is_popped, swept(state, params, here, own), state.priority)
+            is_popped = lookup(state.queue, own) > 0
+
+            def priority(pair: Array) -> Array:
+                asked = (pair // num_actions, pair % num_actions)
+                answers = parts.expect(params.model, *asked)
+                leads = (answers.probability > 0) & (answers.discount > 0) & (answers.observation == here)
+                is_tried = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
+                is_touched = is_popped & ((jnp.any(leads) & is_tried) | (pair == own))
+                old = lookup(state.queue, pair)
+                new = above(expected_error(parts, params, *asked))
+                return jnp.where(is_touched & (old >= 0), new, old)
+
+            queue = refreshed(state.queue, touched_pairs(predecessors, here, own[None]), priority)
             share = jnp.where(is_popped, FORGETTING, 0.0)
-            return state._replace(priority=priority, frequency=with_query(state.frequency, (here, action), share))
+            return state._replace(queue=queue, frequency=with_query(state.frequency, (here, action), share))
 
         return SearchControl(init, weights, propose, after_backup, observe, draw=_nothing)
 
     return build
-
-
-def _swept_all(parts: Parts, params: Params, state: SweepingState, here: Array, own: Array, above: PyTree) -> Array:
-    """The priorities after a change of the values at ``here``, for a model that says itself what leads there."""
-    num_states, num_actions = state.tried.shape
-    states = jnp.arange(num_states, dtype=jnp.int32)
-    listed = Candidates(states, states, states >= 0)
-
-    def leads(observation: Array, action: Array) -> Array:
-        answers = parts.expect(params.model, observation, action)
-        return jnp.any((answers.probability > 0) & (answers.discount > 0) & (answers.observation == here))
-
-    each = jax.vmap(jax.vmap(leads, (None, 0)), (0, None))
-    leads_here = each(states, jnp.arange(num_actions)) & (state.tried > 0)
-    is_new = leads_here.reshape(-1) | (jnp.arange(num_states * num_actions) == own)
-    found = above(all_expected_errors(parts, params, listed)).reshape(-1)
-    old = state.priority[:-1]
-    return jnp.append(jnp.where(is_new & (old >= 0), found, old), NEVER)
-
-
-def incoming_pairs(tables: Tables) -> NDArray[np.int32]:
-    """[S, I] the pairs s · A + a that may lead on to each state, padded with S·A.
-
-    Args:
-        tables: what a fixed model believes, [S, A, M].
-    """
-    num_states, num_actions = tables.probability.shape[:2]
-    leads = (tables.probability > 0) & ~tables.terminates
-    state, action, slot = np.nonzero(leads)
-    links = np.unique(np.stack([tables.successor[state, action, slot], state * num_actions + action], 1), axis=0)
-    counts = np.bincount(links[:, 0], minlength=num_states)
-    pairs = np.full((num_states, max(int(counts.max()), 1)), num_states * num_actions, np.int32)
-    column = np.arange(len(links)) - np.repeat(np.cumsum(counts) - counts, counts)
-    pairs[links[:, 0], column] = links[:, 1]
-    return pairs
 
 
 def _nothing(key: Array) -> tuple[()]:

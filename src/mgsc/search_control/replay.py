@@ -41,8 +41,8 @@ def replay(window: Array | int, *, capacity: int) -> Strategy:
     # just overwritten, so it can be read after the write, which spares a copy of the ring per step.
     slots = capacity + 1
 
-    def init(key: Array, candidates: Candidates) -> ReplayState:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> ReplayState:
+        del key, params
         visits = jnp.zeros(candidates.index.shape, jnp.result_type(float))
         return ReplayState(empty_ring(candidates, slots), jnp.zeros((), jnp.int32), visits)
 

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mgsc.indexing import lookup, pick, put_at, settled
-from mgsc.sampling import index_from_tree, largest, sum_tree
-from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs
-from mgsc.search_control.expected import all_values
+from mgsc.indexing import lookup, pick, put_at
+from mgsc.sampling import largest
+from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, with_query
+from mgsc.search_control.largest import NEVER, find_largest, queue_of, refreshed
+from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 ROUNDING = 64 * 2.0**-23
@@ -26,24 +27,22 @@ class SmallBackupsState(NamedTuple):
     """What each successor was worth when its pair last heard of it.
 
     Attributes:
-        stored: [N·A, M] U of each slot, minus ``base``.
-        base: [] the value of all states before the first update, from which all U start.
-        is_begun: [] 1 once ``base`` is known.
+        stored: [N·A, M] U of each slot.
+        queue: [N·A + 1] the size of each pair's largest backup; the last is of what belongs nowhere.
         tried: [N, A] 1 for pairs really tried; None where all are planned.
         frequency: [N, A] recent share of the queries at each pair.
     """
 
     stored: Array
-    base: Array
-    is_begun: Array
+    queue: Array
     tried: Array | None
     frequency: Array
 
 
 def small_backups(
     num_actions: int,
-    num_slots: int,
     threshold: Array | float,
+    predecessors: Array | None = None,
     *,
     step_size: Array | float,
     only_tried: bool = False,
@@ -51,19 +50,20 @@ def small_backups(
     """The largest P γ (V(s') − U) of all, each time: q(s, a) moves by it, without a step size, and U becomes V(s').
 
     V = max q, and U is what the successor was worth when the pair last heard of it: from a small backup, or from a
-    direct update along the same transition. One not above ``threshold`` is left for later, and the update
-    then changes nothing. Ties are broken at random. Planning leaves q(s, a) − Σ_m P γ U as it finds it, so rewards
-    come in by direct updates alone.
+    direct update along the same transition; at first, what it was worth before any update. A backup not above
+    ``threshold`` is left for later, and the update then changes nothing. Of equal pairs one is drawn. Planning leaves
+    q(s, a) − Σ_m P γ U as it finds it, so rewards come in by direct updates alone.
 
     Args:
         num_actions: A.
-        num_slots: M, outcomes in an answer of the model.
         threshold: θ [reward], with ``ROUNDING`` below it; may be traced.
+        predecessors: [S, I] pairs among which are all that may ever lead to each state (``incoming_pairs``): 1 + I
+            pairs are then looked at after each update. None: all S·A.
         step_size: α of the planning updates, which is divided out again; may be traced.
         only_tried: leave out pairs never really tried, for a model that learns.
 
-    A small backup itself looks at one outcome. Finding it here means looking at all S·A·M for every update, as much
-    as S·A expected backups, and counting ties in a tree of them: a step is slower than three of uniform's.
+    A small backup itself looks at one outcome. To find it, the outcomes of all pairs that lead to a changed state are
+    looked at after every update, and ranked: a step is slower than three of uniform's.
 
     Source: van Seijen & Sutton 2013. Differs in that each update makes the largest single backup of all, where
     theirs takes a state from a queue ordered by |V − U| and makes the backups of all its predecessors; that U is
@@ -73,35 +73,55 @@ def small_backups(
     probabilities moves no value until then.
     """
 
-    def init(key: Array, candidates: Candidates) -> SmallBackupsState:
-        del key
-        frequency = no_queries_yet(candidates, num_actions)
-        nought = jnp.zeros((), frequency.dtype)
-        stored = jnp.zeros((frequency.size, num_slots), frequency.dtype)
-        return SmallBackupsState(stored, nought, nought, jnp.zeros_like(frequency) if only_tried else None, frequency)
-
     def weights(state: SmallBackupsState, params: Params, candidates: Candidates) -> Array:
         del params, candidates
         return state.frequency
 
     def build(parts: Parts) -> SearchControl:
+        def init(key: Array, params: Params, candidates: Candidates) -> SmallBackupsState:
+            del key
+            frequency = no_queries_yet(candidates, num_actions)
+            pairs = jnp.arange(frequency.size, dtype=jnp.int32)
+
+            def worth(pair: Array) -> Array:
+                successors = parts.expect(params.model, pair // num_actions, pair % num_actions).observation
+                return worths(parts, params, successors)
+
+            queue = queue_of(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1))
+            tried = jnp.zeros_like(frequency) if only_tried else None
+            return SmallBackupsState(jax.vmap(worth)(pairs), queue, tried, frequency)
+
         def observe(
             state: SmallBackupsState, params: Params, candidates: Candidates, transition: Transition
         ) -> tuple[SmallBackupsState, dict[str, Array]]:
             del candidates
             here, action, _, goes_on, successor = transition
-            base = jnp.where(state.is_begun > 0, state.base, parts.q(params.values, here)[0])
+            pair = here * num_actions + action
             answers = parts.expect(params.model, here, action)
             is_used = (answers.observation == successor) & (goes_on > 0)
             tried = state.tried
             if tried is not None:
                 # The model is about to put a new outcome into an empty slot, or into that of its first guess.
-                is_first = lookup(tried.reshape(-1), here * num_actions + action) == 0
+                is_first = lookup(tried.reshape(-1), pair) == 0
                 is_used = is_used | (answers.probability == 0) | is_first
                 tried = put_at(tried, (here, action), jnp.ones(()))
-            worth = largest(parts.q(params.values, successor)) - base
-            stored = with_worth(state.stored, here * num_actions + action, is_used, worth)
-            return SmallBackupsState(stored, base, jnp.ones_like(base), tried, state.frequency), {}
+            worth = largest(parts.q(params.values, successor))
+            return state._replace(stored=with_worth(state.stored, pair, is_used, worth), tried=tried), {}
+
+        def requeued(state: SmallBackupsState, params: Params, here: Array, action: Array) -> SmallBackupsState:
+            """Looks again at what a change of the values at ``here`` touches, and at the pair itself."""
+
+            def largest_size(pair: Array) -> Array:
+                size = largest(jnp.abs(small_changes(parts, params, state.stored, pair, num_actions)[0]))
+                is_open = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
+                return jnp.where(lookup(state.queue, pair) < 0, NEVER, jnp.where(is_open, size, 0.0))
+
+            own = here * num_actions + action
+            queue = refreshed(state.queue, touched_pairs(predecessors, here, own[None]), largest_size)
+            return state._replace(queue=queue)
+
+        def after_learning(state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
+            return requeued(state, params, backup.transition.observation, backup.transition.action)
 
         def propose(
             noise: PyTree,
@@ -112,21 +132,13 @@ def small_backups(
             last: Backup,
         ) -> Query:
             del distribution, last
-            changes = settled(all_small_changes(parts, params, candidates, state, num_actions))
-            allowed = allowed_pairs(candidates, num_actions)
-            is_open = allowed if state.tried is None else allowed & (state.tried > 0)
-            sizes = jnp.where(is_open.reshape(-1, 1), jnp.abs(changes), 0.0)
-            # What must not be queried is chosen never, also where nothing is left to be done.
-            sizes = settled(jnp.where(allowed.reshape(-1, 1), sizes, -1.0).reshape(-1))
-            most = sizes.max()
-            chosen = index_from_tree(noise, sum_tree(jnp.asarray(sizes == most, sizes.dtype)))
-            pair, slot = chosen // num_slots, chosen % num_slots
+            pair, size = find_largest(state.queue[:-1], noise)
             observation, action = lookup(candidates.observation, pair // num_actions), pair % num_actions
-            successors = parts.expect(params.model, observation, action).observation
-            successor = lookup(successors, slot)
-            change = jnp.sum(jnp.where(successors == successor, lookup(changes, pair), 0.0))
+            changes, successors = small_changes(parts, params, state.stored, pair, num_actions)
+            successor = lookup(successors, first_largest(jnp.abs(changes)))
+            change = jnp.sum(jnp.where(successors == successor, changes, 0.0))
             q = pick(parts.q(params.values, observation), action)
-            is_due = most > jnp.maximum(threshold, ROUNDING * jnp.abs(q))
+            is_due = size > jnp.maximum(threshold, ROUNDING * jnp.abs(q))
             reward = q + jnp.where(is_due, change, 0.0)
             return Query(
                 observation,
@@ -144,11 +156,12 @@ def small_backups(
             is_made = backup.td_error != 0
             is_used = (parts.expect(params.model, here, action).observation == successor) & is_made
             pair = backup.index * num_actions + action
-            stored = with_worth(state.stored, pair, is_used, largest(before) - state.base)
+            stored = with_worth(state.stored, pair, is_used, largest(before))
             share = jnp.where(is_made, FORGETTING, 0.0)
-            return state._replace(stored=stored, frequency=with_query(state.frequency, (backup.index, action), share))
+            heard = state._replace(stored=stored, frequency=with_query(state.frequency, (backup.index, action), share))
+            return requeued(heard, params, here, action)
 
-        return SearchControl(init, weights, propose, after_backup, observe)
+        return SearchControl(init, weights, propose, after_backup, observe, after_learning)
 
     return build
 
@@ -158,19 +171,20 @@ def with_worth(stored: Array, pair: Array, is_used: Array, worth: Array) -> Arra
     return put_at(stored, pair, jnp.where(is_used, worth, lookup(stored, pair)))
 
 
-def all_small_changes(
-    parts: Parts, params: Params, candidates: Candidates, state: SmallBackupsState, num_actions: int
-) -> Array:
-    """[N·A, M] P γ (V(s') − U) of every slot; the candidates are all states, in order."""
-    best = settled(largest(all_values(parts, params, candidates)) - state.base)
+def first_largest(sizes: Array) -> Array:
+    """[] int32 the first slot of the largest size."""
+    is_largest = sizes == largest(sizes)
+    return jnp.min(jnp.where(is_largest, jnp.arange(len(sizes), dtype=jnp.int32), len(sizes)))
 
-    def one(observation: Array, action: Array, stored: Array) -> Array:
-        answers = parts.expect(params.model, observation, action)
-        return answers.probability * answers.discount * (lookup(best, answers.observation) - stored)
 
-    each = jax.vmap(jax.vmap(one, (None, 0, 0)), (0, None, 0))
-    number = len(candidates.index)
-    changes: Array = each(
-        candidates.observation, jnp.arange(num_actions), state.stored.reshape(number, num_actions, -1)
-    )
-    return changes.reshape(state.stored.shape)
+def worths(parts: Parts, params: Params, observations: Array) -> Array:
+    """[M] V = max q of each."""
+    best: Array = largest(jax.vmap(parts.q, (None, 0))(params.values, observations))
+    return best
+
+
+def small_changes(parts: Parts, params: Params, stored: Array, pair: Array, num_actions: int) -> tuple[Array, Array]:
+    """[M] P γ (V(s') − U) of every slot of a pair, and [M] its successors s'."""
+    answers = parts.expect(params.model, pair // num_actions, pair % num_actions)
+    moved = worths(parts, params, answers.observation) - lookup(stored, pair)
+    return answers.probability * answers.discount * moved, answers.observation

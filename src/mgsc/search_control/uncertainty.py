@@ -25,8 +25,8 @@ def uncertainty(num_actions: int, temperature: Array | float) -> Strategy:
     that it weights queries, not the steps of an expanded target.
     """
 
-    def init(key: Array, candidates: Candidates) -> Array:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> Array:
+        del key, params
         return jnp.zeros((len(candidates.index), num_actions), jnp.result_type(float))
 
     def observe(

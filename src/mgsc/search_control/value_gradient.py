@@ -46,8 +46,8 @@ def value_gradient(num_actions: int, window: Array | int, *, capacity: int) -> S
     theirs are put in a queue and drawn from it; and that no real transitions are mixed in.
     """
 
-    def init(key: Array, candidates: Candidates) -> ClimbingState:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> ClimbingState:
+        del key, params
         return ClimbingState(jnp.zeros(capacity, jnp.int32), jnp.zeros((), jnp.int32), no_queries_yet(candidates))
 
     def observe(

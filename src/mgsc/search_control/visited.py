@@ -40,8 +40,8 @@ def visited(window: Array | int | None = None, *, capacity: int = 0) -> Strategy
     """
     slots = capacity + 1
 
-    def init(key: Array, candidates: Candidates) -> VisitedState:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> VisitedState:
+        del key, params
         visits = jnp.zeros(candidates.index.shape, jnp.result_type(float))
         return VisitedState(visits, jnp.zeros(slots, jnp.int32), jnp.zeros((), jnp.int32))
 
@@ -88,8 +88,8 @@ def trajectory() -> Strategy:
     Source: Sutton & Barto 2018, 8.6 (trajectory sampling), from the current state.
     """
 
-    def init(key: Array, candidates: Candidates) -> TrajectoryState:
-        del key
+    def init(key: Array, params: Params, candidates: Candidates) -> TrajectoryState:
+        del key, params
         return TrajectoryState(jnp.zeros((), jnp.int32), no_queries_yet(candidates))
 
     def observe(

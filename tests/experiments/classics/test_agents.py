@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,8 +10,8 @@ from tests.quick import quick_jit
 
 from mgsc import dyna
 from mgsc.environments import DynaMazeSettings
-from mgsc.experiments.classics.sweeping import with_counter, with_listed_predecessors
-from mgsc.experiments.classics.table import CLASSICS, NEWEST_OR_END, SWEEPING, _agent
+from mgsc.experiments.classics.sweeping import with_counter
+from mgsc.experiments.classics.table import CLASSICS, SWEEPING, _agent
 from mgsc.experiments.problem import build_agent, build_problem
 from mgsc.experiments.program import run_key
 from mgsc.search_control import dyna_q, uniform
@@ -57,8 +55,8 @@ def test_dyna_q_without_updates_is_q_learning_bit_for_bit(most):
         assert (values(dyna_q(4), jnp.asarray(most), most) != q_learning).any()
 
 
-def sweeping_agent(model=NEWEST_OR_END):
-    suite = dataclasses.replace(CLASSICS["sweeping-1"].suite, model=model)
+def sweeping_agent():
+    suite = CLASSICS["sweeping-1"].suite
     problem = build_problem(suite)
     agent = build_agent(suite, suite.agents[SWEEPING], problem)
     return agent._replace(updates_directly=False), problem
@@ -89,18 +87,6 @@ def test_only_prioritized_sweeping_can_be_counted():
     agent = build_agent(suite, suite.agents["n = 5"], build_problem(suite))
     with pytest.raises(ValueError, match="queue"):
         with_counter(agent.search_control)
-
-
-def test_listed_predecessors_make_the_same_updates():
-    """Beside the book's model, in which untried actions stay, and no list."""
-    listed, problem = sweeping_agent()
-    tables = problem.tables.phase(0)
-    listed = with_listed_predecessors(listed, tables, 1e-4)
-    asked, _ = sweeping_agent(CLASSICS["sweeping-1"].suite.model)
-    first, second = last_state(listed), last_state(asked)
-    assert first.values.max() > 0.5
-    np.testing.assert_array_equal(first.values, second.values)
-    np.testing.assert_array_equal(first.search.priority, second.search.priority)
 
 
 def test_planning_only_leaves_real_transitions_out():

@@ -27,8 +27,6 @@ class Classic:
         runs: seeds of every agent.
         looks_at_ends: a solution is looked for at the ends of episodes only, not after every step.
         planning_only: agents whose values change by planning only, the update from the real transition left out.
-        lists_predecessors: prioritized sweeping is told which pairs can lead to a state, instead of asking its
-            model about all: the same queries in a deterministic maze that stays as it is, in less time.
     """
 
     suite: Suite
@@ -37,4 +35,3 @@ class Classic:
     runs: int
     looks_at_ends: bool = True
     planning_only: tuple[str, ...] = ()
-    lists_predecessors: bool = False

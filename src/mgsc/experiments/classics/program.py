@@ -18,7 +18,7 @@ from mgsc import dyna
 from mgsc.errors import UserError
 from mgsc.experiments.classics.design import MOST_TIMES, Classic
 from mgsc.experiments.classics.recorders import Recording, episode_lengths, first_solution, reward_through_time
-from mgsc.experiments.classics.sweeping import with_counter, with_listed_predecessors
+from mgsc.experiments.classics.sweeping import with_counter
 from mgsc.experiments.problem import Problem, build_agent, replace_numbers
 from mgsc.experiments.program import BlockResult, Lane, Program, block_width, run_key
 from mgsc.types import Array, PyTree
@@ -106,8 +106,6 @@ class ClassicProgram(Program):
         self._counts = self.classic.records == "solution" and self.agent.strategy == "prioritized_sweeping"
         if not self._counts:
             return agent
-        if self.classic.lists_predecessors:
-            agent = with_listed_predecessors(agent, self.problem.tables.phase(0), numbers["threshold"])
         return agent._replace(search_control=with_counter(agent.search_control))
 
     def _init(self, numbers: dict[str, Array], seed: Array) -> Any:

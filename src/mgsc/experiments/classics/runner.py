@@ -108,7 +108,6 @@ def _identities(classics: Mapping[str, Classic], runs: Runs) -> dict[str, dict[s
             "records": classic.records,
             "length": classic.length,
             "looks_at_ends": classic.looks_at_ends,
-            "lists_predecessors": classic.lists_predecessors,
         }
         settings = plain(settings_as_dict(classic.suite))
         own = settings.pop("agents")

@@ -6,11 +6,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from mgsc.dyna import Dyna
-from mgsc.environments.tables import Tables
 from mgsc.search_control.base import Distribution, SearchControl
-from mgsc.search_control.prioritized_sweeping import incoming_pairs, prioritized_sweeping
-from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
+from mgsc.types import Array, Backup, Candidates, Params, PyTree, Query, Transition
 
 
 class CountedState(NamedTuple):
@@ -31,8 +28,8 @@ def with_counter(control: SearchControl) -> SearchControl:
     if propose is None or after_backup is None or observe is None:
         raise ValueError("only prioritized sweeping has a queue whose updates can be counted")
 
-    def init(key: Array, candidates: Candidates) -> CountedState:
-        return CountedState(control.init(key, candidates), jnp.zeros((), jnp.int32))
+    def init(key: Array, params: Params, candidates: Candidates) -> CountedState:
+        return CountedState(control.init(key, params, candidates), jnp.zeros((), jnp.int32))
 
     def weights(state: CountedState, params: Params, candidates: Candidates) -> Array:
         return control.weights(state.inner, params, candidates)
@@ -48,7 +45,7 @@ def with_counter(control: SearchControl) -> SearchControl:
         return propose(noise, state.inner, params, distribution, candidates, last)
 
     def counting_after_backup(state: CountedState, params: Params, backup: Backup) -> CountedState:
-        is_queued = jnp.max(state.inner.priority) > 0
+        is_queued = jnp.max(state.inner.queue) > 0
         return CountedState(after_backup(state.inner, params, backup), state.updates + is_queued)
 
     def counting_observe(
@@ -57,20 +54,4 @@ def with_counter(control: SearchControl) -> SearchControl:
         inner, info = observe(state.inner, params, candidates, transition)
         return state._replace(inner=inner), info
 
-    return SearchControl(init, weights, counting_propose, counting_after_backup, counting_observe, control.draw)
-
-
-def with_listed_predecessors(agent: Dyna, tables: Tables, threshold: Array | float) -> Dyna:
-    """An agent of prioritized sweeping that need not ask its model what leads to a state.
-
-    Its queries stay the same where the model learns deterministic tables that never change, and gives pairs
-    never tried an error of 0.
-
-    Args:
-        tables: the truth, of one phase.
-        threshold: θ of the strategy.
-    """
-    predecessors = jnp.asarray(incoming_pairs(tables))
-    strategy = prioritized_sweeping(agent.environment.num_actions, threshold, predecessors)
-    parts = Parts(agent.values.apply, agent.policy.probabilities, agent.model.expect)
-    return agent._replace(search_control=strategy(parts))
+    return SearchControl(init, weights, counting_propose, counting_after_backup, counting_observe, draw=control.draw)

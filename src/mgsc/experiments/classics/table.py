@@ -16,9 +16,6 @@ from mgsc.experiments.suites import Suite
 NEWEST = LearnedModel(average="recency", step_size=1.0)
 """Of each pair the newest outcome: the book's table, also where walls change."""
 
-NEWEST_OR_END = dataclasses.replace(NEWEST, untried="optimistic", optimistic_reward=0.0)
-"""What was never tried ends with reward 0, as it begins: its error is 0, so it never enters a queue."""
-
 RELAXED = 1.2
 """A path this many times the shortest is a solution, rounded down: 16 steps in the Dyna maze."""
 
@@ -80,7 +77,7 @@ def _example_8_4(resolution: int, runs: int, **agents: AgentSettings) -> Classic
     suite = Suite(
         f"Dyna maze at resolution {resolution} (example 8.4)",
         settings,
-        NEWEST if resolution == 1 else NEWEST_OR_END,
+        NEWEST,
         steps=1_000 * resolution**2,
         record_every=100,
         planning_updates=5,
@@ -91,7 +88,7 @@ def _example_8_4(resolution: int, runs: int, **agents: AgentSettings) -> Classic
         },
     )
     longest = int(RELAXED * steps_to_goal(dyna_maze(settings).tables))
-    return Classic(suite, "solution", longest, runs, planning_only=(SWEEPING,), lists_predecessors=resolution > 1)
+    return Classic(suite, "solution", longest, runs, planning_only=(SWEEPING,))
 
 
 CLASSICS: Mapping[str, Classic] = {

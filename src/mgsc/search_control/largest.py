@@ -1,0 +1,70 @@
+"""The largest of many numbers, and writing few of them: a priority queue as a dense array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mgsc.indexing import FEW, lookup, put_at, settled
+from mgsc.sampling import point_in_tree, step_down, sum_tree
+from mgsc.types import Array
+
+NEVER = -1.0
+"""The number of what must not be queried."""
+
+
+def queue_of(numbers: Array) -> Array:
+    """[N + 1] numbers [N], and a place for what belongs nowhere, which holds ``NEVER``."""
+    return jnp.append(numbers, jnp.asarray(NEVER, numbers.dtype))
+
+
+def refreshed(queue: Array, places: Array | None, number_of: Callable[[Array], Array]) -> Array:
+    """A queue [N + 1] with some of its numbers worked out anew.
+
+    Args:
+        places: [I] int32 in [0, N], N for nowhere; None for all.
+        number_of: ``place [] -> number []``.
+    """
+    size = len(queue) - 1
+    if places is None:
+        return queue_of(jax.vmap(number_of)(jnp.arange(size, dtype=jnp.int32)))
+    found = jax.vmap(number_of)(jnp.minimum(places, size - 1))
+    found = jnp.where(places < size, found, NEVER)
+
+    def write(number: Array, queue: Array) -> Array:
+        return put_at(queue, lookup(places, number), lookup(found, number))
+
+    result: Array = lax.fori_loop(0, len(places), write, queue)
+    return result
+
+
+def find_largest(queue: Array, uniform: Array | None = None) -> tuple[Array, Array]:
+    """The place of the largest number, [] int32, and that number.
+
+    Args:
+        queue: [N], some number above ``NEVER``.
+        uniform: [] in [0, 1) says which of equals it is; None takes the first.
+    """
+    # The numbers in few rows: XLA looks at many columns at once, and at a long row one by one.
+    columns = -(-len(queue) // FEW)
+    table = jnp.pad(queue, (0, FEW * columns - len(queue)), constant_values=NEVER).reshape(FEW, columns)
+    most = _over_rows(jnp.maximum, table).max()
+    is_most = table == most
+    if uniform is None:
+        places = jnp.arange(FEW * columns, dtype=jnp.int32).reshape(FEW, columns)
+        return _over_rows(jnp.minimum, jnp.where(is_most, places, len(queue))).min(), most
+    ties = settled(jnp.asarray(is_most, table.dtype))
+    tree = sum_tree(settled(_over_rows(jnp.add, ties)))
+    column, point = point_in_tree(uniform, tree)
+    row, _ = step_down(point, jnp.stack([lookup(ties[number], column) for number in range(FEW)]))
+    return row * columns + column, most
+
+
+def _over_rows(operation: Callable[[Array, Array], Array], table: Array) -> Array:
+    result = table[0]
+    for row in range(1, len(table)):
+        result = operation(result, table[row])
+    return result
