@@ -22,9 +22,9 @@ def uncertainty(num_actions: int, temperature: Array | float, ensemble: Ensemble
         temperature: τ > 0; may be traced. Large is uniform over the pairs tried.
         ensemble: None for counts.
 
-    S·A square roots (by counts only) and exponentials, and a tree of their sums, for each real step: it is slower
-    than three of uniform's. An ensemble adds a hash and a few times M·E operations, and keeps S·A·(M + 1)·(E + 1)
-    numbers.
+    S·A exponentials, by counts as many square roots, and a tree of their sums for each real step: by counts, and with
+    more than some ten members, it is slower than three of uniform's. An ensemble adds a hash and a few times M·E
+    operations, and keeps S·A·(M + 1)·(E + 1) numbers.
 
     Source: Abbas et al. 2020 (selective planning: imagined targets are weighted by a softmax of minus the
     model's predicted variance). Differs in that the uncertainty is the 1/√n of counts or the disagreement of an
