@@ -148,7 +148,7 @@ def test_what_follows_by_chance_is_unsure_as_one_over_root_n(kinds, variance):
 
 
 def test_outcomes_without_a_slot_are_not_heard_of():
-    found, state = streams([(0.0, number, 0.9) for number in range(5)], 200, members=4)
+    found, state = streams([(float(number), number, 0.9) for number in range(5)], 200, members=4)
     assert np.isfinite(found).all()
     assert len(set(state.outcome[0, 1])) == 3
     drawn = np.random.default_rng(0).integers(5, size=200)
@@ -156,6 +156,8 @@ def test_outcomes_without_a_slot_are_not_heard_of():
     words = jnp.asarray(state.words[0])
     thrown = np.asarray(jax.vmap(lambda step: coins(words, step, 4))(jnp.arange(200)))
     np.testing.assert_array_equal(state.count[0, 1].sum(0), thrown[kept].sum(0))
+    means = [drawn[kept][own].mean() / 2 for own in thrown[kept].T]
+    np.testing.assert_allclose(state.reward[0, 1], means, rtol=1e-4)
 
 
 def test_coins_are_fair_and_each_its_own():
