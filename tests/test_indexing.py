@@ -47,6 +47,16 @@ def test_lanes_of_lanes():
     np.testing.assert_array_equal(found, np.eye(4)[indices])
 
 
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("write", [add_at, put_at])
+def test_issue_rows_are_written_where_whole_numbers_are_int64(write):
+    """The other axes' zeros, and the lanes' numbers, were int64 beside an int32 index."""
+    tables, indices = np.zeros((2, 4, 3)), np.array([1, 3], np.int32)
+    expected = np.eye(4)[indices][..., None] * np.ones(3)
+    np.testing.assert_array_equal(quick_jit(write)(tables[0], indices[0], np.ones(3)), expected[0])
+    np.testing.assert_array_equal(quick_jit(jax.vmap(write))(tables, indices, np.ones((2, 3))), expected)
+
+
 def test_in_lanes_nothing_is_scattered():
     """A scatter could not be compiled into the loop around it."""
     text = jax.jit(jax.vmap(add_at)).lower(jnp.zeros((3, 4)), jnp.zeros(3, jnp.int32), jnp.zeros(3)).as_text()

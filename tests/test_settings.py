@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from mgsc.errors import UserError
 from mgsc.settings import (
+    added,
     check,
     choice,
     describe,
+    left_out,
     number,
     parse,
     size,
@@ -176,6 +178,28 @@ def test_a_number_survives_being_written_as_a_text(value):
 def test_only_what_is_declared_so_may_be_traced():
     assert traced_fields(SOUND) == {"count": 3, "step": 0.5, "offset": 0.0}
     assert traced_fields(SOUND.inner) == {"share": 0.5, "rate": 0.1}
+
+
+@dataclasses.dataclass(frozen=True)
+class Grown:
+    share: float = number(0.5, 0.0, 1.0, "a share")
+    kind: str = added(choice("old", ("old", "new"), "a kind"))
+    depth: int = added(size(2, 1, 9, "a depth"))
+
+
+def test_added_settings_are_left_out_at_their_defaults_only():
+    assert left_out(Grown()) == ["kind", "depth"]
+    assert left_out(Grown(0.1, kind="new")) == ["depth"]
+    assert left_out(Grown(kind="new", depth=3)) == []
+    assert left_out(SOUND) == []
+
+
+def test_added_settings_are_settings():
+    check(Grown())
+    with pytest.raises(UserError, match="allowed are old, new"):
+        check(Grown(kind="other"))
+    assert with_settings(Grown(), {"kind": "new", "depth": "4"}) == Grown(kind="new", depth=4)
+    assert traced_fields(Grown()) == {"share": 0.5}
 
 
 def test_issue_a_number_written_as_a_whole_number_is_still_a_number():

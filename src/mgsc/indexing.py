@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 
@@ -19,6 +20,9 @@ from mgsc.types import Array
 
 FEW = 8
 """Axes up to this size (actions, outcomes) are written out."""
+
+FIRST = np.int32(0)
+"""An index is an int32, also where whole numbers are int64."""
 
 Index = Array | tuple[Array, ...]
 
@@ -62,7 +66,7 @@ def _writer(update: Callable[[Array, Array], Array], scatter: Callable[..., Arra
 
     @custom_vmap
     def write(table: Array, index: tuple[Array, ...], entry: Array) -> Array:
-        start: list[Any] = [*index, *[0] * (table.ndim - len(index))]
+        start: list[Any] = [*index, *[FIRST] * (table.ndim - len(index))]
         sizes = (*[1] * len(index), *table.shape[len(index) :])
         old = lax.dynamic_slice(table, start, sizes, allow_negative_indices=False)
         new = update(old, jnp.reshape(entry, sizes))
@@ -80,7 +84,8 @@ def _writer(update: Callable[[Array, Array], Array], scatter: Callable[..., Arra
             return scatter(table, (jnp.arange(size), *index), entry), True
 
         def one_lane(lane: Array, table: Array) -> Array:
-            updated: Array = write(table, (lane, *[lookup(part, lane) for part in index]), lookup(entry, lane))
+            index_here = (lane.astype(jnp.int32), *[lookup(part, lane) for part in index])
+            updated: Array = write(table, index_here, lookup(entry, lane))
             return updated
 
         return lax.fori_loop(0, size, one_lane, table), True

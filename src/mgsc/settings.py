@@ -47,6 +47,24 @@ def switch(default: bool, help: str) -> Any:
     return dataclasses.field(default=default, metadata={"kind": "switch", "help": help})
 
 
+def added(setting: Any) -> Any:
+    """A setting that came when results had been kept without it.
+
+    These are results of its default, which must stay what it is; so that they are known again, plain data leaves the
+    setting out where it has its default.
+    """
+    return dataclasses.field(default=setting.default, metadata={**setting.metadata, "added": True})
+
+
+def left_out(settings: Any) -> list[str]:
+    """The settings of this dataclass that plain data leaves out: those ``added`` that have their default."""
+    return [
+        field.name
+        for field in dataclasses.fields(settings)
+        if field.metadata.get("added") and getattr(settings, field.name) == field.default
+    ]
+
+
 def traced_fields(settings: Any) -> dict[str, float]:
     """The values of the settings that may be traced, by name; this dataclass only, not nested ones.
 

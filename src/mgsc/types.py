@@ -12,6 +12,7 @@ N       candidates search control chooses from
 K       planning updates per real step
 B       lanes: pairs of seed and settings that run side by side
 T       real steps
+E       members of an ensemble
 P       phases of an environment that changes
 ======  =====================================================================
 

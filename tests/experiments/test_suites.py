@@ -291,3 +291,12 @@ def test_a_suite_is_plain_data():
     assert data["model"]["rewards"] == "stale"
     assert json.loads(json.dumps(settings_as_dict(LEARNED)))["model"]["untried"] == "stay"
     assert set(data) == {field.name for field in dataclasses.fields(Suite)}
+
+
+def test_settings_that_were_added_leave_plain_data_as_it_was():
+    """Results from before are those of the default, and are known again."""
+    suite = dataclasses.replace(SUITE, agents=default_agents(["uncertainty"]))
+    assert settings_as_dict(suite)["agents"]["uncertainty"]["options"] == {"temperature": 0.3}
+    changed = change_suite(suite, {"uncertainty.source": "ensemble", "uncertainty.members": "7"})
+    kept = settings_as_dict(changed)["agents"]["uncertainty"]["options"]
+    assert kept == {"temperature": 0.3, "source": "ensemble", "members": 7}

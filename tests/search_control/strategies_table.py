@@ -111,6 +111,7 @@ VARIANTS |= {
     "dyna_q, states": Variant("dyna_q", {"over": "states"}),
     "td_error_priority, rank": Variant("td_error_priority", {"kind": "rank"}),
     "td_error_priority, importance": Variant("td_error_priority", {"correction": "importance"}),
+    "uncertainty, ensemble": Variant("uncertainty", {"source": "ensemble"}),
 }
 PLANNING = [name for name, variant in VARIANTS.items() if variant.plans]
 META_GRADIENT = [name for name in VARIANTS if name.startswith("meta_gradient")]

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from mgsc.experiments.strategy_row import Range, StrategyRow, num_actions, num_pairs, settings_of
-from mgsc.settings import choice, number, size
+from mgsc.settings import added, choice, number, size
 
 CLIMB_CAPACITY = 5000
 """Size of the ring of states that climbs begin at: the largest window one can ask for."""
@@ -34,6 +34,14 @@ def _truth(problem: Any) -> Any:
     from mgsc.search_control.oracle import Truth
 
     return Truth(problem.tables, problem.optimal, problem.switch_every)
+
+
+def _ensemble(members: int, problem: Any) -> Any:
+    """Learned models with slots for all outcomes there can be in any phase."""
+    from mgsc.experiments.beliefs import LearnedModel, slots_of
+    from mgsc.search_control import Ensemble
+
+    return Ensemble(members, slots_of(LearnedModel(), problem.tables), problem.reward_scale or 1.0)
 
 
 FAMILY: Mapping[str, StrategyRow] = {
@@ -104,12 +112,22 @@ FAMILY: Mapping[str, StrategyRow] = {
         space={"exponent": Range(0.1, 2.0), "floor": Range(1e-5, 1e-1)},
     ),
     "uncertainty": StrategyRow(
-        "pairs that were tried often rather than seldom",
+        "pairs of which the model is sure rather than unsure",
         settings_of(
             "UncertaintySettings",
-            temperature=number(0.3, 0.0, math.inf, "temperature of the softmax of -1/sqrt(visits)", above=True),
+            temperature=number(0.3, 0.0, math.inf, "temperature of the softmax of minus the uncertainty", above=True),
+            source=added(
+                choice(
+                    "counts",
+                    ("counts", "ensemble"),
+                    "uncertainty: 1/sqrt(visits), or how much an ensemble of learned models disagrees",
+                )
+            ),
+            members=added(size(5, 2, 64, "models in the ensemble of source=ensemble")),
         ),
-        lambda own, step_size, updates, problem: _factory("uncertainty")(num_actions(problem), own.temperature),
+        lambda own, step_size, updates, problem: _factory("uncertainty")(
+            num_actions(problem), own.temperature, _ensemble(own.members, problem) if own.source == "ensemble" else None
+        ),
         space={"temperature": Range(0.01, 10.0)},
     ),
     "learning_progress": StrategyRow(

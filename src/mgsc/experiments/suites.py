@@ -18,7 +18,7 @@ from mgsc.experiments.beliefs import FixedModel, LearnedModel
 from mgsc.experiments.own import without_source
 from mgsc.experiments.strategies import STRATEGIES
 from mgsc.experiments.strategy_row import StrategyRow
-from mgsc.settings import check, number, size, unknown, with_settings
+from mgsc.settings import check, left_out, number, size, unknown, with_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,7 +245,11 @@ def settings_as_dict(suite: Suite) -> dict[str, Any]:
         name: agent if agent.own is None else dataclasses.replace(agent, own=dataclasses.replace(agent.own, row=None))
         for name, agent in suite.agents.items()
     }
-    return without_source(dataclasses.asdict(dataclasses.replace(suite, agents=agents)))
+    data = without_source(dataclasses.asdict(dataclasses.replace(suite, agents=agents)))
+    for name, agent in agents.items():
+        for setting in left_out(agent.options):
+            del data["agents"][name]["options"][setting]
+    return data
 
 
 def row_of(agent: AgentSettings) -> StrategyRow:

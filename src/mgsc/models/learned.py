@@ -79,7 +79,7 @@ def learned(
         pair = transition.observation * num_actions + transition.action
         outcome = 2 * transition.successor + (transition.discount == 0)
         outcomes, weights, rewards = (lookup(column, pair) for column in state[:3])
-        slot, is_found = _slot_of(outcome, outcomes)
+        slot, is_found = slot_of(outcome, outcomes)
         here = (jnp.arange(max_successors) == slot) & is_found
         # A slot is new by its outcome: the weight of one met long ago may have faded to nothing.
         is_first, is_new = weights.sum() == 0, lookup(outcomes, slot) == EMPTY
@@ -120,7 +120,7 @@ def learned(
     return Model(init, uniforms, sample, expect, update)
 
 
-def _slot_of(outcome: Array, outcomes: Array) -> tuple[Array, Array]:
+def slot_of(outcome: Array, outcomes: Array) -> tuple[Array, Array]:
     """The slot that holds an outcome, or the first empty one, and whether there is one."""
     size = outcomes.shape[0]
     fits = (outcomes == outcome) | (outcomes == EMPTY)

@@ -3,6 +3,7 @@
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, from_logits
 from mgsc.search_control.dyna_q import dyna_q
 from mgsc.search_control.dyna_q_plus import dyna_q_plus
+from mgsc.search_control.ensemble import Ensemble
 from mgsc.search_control.fixed import avoid_terminal, uniform
 from mgsc.search_control.gain_need import gain_need
 from mgsc.search_control.learning_progress import learning_progress
@@ -21,6 +22,7 @@ from mgsc.search_control.visited import trajectory, visited
 
 __all__ = [
     "Distribution",
+    "Ensemble",
     "SearchControl",
     "Strategy",
     "Truth",

@@ -1,4 +1,4 @@
-"""Less planning where the model is unsure, by counts."""
+"""Less planning where the model is unsure: by counts, or by the disagreement of an ensemble."""
 
 from __future__ import annotations
 
@@ -6,24 +6,37 @@ import jax.numpy as jnp
 
 from mgsc.indexing import add_at, settled
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
+from mgsc.search_control.ensemble import Ensemble, EnsembleState, hear, is_tried, new_ensemble
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 
-def uncertainty(num_actions: int, temperature: Array | float) -> Strategy:
-    """Softmax of −1/(τ √n) over pairs, n being how often a pair was really tried; never those never tried.
+def uncertainty(num_actions: int, temperature: Array | float, ensemble: Ensemble | None = None) -> Strategy:
+    """Softmax of −u/τ over the pairs really tried, u saying how unsure the model is of each; never those never tried.
+
+    By counts, u = 1/√n, n being how often the pair was tried. By an ensemble, u is the disagreement of E learned
+    models, each of which hears of a real transition or not by a fair coin of its own: the root of the summed
+    variances, over members, of their probabilities of outcomes and of their mean rewards.
 
     Args:
         num_actions: A.
         temperature: τ > 0; may be traced. Large is uniform over the pairs tried.
+        ensemble: None for counts.
 
-    S·A square roots and exponentials, and a tree of their sums, for each real step: it is slower than three of
-    uniform's.
+    S·A exponentials, by counts as many square roots, and a tree of their sums for each real step: by counts, and with
+    more than some ten members, it is slower than three of uniform's. An ensemble adds a hash and a few times M·E
+    operations, and keeps S·A·(M + 1)·(E + 1) numbers.
 
     Source: Abbas et al. 2020 (selective planning: imagined targets are weighted by a softmax of minus the
-    model's predicted variance). Differs in that the uncertainty is the 1/√n of counts, which sees what
-    was tried too little and not what the model cannot represent (the source's main point); and
-    that it weights queries, not the steps of an expanded target.
+    model's predicted variance). Differs in that the uncertainty is the 1/√n of counts or the disagreement of an
+    ensemble, which both see what was tried too little and not what the model cannot represent (the source's main
+    point, for which it learns a variance by heteroscedastic regression); and that it weights queries, not the steps
+    of an expanded target. The ensemble is an online bootstrap (Oza & Russell 2001) and its spread is taken as in
+    Pathak et al. 2019, who seek disagreement where this avoids it. Differs from these in that its weights are coins,
+    not Poisson numbers; that members are tables, which disagree in probabilities and mean rewards; and that a member
+    that saw nothing of a pair disagrees with all others.
     """
+    if ensemble is not None:
+        return _by_ensemble(num_actions, temperature, ensemble)
 
     def init(key: Array, params: Params, candidates: Candidates) -> Array:
         del key, params
@@ -39,6 +52,30 @@ def uncertainty(num_actions: int, temperature: Array | float) -> Strategy:
         del params, candidates
         logits = -1.0 / (temperature * jnp.sqrt(jnp.maximum(counts, 1.0)))
         return settled(masked_softmax(logits, counts > 0))
+
+    def build(parts: Parts) -> SearchControl:
+        del parts
+        return SearchControl(init, weights, observe=observe)
+
+    return build
+
+
+def _by_ensemble(num_actions: int, temperature: Array | float, ensemble: Ensemble) -> Strategy:
+    """The same, with the disagreement of an ensemble."""
+
+    def init(key: Array, candidates: Candidates) -> EnsembleState:
+        return new_ensemble(key, len(candidates.index) * num_actions, ensemble)
+
+    def observe(
+        state: EnsembleState, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[EnsembleState, dict[str, Array]]:
+        del params, candidates
+        return hear(ensemble, state, transition.observation * num_actions + transition.action, transition), {}
+
+    def weights(state: EnsembleState, params: Params, candidates: Candidates) -> Array:
+        del params, candidates
+        chances = masked_softmax(-state.disagreement / temperature, is_tried(state))
+        return settled(chances.reshape(-1, num_actions))
 
     def build(parts: Parts) -> SearchControl:
         del parts
