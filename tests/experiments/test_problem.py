@@ -46,14 +46,16 @@ def test_the_mean_model_is_wrong_beside_the_ends_always():
     assert problem.model_tables.terminates.any(), "it knows that the ends are ends"
 
 
-def test_slots_are_those_of_the_models_answers(problem):
-    assert problem.num_slots == problem.model_tables.probability.shape[-1] == 4
-    noisy = dataclasses.replace(STALE, model=FixedModel(transition_noise=0.1))
-    assert build_problem(noisy).num_slots == 5
-    learning = dataclasses.replace(STALE, model=LearnedModel(max_successors=6))
-    assert build_problem(learning).num_slots == 6
-    anywhere = dataclasses.replace(STALE, model=LearnedModel(max_successors=6, untried="uniform"))
-    assert build_problem(anywhere).num_slots == 6 + len(problem.is_candidate)
+def test_what_leads_to_a_state_is_what_the_model_may_ever_say(problem):
+    """A fixed model says what it believes; one that learns may meet any phase of the truth, or guess."""
+    assert problem.links is problem.model_tables
+    learning = build_problem(dataclasses.replace(STALE, model=LearnedModel()))
+    assert learning.links is learning.tables
+    np.testing.assert_array_equal(learning.predecessors, problem.predecessors)
+    noisy = build_problem(dataclasses.replace(STALE, model=FixedModel(transition_noise=0.1)))
+    assert noisy.predecessors.shape[1] > problem.predecessors.shape[1]
+    guessing = build_problem(dataclasses.replace(STALE, model=LearnedModel(untried="uniform")))
+    assert guessing.predecessors is None
 
 
 def test_a_model_may_be_wrong_in_probabilities_or_ends_alone(problem):

@@ -197,7 +197,7 @@ def test_pairs_never_tried_have_no_weight_whatever_was_heard():
     it = Transition(jnp.int32(1), jnp.int32(0), jnp.float32(0), jnp.float32(0.9), jnp.int32(2))
 
     def after_one(seed):
-        state = control.init(jax.random.key(seed), candidates)
+        state = control.init(jax.random.key(seed), Params(None, None), candidates)
         state, _ = control.observe(state, Params(None, None), candidates, it)
         return control.weights(state, Params(None, None), candidates), state.count.sum()
 
@@ -243,7 +243,7 @@ def test_members_have_slots_for_the_outcomes_of_all_phases():
     problem = build_problem(SUITES["compare-blocking"])
     options = dataclasses.replace(OPTIONS, members=3)
     control = STRATEGIES["uncertainty"].build(options, 0.5, 5, problem)(Parts(None, None, None))
-    state = jax.eval_shape(control.init, jax.random.key(0), problem.candidates)
+    state = jax.eval_shape(control.init, jax.random.key(0), Params((), ()), problem.candidates)
     tables = problem.tables
     is_possible = tables.probability > 0
     assert is_possible.sum(-1).max() == 1, "each phase is deterministic"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
@@ -62,12 +61,6 @@ class Problem(NamedTuple):
     def learns(self) -> bool:
         """Whether the model learns."""
         return self.model_tables is None
-
-    @property
-    def num_slots(self) -> int:
-        """M: outcomes in an answer of the model."""
-        answers = jax.eval_shape(lambda: self.model.expect(self.model.init(), jnp.int32(0), jnp.int32(0)))
-        return int(answers.probability.shape[-1])
 
     @property
     def predecessors(self) -> Array | None:

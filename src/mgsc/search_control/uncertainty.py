@@ -63,7 +63,8 @@ def uncertainty(num_actions: int, temperature: Array | float, ensemble: Ensemble
 def _by_ensemble(num_actions: int, temperature: Array | float, ensemble: Ensemble) -> Strategy:
     """The same, with the disagreement of an ensemble."""
 
-    def init(key: Array, candidates: Candidates) -> EnsembleState:
+    def init(key: Array, params: Params, candidates: Candidates) -> EnsembleState:
+        del params
         return new_ensemble(key, len(candidates.index) * num_actions, ensemble)
 
     def observe(
