@@ -113,6 +113,13 @@ def largest(values: Array) -> Array:
     return result
 
 
+def total(values: Array) -> Array:
+    """Sum over the last axis."""
+    if values.shape[-1] > FEW:
+        return jnp.sum(values, axis=-1)
+    return _running_sums(values)[-1]
+
+
 def _running_sums(weights: Array) -> list[Array]:
     """Sums over the last axis up to each slot; a weight of zero leaves the sum exactly as it was."""
     sums = [weights[..., 0]]

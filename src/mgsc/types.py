@@ -81,13 +81,13 @@ class Parts(NamedTuple):
         q: ``(values, observation) -> [A]`` action values.
         policy: ``(q [A]) -> [A]`` probabilities of the behaviour policy.
         expect: ``(model, observation, action) -> Successors``.
-        predecessors: ``(model, observation) -> ...`` where the model offers it, else None.
+        expect_all: ``(model) -> Successors`` [S, A, M] where the model offers it, else None.
     """
 
     q: Callable[[PyTree, Array], Array]
     policy: Callable[[Array], Array]
     expect: Callable[[PyTree, Array, Array], Successors]
-    predecessors: Callable[..., PyTree] | None = None
+    expect_all: Callable[[PyTree], Successors] | None = None
 
 
 class Candidates(NamedTuple):

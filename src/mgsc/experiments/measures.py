@@ -13,7 +13,9 @@ import jax.numpy as jnp
 
 from mgsc.dyna import Dyna, DynaState
 from mgsc.experiments.problem import Problem
+from mgsc.indexing import lookup, settled
 from mgsc.meta_gradient import entropy
+from mgsc.search_control.expected import all_answers
 from mgsc.types import Array, Params, Successors
 
 REDUNDANT = 0.01
@@ -39,12 +41,12 @@ class Moment(NamedTuple):
     @property
     def error(self) -> Array:
         """[S] e(s) = Σ_a π(a|s) |E_m[r + γ' max q] − E_true[r + γ' max q]|."""
-        return jnp.sum(self.policy * jnp.abs(self.believed_target - self.true_target), -1)
+        return settled(jnp.sum(self.policy * jnp.abs(self.believed_target - self.true_target), -1))
 
     @property
     def update(self) -> Array:
         """[S] Σ_a π(a|s) |E_m δ(s, a)|."""
-        return jnp.sum(self.policy * jnp.abs(self.believed_target - self.q), -1)
+        return settled(jnp.sum(self.policy * jnp.abs(self.believed_target - self.q), -1))
 
 
 def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
@@ -53,10 +55,11 @@ def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
     clock = state.environment.clock - 1
     phase = (clock // agent.environment_params.switch_every) % problem.tables.num_phases
     q = jax.vmap(agent.values.apply, (None, 0))(params.values, agent.candidates.observation)
-    policy = jax.vmap(agent.policy.probabilities)(q)
-    best = q.max(-1)
-    believed = _all_successors(agent, params)
-    targets = [_expected(answers, _targets(answers, best)) for answers in (believed, _truth(agent, problem, phase))]
+    policy = settled(jax.vmap(agent.policy.probabilities)(q))
+    best = settled(q.max(-1))
+    believed = all_answers(agent.model, params.model, agent.candidates, agent.environment.num_actions)
+    truth = _truth(agent, problem, phase)
+    targets = [settled(_expected(answers, _targets(answers, best))) for answers in (believed, truth)]
     return Moment(phase, q, best, policy, believed, *targets)
 
 
@@ -123,25 +126,19 @@ def alignment(moment: Moment, pairs: Array) -> Array:
     return jnp.where(norms > 0, jnp.sum(planned * real) / jnp.where(norms > 0, norms, 1.0), jnp.nan)
 
 
-def _all_successors(agent: Dyna, params: Params) -> Successors:
-    actions = jnp.arange(agent.environment.num_actions)
-    one_state = jax.vmap(agent.model.expect, (None, None, 0))
-    return jax.vmap(one_state, (None, 0, None))(params.model, agent.candidates.observation, actions)
-
-
 def _truth(agent: Dyna, problem: Problem, phase: Array) -> Successors:
     tables = problem.tables
     return Successors(
-        jnp.asarray(tables.probability)[phase],
-        jnp.asarray(tables.reward)[phase],
-        agent.discount * (1.0 - jnp.asarray(tables.terminates)[phase]),
-        jnp.asarray(tables.successor)[phase],
+        lookup(jnp.asarray(tables.probability), phase),
+        lookup(jnp.asarray(tables.reward), phase),
+        agent.discount * (1.0 - lookup(jnp.asarray(tables.terminates, jnp.float32), phase)),
+        lookup(jnp.asarray(tables.successor), phase),
     )
 
 
 def _targets(successors: Successors, best: Array) -> Array:
     """[S, A, M] r + γ' max q(s'); ``best`` [S] holds max q."""
-    return successors.reward + successors.discount * best[successors.observation]
+    return successors.reward + successors.discount * lookup(best, successors.observation)
 
 
 def _expected(successors: Successors, values: Array) -> Array:

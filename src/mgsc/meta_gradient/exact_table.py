@@ -19,9 +19,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mgsc.indexing import FEW, lookup, pick
+from mgsc.indexing import lookup, pick
 from mgsc.meta_gradient.forms import Form, check_choice
-from mgsc.sampling import largest
+from mgsc.sampling import largest, total
 from mgsc.types import Array, Params, Parts, Transition
 
 TABLE_FORMS: tuple[Form, ...] = ("scaled", "single", "saturating")
@@ -118,18 +118,8 @@ def _expected_errors(
     actions = jnp.append(action, jnp.arange(num_actions))
     answers = jax.vmap(parts.expect, (None, 0, 0))(params.model, states, actions)
     bootstraps = largest(lookup(table, answers.observation))
-    goals = _total(answers.probability * (answers.reward + answers.discount * bootstraps))
+    goals = total(answers.probability * (answers.reward + answers.discount * bootstraps))
     return goals[0] - pick(lookup(table, state), action), goals[1:] - lookup(table, successor)
-
-
-def _total(values: Array) -> Array:
-    """Sum over the last axis, unrolled where it is small (a tiny reduction would not fuse)."""
-    if values.shape[-1] > FEW:
-        return jnp.sum(values, axis=-1)
-    result = values[..., 0]
-    for slot in range(1, values.shape[-1]):
-        result = result + values[..., slot]
-    return result
 
 
 def _rate_and_slope(

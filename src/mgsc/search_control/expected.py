@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, pick, settled
-from mgsc.sampling import largest
-from mgsc.types import Array, Candidates, Params, Parts, Transition
+from mgsc.models.base import Model
+from mgsc.sampling import largest, total
+from mgsc.types import Array, Candidates, Params, Parts, PyTree, Successors, Transition
 
 
 def expected_target(parts: Parts, params: Params, observation: Array, action: Array) -> Array:
@@ -35,15 +36,20 @@ def all_values(parts: Parts, params: Params, candidates: Candidates) -> Array:
 def all_expected_targets(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> Array:
     """[N, A] E_m[r + γ' max q(s', ·)] of every candidate and action; the candidates are all states, in order."""
     best = settled(largest(all_values(parts, params, candidates)))
+    # Pairs in one row: a compiled loop on a CPU takes several at a time, and along the few actions of a state one.
+    answers = all_answers(parts, params.model, candidates, num_actions)
+    probability, reward, discount, successor = (column.reshape(-1, column.shape[-1]) for column in answers)
+    after = settled(lookup(best, successor))
+    return total(probability * (reward + discount * after)).reshape(-1, num_actions)
 
-    def one(observation: Array, action: Array) -> Array:
-        answers = parts.expect(params.model, observation, action)
-        after = lookup(best, answers.observation)
-        return jnp.sum(answers.probability * (answers.reward + answers.discount * after))
 
-    each_action = jax.vmap(one, (None, 0))
-    targets: Array = jax.vmap(each_action, (0, None))(candidates.observation, jnp.arange(num_actions))
-    return targets
+def all_answers(asked: Model | Parts, model: PyTree, candidates: Candidates, num_actions: int) -> Successors:
+    """[N, A, M] what a model says of all states, in order, and actions; at once where it can."""
+    if asked.expect_all is not None:
+        return asked.expect_all(model)
+    each_action = jax.vmap(asked.expect, (None, None, 0))
+    each: Successors = jax.vmap(each_action, (None, 0, None))(model, candidates.observation, jnp.arange(num_actions))
+    return each
 
 
 def all_expected_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables
-from mgsc.indexing import settled
-from mgsc.sampling import largest
+from mgsc.indexing import lookup, settled
+from mgsc.sampling import largest, total
 from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs, masked_softmax
-from mgsc.search_control.expected import all_expected_targets, all_values
+from mgsc.search_control.expected import all_answers, all_expected_targets, all_values
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 
@@ -46,9 +45,11 @@ def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
     not always best improved where they are worst.
     """
     tables = truth.tables
-    probability, reward, successor = (jnp.asarray(column) for column in tables[:3])
-    survives = jnp.asarray(~tables.terminates, probability.dtype)
-    optimal = jnp.asarray(truth.optimal)
+    num_phases, *_, num_slots = tables.probability.shape
+    rows = (num_phases, -1, num_slots)
+    probability, reward, successor = (jnp.asarray(column).reshape(rows) for column in tables[:3])
+    survives = jnp.asarray(~tables.terminates, probability.dtype).reshape(rows)
+    optimal = jnp.asarray(truth.optimal).reshape(num_phases, -1)
 
     def init(key: Array, params: Params, candidates: Candidates) -> Array:
         del key, params, candidates
@@ -61,27 +62,24 @@ def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
         return count + 1, {}
 
     def build(parts: Parts) -> SearchControl:
-        def discount_of(params: Params, candidates: Candidates) -> Array:
-            def largest_discount(observation: Array, action: Array) -> Array:
-                return parts.expect(params.model, observation, action).discount.max()
-
-            actions = jnp.arange(probability.shape[2])
-            each = jax.vmap(jax.vmap(largest_discount, (None, 0)), (0, None))
-            found: Array = each(candidates.observation, actions).max()
-            return found
-
         def weights(count: Array, params: Params, candidates: Candidates) -> Array:
             phase = jnp.maximum(count - 1, 0) // truth.switch_every % tables.num_phases
             q = all_values(parts, params, candidates)
-            onward = discount_of(params, candidates) * survives[phase] * largest(q)[successor[phase]]
-            true_target = jnp.sum(probability[phase] * (reward[phase] + onward), -1)
-            error = all_expected_targets(parts, params, candidates, q.shape[1]) - true_target
+            discount = all_answers(parts, params.model, candidates, q.shape[1]).discount.max()
+            # In one row, see ``all_expected_targets``.
+            chance, gain, onward, after = (
+                lookup(column, phase) for column in (probability, reward, survives, successor)
+            )
+            onward = discount * onward * settled(lookup(settled(largest(q)), after))
+            true_target = total(chance * (gain + onward))
+            error = all_expected_targets(parts, params, candidates, q.shape[1]).reshape(-1) - true_target
             allowed = allowed_pairs(candidates, q.shape[1])
-            is_right = (jnp.abs(error) <= tolerance) & allowed
-            scores = settled(jnp.where(is_right, jnp.abs(q - optimal[phase]), 0.0))
-            total = scores.sum()
+            is_right = (jnp.abs(error) <= tolerance) & allowed.reshape(-1)
+            far = jnp.abs(q.reshape(-1) - lookup(optimal, phase))
+            scores = settled(jnp.where(is_right, far, 0.0)).reshape(q.shape)
+            total_score = scores.sum()
             uniform = masked_softmax(jnp.zeros_like(scores), allowed)
-            return jnp.where(total > 0, scores / jnp.where(total > 0, total, 1.0), uniform)
+            return jnp.where(total_score > 0, scores / jnp.where(total_score > 0, total_score, 1.0), uniform)
 
         return SearchControl(init, weights, observe=observe)
 

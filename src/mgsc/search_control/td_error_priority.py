@@ -49,11 +49,12 @@ def td_error_priority(
             base = errors + floor
             if kind == "rank":
                 base = 1.0 / (1.0 + _number_of_larger(jnp.where(allowed, errors, -1.0)))
-            # Divided by the largest: powers of small numbers would leave the range of float32.
-            base = jnp.where(allowed, base, 0.0)
+            # In one row, see ``all_expected_targets``; divided by the largest, for powers of small numbers would leave
+            # the range of float32.
+            base = jnp.where(allowed, base, 0.0).reshape(-1)
             scores = jnp.exp(exponent * jnp.log(base / base.max()))
-            scores = settled(jnp.where(allowed, scores, 0.0))
-            return scores / scores.sum()
+            scores = settled(jnp.where(allowed.reshape(-1), scores, 0.0))
+            return (scores / scores.sum()).reshape(errors.shape)
 
         if correction is None:
             return SearchControl(no_state, weights)

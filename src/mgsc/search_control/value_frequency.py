@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, settled
-from mgsc.sampling import largest
+from mgsc.sampling import largest, total
 from mgsc.search_control.base import SearchControl, Strategy, no_state
-from mgsc.search_control.expected import all_values
+from mgsc.search_control.expected import all_answers, all_values
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
 
 
@@ -34,14 +33,12 @@ def value_frequency(num_actions: int, floor: Array | float) -> Strategy:
             del state
             best = settled(largest(all_values(parts, params, candidates)))
 
-            def change(observation: Array, action: Array) -> Array:
-                answers = parts.expect(params.model, observation, action)
-                steps = lookup(best, answers.observation) - lookup(best, observation)
-                return jnp.sum(jnp.where(answers.discount > 0, answers.probability * steps, 0.0))
-
-            each = jax.vmap(jax.vmap(change, (None, 0)), (0, None))
-            changes = each(candidates.observation, jnp.arange(num_actions))
-            measure = jnp.sum(changes**2, -1) + jnp.sum(changes, -1) ** 2
+            # In one row, see ``all_expected_targets``.
+            answers = all_answers(parts, params.model, candidates, num_actions)
+            probability, _, discount, successor = (column.reshape(-1, column.shape[-1]) for column in answers)
+            steps = settled(lookup(best, successor)) - jnp.repeat(best, num_actions)[:, None]
+            changes = total(jnp.where(discount > 0, probability * steps, 0.0)).reshape(-1, num_actions)
+            measure = total(changes**2) + total(changes) ** 2
             scores = settled(jnp.where(candidates.is_allowed, measure + floor, 0.0))
             return scores / scores.sum()
 
