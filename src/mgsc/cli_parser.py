@@ -174,7 +174,9 @@ def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) ->
     run.add_argument("--out", default=os.path.join("results", "studies"), help="folder (default results/studies)")
     run.add_argument("--resume", action="store_true", help="go on with a stopped study")
     run.add_argument(
-        "--overwrite", action="store_true", help="replace a summary that is there; without --resume, start over"
+        "--overwrite",
+        action="store_true",
+        help="replace a summary that is there; with --resume, what it has of the same settings is kept",
     )
     run.set_defaults(command=command_of("study_run"))
     show = actions.add_parser("show", help="print the table of a summary, and draw its figure")

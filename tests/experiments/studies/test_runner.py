@@ -211,3 +211,24 @@ def test_overwriting_starts_over(whole, out, monkeypatch):
     assert b'"study": "other"' in out.read_bytes()
     run(out, overwrite=True)
     assert out.read_bytes() == whole
+
+
+def test_a_study_that_grows_keeps_what_it_has(whole, out):
+    fewer = SMALL._replace(axes=(SMALL.axes[0]._replace(values=SMALL.axes[0].values[:3]),))
+    smaller = json.dumps(run(out, fewer))
+    assert 0 < (added := resume(out, overwrite=True)) < NUM_ENTRIES
+    assert out.read_bytes() == whole
+    assert added == sum(len(cell["agents"]) for cell in json.loads(whole)["cells"][3:])
+    assert resume(out, overwrite=True) == 0
+    assert resume(out, study=fewer, overwrite=True) == 0
+    assert json.loads(out.read_text()) == json.loads(smaller)
+
+
+def test_what_was_run_with_other_settings_is_run_again(whole, out):
+    out.write_bytes(whole)
+    assert resume(out, seeds=Seeds(3, root=9), overwrite=True) == NUM_ENTRIES
+    changed = json.loads(whole)
+    changed["cells"][0]["agents"]["uniform"]["settings"]["step_size"] = 0.123
+    out.write_text(json.dumps(changed))
+    assert resume(out, overwrite=True) == 1
+    assert out.read_bytes() == whole

@@ -66,7 +66,8 @@ def run_study(
         out: file of the summary.
         steps: environment steps of each run; None for the suites' own.
         resume: go on with a stopped study of the same settings; one that is complete stays as it is.
-        overwrite: replace a summary that is there, and without ``resume`` a stopped study, too.
+        overwrite: replace a summary that is there, and without ``resume`` a stopped study, too. With ``resume``, those
+            of its entries that are of the same settings are taken over, so that a study may grow.
 
     Returns:
         The summary that is then in the file.
@@ -76,13 +77,15 @@ def run_study(
             cannot be written; before any work.
     """
     cells, target = cells_of(study, seeds, steps), Path(out)
-    identities = _identities(name, cells, seeds)
+    identities, taken = _identities(name, cells, seeds), dict[str, Totals]()
     if target.is_dir():
         raise UserError(f"cannot write {target}: it is a folder; name a file")
     if target.exists():
         there = _refuse_or_take(target, identities, resume=resume, overwrite=overwrite)
-        if there is not None and not folder_of(target).exists():
-            return there
+        if there is not None:
+            taken = _same_entries(there, identities)
+            if taken.keys() == _identities_in(there).keys() == identities.keys() and not folder_of(target).exists():
+                return there
     problems = _problems(cells)
     check_can_write(target)
 
@@ -90,8 +93,8 @@ def run_study(
         return _are_totals(rounds, seeds)
 
     with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite, work=STUDY) as (parts, kept):
-        totals = {entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}
-        lots = _lots(cells, problems, seeds, kept)
+        totals = {**taken, **{entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}}
+        lots = _lots(cells, problems, seeds, totals)
         for entry, found in _run_lots(lots, seeds, progress or Progress()):
             totals[entry] = found
             parts.keep(entry, [[{"totals": found}]])
@@ -134,7 +137,7 @@ def _identities_in(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _refuse_or_take(
     target: Path, identities: Mapping[str, Any], *, resume: bool, overwrite: bool
 ) -> dict[str, Any] | None:
-    """What is at the place of the new summary: that summary itself, complete, or one that may be replaced.
+    """What is at the place of the new summary, if the new one may take entries over from it, or is it.
 
     Raises:
         UserError: it may not be replaced.
@@ -149,7 +152,18 @@ def _refuse_or_take(
         raise UserError(
             f"{target} is a summary of other settings: {other}; add --overwrite to replace it, or name another folder"
         )
-    return None if other else there
+    return there
+
+
+def _same_entries(there: Mapping[str, Any], identities: Mapping[str, Any]) -> dict[str, Totals]:
+    """The totals of a summary's entries that are asked for as they are."""
+    totals = {
+        entry_name(cell["ground"], cell["at"], agent): entry["totals"]
+        for cell in there["cells"]
+        for agent, entry in cell["agents"].items()
+    }
+    old = _identities_in(there)
+    return {entry: totals[entry] for entry, asked in identities.items() if old.get(entry) == plain(asked)}
 
 
 def _first_difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
