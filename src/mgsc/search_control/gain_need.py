@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from mgsc.indexing import lookup, put_at
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.expected import expected_error
-from mgsc.search_control.frequency import no_queries_yet, with_query
-from mgsc.search_control.largest import NEVER, find_largest, queue_of, refreshed
+from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query
+from mgsc.search_control.largest import NEVER, empty_queue, find_largest, queue_of, refreshed
 from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
@@ -75,10 +75,6 @@ def gain_need(
         after = jnp.where(transition.discount > 0, transition.successor, here)
         return state._replace(occupancy=occupancy, here=after), {}
 
-    def weights(state: GainNeedState, params: Params, candidates: Candidates) -> Array:
-        del params, candidates
-        return state.frequency
-
     def propose(
         noise: PyTree,
         state: GainNeedState,
@@ -107,7 +103,7 @@ def gain_need(
             occupancy = jnp.eye(len(candidates.index), dtype=jnp.result_type(float))
             frequency = no_queries_yet(candidates, num_actions)
             gains = jax.vmap(gain_of, (None, 0))(params, jnp.arange(frequency.size))
-            queue = queue_of(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1))
+            queue = empty_queue(frequency)
             return GainNeedState(occupancy, jnp.zeros((), jnp.int32), queue_of(gains), queue, frequency)
 
         def after_learning(state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
@@ -131,7 +127,7 @@ def gain_need(
             frequency = with_query(state.frequency, (backup.index, backup.transition.action))
             return state._replace(gains=gains, queue=queue, frequency=frequency)
 
-        return SearchControl(init, weights, propose, after_backup, observe, after_learning)
+        return SearchControl(init, recent_queries, propose, after_backup, observe, after_learning)
 
     return build
 

@@ -21,6 +21,11 @@ def queue_of(numbers: Array) -> Array:
     return jnp.append(numbers, jnp.asarray(NEVER, numbers.dtype))
 
 
+def empty_queue(frequency: Array) -> Array:
+    """[N·A + 1] a queue of pairs with nothing in it; those whose ``frequency`` [N, A] is 0 may never be queried."""
+    return queue_of(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1))
+
+
 def refreshed(queue: Array, places: Array | None, number_of: Callable[[Array], Array]) -> Array:
     """A queue [N + 1] with some of its numbers worked out anew.
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from mgsc.indexing import lookup, pick, put_at
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.expected import expected_error, real_target
-from mgsc.search_control.frequency import FORGETTING, no_queries_yet, with_query
-from mgsc.search_control.largest import NEVER, find_largest, queue_of, refreshed
+from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
+from mgsc.search_control.largest import empty_queue, find_largest, refreshed
 from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
@@ -61,15 +61,11 @@ def prioritized_sweeping(
     def init(key: Array, params: Params, candidates: Candidates) -> SweepingState:
         del key, params
         frequency = no_queries_yet(candidates, num_actions)
-        queue = queue_of(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1))
+        queue = empty_queue(frequency)
         return SweepingState(queue, jnp.zeros_like(frequency) if only_tried else None, frequency)
 
     def above(error: Array) -> Array:
         return jnp.where(jnp.abs(error) > threshold, jnp.abs(error), 0.0)
-
-    def weights(state: SweepingState, params: Params, candidates: Candidates) -> Array:
-        del params, candidates
-        return state.frequency
 
     def propose(
         noise: PyTree,
@@ -120,7 +116,7 @@ def prioritized_sweeping(
             share = jnp.where(is_popped, FORGETTING, 0.0)
             return state._replace(queue=queue, frequency=with_query(state.frequency, (here, action), share))
 
-        return SearchControl(init, weights, propose, after_backup, observe, draw=_nothing)
+        return SearchControl(init, recent_queries, propose, after_backup, observe, draw=_nothing)
 
     return build
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -10,8 +11,8 @@ import jax.numpy as jnp
 from mgsc.indexing import lookup, pick, put_at
 from mgsc.sampling import largest
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
-from mgsc.search_control.frequency import FORGETTING, no_queries_yet, with_query
-from mgsc.search_control.largest import NEVER, find_largest, queue_of, refreshed
+from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
+from mgsc.search_control.largest import NEVER, empty_queue, find_largest, refreshed
 from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
@@ -73,97 +74,119 @@ def small_backups(
     probabilities moves no value until then.
     """
 
-    def weights(state: SmallBackupsState, params: Params, candidates: Candidates) -> Array:
-        del params, candidates
-        return state.frequency
-
     def build(parts: Parts) -> SearchControl:
-        def init(key: Array, params: Params, candidates: Candidates) -> SmallBackupsState:
-            del key
-            frequency = no_queries_yet(candidates, num_actions)
-            pairs = jnp.arange(frequency.size, dtype=jnp.int32)
-
-            def worth(pair: Array) -> Array:
-                successors = parts.expect(params.model, pair // num_actions, pair % num_actions).observation
-                return worths(parts, params, successors)
-
-            queue = queue_of(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1))
-            tried = jnp.zeros_like(frequency) if only_tried else None
-            return SmallBackupsState(jax.vmap(worth)(pairs), queue, tried, frequency)
-
-        def observe(
-            state: SmallBackupsState, params: Params, candidates: Candidates, transition: Transition
-        ) -> tuple[SmallBackupsState, dict[str, Array]]:
-            del candidates
-            here, action, _, goes_on, successor = transition
-            pair = here * num_actions + action
-            answers = parts.expect(params.model, here, action)
-            is_used = (answers.observation == successor) & (goes_on > 0)
-            tried = state.tried
-            if tried is not None:
-                # The model is about to put a new outcome into an empty slot, or into that of its first guess.
-                is_first = lookup(tried.reshape(-1), pair) == 0
-                is_used = is_used | (answers.probability == 0) | is_first
-                tried = put_at(tried, (here, action), jnp.ones(()))
-            worth = largest(parts.q(params.values, successor))
-            return state._replace(stored=with_worth(state.stored, pair, is_used, worth), tried=tried), {}
-
-        def requeued(state: SmallBackupsState, params: Params, here: Array, action: Array) -> SmallBackupsState:
-            """Looks again at what a change of the values at ``here`` touches, and at the pair itself."""
-
-            def largest_size(pair: Array) -> Array:
-                size = largest(jnp.abs(small_changes(parts, params, state.stored, pair, num_actions)[0]))
-                is_open = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
-                return jnp.where(lookup(state.queue, pair) < 0, NEVER, jnp.where(is_open, size, 0.0))
-
-            own = here * num_actions + action
-            queue = refreshed(state.queue, touched_pairs(predecessors, here, own[None]), largest_size)
-            return state._replace(queue=queue)
-
-        def after_learning(state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
-            return requeued(state, params, backup.transition.observation, backup.transition.action)
-
-        def propose(
-            noise: PyTree,
-            state: SmallBackupsState,
-            params: Params,
-            distribution: Distribution,
-            candidates: Candidates,
-            last: Backup,
-        ) -> Query:
-            del distribution, last
-            pair, size = find_largest(state.queue[:-1], noise)
-            observation, action = lookup(candidates.observation, pair // num_actions), pair % num_actions
-            changes, successors = small_changes(parts, params, state.stored, pair, num_actions)
-            successor = lookup(successors, first_largest(jnp.abs(changes)))
-            change = jnp.sum(jnp.where(successors == successor, changes, 0.0))
-            q = pick(parts.q(params.values, observation), action)
-            is_due = size > jnp.maximum(threshold, ROUNDING * jnp.abs(q))
-            reward = q + jnp.where(is_due, change, 0.0)
-            return Query(
-                observation,
-                lookup(candidates.index, pair // num_actions),
-                action,
-                outcome=Transition(observation, action, reward, jnp.zeros_like(q), successor),
-                step_scale=jnp.where(is_due, 1.0 / step_size, 0.0),
-            )
-
-        def after_backup(state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
-            here, action, _, _, successor = backup.transition
-            # V(s') as it was when the backup was chosen.
-            is_own = (jnp.arange(num_actions) == action) & (successor == here)
-            before = parts.q(params.values, successor) - jnp.where(is_own, backup.td_error, 0.0)
-            is_made = backup.td_error != 0
-            is_used = (parts.expect(params.model, here, action).observation == successor) & is_made
-            pair = backup.index * num_actions + action
-            stored = with_worth(state.stored, pair, is_used, largest(before))
-            share = jnp.where(is_made, FORGETTING, 0.0)
-            heard = state._replace(stored=stored, frequency=with_query(state.frequency, (backup.index, action), share))
-            return requeued(heard, params, here, action)
-
-        return SearchControl(init, weights, propose, after_backup, observe, after_learning)
+        rule = _Rule(parts, num_actions, threshold, predecessors, step_size, only_tried)
+        return SearchControl(
+            init=functools.partial(_init, rule),
+            weights=recent_queries,
+            propose=functools.partial(_propose, rule),
+            after_backup=functools.partial(_after_backup, rule),
+            observe=functools.partial(_observe, rule),
+            after_learning=functools.partial(_after_learning, rule),
+        )
 
     return build
+
+
+class _Rule(NamedTuple):
+    """What the strategy was built of: its arguments, and the agent's parts."""
+
+    parts: Parts
+    num_actions: int
+    threshold: Array | float
+    predecessors: Array | None
+    step_size: Array | float
+    only_tried: bool
+
+
+def _init(rule: _Rule, key: Array, params: Params, candidates: Candidates) -> SmallBackupsState:
+    del key
+    frequency = no_queries_yet(candidates, rule.num_actions)
+
+    def worth(pair: Array) -> Array:
+        asked = pair // rule.num_actions, pair % rule.num_actions
+        return worths(rule.parts, params, rule.parts.expect(params.model, *asked).observation)
+
+    stored = jax.vmap(worth)(jnp.arange(frequency.size, dtype=jnp.int32))
+    queue = empty_queue(frequency)
+    return SmallBackupsState(stored, queue, jnp.zeros_like(frequency) if rule.only_tried else None, frequency)
+
+
+def _observe(
+    rule: _Rule, state: SmallBackupsState, params: Params, candidates: Candidates, transition: Transition
+) -> tuple[SmallBackupsState, dict[str, Array]]:
+    del candidates
+    here, action, _, goes_on, successor = transition
+    pair = here * rule.num_actions + action
+    answers = rule.parts.expect(params.model, here, action)
+    is_used = (answers.observation == successor) & (goes_on > 0)
+    tried = state.tried
+    if tried is not None:
+        # The model is about to put a new outcome into an empty slot, or into that of its first guess.
+        is_first = lookup(tried.reshape(-1), pair) == 0
+        is_used = is_used | (answers.probability == 0) | is_first
+        tried = put_at(tried, (here, action), jnp.ones(()))
+    worth = largest(rule.parts.q(params.values, successor))
+    return state._replace(stored=with_worth(state.stored, pair, is_used, worth), tried=tried), {}
+
+
+def _after_learning(rule: _Rule, state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
+    return _requeued(rule, state, params, backup.transition.observation, backup.transition.action)
+
+
+def _requeued(rule: _Rule, state: SmallBackupsState, params: Params, here: Array, action: Array) -> SmallBackupsState:
+    """Looks again at what a change of the values at ``here`` touches, and at the pair itself."""
+
+    def largest_size(pair: Array) -> Array:
+        size = largest(jnp.abs(small_changes(rule.parts, params, state.stored, pair, rule.num_actions)[0]))
+        is_open = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
+        return jnp.where(lookup(state.queue, pair) < 0, NEVER, jnp.where(is_open, size, 0.0))
+
+    own = here * rule.num_actions + action
+    places = touched_pairs(rule.predecessors, here, own[None])
+    return state._replace(queue=refreshed(state.queue, places, largest_size))
+
+
+def _propose(
+    rule: _Rule,
+    noise: PyTree,
+    state: SmallBackupsState,
+    params: Params,
+    distribution: Distribution,
+    candidates: Candidates,
+    last: Backup,
+) -> Query:
+    del distribution, last
+    pair, size = find_largest(state.queue[:-1], noise)
+    place, action = pair // rule.num_actions, pair % rule.num_actions
+    observation = lookup(candidates.observation, place)
+    changes, successors = small_changes(rule.parts, params, state.stored, pair, rule.num_actions)
+    successor = lookup(successors, first_largest(jnp.abs(changes)))
+    change = jnp.sum(jnp.where(successors == successor, changes, 0.0))
+    q = pick(rule.parts.q(params.values, observation), action)
+    is_due = size > jnp.maximum(rule.threshold, ROUNDING * jnp.abs(q))
+    reward = q + jnp.where(is_due, change, 0.0)
+    return Query(
+        observation,
+        lookup(candidates.index, place),
+        action,
+        outcome=Transition(observation, action, reward, jnp.zeros_like(q), successor),
+        step_scale=jnp.where(is_due, 1.0 / rule.step_size, 0.0),
+    )
+
+
+def _after_backup(rule: _Rule, state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
+    here, action, _, _, successor = backup.transition
+    # V(s') as it was when the backup was chosen.
+    is_own = (jnp.arange(rule.num_actions) == action) & (successor == here)
+    before = rule.parts.q(params.values, successor) - jnp.where(is_own, backup.td_error, 0.0)
+    is_made = backup.td_error != 0
+    is_used = (rule.parts.expect(params.model, here, action).observation == successor) & is_made
+    pair = backup.index * rule.num_actions + action
+    stored = with_worth(state.stored, pair, is_used, largest(before))
+    share = jnp.where(is_made, FORGETTING, 0.0)
+    heard = state._replace(stored=stored, frequency=with_query(state.frequency, (backup.index, action), share))
+    return _requeued(rule, heard, params, here, action)
 
 
 def with_worth(stored: Array, pair: Array, is_used: Array, worth: Array) -> Array:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from mgsc.indexing import lookup, put_at
 from mgsc.sampling import largest
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
-from mgsc.search_control.frequency import no_queries_yet, with_query
+from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -61,10 +61,6 @@ def value_gradient(num_actions: int, window: Array | int, *, capacity: int) -> S
         del params
         return state._replace(frequency=with_query(state.frequency, backup.index))
 
-    def weights(state: ClimbingState, params: Params, candidates: Candidates) -> Array:
-        del params, candidates
-        return state.frequency
-
     def build(parts: Parts) -> SearchControl:
         def propose(
             noise: PyTree,
@@ -82,7 +78,7 @@ def value_gradient(num_actions: int, window: Array | int, *, capacity: int) -> S
             there = jnp.where((last.index >= 0) & is_higher, uphill, beginning)
             return Query(there, there)
 
-        return SearchControl(init, weights, propose, after_backup, observe)
+        return SearchControl(init, recent_queries, propose, after_backup, observe)
 
     return build
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from mgsc.indexing import add_at, lookup, put_at
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
-from mgsc.search_control.frequency import no_queries_yet, with_query
+from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -117,13 +117,9 @@ def trajectory() -> Strategy:
         del params
         return state._replace(frequency=with_query(state.frequency, backup.index))
 
-    def weights(state: TrajectoryState, params: Params, candidates: Candidates) -> Array:
-        del params, candidates
-        return state.frequency
-
     def build(parts: Parts) -> SearchControl:
         del parts
-        return SearchControl(init, weights, propose, after_backup, observe, draw=_nothing)
+        return SearchControl(init, recent_queries, propose, after_backup, observe, draw=_nothing)
 
     return build
 
