@@ -213,6 +213,13 @@ def blocks_of(lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
 
 def run_program(program: Program, lanes: Sequence[Lane], progress: Callable[[int], None]) -> Iterator[BlockResult]:
     """Runs all lanes of a compiled program on all workers, giving each block's result as it ends."""
+    return run_blocks(program, blocks_of(lanes), progress)
+
+
+def run_blocks(
+    program: Program, blocks: Sequence[Sequence[Lane]], progress: Callable[[int], None]
+) -> Iterator[BlockResult]:
+    """As `run_program`, of lanes that are cut into blocks already."""
     devices = workers()
     idle = list(devices)
 
@@ -225,6 +232,6 @@ def run_program(program: Program, lanes: Sequence[Lane], progress: Callable[[int
 
     pool = ThreadPoolExecutor(len(devices))
     try:
-        yield from pool.map(work, blocks_of(lanes))
+        yield from pool.map(work, blocks)
     finally:
         pool.shutdown(cancel_futures=True)

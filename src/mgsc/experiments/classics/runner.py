@@ -7,7 +7,6 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,24 +199,10 @@ def _run(
 def run_entry(program: ClassicProgram, count: int, advance: Callable[[int], None]) -> Record:
     """The first ``count`` runs of a compiled program, on all workers."""
     from mgsc.experiments.classics.program import batches_of
-    from mgsc.experiments.program import BlockResult, Lane, workers
+    from mgsc.experiments.program import Lane, run_blocks, workers
 
-    devices = workers()
-    idle = list(devices)
-
-    def work(lanes: Any) -> BlockResult:
-        device = idle.pop()
-        try:
-            return program.run_block(lanes, device, advance)
-        finally:
-            idle.append(device)
-
-    pool = ThreadPoolExecutor(len(devices))
-    try:
-        batches = batches_of([Lane(seed, {}) for seed in range(count)], len(devices))
-        finished = list(pool.map(work, batches))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    batches = batches_of([Lane(seed, {}) for seed in range(count)], len(workers()))
+    finished = list(run_blocks(program, batches, advance))
     return {name: _whole(np.concatenate([block.record[name] for block in finished])) for name in finished[0].record}
 
 
