@@ -68,8 +68,8 @@ def test_reporting_on_tuning_seeds_is_refused(sweep_file, reporting, message):
 
 
 @pytest.mark.parametrize("reporting", [Seeds(30), Seeds(48, root=0), Seeds(30, root=1, first=48), None])
-def test_other_seeds_are_fine(sweep_file, reporting):
-    tuned_suite("tmaze-fixed", reporting, file=sweep_file())
+def test_on_other_seeds_the_chosen_settings_are_applied(sweep_file, reporting):
+    assert tuned_suite("tmaze-fixed", reporting, file=sweep_file()).agents["uniform"].step_size == 0.25
 
 
 def test_overlap_is_looked_for_in_every_round():

@@ -7,6 +7,7 @@ import functools
 
 import pytest
 
+from mgsc.environments.tables import steps_to_goal
 from mgsc.experiments.problem import build_agent, build_problem, replace_numbers
 from mgsc.experiments.program import lane_numbers
 from mgsc.experiments.run import Seeds
@@ -74,10 +75,18 @@ def test_every_option_can_be_built(name):
     assert seen
 
 
-def test_every_maze_of_a_study_can_be_built():
-    for name in ("tmaze-size", "tworooms-size", "map", "slip"):
-        for cell in cells(name):
-            build_problem(cell.suite)
+@pytest.mark.parametrize(
+    ("name", "ways"),
+    {
+        "tmaze-size": [5, 10, 15, 20, 30],  # stem + arm
+        "tworooms-size": [7, 12, 17, 22, 27],
+        "slip": [10, 12],
+        "map": [10, 20, 12, 17, 22],
+    }.items(),
+)
+def test_the_mazes_of_a_study_are_as_large_as_it_says(name, ways):
+    found = [steps_to_goal(build_problem(cell.suite).tables) for cell in cells(name)]
+    assert list(dict.fromkeys(found)) == ways
 
 
 def test_the_model_is_right_half_of_the_time_whatever_the_period():
