@@ -9,12 +9,12 @@ import jax
 import numpy as np
 import pytest
 
-from mgsc.experiments.classics.program import ClassicProgram
+from mgsc.experiments.classics.program import BLOCKS_AHEAD, ClassicProgram, batches_of
 from mgsc.experiments.classics.references import BOUND, REFERENCES, Reference, compare, updates
 from mgsc.experiments.classics.runner import run_entry
 from mgsc.experiments.classics.table import CLASSICS, SWEEPING, SWEEPING_TOO
 from mgsc.experiments.problem import build_problem
-from mgsc.experiments.program import workers
+from mgsc.experiments.program import Lane, block_width, workers
 from mgsc.experiments.statistics import paired_difference
 
 ROOT_SEED = 0
@@ -92,7 +92,6 @@ def test_a_run_is_the_same_beside_others_and_after_others():
     classic, agent = CLASSICS["first-episode-stayed"], "n = 0"
     program = ClassicProgram(classic, agent, build_problem(classic.suite), ROOT_SEED)
     program.compile([jax.devices()[0]])
-    from mgsc.experiments.program import Lane
 
     def lengths(seeds):
         block = program.run_block([Lane(seed, {}) for seed in seeds], jax.devices()[0], lambda steps: None)
@@ -101,3 +100,11 @@ def test_a_run_is_the_same_beside_others_and_after_others():
     many = lengths(range(50))
     assert len(set(many)) > 40
     assert lengths([49, 3]) == [many[49], many[3]]
+
+
+@pytest.mark.parametrize(("runs", "num_workers"), [(2000, 2), (2000, 3), (30, 2), (3, 64), (1, 1)])
+def test_batches_hold_every_run_once_and_are_as_many_for_each_worker(runs, num_workers):
+    batches = batches_of(range(runs), num_workers)
+    assert [run for batch in batches for run in batch] == list(range(runs))
+    assert max(map(len, batches)) <= BLOCKS_AHEAD * block_width()
+    assert len(batches) == runs or len(batches) % num_workers == 0

@@ -23,8 +23,9 @@ from mgsc.experiments.problem import Problem, build_agent, replace_numbers
 from mgsc.experiments.program import BlockResult, Lane, Program, block_width, run_key
 from mgsc.types import Array, PyTree
 
-BLOCKS_AHEAD = 4
-"""Block widths of runs that one worker is given at once: few enough that all workers end at nearly one time."""
+BLOCKS_AHEAD = 16
+"""Block widths of runs that one worker is given at once, at most. At the end of each batch lanes stand idle: with more
+batches more of the time, with fewer of them the workers end at different times."""
 
 State = tuple[dyna.DynaState, dict[str, Array]]
 
@@ -136,6 +137,7 @@ def _refilled(is_new: Array, fresh: PyTree, state: PyTree) -> PyTree:
 
 
 def batches_of(lanes: Sequence[Lane], num_workers: int) -> list[Sequence[Lane]]:
-    """Cuts lanes into batches for the workers, of a few block widths, or fewer where there is not so much work."""
-    each = min(BLOCKS_AHEAD * block_width(), -(-len(lanes) // num_workers))
+    """Cuts lanes into as many batches of one size for each worker as ``BLOCKS_AHEAD`` asks for."""
+    rounds = -(-len(lanes) // (num_workers * BLOCKS_AHEAD * block_width()))
+    each = -(-len(lanes) // (num_workers * rounds))
     return [lanes[first : first + each] for first in range(0, len(lanes), each)]
