@@ -7,6 +7,7 @@ are spread over all CPU cores (one thread each: XLA releases the interpreter), o
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +95,17 @@ def lane_numbers(agent: AgentSettings, *, tunes: bool) -> dict[str, float]:
     if not tunes and numbers.get("entropy_bonus") == 0:
         numbers.pop("entropy_bonus")  # a static 0 spares its gradient
     return numbers
+
+
+def problem_key(suite: Suite) -> str:
+    """The same for suites that differ in their agents only."""
+    return repr(dataclasses.replace(suite, title="", agents={}))
+
+
+def program_key(suite: Suite, agent: AgentSettings, *, tunes: bool = False) -> str:
+    """The same for agents that one program serves: they differ in what lanes may differ in."""
+    static = replace_numbers(agent, dict.fromkeys(lane_numbers(agent, tunes=tunes), 0))
+    return repr((problem_key(suite), static))
 
 
 class Program:

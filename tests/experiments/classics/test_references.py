@@ -36,7 +36,7 @@ FEW_RUNS = {
 def record(classic: str, agent: str, runs: int):
     program = ClassicProgram(CLASSICS[classic], agent, build_problem(CLASSICS[classic].suite), ROOT_SEED)
     program.compile(workers())
-    return run_entry(program, runs, lambda steps: None)
+    return run_entry(program, [Lane(seed, {}) for seed in range(runs)], lambda steps: None)
 
 
 def name_of(reference: Reference) -> str:

@@ -13,6 +13,7 @@ from tests.quick import compile_quickly
 from mgsc.errors import UserError
 from mgsc.experiments.classics import runner
 from mgsc.experiments.classics.runner import Runs, run_classics
+from mgsc.experiments.program import Program
 
 
 @pytest.fixture(autouse=True)
@@ -28,14 +29,14 @@ def test_a_stopped_run_goes_on_and_a_finished_one_is_taken_up(tmp_path, monkeypa
     out, ran = tmp_path / "results.json", []
     run_entry = runner.run_entry
 
-    def stopped(program, count, advance):
+    def stopped(program, lanes, advance):
         if ran:
             raise KeyboardInterrupt
-        return counted(program, count, advance)
+        return counted(program, lanes, advance)
 
-    def counted(program, count, advance):
+    def counted(program, lanes, advance):
         ran.append(program.suite.title)
-        return run_entry(program, count, advance)
+        return run_entry(program, lanes, advance)
 
     monkeypatch.setattr(runner, "run_entry", stopped)
     with pytest.raises(KeyboardInterrupt):
@@ -49,6 +50,20 @@ def test_a_stopped_run_goes_on_and_a_finished_one_is_taken_up(tmp_path, monkeypa
     assert are_equal(run_classics(SMALL, Runs(), out), results)
     assert len(ran) == 2, "what is there is taken up"
     assert are_equal(run_classics(SMALL, Runs(), tmp_path / "other.json"), results)
+
+
+def test_what_differs_in_numbers_only_shares_a_program_and_runs_as_alone(tmp_path, monkeypatch):
+    maze = SMALL["dyna-maze"]
+    agent = dataclasses.replace(maze.suite.agents["n = 0"], initial_value=1.0)
+    other = dataclasses.replace(maze, suite=dataclasses.replace(maze.suite, title="other", agents={"n = 0": agent}))
+    compiled, compile_it = [], Program.compile
+    monkeypatch.setattr(Program, "compile", lambda program, devices: (compiled.append(1), compile_it(program, devices)))
+    both = run_classics({"maze": maze, "other": other}, Runs(), tmp_path / "both.json")
+    assert len(compiled) == 1
+    alone = run_classics({"other": other}, Runs(), tmp_path / "alone.json")
+    assert len(compiled) == 2
+    assert are_equal(both["other"], alone["other"])
+    assert not are_equal(both["other"], both["maze"])
 
 
 def test_other_settings_are_refused_and_replaced_when_asked_for(tmp_path):

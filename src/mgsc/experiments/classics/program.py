@@ -6,6 +6,7 @@ seed. A lane's bits do not depend on what runs beside it, nor on what ran in it 
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ from mgsc.experiments.classics.design import MOST_TIMES, Classic
 from mgsc.experiments.classics.recorders import Recording, episode_lengths, first_solution, reward_through_time
 from mgsc.experiments.classics.sweeping import with_counter
 from mgsc.experiments.problem import Problem, build_agent, replace_numbers
-from mgsc.experiments.program import BlockResult, Lane, Program, block_width, run_key
+from mgsc.experiments.program import BlockResult, Lane, Program, block_width, program_key, run_key
 from mgsc.types import Array, PyTree
 
 BLOCKS_AHEAD = 16
@@ -28,6 +29,12 @@ BLOCKS_AHEAD = 16
 batches more of the time, with fewer of them the workers end at different times."""
 
 State = tuple[dyna.DynaState, dict[str, Array]]
+
+
+def classic_key(classic: Classic, name: str) -> str:
+    """The same for agents of classic experiments that one program serves."""
+    record = dataclasses.replace(classic, suite=None, runs=0, planning_only=())  # type: ignore[arg-type]
+    return repr((record, name in classic.planning_only, program_key(classic.suite, classic.suite.agents[name])))
 
 
 class ClassicProgram(Program):

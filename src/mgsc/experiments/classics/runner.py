@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from mgsc.experiments.tuning_file import check_can_write
 from mgsc.experiments.tuning_parts import Rounds, Work, differences, open_parts, plain
 
 if TYPE_CHECKING:
-    from mgsc.experiments.classics.program import ClassicProgram
+    from mgsc.experiments.program import Lane, Program
 
 KIND = "mgsc classics"
 WORK = Work("run of the classics", "`mgsc reproduce classics`", "runs", "run", "results")
@@ -176,33 +176,37 @@ def _results(classics: Mapping[str, Classic], records: Mapping[str, Any]) -> Res
 def _run(
     classics: Mapping[str, Classic], runs: Runs, finished: set[str], progress: Progress
 ) -> Iterator[tuple[str, Record]]:
-    """All entries that are not finished, one after the other."""
-    from mgsc.experiments.classics.program import ClassicProgram
+    """All entries that are not finished, one after the other; those that differ in numbers only share a program."""
+    from mgsc.experiments.classics.program import ClassicProgram, classic_key
     from mgsc.experiments.problem import build_problem
+    from mgsc.experiments.program import Lane, lane_numbers
 
-    programs: dict[str, ClassicProgram] = {}
-    count = {}
+    programs: dict[str, Program] = {}
+    lanes: dict[str, tuple[str, list[Lane]]] = {}
     for name, classic in classics.items():
         problem = build_problem(classic.suite)
-        for agent in classic.suite.agents:
+        for agent, settings in classic.suite.agents.items():
             entry = entry_name(name, agent)
-            if entry not in finished:
-                programs[entry] = ClassicProgram(classic, agent, problem, runs.root)
-                count[entry] = runs.of(classic).count
-    with compiled_ahead(dict(programs), lambda entry: count[entry], progress) as ready:
-        for entry, program in programs.items():
-            ready(entry)
-            yield entry, run_entry(program, count[entry], functools.partial(progress.advance, entry))
-            program.release()
+            if entry in finished:
+                continue
+            key, numbers = classic_key(classic, agent), lane_numbers(settings, tunes=False)
+            if key not in programs:
+                programs[key] = ClassicProgram(classic, agent, problem, runs.root)
+            lanes[entry] = key, [Lane(seed, numbers) for seed in runs.of(classic).numbers]
+            progress.start(entry, len(lanes[entry][1]) * classic.suite.steps)
+    with compiled_ahead(programs, lambda key: 1, Progress()) as ready:
+        for entry, (key, own) in lanes.items():
+            ready(key)
+            progress.running(entry)
+            yield entry, run_entry(programs[key], own, functools.partial(progress.advance, entry))
 
 
-def run_entry(program: ClassicProgram, count: int, advance: Callable[[int], None]) -> Record:
-    """The first ``count`` runs of a compiled program, on all workers."""
+def run_entry(program: Program, lanes: Sequence[Lane], advance: Callable[[int], None]) -> Record:
+    """All runs of an entry by its compiled program, on all workers."""
     from mgsc.experiments.classics.program import batches_of
-    from mgsc.experiments.program import Lane, run_blocks, workers
+    from mgsc.experiments.program import run_blocks, workers
 
-    batches = batches_of([Lane(seed, {}) for seed in range(count)], len(workers()))
-    finished = list(run_blocks(program, batches, advance))
+    finished = list(run_blocks(program, batches_of(lanes, len(workers())), advance))
     return {name: _whole(np.concatenate([block.record[name] for block in finished])) for name in finished[0].record}
 
 

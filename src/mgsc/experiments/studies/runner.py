@@ -187,31 +187,27 @@ def _are_totals(rounds: Rounds, seeds: Seeds) -> bool:
 
 
 def _problems(cells: Sequence[Cell]) -> dict[str, Problem]:
-    """The problem of each cell, by ``_problem_key``; cells that differ only in their agents share one.
+    """The problem of each cell, by ``problem_key``; cells that differ only in their agents share one.
 
     Raises:
         UserError: a cell's maze is impossible.
     """
     from mgsc.experiments.problem import build_problem
+    from mgsc.experiments.program import problem_key
 
     problems: dict[str, Problem] = {}
     for cell in cells:
-        key = _problem_key(cell)
+        key = problem_key(cell.suite)
         if key not in problems:
             problems[key] = build_problem(cell.suite)
     return problems
-
-
-def _problem_key(cell: Cell) -> str:
-    return repr(dataclasses.replace(cell.suite, title="", agents={}))
 
 
 def _lots(
     cells: Sequence[Cell], problems: Mapping[str, Problem], seeds: Seeds, finished: Mapping[str, Any]
 ) -> dict[str, Lot]:
     """All entries that are not finished, in lots."""
-    from mgsc.experiments.problem import replace_numbers
-    from mgsc.experiments.program import Program, lane_numbers
+    from mgsc.experiments.program import Program, lane_numbers, problem_key, program_key
 
     lots: dict[str, Lot] = {}
     for cell in cells:
@@ -219,13 +215,11 @@ def _lots(
             entry = cell.entry(name)
             if entry in finished:
                 continue
-            numbers = lane_numbers(agent, tunes=True)
-            static = replace_numbers(agent, dict.fromkeys(numbers, 0))
-            key = repr((cell.ground, _problem_key(cell), static))
+            key = repr((cell.ground, program_key(cell.suite, agent, tunes=True)))
             if key not in lots:
-                program = Program(cell.suite, agent, problems[_problem_key(cell)], seeds.root, tunes=True)
+                program = Program(cell.suite, agent, problems[problem_key(cell.suite)], seeds.root, tunes=True)
                 lots[key] = Lot(cell.ground, program, {})
-            lots[key].numbers[entry] = numbers
+            lots[key].numbers[entry] = lane_numbers(agent, tunes=True)
     return lots
 
 
