@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from mgsc.indexing import lookup
 from mgsc.search_control.base import Distribution, SearchControl
 from mgsc.types import Array, Backup, Candidates, Params, PyTree, Query, Transition
 
@@ -23,7 +24,10 @@ class CountedState(NamedTuple):
 
 
 def with_counter(control: SearchControl) -> SearchControl:
-    """Prioritized sweeping that counts its updates and is otherwise the same."""
+    """Prioritized sweeping that counts its updates, and asks and updates as it does without.
+
+    How often it has looked where of late it does not keep: nothing here shows it, and it takes half of the time.
+    """
     propose, after_backup, observe = control.propose, control.after_backup, control.observe
     if propose is None or after_backup is None or observe is None:
         raise ValueError("only prioritized sweeping has a queue whose updates can be counted")
@@ -45,8 +49,10 @@ def with_counter(control: SearchControl) -> SearchControl:
         return propose(noise, state.inner, params, distribution, candidates, last)
 
     def counting_after_backup(state: CountedState, params: Params, backup: Backup) -> CountedState:
-        is_queued = jnp.max(state.inner.queue) > 0
-        return CountedState(after_backup(state.inner, params, backup), state.updates + is_queued)
+        num_actions = state.inner.frequency.shape[-1]
+        is_queued = lookup(state.inner.queue, backup.index * num_actions + backup.transition.action) > 0
+        inner = after_backup(state.inner, params, backup)
+        return CountedState(inner._replace(frequency=state.inner.frequency), state.updates + is_queued)
 
     def counting_observe(
         state: CountedState, params: Params, candidates: Candidates, transition: Transition
