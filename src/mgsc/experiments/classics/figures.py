@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter
 
-from mgsc.errors import UserError
 from mgsc.experiments.classics.table import CLASSICS, SWEEPING
 from mgsc.experiments.figures.style import (
     FAINT,
     HIGHLIGHT,
     OTHERS,
-    SHADE,
     SMALL,
     Style,
+    counted,
     dress,
     headline,
     new_figure,
-    save,
-    with_commas,
+    save_all,
+    value_axis,
 )
 from mgsc.experiments.statistics import mean_interval
 
@@ -34,13 +32,14 @@ if TYPE_CHECKING:
     from mgsc.experiments.classics.runner import Record, Results
 
 DASHED, DOTTED = (0, (5, 1.5)), (0, (1, 1))
+BEST = Style(HIGHLIGHT, "^", "solid", 1.4)
 STYLES: Mapping[str, Style] = {
     "n = 0": Style(OTHERS[1], "o", DOTTED, 1.2),
     "n = 5": Style(OTHERS[0], "s", DASHED, 1.2),
-    "n = 50": Style(HIGHLIGHT, "^", "solid", 1.4),
+    "n = 50": BEST,
     "Dyna-Q": Style(OTHERS[0], "s", DASHED, 1.4),
-    "Dyna-Q+": Style(HIGHLIGHT, "^", "solid", 1.4),
-    SWEEPING: Style(HIGHLIGHT, "^", "solid", 1.4),
+    "Dyna-Q+": BEST,
+    SWEEPING: BEST,
 }
 
 
@@ -63,12 +62,7 @@ def write_classics(results: Results, directory: str | os.PathLike[str]) -> list[
     Raises:
         UserError: the folder cannot be written.
     """
-    folder = Path(directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return [path for name, draw in draw_classics(results).items() for path in save(draw(), folder, name)]
-    except OSError as error:
-        raise UserError(f"cannot write figures to {folder}: {error.strerror or error}") from error
+    return save_all(((name, draw()) for name, draw in draw_classics(results).items()), directory)
 
 
 def draw_episodes(records: Mapping[str, Record]) -> Figure:
@@ -145,8 +139,7 @@ def draw_updates(results: Results) -> Figure:
 
 def runs_text(records: Mapping[str, Record]) -> str:
     """How many runs, in words."""
-    count = len(next(iter(next(iter(records.values())).values())))
-    return f"{count:,} run{'' if count == 1 else 's'}"
+    return counted(len(next(iter(next(iter(records.values())).values()))), "run")
 
 
 def _band(axes: Axes, x: Any, values: Any, agent: str, label: str) -> None:
@@ -160,9 +153,7 @@ def _band(axes: Axes, x: Any, values: Any, agent: str, label: str) -> None:
 
 def _finish(axes: Axes, x: str, y: str) -> None:
     dress(axes, "", x, y)
-    axes.yaxis.set_major_formatter(FuncFormatter(with_commas))
-    axes.grid(axis="y", color=SHADE, linewidth=0.6)
-    axes.set_axisbelow(True)
+    value_axis(axes, "y")
     axes.legend(fontsize=SMALL, frameon=False, handlelength=3.2)
 
 

@@ -32,6 +32,10 @@ def _agent(strategy: str, step_size: float, planning_updates: int = 0, **options
     return AgentSettings(strategy, step_size, planning_updates, options=STRATEGIES[strategy].settings(**options))
 
 
+def _dyna_agents(step_size: float, bonus: float) -> dict[str, AgentSettings]:
+    return {"Dyna-Q": _agent("dyna_q", step_size), "Dyna-Q+": _agent("dyna_q_plus", step_size, bonus=bonus)}
+
+
 FIGURE_8_2 = Suite(
     "Dyna maze (fig. 8.2)",
     DynaMazeSettings(),
@@ -52,7 +56,7 @@ FIGURE_8_4 = Suite(
     NEWEST,
     steps=3_000,
     planning_updates=10,
-    agents={"Dyna-Q": _agent("dyna_q", 1.0), "Dyna-Q+": _agent("dyna_q_plus", 1.0, bonus=1e-4)},
+    agents=_dyna_agents(1.0, bonus=1e-4),
 )
 
 FIGURE_8_5 = Suite(
@@ -61,7 +65,7 @@ FIGURE_8_5 = Suite(
     NEWEST,
     steps=6_000,
     planning_updates=10,
-    agents={"Dyna-Q": _agent("dyna_q", 1.0), "Dyna-Q+": _agent("dyna_q_plus", 1.0, bonus=1e-3)},
+    agents=_dyna_agents(1.0, bonus=1e-3),
 )
 
 RANDOM_WALK = {"n = 0": _agent("no_planning", 1.0)}
@@ -95,11 +99,7 @@ CLASSICS: Mapping[str, Classic] = {
     "dyna-maze": Classic(FIGURE_8_2, "episodes", EPISODES, runs=2000),
     "blocking-maze": Classic(FIGURE_8_4, "reward", 50, runs=2000),
     "blocking-maze-small-steps": Classic(
-        dataclasses.replace(
-            FIGURE_8_4,
-            title="Blocking maze, step size 0.1",
-            agents={"Dyna-Q": _agent("dyna_q", 0.1), "Dyna-Q+": _agent("dyna_q_plus", 0.1, bonus=1e-4)},
-        ),
+        dataclasses.replace(FIGURE_8_4, title="Blocking maze, step size 0.1", agents=_dyna_agents(0.1, bonus=1e-4)),
         "reward",
         50,
         runs=2000,

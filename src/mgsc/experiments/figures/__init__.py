@@ -11,10 +11,8 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mgsc.errors import UserError
 from mgsc.experiments.figures.distribution import (
     distribution_maze,
     distribution_through_time,
@@ -29,9 +27,11 @@ from mgsc.experiments.figures.mechanisms import (
     measures_through_time,
 )
 from mgsc.experiments.figures.reward import reward_through_time, total_reward
-from mgsc.experiments.figures.style import save
+from mgsc.experiments.figures.style import save_all
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import xarray as xr
     from matplotlib.figure import Figure
 
@@ -94,10 +94,5 @@ def write_figures(dataset: xr.Dataset, directory: str | os.PathLike[str], agent:
     Raises:
         UserError: the agent is unknown, or the folder cannot be written.
     """
-    folder = Path(directory)
     figures = draw_figures(dataset, agent)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return [path for name, draw in figures.items() for path in save(draw(), folder, name)]
-    except OSError as error:
-        raise UserError(f"cannot write figures to {folder}: {error.strerror or error}") from error
+    return save_all(((name, draw()) for name, draw in figures.items()), directory)

@@ -28,6 +28,7 @@ from mgsc.experiments.figures.style import (
     seeds_text,
     styles,
     title_of,
+    value_axis,
     with_commas,
 )
 from mgsc.experiments.statistics import mean_interval
@@ -84,12 +85,10 @@ def total_reward(dataset: xr.Dataset) -> Figure:
     right.spines["right"].set_visible(False)
     axes.set_yticks(range(len(agents)), agents)
     axes.set_ylim(len(agents) - 0.5, -0.6)
-    axes.xaxis.set_major_formatter(FuncFormatter(with_commas))
+    value_axis(axes, "x")
     steps = int(dataset["step"].values[-1])
     dress(axes, x=f"total reward of {steps:,} steps  [reward]")
     axes.tick_params(axis="y", length=0, labelsize=LABEL)
-    axes.grid(axis="x", color=SHADE, linewidth=0.6)
-    axes.set_axisbelow(True)
     title = f"{title_of(dataset)}: total reward, {seeds_text(dataset, SPREAD)}"
     headline(figure, title)
     return figure

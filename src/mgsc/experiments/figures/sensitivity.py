@@ -20,17 +20,17 @@ import numpy.typing as npt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from mgsc.errors import UserError
 from mgsc.experiments.figures.style import (
     FAINT,
     INK,
     SMALL,
     Style,
+    counted,
     dress,
     headline,
     jitter,
     new_figure,
-    save,
+    save_all,
     styles,
     with_commas,
 )
@@ -103,13 +103,7 @@ def write_sensitivity(sweep: Mapping[str, Any], directory: str | os.PathLike[str
     Raises:
         UserError: the folder cannot be written.
     """
-    folder = Path(directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        names = sweep["agents"]
-        return [path for agent in names for path in save(sensitivity(sweep, agent), folder, f"sensitivity_{agent}")]
-    except OSError as error:
-        raise UserError(f"cannot write figures to {folder}: {error.strerror or error}") from error
+    return save_all(((f"sensitivity_{agent}", sensitivity(sweep, agent)) for agent in sweep["agents"]), directory)
 
 
 def bins_of(values: Sequence[float], rewards: Sequence[float], low: float, high: float) -> list[Bin]:
@@ -265,12 +259,17 @@ def _legend(entry: Mapping[str, Any], style: Style) -> list[Any]:
     median.set(linestyle="solid", linewidth=style.width)
     return [
         handle(
-            f"a configuration, mean of {_seeds(tried)}", "o", color=FAINT, alpha=0.7, markersize=3.5, markeredgewidth=0
+            f"a configuration, mean of {counted(tried, 'seed')}",
+            "o",
+            color=FAINT,
+            alpha=0.7,
+            markersize=3.5,
+            markeredgewidth=0,
         ),
         handle("finalist", "o", markerfacecolor="none", markeredgecolor=INK, markersize=5.5, markeredgewidth=0.9),
         median,
         handle(
-            f"chosen, mean and 95 % interval of {_seeds(final, 'fresh ')}",
+            f"chosen, mean and 95 % interval of {counted(final, 'fresh seed')}",
             "*",
             markerfacecolor=style.colour,
             markeredgecolor=INK,
@@ -278,7 +277,3 @@ def _legend(entry: Mapping[str, Any], style: Style) -> list[Any]:
             markeredgewidth=0.7,
         ),
     ]
-
-
-def _seeds(count: int, kind: str = "") -> str:
-    return f"{count} {kind}seed{'' if count == 1 else 's'}"

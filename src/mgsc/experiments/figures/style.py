@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from mgsc.errors import UserError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,7 +87,12 @@ def title_of(dataset: xr.Dataset) -> str:
 def seeds_text(dataset: xr.Dataset, spread: str = "") -> str:
     """How many seeds, in words; ``spread`` names what is shown of several."""
     n = dataset.sizes["seed"]
-    return "1 seed" if n == 1 else f"{spread}{n} seeds"
+    return ("" if n == 1 else spread) + counted(n, "seed")
+
+
+def counted(count: int, thing: str) -> str:
+    """How many of a thing, in words: 1 seed, 30 seeds."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
@@ -107,6 +115,13 @@ def with_commas(value: float, _position: object = None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,g}"
 
 
+def value_axis(axes: Axes, which: Literal["x", "y"]) -> None:
+    """An axis of values: thousands apart, and from its ticks faint lines across the panel."""
+    (axes.xaxis if which == "x" else axes.yaxis).set_major_formatter(FuncFormatter(with_commas))
+    axes.grid(axis=which, color=SHADE, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
 def headline(figure: Figure, title: str) -> None:
     """The title of a whole figure, at its left edge."""
     figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE, color=INK)
@@ -122,6 +137,27 @@ def jitter(n: int) -> npt.NDArray[np.float64]:
     golden = (np.sqrt(5) - 1) / 2
     spread: npt.NDArray[np.float64] = (golden * np.arange(1, n + 1)) % 1 - 0.5
     return spread
+
+
+def save_all(figures: Iterable[tuple[str, Figure]], directory: str | os.PathLike[str]) -> list[Path]:
+    """Writes figures, each drawn when it is its turn, as ``NAME`` in PDF and PNG.
+
+    Args:
+        figures: names and figures.
+        directory: folder for the files, made where missing; files of the same names are replaced.
+
+    Returns:
+        The files, in the order drawn.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [path for name, figure in figures for path in save(figure, folder, name)]
+    except OSError as error:
+        raise UserError(f"cannot write figures to {folder}: {error.strerror or error}") from error
 
 
 def save(figure: Figure, directory: Path, name: str) -> list[Path]:

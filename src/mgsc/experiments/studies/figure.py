@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
 
-from mgsc.errors import UserError
 from mgsc.experiments.figures.style import (
     FAINT,
-    SHADE,
     SMALL,
     Style,
+    counted,
     dress,
     headline,
     new_figure,
-    save,
+    save_all,
     styles,
-    with_commas,
+    value_axis,
 )
 from mgsc.experiments.studies.across import is_comparison
 from mgsc.experiments.studies.across_figure import draw_all
@@ -60,16 +58,9 @@ def write_study(summary: Mapping[str, Any], directory: str | os.PathLike[str]) -
     Raises:
         UserError: the folder cannot be written.
     """
-    folder = Path(directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if is_comparison(summary):
-            figures = draw_all(summary)
-        else:
-            figures = {str(summary["study"]): draw_study(summary)}
-        return [path for name, figure in figures.items() for path in save(figure, folder, name)]
-    except OSError as error:
-        raise UserError(f"cannot write figures to {folder}: {error.strerror or error}") from error
+    if is_comparison(summary):
+        return save_all(draw_all(summary).items(), directory)
+    return save_all([(str(summary["study"]), draw_study(summary))], directory)
 
 
 def draw_lines(summary: Mapping[str, Any]) -> Figure:
@@ -87,14 +78,12 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
             _agent(axes, summary, ground["label"], agent, style[agent], aside=DODGE * place)
         axes.set_xticks(range(len(axis["values"])), axis["values"])
         axes.set_xlim(-0.5, len(axis["values"]) - 0.5)
-        axes.yaxis.set_major_formatter(FuncFormatter(with_commas))
-        axes.grid(axis="y", color=SHADE, linewidth=0.6)
-        axes.set_axisbelow(True)
+        value_axis(axes, "y")
         dress(axes, ground["label"], textwrap.fill(axis["label"], LINE // len(panels)))
         if is_turned:
             axes.tick_params(axis="x", rotation=90)
     panels[0].set_ylabel(f"total reward of {steps_text(summary)}")
-    headline(figure, f"{summary['title']}: mean and 95 % interval, {seeds_text(summary)}")
+    headline(figure, f"{summary['title']}: mean and 95 % interval, {counted(summary['seeds']['count'], 'seed')}")
     figure.legend(
         handles=_legend(summary, agents, style),
         loc="outside lower center",
@@ -104,12 +93,6 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
         handlelength=3.2,
     )
     return figure
-
-
-def seeds_text(summary: Mapping[str, Any]) -> str:
-    """How many seeds, in words."""
-    count = summary["seeds"]["count"]
-    return f"{count:,} seed{'' if count == 1 else 's'}"
 
 
 def _agent(axes: Axes, summary: Mapping[str, Any], ground: str, agent: str, style: Style, aside: float) -> None:
