@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mgsc.experiments.analysis import AgentRow, Comparison, Measures
 from mgsc.experiments.mechanisms import Mechanism
 from mgsc.experiments.statistics import Interval
+from mgsc.experiments.table_text import markdown_lines, titled_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -64,34 +65,21 @@ def to_markdown(comparison: Comparison) -> str:
     texts = []
     for section in sections(comparison):
         heads = ["agent", *(_one_line(column.heading) for column in section.columns)]
-        lines = [_markdown_row(heads), _markdown_row(["---", *["---:"] * len(section.columns)])]
-        for row in section.rows:
-            cells = [column.show(row) for column in section.columns]
-            lines.append(_markdown_row([f"`{row.name}`", *cells]))
+        rows = [[f"`{row.name}`", *(column.show(row) for column in section.columns)] for row in section.rows]
+        lines = markdown_lines(heads, [False, *[True] * len(section.columns)], rows)
         texts.append("\n".join([f"**{section.title}**", "", *lines, "", section.note]))
     return "\n\n".join(texts)
 
 
 def to_tables(comparison: Comparison) -> RenderableType:
     """The comparison as tables for a rich console; they fit 80 columns and read in plain text."""
-    from rich import box
     from rich.console import Group
     from rich.padding import Padding
-    from rich.table import Table
     from rich.text import Text
 
     parts: list[RenderableType] = []
     for section in sections(comparison):
-        table = Table(
-            title=Text(section.title, style="bold"),
-            title_justify="left",
-            caption=Text(section.note, style="dim"),
-            caption_justify="left",
-            box=box.SIMPLE_HEAD,
-            show_edge=False,
-            pad_edge=False,
-            collapse_padding=True,
-        )
+        table = titled_table(section.title, section.note)
         table.add_column("agent", overflow="fold", vertical="bottom")  # names give way to numbers
         for column in section.columns:
             table.add_column(Text(column.heading), justify="right", no_wrap=True, vertical="bottom")
@@ -279,10 +267,6 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(entry) for key, entry in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _one_line(heading: str) -> str:

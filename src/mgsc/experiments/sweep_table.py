@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mgsc.experiments.table_text import markdown_lines, titled_table
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -40,20 +42,7 @@ def chosen_rows(sweep: Mapping[str, Any], agents: Sequence[str] | None = None) -
 
 def to_table(sweep: Mapping[str, Any], agents: Sequence[str] | None = None) -> Table:
     """The rows as a table for a rich console; it reads in plain text, too."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(_title(sweep), style="bold"),
-        title_justify="left",
-        caption=Text(_note(sweep), style="dim"),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    table = titled_table(_title(sweep), _note(sweep))
     for place, heading in enumerate(HEADINGS):
         is_number = place >= LEFT
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
@@ -64,9 +53,8 @@ def to_table(sweep: Mapping[str, Any], agents: Sequence[str] | None = None) -> T
 
 def to_markdown(sweep: Mapping[str, Any]) -> str:
     """The rows as a Markdown table; ends without a newline."""
-    rule = ["---"] * LEFT + ["---:"] * (len(HEADINGS) - LEFT)
     rows = [[f"`{row.agent}`" if row.agent else "", f"`{row.setting}`", *row[LEFT:]] for row in chosen_rows(sweep)]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (HEADINGS, rule, *rows)]
+    lines = markdown_lines(HEADINGS, [place >= LEFT for place in range(len(HEADINGS))], rows)
     return "\n".join([f"**{_title(sweep)}**", "", *lines, "", _note(sweep)])
 
 

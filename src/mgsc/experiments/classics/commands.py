@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.table import Table
 
 from mgsc.errors import UserError
 from mgsc.experiments.classics.figures import write_classics
-from mgsc.experiments.classics.result_table import between, brief, findings, to_markdown, verdict
+from mgsc.experiments.classics.result_table import HEAD, cells, findings, to_markdown
 from mgsc.experiments.classics.runner import Results, Runs, run_classics
 from mgsc.experiments.classics.table import CLASSICS
 from mgsc.experiments.display import display
@@ -44,19 +45,10 @@ def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False) -> None
 
 def to_table(results: Results) -> Table:
     """Ours beside the references, for a terminal."""
-    head = ("result", "experiment", "agent", "n", "measured", "95 % interval", "reference", "SE", "verdict")
+    # A terminal has no room for all that the file says.
+    shown = [heading != "±" for heading in HEAD]
+    head = ["SE" if heading == "standard errors" else heading for heading in itertools.compress(HEAD, shown)]
     table = Table(*head, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for finding in findings(results):
-        reference = finding.reference
-        table.add_row(
-            reference.what,
-            reference.classic,
-            reference.agent,
-            f"{finding.n:,}",
-            brief(finding.measured.estimate),
-            between(finding.measured),
-            f"{reference.value:,}",
-            f"{finding.errors:+.1f}",
-            verdict(finding),
-        )
+        table.add_row(*itertools.compress(cells(finding), shown))
     return table

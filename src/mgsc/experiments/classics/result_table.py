@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mgsc.experiments.classics.references import REFERENCES, Finding, compare
 from mgsc.experiments.classics.table import CLASSICS
 from mgsc.experiments.statistics import Interval, mean_interval
+from mgsc.experiments.table_text import markdown_lines
 
 if TYPE_CHECKING:
     from mgsc.experiments.classics.runner import Results
@@ -27,7 +28,8 @@ HEAD = (
     "standard errors",
     "verdict",
 )
-MORE = ("result", "experiment", "agent", "n", "measured", "95 % interval")
+ARE_NUMBERS = (*[False] * 3, *[True] * 6, False)
+MORE = HEAD[:6]
 
 
 def findings(results: Results) -> list[Finding]:
@@ -41,11 +43,10 @@ def findings(results: Results) -> list[Finding]:
 
 def to_markdown(results: Results) -> str:
     """The whole table as Markdown."""
-    found = findings(results)
-    lines = ["**The classics, beside their references**", "", *_rows(HEAD, 3, map(_cells, found)), ""]
-    lines += [NOTE, ""]
-    lines += ["**Measured without a reference**", "", *_rows(MORE, 3, _more(results))]
-    return "\n".join(lines)
+    beside = markdown_lines(HEAD, ARE_NUMBERS, map(cells, findings(results)))
+    alone = markdown_lines(MORE, ARE_NUMBERS[: len(MORE)], _more(results))
+    lines = ["**The classics, beside their references**", "", *beside, "", NOTE, ""]
+    return "\n".join([*lines, "**Measured without a reference**", "", *alone])
 
 
 NOTE = """\
@@ -69,13 +70,14 @@ def verdict(finding: Finding) -> str:
     return "agrees" if finding.agrees else "differs"
 
 
-def _cells(finding: Finding) -> Sequence[str]:
+def cells(finding: Finding) -> Sequence[str]:
+    """One row, under ``HEAD``."""
     reference = finding.reference
     width = "not given" if reference.half_width is None else f"{reference.half_width:g}" if reference.runs else "exact"
     return (
         reference.what,
         reference.classic,
-        f"{reference.agent}",
+        reference.agent,
         f"{finding.n:,}",
         brief(finding.measured.estimate),
         between(finding.measured),
@@ -115,10 +117,3 @@ def brief(value: float) -> str:
 def between(interval: Interval) -> str:
     """An interval; a dash where there is none."""
     return "–" if np.isnan(interval.low) else f"{brief(interval.low)} … {brief(interval.high)}"
-
-
-def _rows(head: Sequence[str], words: int, rows: Iterable[Sequence[str]]) -> list[str]:
-    marks = ["---"] * words + ["---:"] * (len(head) - words)
-    if head is HEAD:
-        marks[-1] = "---"
-    return ["| " + " | ".join(row) + " |" for row in (head, marks, *rows)]

@@ -10,6 +10,7 @@ import numpy as np
 from mgsc.experiments.statistics import Interval, mean_interval
 from mgsc.experiments.studies import across
 from mgsc.experiments.studies.summary import seeds_phrase
+from mgsc.experiments.table_text import markdown_lines
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -117,8 +118,7 @@ def _plain(cell: str) -> str:
 
 
 def _markdown(headings: Sequence[str], rows: Rows) -> str:
-    rule = ["---", *["---:"] * (len(headings) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (headings, rule, *rows))
+    return "\n".join(markdown_lines(headings, [False, *[True] * (len(headings) - 1)], rows))
 
 
 def _shown(interval: Interval, digits: int) -> str:

@@ -9,6 +9,7 @@ from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED
 from mgsc.experiments.studies.heatmap import compared_agents, signed
 from mgsc.experiments.studies.origin import DEFAULT, REUSED, TUNED
 from mgsc.experiments.studies.summary import seeds_phrase, steps_text
+from mgsc.experiments.table_text import markdown_lines, titled_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,20 +53,9 @@ def headings(summary: Mapping[str, Any]) -> list[str]:
 
 def to_table(summary: Mapping[str, Any]) -> Table:
     """The rows as a table for a rich console; it reads in plain text, too."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=Text(str(summary["title"]), style="bold"),
-        title_justify="left",
-        caption=Text(note(summary), style="dim"),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    table = titled_table(str(summary["title"]), note(summary))
     for heading, is_number in zip(headings(summary), _are_numbers(summary), strict=True):
         # What may be broken into lines is, where the terminal is narrow; so nothing is cut off before that.
         is_whole = heading in ("agent", "n", "mean", "95 % interval", "verdict")
@@ -77,9 +67,7 @@ def to_table(summary: Mapping[str, Any]) -> Table:
 
 def to_markdown(summary: Mapping[str, Any]) -> str:
     """The rows as a Markdown table; ends without a newline."""
-    rule = ["---:" if is_number else "---" for is_number in _are_numbers(summary)]
-    rows = [_cells(row) for row in study_rows(summary)]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (headings(summary), rule, *rows)]
+    lines = markdown_lines(headings(summary), _are_numbers(summary), map(_cells, study_rows(summary)))
     return "\n".join([f"**{summary['title']}**", "", *lines, "", note(summary)])
 
 
