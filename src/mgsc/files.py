@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from pathlib import Path
+from typing import Any
+
+from mgsc.errors import UserError
 
 TEMPORARY_PREFIX = ".tmp-"
 """Names that start so are debris of a killed writer."""
@@ -22,6 +26,21 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_json(file: str, what: str) -> Any:
+    """What a JSON file holds, which is to be a sweep, a summary, ...
+
+    Raises:
+        UserError: it cannot be read, or is no JSON.
+    """
+    try:
+        with open(file, encoding="utf-8") as text:
+            return json.load(text)
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}") from None
+    except ValueError:
+        raise UserError(f"{file} is no {what}: it is not JSON") from None
 
 
 def write_atomically(path: Path, contents: bytes) -> None:

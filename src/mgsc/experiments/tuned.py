@@ -11,6 +11,7 @@ from typing import Any
 from mgsc.errors import UserError
 from mgsc.experiments.run import Seeds
 from mgsc.experiments.suites import SUITES, Suite, change_suite, get_suite
+from mgsc.files import read_json
 from mgsc.settings import unknown
 
 
@@ -89,13 +90,7 @@ def is_suite(name_or_file: str) -> bool:
 
 
 def _read_json(file: str) -> dict[str, Any]:
-    try:
-        with open(file, encoding="utf-8") as text:
-            sweep = json.load(text)
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from None
-    except ValueError:
-        raise UserError(f"{file} is no sweep: it is not JSON") from None
+    sweep = read_json(file, "sweep")
     if not isinstance(sweep, dict) or not {"suite", "chosen", "tuning_seeds"} <= set(sweep):
         raise UserError(f"{file} is no sweep of `mgsc tune`")
     return sweep

@@ -19,6 +19,7 @@ from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, Study
 from mgsc.experiments.studies.origin import origins_of, sweeps_of
 from mgsc.experiments.suites import Suite, row_of, settings_as_dict, updates_of
 from mgsc.experiments.tuning_parts import plain
+from mgsc.files import read_json
 from mgsc.settings import unknown
 
 KIND = "mgsc study"
@@ -210,13 +211,7 @@ def load_summary(file: str) -> dict[str, Any]:
     Raises:
         UserError: the file cannot be read, or is no summary.
     """
-    try:
-        with open(file, encoding="utf-8") as text:
-            summary = json.load(text)
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from None
-    except ValueError:
-        raise UserError(f"{file} is no summary: it is not JSON") from None
+    summary = read_json(file, "summary")
     if not _is_summary(summary):
         raise UserError(f"{file} is no complete summary of `mgsc study run`")
     return dict(summary)
