@@ -178,6 +178,7 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
     """What an agent costs in a suite, with its untuned settings."""
     import jax
 
+    from mgsc import dyna
     from mgsc.experiments.problem import build_agent
 
     suite, problem = PAPER_SUITES[suite_name], _problem(suite_name)
@@ -185,7 +186,7 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
     if not row.plans:
         return Cost(0, 0, 0)
     built = build_agent(suite, agent, problem)
-    state = jax.eval_shape(built.search_control.init, jax.random.key(0), built.candidates)
+    state = jax.eval_shape(lambda key: dyna.init(built, key).search, jax.random.key(0))
     memory = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     return Cost(updates, row.expected_backups(agent.options, problem, updates), memory)
 
