@@ -40,8 +40,9 @@ def learning_progress(window: int, *, floor: Array | float, reward_width: Array 
 
     Source: Lopes et al. 2012, learning progress ζ as the decrease of the model's loss over the last k
     experiences. Differs in that the loss of each transition is that of the model of its time, in place of
-    cross-validation with and without the last k; that it is kept for states, not pairs; that rewards
-    count; and that it directs planning, not a bonus for exploring. A fixed model makes none but by chance.
+    cross-validation with and without the last k, to which theirs adds a share of the loss's standard deviation;
+    that it is kept for states, not pairs; that rewards count; and that it directs planning, where theirs directs
+    exploring, by a bonus or by what counts as known. A fixed model makes none but by chance.
     """
 
     def init(key: Array, params: Params, candidates: Candidates) -> ProgressState:

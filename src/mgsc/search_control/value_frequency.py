@@ -25,7 +25,7 @@ def value_frequency(num_actions: int, floor: Array | float) -> Strategy:
 
     Source: Pan, Mei & Farahmand 2020 (local frequency of v by ‖∇v‖² and ‖H_v‖²). Differs in that states are
     listed: derivatives are differences along the model's actions, the Hessian is its trace only, and states
-    are drawn in proportion, where theirs are reached by climbing that measure and, in turn, the values.
+    are drawn in proportion, where theirs are reached by climbing that measure or, by chance, the values.
     """
 
     def build(parts: Parts) -> SearchControl:
