@@ -63,14 +63,15 @@ def test_all_settings_are_listed_with_their_ranges(name) -> None:
 
 
 def test_costs_are_those_of_the_table() -> None:
-    # MGSC: 1 + A backups; gain_need: S A for each of K updates. Mazes: A = 4; the small TMaze: S = 15, K = 5.
+    # MGSC: 1 + A backups; gain_need: A + I after each of K updates and the direct one. Mazes: A = 4; the small
+    # TMaze: S = 15, K = 5; at the junction, I = 16: by slips its own 4 pairs and those of 3 neighbours lead there.
     assert facts.cost_of("tmaze-fixed", AgentSettings("uniform")) == (5, 0, 0)
     options = STRATEGIES["meta_gradient"].settings()
     assert facts.cost_of("tmaze-fixed", AgentSettings("meta_gradient", options=options)).backups == 1 + 4
     options = STRATEGIES["gain_need"].settings()
     cost = facts.cost_of("tmaze-fixed", AgentSettings("gain_need", options=options))
-    # Occupancy [S, S], frequency [S, A] and where the agent is, of 4 bytes each.
-    assert cost == (5, 5 * 15 * 4, 4 * (15 * 15 + 15 * 4 + 1))
+    # Occupancy [S, S], frequency [S, A], two queues [S A + 1] and where the agent is, of 4 bytes each.
+    assert cost == (5, (1 + 5) * (4 + 16), 4 * (15 * 15 + 15 * 4 + 2 * (15 * 4 + 1) + 1))
     assert facts.cost_of("tmaze-fixed", AgentSettings("no_planning")) == (0, 0, 0)
 
 
