@@ -13,11 +13,16 @@ from tests.search_control.strategies_table import IS_TERMINAL, PLANNING, VARIANT
 from mgsc import dyna
 from mgsc.experiments.program import run_key
 
-ALL = pytest.mark.parametrize("name", VARIANTS)
-EACH_PROGRAM = pytest.mark.parametrize(
-    "name", {variant.program: name for name, variant in reversed(VARIANTS.items())}.values()
-)
-EACH_PLANNING = pytest.mark.parametrize("name", PLANNING)
+
+def over(names):
+    """Parametrised over rows; those of one program are one worker's."""
+    group = pytest.mark.xdist_group
+    return pytest.mark.parametrize("name", [pytest.param(n, marks=group(str(VARIANTS[n].program))) for n in names])
+
+
+ALL = over(VARIANTS)
+EACH_PROGRAM = over({variant.program: name for name, variant in reversed(VARIANTS.items())}.values())
+EACH_PLANNING = over(PLANNING)
 
 
 def assert_same(one, other):
@@ -146,7 +151,7 @@ def test_planning_changes_the_values(name):
     assert not np.array_equal(seen.values, other.values)
 
 
-@pytest.mark.parametrize("name", [name for name in PLANNING if "unrolled" not in name])
+@over(name for name in PLANNING if "unrolled" not in name)
 def test_updates_beyond_k_do_nothing(name):
     fewer = table.run(name, planning_updates=1)
     assert (fewer.query[:, 0] >= 0).all()

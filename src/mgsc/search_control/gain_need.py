@@ -61,7 +61,8 @@ def gain_need(
     Source: Mattar & Daw 2018 (EVB = gain × need). Differs in that the representation is learned by
     temporal differences (Dayan 1993) on the real transitions, where theirs follows from a learned transition
     matrix; that the policy is the agent's own (ε-greedy), theirs a softmax; that updates are of one step only,
-    not of n; and that the model answers, not a memory of what happened.
+    not of n; that the model answers, not a memory of what happened; and that it plans after every step, where theirs
+    plans before the start and at the goal of an episode, and lets need reach from the goal into the next one.
     """
 
     def observe(

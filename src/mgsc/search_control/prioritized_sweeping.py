@@ -53,9 +53,10 @@ def prioritized_sweeping(
     Expected backups, and the writes of their priorities, come with every update, not every real step: a step is slower
     than three of uniform's.
 
-    Source: Moore & Atkeson 1993; Sutton & Barto 2018, 8.4. Differs in that direct updates are made too; that
-    updates are sampled and move by the step size, so the pair updated stays where error is left; that
-    predecessors' priorities are expected errors in a stochastic model, and the newest counts, not the highest.
+    Source: Sutton & Barto 2018, 8.4, for pairs ordered by error; Moore & Atkeson 1993, who queue states by the change
+    that may reach them, and update each in full. Differs from both in that direct updates are made too; that the pair
+    updated stays where error is left; and that predecessors' priorities are expected errors in a stochastic model, and
+    the newest counts, not the highest.
     """
 
     def init(key: Array, params: Params, candidates: Candidates) -> SweepingState:
