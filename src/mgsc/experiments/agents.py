@@ -63,13 +63,7 @@ FAMILY = (
 )
 """The other ways of search control, each one published, and a privileged one to read them against."""
 
-SCANNING = ("td_error_priority", "uncertainty", "value_frequency")
-"""Agents that look at all pairs of state and action once for every real step."""
-
-SEARCHING = ("prioritized_sweeping", "small_backups", "gain_need", "oracle")
-"""Agents that look at all pairs for every planning update, or several times for every real step."""
-
-COMPARED = (*(name for name in PAPER if name != "uniform_recent_matched"), *FAMILY)
+COMPARED = (*(name for name in PAPER if name != "uniform_recent_matched"), *FAMILY, "uncertainty_ensemble")
 """The agents of the comparison; one rival that makes more updates is enough there."""
 
 
@@ -93,4 +87,7 @@ def _variants(num_actions: int) -> dict[str, AgentSettings]:
         "uniform_compute_matched": AgentSettings("uniform", extra_updates=backups),
         "uniform_recent_matched": AgentSettings("uniform", extra_updates=backups * RECENT.experience_length),
         "meta_gradient_recent": AgentSettings("meta_gradient", options=RECENT),
+        "uncertainty_ensemble": AgentSettings(
+            "uncertainty", options=STRATEGIES["uncertainty"].settings(source="ensemble")
+        ),
     }

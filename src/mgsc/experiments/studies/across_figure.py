@@ -45,7 +45,7 @@ def draw_overall(summary: Mapping[str, Any], group: across.Group) -> Figure:
         dress(axes, title, label)
     panels[1].invert_xaxis()
     panels[2].axvline(0.5, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    headline(figure, f"{summary['title']}: {group.title}, {summary['seeds']['count']} seeds each")
+    headline(figure, f"{group.title[:1].upper()}{group.title[1:]}, {summary['seeds']['count']} seeds each")
     return figure
 
 
