@@ -62,10 +62,10 @@ experiments: $(VENV)/.project $(VENV)/.gymnasium ## run every study into results
 	@echo "to commit them: cp results/studies/*.json src/mgsc/experiments/studies/summaries/"
 
 test: $(VENV)/.project $(VENV)/.test ## the tests, without the slow ones
-	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile $(ARGS)
 
 test-all: $(VENV)/.project $(VENV)/.test ## all tests
-	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadgroup -m "slow or not slow" $(ARGS)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile -m "slow or not slow" $(ARGS)
 
 test-gymnax: ## the tests with gymnax, which needs older packages, in $(VENV)-gymnax
 	@$(MAKE) --no-print-directory VENV=$(VENV)-gymnax gymnax-tests

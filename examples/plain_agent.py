@@ -48,7 +48,8 @@ class Agent:
         self.q = np.zeros((STATES, ACTIONS), np.float32)
         self.model = {name: np.zeros(outcomes, np.float32) for name in ("count", "reward", "ends")}
         self.has_acted = np.zeros(STATES, bool)
-        self.search = CONTROL.init(jax.random.key(seed), self.candidates(np.ones(STATES, bool)))
+        params, everywhere = Params(self.q, self.model), self.candidates(np.ones(STATES, bool))
+        self.search = CONTROL.init(jax.random.key(seed), params, everywhere)
 
     def candidates(self, is_allowed):
         return Candidates(np.arange(STATES), np.arange(STATES, dtype=np.int32), is_allowed)

@@ -25,14 +25,6 @@ hypothesis.settings.register_profile("mgsc", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("mgsc")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives all tests of a file to one worker, which compiles their programs once, but where tests name a group."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
 @pytest.fixture
 def x64() -> Iterator[None]:
     """Run the test in float64; arrays must be made inside it."""

@@ -160,6 +160,7 @@ def some_problem(cartpole, key):
     return params, network(keys[3], (4, 8, 1)), candidates, real
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 def test_the_networks_meta_gradient_is_that_of_finite_differences():
     """∂L/∂η through exact_network, softmax and h, against the general meta-loss with its target held fixed."""
@@ -218,6 +219,7 @@ def test_the_candidates_weights_leave_where_the_model_is_wrong():
     assert excess[-100:].mean() > 0.3, "of at most 0.5"
 
 
+@pytest.mark.slow
 def test_cartpole_runs_and_mgsc_leaves_uniform(capsys):
     cartpole = load("cartpole_mlp")
     returns, spreads = cartpole.main(["--steps", "120", "--seeds", "2"])

@@ -49,6 +49,7 @@ def lay_out(figure: Figure) -> Figure:
 # --- files -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_files_are_written_whole_and_equal_results_give_equal_files(dataset: xr.Dataset, tmp_path: Path) -> None:
     paths = write_figures(dataset, tmp_path / "new" / "figures")
     assert [path.name for path in paths] == [f"{n}.{e}" for n in NAMES for e in ("pdf", "png")]

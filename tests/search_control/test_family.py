@@ -109,7 +109,7 @@ def parts_of(suite=table.SUITE, problem=table.PROBLEM) -> Parts:
 
 
 @pytest.mark.parametrize("name", ["prioritized_sweeping", "small_backups", "gain_need"])
-@pytest.mark.parametrize("model", [FixedModel(), LearnedModel(step_size=0.3)])
+@pytest.mark.parametrize("model", [pytest.param(FixedModel(), marks=pytest.mark.slow), LearnedModel(step_size=0.3)])
 def test_listed_predecessors_change_nothing(name, model):
     """Neither what is queried nor what becomes of the values, but for the order of equals within rounding."""
     suite = dataclasses.replace(

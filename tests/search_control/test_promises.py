@@ -13,16 +13,16 @@ from tests.search_control.strategies_table import IS_TERMINAL, PLANNING, VARIANT
 from mgsc import dyna
 from mgsc.experiments.program import run_key
 
-
-def over(names):
-    """Parametrised over rows; those of one program are one worker's."""
-    group = pytest.mark.xdist_group
-    return pytest.mark.parametrize("name", [pytest.param(n, marks=group(str(VARIANTS[n].program))) for n in names])
-
-
-ALL = over(VARIANTS)
-EACH_PROGRAM = over({variant.program: name for name, variant in reversed(VARIANTS.items())}.values())
-EACH_PLANNING = over(PLANNING)
+ALL = pytest.mark.parametrize("name", VARIANTS)
+EACH_PROGRAM = pytest.mark.parametrize(
+    "name", {variant.program: name for name, variant in reversed(VARIANTS.items())}.values()
+)
+SOME_SLOWLY = [
+    pytest.param(name, marks=pytest.mark.slow if ", " in name else [])
+    for name in {variant.program: name for name, variant in reversed(VARIANTS.items())}.values()
+]
+"""One row of each program; without compiling, those with settings of another kind than the strategy's own take long."""
+EACH_PLANNING = pytest.mark.parametrize("name", PLANNING)
 
 
 def assert_same(one, other):
@@ -84,7 +84,7 @@ def test_only_states_of_positive_weight_are_queried(name):
     assert not IS_TERMINAL[seen.query].any()
 
 
-@EACH_PROGRAM
+@pytest.mark.parametrize("name", SOME_SLOWLY)
 def test_jit_equals_no_jit(name):
     """From the middle of a run, where nothing is zero any more."""
     seen, middle = table.run(name), table.NUM_STEPS // 2
@@ -151,7 +151,7 @@ def test_planning_changes_the_values(name):
     assert not np.array_equal(seen.values, other.values)
 
 
-@over(name for name in PLANNING if "unrolled" not in name)
+@pytest.mark.parametrize("name", [name for name in PLANNING if "unrolled" not in name])
 def test_updates_beyond_k_do_nothing(name):
     fewer = table.run(name, planning_updates=1)
     assert (fewer.query[:, 0] >= 0).all()

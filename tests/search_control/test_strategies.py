@@ -161,7 +161,7 @@ def test_one_meta_update_by_hand():
 
     @quick_jit
     def update():
-        state = control.init(jax.random.key(0), table.PROBLEM.candidates)
+        state = control.init(jax.random.key(0), Params(None, None), table.PROBLEM.candidates)
         seen = Transition(jnp.int32(3), jnp.int32(3), jnp.float32(-1), jnp.float32(0), jnp.int32(4))
         return control.observe(state, Params(values, ()), table.PROBLEM.candidates, seen)
 
@@ -227,5 +227,5 @@ def test_from_logits_makes_a_strategy_of_a_formula():
     weights = strategy.weights((), None, table.PROBLEM.candidates)
     # States 1, 2, 3, 5, 6 are allowed: 2 + 3 + 4 + 6 + 7 = 22.
     np.testing.assert_allclose(weights, np.array([0, 2, 3, 4, 0, 6, 7]) / 22, rtol=1e-6)
-    assert strategy.init(None, None) == ()
+    assert strategy.init(None, None, None) == ()
     assert uniform()(None).propose is None

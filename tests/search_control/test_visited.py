@@ -13,7 +13,7 @@ from tests.search_control import strategies_table as table
 from mgsc.experiments.strategies import REPLAY_CAPACITY, STRATEGIES
 from mgsc.search_control import visited
 from mgsc.search_control.frequency import FORGETTING
-from mgsc.types import Candidates, Transition
+from mgsc.types import Candidates, Params, Transition
 
 NUM_STATES, NUM_STEPS, BUDGET = table.NUM_STATES, table.NUM_STEPS, table.BUDGET
 SEEDS = range(8)
@@ -102,7 +102,7 @@ def test_the_ring_goes_round(window):
             assert info == {}
             return state, control.weights(state, None, candidates)
 
-        return lax.scan(step, control.init(jax.random.key(0), candidates), states)[1]
+        return lax.scan(step, control.init(jax.random.key(0), Params(None, None), candidates), states)[1]
 
     found = walk(jnp.int32(window), jnp.asarray(states, jnp.int32))
     np.testing.assert_allclose(found, shares(states, window), atol=1e-6)

@@ -49,7 +49,19 @@ def check(reference: Reference, runs: int) -> None:
     assert abs(finding.errors) <= BOUND, finding
 
 
-@pytest.mark.parametrize("reference", [r for r in REFERENCES if (r.classic, r.agent) in FEW_RUNS], ids=name_of)
+QUICK = "dyna-maze"
+"""The experiment whose references are looked at in every run of the tests; the others are programs to compile."""
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        pytest.param(r, marks=[] if r.classic == QUICK else pytest.mark.slow)
+        for r in REFERENCES
+        if (r.classic, r.agent) in FEW_RUNS
+    ],
+    ids=name_of,
+)
 def test_few_runs(reference):
     check(reference, FEW_RUNS[reference.classic, reference.agent])
 

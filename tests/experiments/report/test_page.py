@@ -84,6 +84,7 @@ def test_safe_json_has_no_character_that_markup_knows() -> None:
         safe_json(float("nan"))
 
 
+@pytest.mark.slow
 def test_four_suites_of_full_size_stay_small() -> None:
     """Noise is the worst case; single seeds are then thinned, and the means are not."""
     found = [Found(f"suite {number}", largest(number)) for number in range(4)]
