@@ -190,6 +190,7 @@ def test_the_networks_meta_gradient_is_that_of_finite_differences():
     assert np.abs(expected).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_the_candidates_weights_leave_where_the_model_is_wrong():
     """Every episode ends at once with reward 1; the model says so where x < 0, and −1 elsewhere."""
     cartpole = load("cartpole_mlp")
@@ -230,6 +231,7 @@ def test_cartpole_runs_and_mgsc_leaves_uniform(capsys):
     assert capsys.readouterr().out.count(" to ") == 3
 
 
+@pytest.mark.slow
 def test_cartpoles_state_can_be_saved(tmp_path):
     """A state of networks, optimisers and a buffer goes on bit for bit."""
     cartpole = load("cartpole_mlp")
@@ -249,6 +251,7 @@ def test_cartpoles_state_can_be_saved(tmp_path):
 # --- the tour -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_tour_draws_its_pictures(short_runs, tmp_path, capsys):
     from matplotlib.image import imread
 

@@ -13,16 +13,17 @@ from tests.search_control.strategies_table import IS_TERMINAL, PLANNING, VARIANT
 from mgsc import dyna
 from mgsc.experiments.program import run_key
 
-ALL = pytest.mark.parametrize("name", VARIANTS)
-EACH_PROGRAM = pytest.mark.parametrize(
-    "name", {variant.program: name for name, variant in reversed(VARIANTS.items())}.values()
-)
-SOME_SLOWLY = [
-    pytest.param(name, marks=pytest.mark.slow if ", " in name else [])
-    for name in {variant.program: name for name, variant in reversed(VARIANTS.items())}.values()
-]
-"""One row of each program; without compiling, those with settings of another kind than the strategy's own take long."""
-EACH_PLANNING = pytest.mark.parametrize("name", PLANNING)
+
+def over(names):
+    """Parametrised over rows; those with other settings than a strategy's own are slow: programs to compile."""
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=pytest.mark.slow if ", " in name else []) for name in names]
+    )
+
+
+ALL = over(VARIANTS)
+EACH_PROGRAM = over({variant.program: name for name, variant in reversed(VARIANTS.items())}.values())
+EACH_PLANNING = over(PLANNING)
 
 
 def assert_same(one, other):
@@ -84,7 +85,7 @@ def test_only_states_of_positive_weight_are_queried(name):
     assert not IS_TERMINAL[seen.query].any()
 
 
-@pytest.mark.parametrize("name", SOME_SLOWLY)
+@EACH_PROGRAM
 def test_jit_equals_no_jit(name):
     """From the middle of a run, where nothing is zero any more."""
     seen, middle = table.run(name), table.NUM_STEPS // 2
@@ -151,7 +152,7 @@ def test_planning_changes_the_values(name):
     assert not np.array_equal(seen.values, other.values)
 
 
-@pytest.mark.parametrize("name", [name for name in PLANNING if "unrolled" not in name])
+@over(name for name in PLANNING if "unrolled" not in name)
 def test_updates_beyond_k_do_nothing(name):
     fewer = table.run(name, planning_updates=1)
     assert (fewer.query[:, 0] >= 0).all()
