@@ -125,7 +125,7 @@ def assemble(
         if not isinstance(planning_updates, int):
             raise TypeError("max_planning_updates must be given where planning_updates is not a Python int")
         max_planning_updates = planning_updates
-    search_control = strategy(Parts(values.apply, policy.probabilities, model.expect, model.expect_all))
+    search_control = strategy(Parts(values.apply, policy.probabilities, model.expect))
     return Dyna(
         environment,
         environment_params,

@@ -81,13 +81,11 @@ class Parts(NamedTuple):
         q: ``(values, observation) -> [A]`` action values.
         policy: ``(q [A]) -> [A]`` probabilities of the behaviour policy.
         expect: ``(model, observation, action) -> Successors``.
-        expect_all: ``(model) -> Successors`` [S, A, M] where the model offers it, else None.
     """
 
     q: Callable[[PyTree, Array], Array]
     policy: Callable[[Array], Array]
     expect: Callable[[PyTree, Array, Array], Successors]
-    expect_all: Callable[[PyTree], Successors] | None = None
 
 
 class Candidates(NamedTuple):

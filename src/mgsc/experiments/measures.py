@@ -57,7 +57,8 @@ def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
     q = jax.vmap(agent.values.apply, (None, 0))(params.values, agent.candidates.observation)
     policy = settled(jax.vmap(agent.policy.probabilities)(q))
     best = settled(q.max(-1))
-    believed = all_answers(agent.model, params.model, agent.candidates, agent.environment.num_actions)
+    answers = all_answers(agent.model, params.model, agent.candidates, agent.environment.num_actions)
+    believed = Successors(*(column.reshape(*q.shape, -1) for column in answers))
     truth = _truth(agent, problem, phase)
     targets = [settled(_expected(answers, _targets(answers, best))) for answers in (believed, truth)]
     return Moment(phase, q, best, policy, believed, *targets)

@@ -18,8 +18,6 @@ class Model(NamedTuple):
         sample: ``(noise, state, observation, action) -> Transition``, one imagined transition.
         expect: ``(state, observation, action) -> Successors``, the whole distribution.
         update: ``(state, transition) -> state`` learns from a real transition; None when fixed.
-        expect_all: ``(state) -> Successors`` [S, A, M], ``expect`` of all states and actions, where these are listed;
-            None: who wants it asks one by one, which takes a compiled loop several times as long.
     """
 
     init: Callable[[], PyTree]
@@ -27,4 +25,3 @@ class Model(NamedTuple):
     sample: Callable[[PyTree, PyTree, Array, Array], Transition]
     expect: Callable[[PyTree, Array, Array], Successors]
     update: Callable[[PyTree, Transition], PyTree] | None = None
-    expect_all: Callable[[PyTree], Successors] | None = None

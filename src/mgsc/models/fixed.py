@@ -50,9 +50,4 @@ def fixed(tables: Tables, discount: Array | float) -> Model:
             lookup(successor, pair),
         )
 
-    def expect_all(state: PyTree) -> Successors:
-        del state
-        columns = (probability, reward, discount * survives, successor)
-        return Successors(*(column.reshape(num_states, num_actions, num_slots) for column in columns))
-
-    return Model(tuple, uniforms, sample, expect, expect_all=expect_all)
+    return Model(tuple, uniforms, sample, expect)

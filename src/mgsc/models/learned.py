@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
@@ -99,7 +98,9 @@ def learned(
             state.overflow + ~is_found,
         )
 
-    def answer(outcomes: Array, weights: Array, rewards: Array, observation: Array) -> Successors:
+    def expect(state: LearnedState, observation: Array, action: Array) -> Successors:
+        pair = observation * num_actions + action
+        outcomes, weights, rewards = (lookup(column, pair) for column in state[:3])
         total = weights.sum()
         is_tried = total > 0
         known = Successors(
@@ -110,24 +111,13 @@ def learned(
         )
         return _UNTRIED[untried](known, is_tried, observation, discount, optimistic_reward, anywhere)
 
-    def expect(state: LearnedState, observation: Array, action: Array) -> Successors:
-        pair = observation * num_actions + action
-        outcomes, weights, rewards = (lookup(column, pair) for column in state[:3])
-        return answer(outcomes, weights, rewards, observation)
-
-    def expect_all(state: LearnedState) -> Successors:
-        outcomes, weights, rewards = (column.reshape(num_states, num_actions, -1) for column in state[:3])
-        each = jax.vmap(jax.vmap(answer, (0, 0, 0, None)))
-        answers: Successors = each(outcomes, weights, rewards, jnp.arange(num_states, dtype=jnp.int32))
-        return answers
-
     def sample(noise: PyTree, state: LearnedState, observation: Array, action: Array) -> Transition:
         answers = expect(state, observation, action)
         slot = index_from_weights(noise, answers.probability)
         reward, goes_on, successor = (lookup(column, slot) for column in answers[1:])
         return Transition(observation, action, reward, goes_on, successor)
 
-    return Model(init, uniforms, sample, expect, update, expect_all)
+    return Model(init, uniforms, sample, expect, update)
 
 
 def slot_of(outcome: Array, outcomes: Array) -> tuple[Array, Array]:

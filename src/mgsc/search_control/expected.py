@@ -37,18 +37,16 @@ def all_expected_targets(parts: Parts, params: Params, candidates: Candidates, n
     """[N, A] E_m[r + γ' max q(s', ·)] of every candidate and action; the candidates are all states, in order."""
     best = settled(largest(all_values(parts, params, candidates)))
     # Pairs in one row: a compiled loop on a CPU takes several at a time, and along the few actions of a state one.
-    answers = all_answers(parts, params.model, candidates, num_actions)
-    probability, reward, discount, successor = (column.reshape(-1, column.shape[-1]) for column in answers)
+    probability, reward, discount, successor = all_answers(parts, params.model, candidates, num_actions)
     after = settled(lookup(best, successor))
     return total(probability * (reward + discount * after)).reshape(-1, num_actions)
 
 
 def all_answers(asked: Model | Parts, model: PyTree, candidates: Candidates, num_actions: int) -> Successors:
-    """[N, A, M] what a model says of all states, in order, and actions; at once where it can."""
-    if asked.expect_all is not None:
-        return asked.expect_all(model)
-    each_action = jax.vmap(asked.expect, (None, None, 0))
-    each: Successors = jax.vmap(each_action, (None, 0, None))(model, candidates.observation, jnp.arange(num_actions))
+    """[N·A, M] what a model says of all pairs of a candidate and an action, in order."""
+    observations = jnp.repeat(candidates.observation, num_actions, axis=0)
+    actions = jnp.tile(jnp.arange(num_actions), candidates.observation.shape[0])
+    each: Successors = jax.vmap(asked.expect, (None, 0, 0))(model, observations, actions)
     return each
 
 

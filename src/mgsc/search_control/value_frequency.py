@@ -34,8 +34,7 @@ def value_frequency(num_actions: int, floor: Array | float) -> Strategy:
             best = settled(largest(all_values(parts, params, candidates)))
 
             # In one row, see ``all_expected_targets``.
-            answers = all_answers(parts, params.model, candidates, num_actions)
-            probability, _, discount, successor = (column.reshape(-1, column.shape[-1]) for column in answers)
+            probability, _, discount, successor = all_answers(parts, params.model, candidates, num_actions)
             steps = settled(lookup(best, successor)) - jnp.repeat(best, num_actions)[:, None]
             changes = total(jnp.where(discount > 0, probability * steps, 0.0)).reshape(-1, num_actions)
             measure = total(changes**2) + total(changes) ** 2
