@@ -28,7 +28,19 @@ Record = dict[str, Array]
 
 
 class Moment(NamedTuple):
-    """The agent's view of all states, beside the truth; each [S, A] but for ``phase`` and ``best`` [S]."""
+    """The agent's view of all states, beside the truth.
+
+    Attributes:
+        phase: [] int32 of the step just made.
+        q: [S, A].
+        best: [S] max q.
+        policy: [S, A].
+        believed: [S, A, M] the model's answers.
+        believed_target: [S, A] E_m[r + γ' max q].
+        true_target: [S, A] E_true[r + γ' max q].
+        error: [S] e(s) = Σ_a π(a|s) |E_m[r + γ' max q] − E_true[r + γ' max q]|.
+        update: [S] Σ_a π(a|s) |E_m δ(s, a)|.
+    """
 
     phase: Array
     q: Array
@@ -37,16 +49,8 @@ class Moment(NamedTuple):
     believed: Successors
     believed_target: Array
     true_target: Array
-
-    @property
-    def error(self) -> Array:
-        """[S] e(s) = Σ_a π(a|s) |E_m[r + γ' max q] − E_true[r + γ' max q]|."""
-        return settled(jnp.sum(self.policy * jnp.abs(self.believed_target - self.true_target), -1))
-
-    @property
-    def update(self) -> Array:
-        """[S] Σ_a π(a|s) |E_m δ(s, a)|."""
-        return settled(jnp.sum(self.policy * jnp.abs(self.believed_target - self.q), -1))
+    error: Array
+    update: Array
 
 
 def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
@@ -60,8 +64,11 @@ def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
     answers = all_answers(agent.model, params.model, agent.candidates, agent.environment.num_actions)
     believed = Successors(*(column.reshape(*q.shape, -1) for column in answers))
     truth = _truth(agent, problem, phase)
-    targets = [settled(_expected(answers, _targets(answers, best))) for answers in (believed, truth)]
-    return Moment(phase, q, best, policy, believed, *targets)
+    believed_target, true_target = (
+        settled(_expected(answers, _targets(answers, best))) for answers in (believed, truth)
+    )
+    error, update = (settled(jnp.sum(policy * jnp.abs(believed_target - other), -1)) for other in (true_target, q))
+    return Moment(phase, q, best, policy, believed, believed_target, true_target, error, update)
 
 
 def measure_values(problem: Problem, moment: Moment) -> tuple[Record, Record, Record]:
