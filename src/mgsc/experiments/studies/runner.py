@@ -83,8 +83,9 @@ def run_study(
     if target.exists():
         there = _refuse_or_take(target, identities, resume=resume, overwrite=overwrite)
         if there is not None:
-            taken = _same_entries(there, identities)
-            if taken.keys() == _identities_in(there).keys() == identities.keys() and not folder_of(target).exists():
+            old = _entries_in(there)
+            taken = {entry: old[entry].totals for entry in old if old[entry].identity == identities.get(entry)}
+            if taken.keys() == old.keys() == identities.keys() and not folder_of(target).exists():
                 return there
     problems = _problems(cells)
     check_can_write(target)
@@ -119,18 +120,26 @@ def _identities(name: str, cells: Sequence[Cell], seeds: Seeds) -> dict[str, dic
         own = settings.pop("agents")
         for agent in cell.suite.agents:
             entry = cell.entry(agent)
-            found[entry] = {"agent": entry, **shared, "settings": settings, "own": own[agent]}
+            found[entry] = plain({"agent": entry, **shared, "settings": settings, "own": own[agent]})
     return found
 
 
-def _identities_in(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The identities of all entries of a summary."""
+class Entry(NamedTuple):
+    """An entry of a summary: all that decides its numbers, and these."""
+
+    identity: dict[str, Any]
+    totals: Totals
+
+
+def _entries_in(summary: Mapping[str, Any]) -> dict[str, Entry]:
+    """All entries of a summary, by name."""
     shared = {key: summary[key] for key in ("study", "seeds", "versions", "backend")}
     found = {}
     for cell in summary["cells"]:
         for agent, entry in cell["agents"].items():
             name = entry_name(cell["ground"], cell["at"], agent)
-            found[name] = {"agent": name, **shared, "settings": cell["settings"], "own": entry["settings"]}
+            identity = {"agent": name, **shared, "settings": cell["settings"], "own": entry["settings"]}
+            found[name] = Entry(identity, entry["totals"])
     return found
 
 
@@ -147,7 +156,7 @@ def _refuse_or_take(
     there = load_summary(str(target))  # what is no summary is never replaced
     if not resume:
         return None
-    other = _first_difference(_identities_in(there), identities)
+    other = _first_difference({name: entry.identity for name, entry in _entries_in(there).items()}, identities)
     if other and not overwrite:
         raise UserError(
             f"{target} is a summary of other settings: {other}; add --overwrite to replace it, or name another folder"
@@ -155,23 +164,12 @@ def _refuse_or_take(
     return there
 
 
-def _same_entries(there: Mapping[str, Any], identities: Mapping[str, Any]) -> dict[str, Totals]:
-    """The totals of a summary's entries that are asked for as they are."""
-    totals = {
-        entry_name(cell["ground"], cell["at"], agent): entry["totals"]
-        for cell in there["cells"]
-        for agent, entry in cell["agents"].items()
-    }
-    old = _identities_in(there)
-    return {entry: totals[entry] for entry, asked in identities.items() if old.get(entry) == plain(asked)}
-
-
 def _first_difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     """What the identities of the first entry that is not the same differ in; empty where all are the same."""
     for entry in dict.fromkeys([*asked, *there]):
         if entry not in there or entry not in asked:
             return f"only {'this' if entry in asked else 'that'} study has {entry}"
-        other = differences(there[entry], plain(asked[entry]))
+        other = differences(there[entry], asked[entry])
         if other:
             return f"{entry}: {'; '.join(other)}"
     return ""
