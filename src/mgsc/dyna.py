@@ -253,6 +253,7 @@ def plan(
             told = jax.tree.map(lambda new, old: jnp.where(is_within, new, old), told, heard)
         return PlanCarry(values, told, None if carry.last is None else backup), None
 
+    # Where every update counts, what a strategy keeps is not chosen between: a queue would be copied each time.
     may_skip = not isinstance(agent.planning_updates, int) or agent.planning_updates < agent.max_planning_updates
     counter = jnp.arange(agent.max_planning_updates)
     queries = noise.query
