@@ -65,18 +65,67 @@ def gain_need(
     plans before the start and at the goal of an episode, and lets need reach from the goal into the next one.
     """
 
+    def build(parts: Parts) -> SearchControl:
+        rule = _Rule(parts, num_actions, predecessors, step_size, occupancy_rate, least_gain)
+        return SearchControl(
+            rule.init, recent_queries, rule.propose, rule.after_backup, rule.observe, rule.after_learning
+        )
+
+    return build
+
+
+class _Rule(NamedTuple):
+    """What the strategy was built of: its arguments, and the agent's parts."""
+
+    parts: Parts
+    num_actions: int
+    predecessors: Array | None
+    step_size: Array | float
+    occupancy_rate: Array | float
+    least_gain: Array | float
+
+    def gain(self, params: Params, pair: Array) -> Array:
+        """[] of one pair."""
+        return expected_gain(self.parts, params, pair // self.num_actions, pair % self.num_actions, self.step_size)
+
+    def worth(self, gain: Array, need: Array) -> Array:
+        """[...] gain × need, gains being at least ``least_gain``."""
+        return jnp.maximum(gain, self.least_gain) * need
+
+    def touched(self, here: Array) -> Array | None:
+        """[A + I] pairs whose gains a change of the values at ``here`` may change; None: all."""
+        own = here * self.num_actions + jnp.arange(self.num_actions)
+        return touched_pairs(self.predecessors, here, own)
+
+    def init(self, key: Array, params: Params, candidates: Candidates) -> GainNeedState:
+        del key
+        occupancy = jnp.eye(len(candidates.index), dtype=jnp.result_type(float))
+        frequency = no_queries_yet(candidates, self.num_actions)
+        gains = jax.vmap(self.gain, (None, 0))(params, jnp.arange(frequency.size))
+        return GainNeedState(occupancy, jnp.zeros((), jnp.int32), queue_of(gains), empty_queue(frequency), frequency)
+
     def observe(
-        state: GainNeedState, params: Params, candidates: Candidates, transition: Transition
+        self, state: GainNeedState, params: Params, candidates: Candidates, transition: Transition
     ) -> tuple[GainNeedState, dict[str, Array]]:
         del params, candidates
         here = transition.observation
         row, next_row = lookup(state.occupancy, here), lookup(state.occupancy, transition.successor)
         target = (jnp.arange(len(row)) == here) + transition.discount * next_row
-        occupancy = put_at(state.occupancy, here, row + occupancy_rate * (target - row))
+        occupancy = put_at(state.occupancy, here, row + self.occupancy_rate * (target - row))
         after = jnp.where(transition.discount > 0, transition.successor, here)
         return state._replace(occupancy=occupancy, here=after), {}
 
+    def after_learning(self, state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
+        places = self.touched(backup.transition.observation)
+        gains = refreshed(state.gains, places, lambda pair: self.gain(params, pair))
+        # The agent has moved: the need of every state is another.
+        need = lookup(state.occupancy, state.here)
+        worths = self.worth(gains[:-1].reshape(-1, self.num_actions), need[:, None]).reshape(-1)
+        queue = queue_of(jnp.where(state.queue[:-1] < 0, NEVER, worths))
+        return state._replace(gains=gains, queue=queue)
+
     def propose(
+        self,
         noise: PyTree,
         state: GainNeedState,
         params: Params,
@@ -86,51 +135,21 @@ def gain_need(
     ) -> Query:
         del params, distribution, last
         pair = find_largest(state.queue[:-1], noise)[0]
-        place = pair // num_actions
-        return Query(lookup(candidates.observation, place), lookup(candidates.index, place), pair % num_actions)
+        place = pair // self.num_actions
+        return Query(lookup(candidates.observation, place), lookup(candidates.index, place), pair % self.num_actions)
 
-    def worth(gain: Array, need: Array) -> Array:
-        return jnp.maximum(gain, least_gain) * need
+    def after_backup(self, state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
+        places = self.touched(backup.index)
+        gains = refreshed(state.gains, places, lambda pair: self.gain(params, pair))
+        num_states = len(state.occupancy)
 
-    def touched(here: Array) -> Array | None:
-        return touched_pairs(predecessors, here, here * num_actions + jnp.arange(num_actions))
+        def worth(pair: Array) -> Array:
+            need = lookup(state.occupancy.reshape(-1), state.here * num_states + pair // self.num_actions)
+            return jnp.where(lookup(state.queue, pair) < 0, NEVER, self.worth(lookup(gains, pair), need))
 
-    def build(parts: Parts) -> SearchControl:
-        def gain_of(params: Params, pair: Array) -> Array:
-            return expected_gain(parts, params, pair // num_actions, pair % num_actions, step_size)
-
-        def init(key: Array, params: Params, candidates: Candidates) -> GainNeedState:
-            del key
-            occupancy = jnp.eye(len(candidates.index), dtype=jnp.result_type(float))
-            frequency = no_queries_yet(candidates, num_actions)
-            gains = jax.vmap(gain_of, (None, 0))(params, jnp.arange(frequency.size))
-            queue = empty_queue(frequency)
-            return GainNeedState(occupancy, jnp.zeros((), jnp.int32), queue_of(gains), queue, frequency)
-
-        def after_learning(state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
-            places = touched(backup.transition.observation)
-            gains = refreshed(state.gains, places, lambda pair: gain_of(params, pair))
-            need = lookup(state.occupancy, state.here)
-            worths = worth(gains[:-1].reshape(-1, num_actions), need[:, None]).reshape(-1)
-            queue = queue_of(jnp.where(state.queue[:-1] < 0, NEVER, worths))
-            return state._replace(gains=gains, queue=queue)
-
-        def after_backup(state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
-            places = touched(backup.index)
-            gains = refreshed(state.gains, places, lambda pair: gain_of(params, pair))
-            num_states = len(state.occupancy)
-
-            def worth_of(pair: Array) -> Array:
-                need = lookup(state.occupancy.reshape(-1), state.here * num_states + pair // num_actions)
-                return jnp.where(lookup(state.queue, pair) < 0, NEVER, worth(lookup(gains, pair), need))
-
-            queue = refreshed(state.queue, places, worth_of)
-            frequency = with_query(state.frequency, (backup.index, backup.transition.action))
-            return state._replace(gains=gains, queue=queue, frequency=frequency)
-
-        return SearchControl(init, recent_queries, propose, after_backup, observe, after_learning)
-
-    return build
+        queue = refreshed(state.queue, places, worth)
+        frequency = with_query(state.frequency, (backup.index, backup.transition.action))
+        return state._replace(gains=gains, queue=queue, frequency=frequency)
 
 
 def expected_gain(parts: Parts, params: Params, observation: Array, action: Array, step_size: Array | float) -> Array:

@@ -59,16 +59,43 @@ def prioritized_sweeping(
     the newest counts, not the highest.
     """
 
-    def init(key: Array, params: Params, candidates: Candidates) -> SweepingState:
-        del key, params
-        frequency = no_queries_yet(candidates, num_actions)
-        queue = empty_queue(frequency)
-        return SweepingState(queue, jnp.zeros_like(frequency) if only_tried else None, frequency)
+    def build(parts: Parts) -> SearchControl:
+        rule = _Rule(parts, num_actions, threshold, predecessors, only_tried)
+        return SearchControl(rule.init, recent_queries, rule.propose, rule.after_backup, rule.observe, draw=_nothing)
 
-    def above(error: Array) -> Array:
-        return jnp.where(jnp.abs(error) > threshold, jnp.abs(error), 0.0)
+    return build
+
+
+class _Rule(NamedTuple):
+    """What the strategy was built of: its arguments, and the agent's parts."""
+
+    parts: Parts
+    num_actions: int
+    threshold: Array | float
+    predecessors: Array | None
+    only_tried: bool
+
+    def init(self, key: Array, params: Params, candidates: Candidates) -> SweepingState:
+        del key, params
+        frequency = no_queries_yet(candidates, self.num_actions)
+        return SweepingState(empty_queue(frequency), jnp.zeros_like(frequency) if self.only_tried else None, frequency)
+
+    def above(self, error: Array) -> Array:
+        return jnp.where(jnp.abs(error) > self.threshold, jnp.abs(error), 0.0)
+
+    def observe(
+        self, state: SweepingState, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[SweepingState, dict[str, Array]]:
+        del candidates
+        here, action = transition.observation, transition.action
+        error = real_target(self.parts, params, transition) - pick(self.parts.q(params.values, here), action)
+        pair = here * self.num_actions + action
+        raised = jnp.maximum(lookup(state.queue, pair), self.above(error))
+        tried = state.tried if state.tried is None else put_at(state.tried, (here, action), jnp.ones(()))
+        return state._replace(queue=put_at(state.queue, pair, raised), tried=tried), {}
 
     def propose(
+        self,
         noise: PyTree,
         state: SweepingState,
         params: Params,
@@ -78,48 +105,32 @@ def prioritized_sweeping(
     ) -> Query:
         del noise, params, distribution, last
         pair, priority = find_largest(state.queue[:-1])
-        place = pair // num_actions
+        place = pair // self.num_actions
         return Query(
             lookup(candidates.observation, place),
             lookup(candidates.index, place),
-            pair % num_actions,
+            pair % self.num_actions,
             step_scale=jnp.where(priority > 0, 1.0, 0.0),
         )
 
-    def build(parts: Parts) -> SearchControl:
-        def observe(
-            state: SweepingState, params: Params, candidates: Candidates, transition: Transition
-        ) -> tuple[SweepingState, dict[str, Array]]:
-            del candidates
-            here, action = transition.observation, transition.action
-            error = real_target(parts, params, transition) - pick(parts.q(params.values, here), action)
-            pair = here * num_actions + action
-            raised = jnp.maximum(lookup(state.queue, pair), above(error))
-            tried = state.tried if state.tried is None else put_at(state.tried, (here, action), jnp.ones(()))
-            return state._replace(queue=put_at(state.queue, pair, raised), tried=tried), {}
+    def after_backup(self, state: SweepingState, params: Params, backup: Backup) -> SweepingState:
+        here, action = backup.index, backup.transition.action
+        own = here * self.num_actions + action
+        is_popped = lookup(state.queue, own) > 0
 
-        def after_backup(state: SweepingState, params: Params, backup: Backup) -> SweepingState:
-            here, action = backup.index, backup.transition.action
-            own = here * num_actions + action
-            is_popped = lookup(state.queue, own) > 0
+        def priority(pair: Array) -> Array:
+            asked = pair // self.num_actions, pair % self.num_actions
+            answers = self.parts.expect(params.model, *asked)
+            leads = (answers.probability > 0) & (answers.discount > 0) & (answers.observation == here)
+            is_tried = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
+            is_touched = is_popped & ((jnp.any(leads) & is_tried) | (pair == own))
+            old = lookup(state.queue, pair)
+            new = self.above(expected_error(self.parts, params, *asked))
+            return jnp.where(is_touched & (old >= 0), new, old)
 
-            def priority(pair: Array) -> Array:
-                asked = (pair // num_actions, pair % num_actions)
-                answers = parts.expect(params.model, *asked)
-                leads = (answers.probability > 0) & (answers.discount > 0) & (answers.observation == here)
-                is_tried = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
-                is_touched = is_popped & ((jnp.any(leads) & is_tried) | (pair == own))
-                old = lookup(state.queue, pair)
-                new = above(expected_error(parts, params, *asked))
-                return jnp.where(is_touched & (old >= 0), new, old)
-
-            queue = refreshed(state.queue, touched_pairs(predecessors, here, own[None]), priority)
-            share = jnp.where(is_popped, FORGETTING, 0.0)
-            return state._replace(queue=queue, frequency=with_query(state.frequency, (here, action), share))
-
-        return SearchControl(init, recent_queries, propose, after_backup, observe, draw=_nothing)
-
-    return build
+        queue = refreshed(state.queue, touched_pairs(self.predecessors, here, own[None]), priority)
+        share = jnp.where(is_popped, FORGETTING, 0.0)
+        return state._replace(queue=queue, frequency=with_query(state.frequency, (here, action), share))
 
 
 def _nothing(key: Array) -> tuple[()]:

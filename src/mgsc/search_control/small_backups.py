@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -77,12 +76,7 @@ def small_backups(
     def build(parts: Parts) -> SearchControl:
         rule = _Rule(parts, num_actions, threshold, predecessors, step_size, only_tried)
         return SearchControl(
-            init=functools.partial(_init, rule),
-            weights=recent_queries,
-            propose=functools.partial(_propose, rule),
-            after_backup=functools.partial(_after_backup, rule),
-            observe=functools.partial(_observe, rule),
-            after_learning=functools.partial(_after_learning, rule),
+            rule.init, recent_queries, rule.propose, rule.after_backup, rule.observe, rule.after_learning
         )
 
     return build
@@ -98,95 +92,89 @@ class _Rule(NamedTuple):
     step_size: Array | float
     only_tried: bool
 
+    def init(self, key: Array, params: Params, candidates: Candidates) -> SmallBackupsState:
+        del key
+        frequency = no_queries_yet(candidates, self.num_actions)
 
-def _init(rule: _Rule, key: Array, params: Params, candidates: Candidates) -> SmallBackupsState:
-    del key
-    frequency = no_queries_yet(candidates, rule.num_actions)
+        def worth(pair: Array) -> Array:
+            asked = pair // self.num_actions, pair % self.num_actions
+            return worths(self.parts, params, self.parts.expect(params.model, *asked).observation)
 
-    def worth(pair: Array) -> Array:
-        asked = pair // rule.num_actions, pair % rule.num_actions
-        return worths(rule.parts, params, rule.parts.expect(params.model, *asked).observation)
+        stored = jax.vmap(worth)(jnp.arange(frequency.size, dtype=jnp.int32))
+        queue = empty_queue(frequency)
+        return SmallBackupsState(stored, queue, jnp.zeros_like(frequency) if self.only_tried else None, frequency)
 
-    stored = jax.vmap(worth)(jnp.arange(frequency.size, dtype=jnp.int32))
-    queue = empty_queue(frequency)
-    return SmallBackupsState(stored, queue, jnp.zeros_like(frequency) if rule.only_tried else None, frequency)
+    def observe(
+        self, state: SmallBackupsState, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[SmallBackupsState, dict[str, Array]]:
+        del candidates
+        here, action, _, goes_on, successor = transition
+        pair = here * self.num_actions + action
+        answers = self.parts.expect(params.model, here, action)
+        is_used = (answers.observation == successor) & (goes_on > 0)
+        tried = state.tried
+        if tried is not None:
+            # The model is about to put a new outcome into an empty slot, or into that of its first guess.
+            is_first = lookup(tried.reshape(-1), pair) == 0
+            is_used = is_used | (answers.probability == 0) | is_first
+            tried = put_at(tried, (here, action), jnp.ones(()))
+        worth = largest(self.parts.q(params.values, successor))
+        return state._replace(stored=with_worth(state.stored, pair, is_used, worth), tried=tried), {}
 
+    def after_learning(self, state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
+        return self.requeued(state, params, backup.transition.observation, backup.transition.action)
 
-def _observe(
-    rule: _Rule, state: SmallBackupsState, params: Params, candidates: Candidates, transition: Transition
-) -> tuple[SmallBackupsState, dict[str, Array]]:
-    del candidates
-    here, action, _, goes_on, successor = transition
-    pair = here * rule.num_actions + action
-    answers = rule.parts.expect(params.model, here, action)
-    is_used = (answers.observation == successor) & (goes_on > 0)
-    tried = state.tried
-    if tried is not None:
-        # The model is about to put a new outcome into an empty slot, or into that of its first guess.
-        is_first = lookup(tried.reshape(-1), pair) == 0
-        is_used = is_used | (answers.probability == 0) | is_first
-        tried = put_at(tried, (here, action), jnp.ones(()))
-    worth = largest(rule.parts.q(params.values, successor))
-    return state._replace(stored=with_worth(state.stored, pair, is_used, worth), tried=tried), {}
+    def requeued(self, state: SmallBackupsState, params: Params, here: Array, action: Array) -> SmallBackupsState:
+        """Looks again at what a change of the values at ``here`` touches, and at the pair itself."""
 
+        def largest_size(pair: Array) -> Array:
+            size = largest(jnp.abs(small_changes(self.parts, params, state.stored, pair, self.num_actions)[0]))
+            is_open = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
+            return jnp.where(lookup(state.queue, pair) < 0, NEVER, jnp.where(is_open, size, 0.0))
 
-def _after_learning(rule: _Rule, state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
-    return _requeued(rule, state, params, backup.transition.observation, backup.transition.action)
+        own = here * self.num_actions + action
+        places = touched_pairs(self.predecessors, here, own[None])
+        return state._replace(queue=refreshed(state.queue, places, largest_size))
 
+    def propose(
+        self,
+        noise: PyTree,
+        state: SmallBackupsState,
+        params: Params,
+        distribution: Distribution,
+        candidates: Candidates,
+        last: Backup,
+    ) -> Query:
+        del distribution, last
+        pair, size = find_largest(state.queue[:-1], noise)
+        place, action = pair // self.num_actions, pair % self.num_actions
+        observation = lookup(candidates.observation, place)
+        changes, successors = small_changes(self.parts, params, state.stored, pair, self.num_actions)
+        successor = lookup(successors, first_largest(jnp.abs(changes)))
+        change = jnp.sum(jnp.where(successors == successor, changes, 0.0))
+        q = pick(self.parts.q(params.values, observation), action)
+        is_due = size > jnp.maximum(self.threshold, ROUNDING * jnp.abs(q))
+        reward = q + jnp.where(is_due, change, 0.0)
+        return Query(
+            observation,
+            lookup(candidates.index, place),
+            action,
+            outcome=Transition(observation, action, reward, jnp.zeros_like(q), successor),
+            step_scale=jnp.where(is_due, 1.0 / self.step_size, 0.0),
+        )
 
-def _requeued(rule: _Rule, state: SmallBackupsState, params: Params, here: Array, action: Array) -> SmallBackupsState:
-    """Looks again at what a change of the values at ``here`` touches, and at the pair itself."""
-
-    def largest_size(pair: Array) -> Array:
-        size = largest(jnp.abs(small_changes(rule.parts, params, state.stored, pair, rule.num_actions)[0]))
-        is_open = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
-        return jnp.where(lookup(state.queue, pair) < 0, NEVER, jnp.where(is_open, size, 0.0))
-
-    own = here * rule.num_actions + action
-    places = touched_pairs(rule.predecessors, here, own[None])
-    return state._replace(queue=refreshed(state.queue, places, largest_size))
-
-
-def _propose(
-    rule: _Rule,
-    noise: PyTree,
-    state: SmallBackupsState,
-    params: Params,
-    distribution: Distribution,
-    candidates: Candidates,
-    last: Backup,
-) -> Query:
-    del distribution, last
-    pair, size = find_largest(state.queue[:-1], noise)
-    place, action = pair // rule.num_actions, pair % rule.num_actions
-    observation = lookup(candidates.observation, place)
-    changes, successors = small_changes(rule.parts, params, state.stored, pair, rule.num_actions)
-    successor = lookup(successors, first_largest(jnp.abs(changes)))
-    change = jnp.sum(jnp.where(successors == successor, changes, 0.0))
-    q = pick(rule.parts.q(params.values, observation), action)
-    is_due = size > jnp.maximum(rule.threshold, ROUNDING * jnp.abs(q))
-    reward = q + jnp.where(is_due, change, 0.0)
-    return Query(
-        observation,
-        lookup(candidates.index, place),
-        action,
-        outcome=Transition(observation, action, reward, jnp.zeros_like(q), successor),
-        step_scale=jnp.where(is_due, 1.0 / rule.step_size, 0.0),
-    )
-
-
-def _after_backup(rule: _Rule, state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
-    here, action, _, _, successor = backup.transition
-    # V(s') as it was when the backup was chosen.
-    is_own = (jnp.arange(rule.num_actions) == action) & (successor == here)
-    before = rule.parts.q(params.values, successor) - jnp.where(is_own, backup.td_error, 0.0)
-    is_made = backup.td_error != 0
-    is_used = (rule.parts.expect(params.model, here, action).observation == successor) & is_made
-    pair = backup.index * rule.num_actions + action
-    stored = with_worth(state.stored, pair, is_used, largest(before))
-    share = jnp.where(is_made, FORGETTING, 0.0)
-    heard = state._replace(stored=stored, frequency=with_query(state.frequency, (backup.index, action), share))
-    return _requeued(rule, heard, params, here, action)
+    def after_backup(self, state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
+        here, action, _, _, successor = backup.transition
+        # V(s') as it was when the backup was chosen.
+        is_own = (jnp.arange(self.num_actions) == action) & (successor == here)
+        before = self.parts.q(params.values, successor) - jnp.where(is_own, backup.td_error, 0.0)
+        is_made = backup.td_error != 0
+        is_used = (self.parts.expect(params.model, here, action).observation == successor) & is_made
+        pair = backup.index * self.num_actions + action
+        stored = with_worth(state.stored, pair, is_used, largest(before))
+        share = jnp.where(is_made, FORGETTING, 0.0)
+        heard = state._replace(stored=stored, frequency=with_query(state.frequency, (backup.index, action), share))
+        return self.requeued(heard, params, here, action)
 
 
 def with_worth(stored: Array, pair: Array, is_used: Array, worth: Array) -> Array:
