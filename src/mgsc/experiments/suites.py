@@ -69,12 +69,8 @@ PREFIX = "compare-"
 """How the names of the suites begin in which all agents meet."""
 
 
-NOT_IN_FIELD = ("small_backups", "td_error_priority", "uncertainty", "value_frequency", "gain_need", "oracle")
-"""Agents that look at all pairs, or at many, and were not tuned on the field: each takes four to twelve minutes."""
-
-
 def _compared(without: tuple[str, ...] = (), num_actions: int = 4) -> dict[str, AgentSettings]:
-    """The agents of the comparison, but for those that have nothing to do on a problem, or were not tuned on it."""
+    """The agents of the comparison, but for those that have nothing to do on a problem."""
     return default_agents((name for name in COMPARED if name not in without), num_actions)
 
 
@@ -108,7 +104,7 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
         FieldSettings(),
         FixedModel("stale"),
         steps=10_000,
-        agents=_compared(without=NOT_IN_FIELD),
+        agents=_compared(),
     ),
     "compare-taxi": Suite(
         "Taxi, learned model",

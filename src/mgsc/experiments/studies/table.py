@@ -270,7 +270,7 @@ COMPARISONS: Mapping[str, Study] = {
         "uniform",
         "Every agent was tuned on each problem by the same protocol, with 32 configurations; on the Garnets' draw 0."
         " avoid_terminal and oracle are privileged; avoid_terminal has nothing to avoid in a Garnet, and is left out"
-        " of what is said across problems. An agent that was not tuned on a problem did not run on it.",
+        " of what is said across problems.",
         compares=True,
     )
 }
