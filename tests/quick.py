@@ -1,4 +1,4 @@
-"""Programs that compile in a third of the time and run slower: what short tests want.
+"""Programs that compile in a third of the time and run slower, and few of them: what short tests want.
 
 Compiling is nearly all the time these tests take. Nothing that is tested may depend on how hard XLA
 optimises; what must hold of the programs that users run is tested on those, too.
@@ -7,6 +7,8 @@ optimises; what must hold of the programs that users run is tested on those, too
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import jax
 import pytest
@@ -17,6 +19,18 @@ QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitte
 
 quick_jit = functools.partial(jax.jit, compiler_options=QUICK_COMPILE)
 """``jax.jit`` for a program of a few steps."""
+
+
+def slow_but_for(quick: Collection[str], names: Iterable[str]) -> list[Any]:
+    """Names to parametrise over, each of which compiles a program of its own: all but a few wait for the slow tests.
+
+    Raises:
+        ValueError: one of the few is not among the names.
+    """
+    found = list(names)
+    if not set(quick) <= set(found):
+        raise ValueError(f"{sorted(set(quick) - set(found))} are not among {found}")
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in found]
 
 
 def compile_quickly(monkeypatch: pytest.MonkeyPatch) -> None:

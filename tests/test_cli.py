@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.quick import compile_quickly
 
 from mgsc import cli, cli_parser
 from mgsc.experiments.strategies import STRATEGIES
@@ -127,8 +128,9 @@ def test_list_names_every_suite_strategy_and_setting(capsys):
         assert name in out
 
 
-def test_studies_are_run_and_shown(capsys, tmp_path):
+def test_studies_are_run_and_shown(capsys, tmp_path, monkeypatch):
     """On the study with the fewest programs, as short as can be."""
+    compile_quickly(monkeypatch)
     out = str(tmp_path / "studies")
     run = ["study", "run", "temperature", "--steps", "250", "--seeds", "2", "--out", out]
     assert cli.main(run) == 0
@@ -153,8 +155,9 @@ def test_the_list_of_studies_names_all(capsys):
     assert [line.split()[0] for line in out.splitlines() if line[:1].strip()] == ["study", *STUDIES]
 
 
-def test_run_compare_figures_merge(capsys, tmp_path):
+def test_run_compare_figures_merge(capsys, tmp_path, monkeypatch):
     """What a newcomer types, on the smallest run there is."""
+    compile_quickly(monkeypatch)
 
     def run(out, first):
         common = ["run", "tmaze-fixed", "--agents", "uniform", "meta_gradient", "--steps", "500", "--seeds", "2"]

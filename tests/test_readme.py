@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.quick import compile_quickly
 
 from mgsc import cli_parser
 
@@ -12,7 +13,8 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_an_example_runs(number, capsys):
+def test_an_example_runs(number, capsys, monkeypatch):
+    compile_quickly(monkeypatch)
     exec(compile(EXAMPLES[number], f"README example {number}", "exec"), {})
     assert capsys.readouterr().out
 

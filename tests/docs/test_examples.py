@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tests.quick import compile_quickly
+from tests.quick import compile_quickly, slow_but_for
 
 from mgsc.cli_parser import COMMANDS, build_parser
 from mgsc.experiments.strategies import STRATEGIES
@@ -34,7 +34,7 @@ def test_there_are_examples() -> None:
     assert {"mgsc.experiments.api", "mgsc.meta_gradient", "mgsc.search_control.base"} <= set(DOCUMENTED)
 
 
-@pytest.mark.parametrize("name", WITH_EXAMPLES)
+@pytest.mark.parametrize("name", slow_but_for(["quick_start.md", "concepts.md", "guides/model.md"], WITH_EXAMPLES))
 def test_a_pages_examples_run_one_after_the_other(name, monkeypatch, capsys) -> None:
     compile_quickly(monkeypatch)
     names: dict[str, object] = {"__name__": "example"}

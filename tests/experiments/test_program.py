@@ -25,12 +25,13 @@ from mgsc.experiments.program import (
 
 # Every agent as it is compiled for tests, and one as it is compiled for users.
 FOR_USERS = ["meta_gradient"]
-PROGRAMS = [pytest.param(name, True, id=name) for name in AGENTS]
-PROGRAMS += [pytest.param(name, False, id=f"{name}, for users") for name in FOR_USERS]
-PROGRAMS += [
-    pytest.param(name, False, id=f"{name}, for users", marks=pytest.mark.slow)
+IN_SHORT = ["no_planning", "uniform", "replay", "meta_gradient"]
+PROGRAMS = [
+    pytest.param(
+        name, quick, id=name if quick else f"{name}, for users", marks=() if name in short else pytest.mark.slow
+    )
+    for quick, short in ((True, IN_SHORT), (False, FOR_USERS))
     for name in AGENTS
-    if name not in FOR_USERS
 ]
 EACH = pytest.mark.parametrize(("name", "quick"), PROGRAMS)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tests.quick import quick_jit
 
 from mgsc import meta_gradient
 from mgsc.types import Candidates, Params, Parts, Successors, Transition
@@ -186,11 +187,7 @@ def compiled(function):
     """Compiles a function, fast rather than well; outside of jit JAX compiles each operation."""
     names = set(inspect.signature(function).parameters)
     static = {"parts", "form", "forms", "origin", "module", "num_updates"} & names
-    return jax.jit(
-        function,
-        static_argnames=sorted(static),
-        compiler_options={"xla_backend_optimization_level": 0},
-    )
+    return quick_jit(function, static_argnames=sorted(static))
 
 
 def _answers_and_planned(arguments, forms):

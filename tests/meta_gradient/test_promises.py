@@ -26,6 +26,7 @@ from tests.meta_gradient.problems import (
     table_problem,
     table_way,
 )
+from tests.quick import quick_jit
 
 from mgsc import meta_gradient
 from mgsc.types import Params, Successors
@@ -131,10 +132,10 @@ def test_traced_settings_equal_static_ones():
         gradient = meta_gradient.exact_network.weights_gradient(*given)
         return planned, gradient, table_way.__wrapped__(*given)
 
-    static = jax.jit(lambda setting: run(setting, 0.5, 5))(setting)
+    static = quick_jit(lambda setting: run(setting, 0.5, 5))(setting)
     for dtype in (int, float):
         step_sizes, counts = jnp.array([0.3, 0.5, 0.9]), jnp.array([2, 5, 50], dtype)
-        traced = jax.jit(jax.vmap(run, (None, 0, 0)))(setting, step_sizes, counts)
+        traced = quick_jit(jax.vmap(run, (None, 0, 0)))(setting, step_sizes, counts)
         for lanes, one in zip(jax.tree.leaves(traced), jax.tree.leaves(static)):
             np.testing.assert_allclose(lanes[1], one, rtol=1e-10, atol=1e-12)
             assert np.isfinite(lanes).all()
@@ -165,7 +166,7 @@ def test_target_passes_no_derivative():
     problem = network_problem(1)
     parts, params, _, _, transition, step_size, _ = problem.arguments
 
-    @jax.jit
+    @quick_jit
     @functools.partial(jax.value_and_grad, argnums=(0, 1))
     def moved(scale, step_size):
         planned = jax.tree.map(lambda leaf: scale * leaf, params.values)
@@ -183,7 +184,7 @@ def test_lanes_of_a_batch_equal_single_runs():
     problems = [table_problem(seed) for seed in range(5)]
     lanes = [problem.arguments[1:] for problem in problems]
     stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *lanes)
-    batch = jax.jit(jax.vmap(functools.partial(table_way.__wrapped__, TABLE)))(*stacked)
+    batch = quick_jit(jax.vmap(functools.partial(table_way.__wrapped__, TABLE)))(*stacked)
     for lane, arguments in enumerate(lanes):
         single = table_way(TABLE, *arguments)
         for one, many in zip(jax.tree.leaves(single), jax.tree.leaves(batch)):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.meta_gradient.problems import TABLE, answer, compiled
+from tests.quick import quick_jit
 
 from mgsc import meta_gradient
 from mgsc.types import Candidates, Params, Successors, Transition
@@ -160,7 +161,7 @@ def test_closed_chains_equal_automatic_ones(shape):
     def loss(logits):
         return jnp.sum(coefficient * weights(logits) ** 2)
 
-    @jax.jit
+    @quick_jit
     def all_ways(logits):
         probability = weights(logits)
         gradient = 2 * coefficient * probability

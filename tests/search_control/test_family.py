@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.quick import quick_jit
+from tests.quick import quick_jit, slow_but_for
 from tests.search_control import plain
 from tests.search_control import strategies_table as table
 from tests.search_control.plain import ALLOWED, DISCOUNT, MODEL, PAIRS, steps
@@ -108,7 +108,7 @@ def parts_of(suite=table.SUITE, problem=table.PROBLEM) -> Parts:
     return Parts(agent.values.apply, agent.policy.probabilities, agent.model.expect)
 
 
-@pytest.mark.parametrize("name", ["prioritized_sweeping", "small_backups", "gain_need"])
+@pytest.mark.parametrize("name", slow_but_for(["gain_need"], ["prioritized_sweeping", "small_backups", "gain_need"]))
 @pytest.mark.parametrize("model", [pytest.param(FixedModel(), marks=pytest.mark.slow), LearnedModel(step_size=0.3)])
 def test_listed_predecessors_change_nothing(name, model):
     """Neither what is queried nor what becomes of the values, but for the order of equals within rounding."""
@@ -294,7 +294,7 @@ def test_the_oracle_looks_where_values_are_wrong_and_the_model_is_right():
     assert is_mixed
 
 
-@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("name", slow_but_for(["dyna_q", "model_error", "small_backups", "oracle"], FAMILY))
 def test_the_family_plans_with_a_model_that_learns(name):
     suite = dataclasses.replace(
         table.SUITE, model=LearnedModel(), agents={name: AgentSettings(name, options=STRATEGIES[name].settings())}

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.quick import quick_jit
+from tests.quick import quick_jit, slow_but_for
 from tests.search_control import strategies_table as table
 from tests.search_control.strategies_table import IS_TERMINAL, PLANNING, VARIANTS
 
@@ -16,13 +16,13 @@ from mgsc.experiments.program import run_key
 
 def over(names):
     """Parametrised over rows; those with other settings than a strategy's own are slow: programs to compile."""
-    return pytest.mark.parametrize(
-        "name", [pytest.param(name, marks=pytest.mark.slow if ", " in name else []) for name in names]
-    )
+    names = list(names)
+    return pytest.mark.parametrize("name", slow_but_for([name for name in names if ", " not in name], names))
 
 
 ALL = over(VARIANTS)
-EACH_PROGRAM = over({variant.program: name for name, variant in reversed(VARIANTS.items())}.values())
+PROGRAMS = {variant.program: name for name, variant in reversed(VARIANTS.items())}.values()
+EACH_PROGRAM = over(PROGRAMS)
 EACH_PLANNING = over(PLANNING)
 
 
@@ -85,7 +85,7 @@ def test_only_states_of_positive_weight_are_queried(name):
     assert not IS_TERMINAL[seen.query].any()
 
 
-@EACH_PROGRAM
+@pytest.mark.parametrize("name", slow_but_for(["uniform", "replay", "meta_gradient", "gain_need"], PROGRAMS))
 def test_jit_equals_no_jit(name):
     """From the middle of a run, where nothing is zero any more."""
     seen, middle = table.run(name), table.NUM_STEPS // 2

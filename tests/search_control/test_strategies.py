@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 from scipy import stats
-from tests.quick import quick_jit
+from tests.quick import quick_jit, slow_but_for
 from tests.search_control import strategies_table as table
 from tests.search_control.strategies_table import BESIDE_A_GOAL, IS_TERMINAL, META_GRADIENT, VARIANTS
 
@@ -21,6 +21,9 @@ from mgsc.search_control.base import make_distribution, masked_softmax, sample_q
 from mgsc.types import Candidates, Params, Parts, Transition
 
 ALLOWED = np.flatnonzero(~IS_TERMINAL)
+EACH_META_GRADIENT = pytest.mark.parametrize(
+    "name", slow_but_for(["meta_gradient", "meta_gradient, network", "meta_gradient, recent"], META_GRADIENT)
+)
 
 
 def queries(name: str, num_seeds: int = 8) -> np.ndarray:
@@ -87,7 +90,7 @@ def test_replay_reports_the_distribution_of_its_window():
         np.testing.assert_allclose(seen.weights[step], visits / visits.sum(), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", META_GRADIENT)
+@EACH_META_GRADIENT
 def test_meta_gradient_moves_its_distribution(name):
     weights = table.run(name).weights
     assert np.abs(weights[-1] - weights[0])[ALLOWED].max() > 0.005
@@ -95,7 +98,7 @@ def test_meta_gradient_moves_its_distribution(name):
     assert table.run(name).search["meta_loss"].any()
 
 
-@pytest.mark.parametrize("name", META_GRADIENT)
+@EACH_META_GRADIENT
 def test_variants_of_meta_gradient_differ(name):
     """An option that is read and forgotten would leave the run as it was."""
     base = table.run("meta_gradient").weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -149,8 +150,9 @@ def learns_search_control(agent: AgentSettings) -> bool:
     return row_of(agent).is_meta_learned
 
 
-def _world(cell: Cell) -> dict[str, Any]:
-    return {key: value for key, value in settings_as_dict(cell.suite).items() if key != "agents"}
+def _world(cell: Cell) -> Suite:
+    """All of a cell's suite but its agents."""
+    return dataclasses.replace(cell.suite, agents={})
 
 
 def verdict(difference: Interval) -> str | None:
