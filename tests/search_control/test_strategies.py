@@ -22,7 +22,7 @@ from mgsc.types import Candidates, Params, Parts, Transition
 
 ALLOWED = np.flatnonzero(~IS_TERMINAL)
 EACH_META_GRADIENT = pytest.mark.parametrize(
-    "name", slow_but_for(["meta_gradient", "meta_gradient, network", "meta_gradient, recent"], META_GRADIENT)
+    "name", slow_but_for(["meta_gradient", "meta_gradient, sgd", "meta_gradient, recent"], META_GRADIENT)
 )
 
 
