@@ -77,6 +77,7 @@ def short_runs(monkeypatch):
     monkeypatch.setattr(mgsc, "run", run_shortly)
 
 
+@pytest.mark.slow
 def test_own_strategy(short_runs, capsys):
     found = runpy.run_path(str(EXAMPLES["own_strategy"]))
     result = found["result"]

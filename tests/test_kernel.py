@@ -50,7 +50,7 @@ def test_an_option_that_this_version_does_not_know_costs_speed_only(monkeypatch)
 
 
 @ON_CPU
-@pytest.mark.parametrize("agent", slow_but_for(["uniform", "meta_gradient", "small_backups"], ALL_STRATEGIES))
+@pytest.mark.parametrize("agent", slow_but_for(["uniform", "meta_gradient"], ALL_STRATEGIES))
 @pytest.mark.parametrize("tunes", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_agent_runs_in_one_kernel(agent, tunes):
     """All that users wait for: a scatter or a sort anywhere in an agent would make it several times slower."""

@@ -183,7 +183,7 @@ def test_nothing_overlaps_or_is_cut_off(dataset: xr.Dataset, name: str) -> None:
         ({"has_maze": False}, [*NAMES[:2], *NAMES[3:]]),
         pytest.param({"agents": ("no_planning", "uniform")}, STILL, marks=pytest.mark.slow),
         ({"agents": ("no_planning",)}, [*NAMES[:2], PAGES[0]]),
-        ({"agents": tuple(f"agent number {i}" for i in range(15))}, STILL),
+        pytest.param({"agents": tuple(f"agent number {i}" for i in range(15))}, STILL, marks=pytest.mark.slow),
     ],
 )
 def test_odd_results_have_their_figures(shape: dict[str, object], names: list[str]) -> None:

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from tests.experiments import programs
-from tests.experiments.programs import AGENTS, PROBLEM, ROOT_SEED, SUITE
+from tests.experiments.programs import AGENTS, IN_SHORT, PROBLEM, ROOT_SEED, SUITE
 from tests.quick import compile_quickly, quick_jit
 
 from mgsc import dyna, models
@@ -25,7 +25,6 @@ from mgsc.experiments.program import (
 
 # Every agent as it is compiled for tests, and one as it is compiled for users.
 FOR_USERS = ["meta_gradient"]
-IN_SHORT = ["no_planning", "uniform", "replay", "meta_gradient"]
 PROGRAMS = [
     pytest.param(
         name, quick, id=name if quick else f"{name}, for users", marks=() if name in short else pytest.mark.slow

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.experiments import programs
-from tests.experiments.programs import AGENTS, PLANNING
-from tests.quick import quick_jit
+from tests.experiments.programs import AGENTS, IN_SHORT, PLANNING
+from tests.quick import quick_jit, slow_but_for
 from tests.search_control import strategies_table as table
 
 from mgsc import dyna
@@ -93,7 +93,7 @@ def test_the_recorder_of_tuning_records_rewards_only(agent):
     assert recorder.measure(recorder.init(), dyna.init(agent, jax.random.key(0))) == {"reward": 0}
 
 
-@pytest.mark.parametrize("name", PLANNING)
+@pytest.mark.parametrize("name", slow_but_for(IN_SHORT[1:], PLANNING))
 def test_records_of_whole_runs_are_possible(name):
     record = programs.record(name)
     d = record["query_distribution"]
@@ -131,13 +131,13 @@ def test_avoid_terminal_has_no_mass_on_wrong_states():
     assert not record["weighted_error"].any()
 
 
-def test_no_planning_is_the_only_agent_that_records_rewards_and_values_only():
+@pytest.mark.parametrize("name", slow_but_for(IN_SHORT, AGENTS))
+def test_no_planning_is_the_only_agent_that_records_rewards_and_values_only(name):
     everything = {"reward", "query_distribution", *REPORTED, *MEASURES, *VALUES}
-    for name in AGENTS:
-        assert set(programs.record(name)) == ({"reward", *VALUES} if name == "no_planning" else everything)
+    assert set(programs.record(name)) == ({"reward", *VALUES} if name == "no_planning" else everything)
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", slow_but_for(IN_SHORT, AGENTS))
 def test_values_and_snapshots_of_whole_runs_are_possible(name):
     record, problem = programs.record(name), programs.PROBLEM
     # The mean over actions of |q − q*|, over the states that may be queried.

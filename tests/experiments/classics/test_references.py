@@ -49,14 +49,14 @@ def check(reference: Reference, runs: int) -> None:
     assert abs(finding.errors) <= BOUND, finding
 
 
-QUICK = "dyna-maze"
-"""The experiment whose references are looked at in every run of the tests; the others are programs to compile."""
+QUICK = ("dyna-maze", "n = 50")
+"""Whose references are looked at in every run of the tests; the others are programs to compile."""
 
 
 @pytest.mark.parametrize(
     "reference",
     [
-        pytest.param(r, marks=[] if r.classic == QUICK else pytest.mark.slow)
+        pytest.param(r, marks=[] if (r.classic, r.agent) == QUICK else pytest.mark.slow)
         for r in REFERENCES
         if (r.classic, r.agent) in FEW_RUNS
     ],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+
 import numpy as np
 
 from mgsc.experiments.run import Seeds
@@ -74,4 +77,9 @@ def made_up(name: str, study: Study, seeds: Seeds = SEEDS, totals=None) -> dict:
 
 
 def made_up_of(name: str, seeds: Seeds = SEEDS) -> dict:
+    return copy.deepcopy(_made_up_of(name, seeds))
+
+
+@functools.cache
+def _made_up_of(name: str, seeds: Seeds) -> dict:
     return made_up(name, STUDIES[name], seeds)
