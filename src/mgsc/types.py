@@ -94,7 +94,9 @@ class Candidates(NamedTuple):
     Attributes:
         observation: [N, ...] what the values and the model are asked about.
         index: [N] int32 names of the candidates, for strategies that keep a number per state.
-        is_allowed: [N] or [N, A] bool; what must never be queried (terminal states) is False.
+        is_allowed: [N] or [N, A] bool; what must never be queried (terminal states) is False. Strategies that ask
+            about where the agent has been, or comes by its model (replay, recency, visited states, trajectories, hill
+            climbing, Dyna-Q, uncertainty), rely on its never being in such a state: they ask about any it was in.
         log_density: [N] log-density the batch was drawn from, or None when all are listed.
         action: [N] actions that belong to the candidates, or None when the policy chooses.
     """

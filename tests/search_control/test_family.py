@@ -12,6 +12,7 @@ from tests.quick import quick_jit, slow_but_for
 from tests.search_control import plain
 from tests.search_control import strategies_table as table
 from tests.search_control.plain import ALLOWED, DISCOUNT, MODEL, PAIRS, steps
+from tests.search_control.strategies_table import PLANNING, VARIANTS
 
 from mgsc import dyna, search_control
 from mgsc.experiments.agents import AgentSettings
@@ -141,6 +142,28 @@ def test_what_was_never_tried_is_never_swept(name):
     assert 0 < untried.sum() < untried.size
     assert (np.asarray(search.queue)[:-1][untried] <= 0).all()
     assert (np.asarray(search.queue) > 0).any()
+
+
+RULED_OUT = 2
+"""A state in which episodes go on."""
+OF_ALL_STATES = [
+    name
+    for name in PLANNING
+    if name in STRATEGIES
+    and name not in {"recency", "visited", "trajectory", "replay", "dyna_q", "uncertainty", "value_gradient"}
+]
+
+
+@pytest.mark.parametrize("name", slow_but_for(["prioritized_sweeping", "meta_gradient"], OF_ALL_STATES))
+def test_what_is_ruled_out_is_never_queried_though_the_agent_goes_there(name):
+    agent = table.build(VARIANTS[name], table.numbers_of(VARIANTS[name]))
+    candidates = agent.candidates
+    allowed = candidates.is_allowed & (candidates.index != RULED_OUT)
+    agent = agent._replace(candidates=candidates._replace(is_allowed=allowed))
+    seen = jax.tree.map(np.asarray, quick_jit(lambda: table.trajectory(agent, jnp.uint32(3), table.NUM_STEPS))())
+    assert (seen.transition.observation == RULED_OUT).sum() > 5
+    assert (seen.query != RULED_OUT).all()
+    assert not seen.weights[:, RULED_OUT].any()
 
 
 def test_incoming_pairs_by_hand():

@@ -71,7 +71,7 @@ def default_agents(names: Iterable[str] = PAPER, num_actions: int = 4) -> dict[s
     """Agents with their own settings, untuned.
 
     Args:
-        names: which, of ``PAPER`` and ``FAMILY``; those of the paper's experiments unless said otherwise.
+        names: which, of ``PAPER`` and ``COMPARED``; those of the paper's experiments unless said otherwise.
         num_actions: A of the environment, which decides what compute-matched rivals are allowed.
     """
     plain = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}

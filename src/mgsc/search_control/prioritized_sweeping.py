@@ -10,7 +10,7 @@ from mgsc.indexing import lookup, pick, put_at
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.expected import expected_error, real_target
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
-from mgsc.search_control.largest import empty_queue, find_largest, refreshed
+from mgsc.search_control.largest import NEVER, empty_queue, find_largest, refreshed
 from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
@@ -39,9 +39,9 @@ def prioritized_sweeping(
 ) -> Strategy:
     """The pair of largest priority, each time; without one above ``threshold`` an update changes nothing.
 
-    A real transition gives its pair the priority |δ|. After each update from the queue, the pair itself and
-    all pairs that the model says may lead to its state get |E_m δ|, or leave where that is not above
-    ``threshold``.
+    A real transition raises the priority of its pair to |δ| before the direct update. After each update from the
+    queue, the pair itself and all pairs that the model says may lead to its state get |E_m δ|, or leave where that
+    is not above ``threshold``.
 
     Args:
         num_actions: A.
@@ -90,7 +90,8 @@ class _Rule(NamedTuple):
         here, action = transition.observation, transition.action
         error = real_target(self.parts, params, transition) - pick(self.parts.q(params.values, here), action)
         pair = here * self.num_actions + action
-        raised = jnp.maximum(lookup(state.queue, pair), self.above(error))
+        old = lookup(state.queue, pair)
+        raised = jnp.where(old < 0, NEVER, jnp.maximum(old, self.above(error)))
         tried = state.tried if state.tried is None else put_at(state.tried, (here, action), jnp.ones(()))
         return state._replace(queue=put_at(state.queue, pair, raised), tried=tried), {}
 

@@ -47,7 +47,7 @@ def small_backups(
     step_size: Array | float,
     only_tried: bool = False,
 ) -> Strategy:
-    """The largest P γ (V(s') − U) of all, each time: q(s, a) moves by it, without a step size, and U becomes V(s').
+    """The largest |P γ (V(s') − U)| of all, each time: q(s, a) moves by it, without a step size, and U becomes V(s').
 
     V = max q, and U is what the successor was worth when the pair last heard of it: from a small backup, or from a
     direct update along the same transition; at first, what it was worth before any update. A backup not above
@@ -56,7 +56,7 @@ def small_backups(
 
     Args:
         num_actions: A.
-        threshold: θ [reward], with ``ROUNDING`` below it; may be traced.
+        threshold: θ [reward], and never less than ``ROUNDING`` of the value; may be traced.
         predecessors: [S, I] pairs among which are all that may ever lead to each state (``incoming_pairs``): 1 + I
             pairs are then looked at after each update. None: all S·A.
         step_size: α of the planning updates, which is divided out again; may be traced.

@@ -67,7 +67,8 @@ def run_study(
         steps: environment steps of each run; None for the suites' own.
         resume: go on with a stopped study of the same settings; one that is complete stays as it is.
         overwrite: replace a summary that is there, and without ``resume`` a stopped study, too. With ``resume``, those
-            of its entries that are of the same settings are taken over, so that a study may grow.
+            of its entries that are of the same settings are taken over, so that a study may grow; of what code they
+            are is not looked at.
 
     Returns:
         The summary that is then in the file.
