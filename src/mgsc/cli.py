@@ -210,7 +210,7 @@ def _reproduce_classics(options: argparse.Namespace) -> int:
     from mgsc.experiments.classics.runner import Runs
 
     if options.suites is not None:
-        raise UserError("--suites chooses among the paper's suites: the classics are run all together")
+        raise UserError("--suites chooses suites: the classics are run all together")
     reproduce_classics(Runs(options.seeds, options.root_seed), options.out, overwrite=options.overwrite)
     return 0
 

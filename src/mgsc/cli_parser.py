@@ -80,7 +80,7 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     help = "seeds per agent (default 30; of the classics as many as the reference has)"
     reproduce.add_argument("--seeds", type=int, help=help)
     reproduce.add_argument("--root-seed", type=int, default=0, help="root seed (default 0)")
-    reproduce.add_argument("--suites", nargs="+", help="only these suites (default all)")
+    reproduce.add_argument("--suites", nargs="+", help="only these suites (default the paper's)")
     reproduce.add_argument("--out", default="results", help="folder for all results (default results)")
     reproduce.add_argument("--overwrite", action="store_true", help="replace results of other settings")
     _add_reading_commands(add)

@@ -1,0 +1,52 @@
+"""``mgsc reproduce``: which suites it runs, and what it leaves behind."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from tests.quick import compile_quickly
+
+from mgsc import cli
+from mgsc.experiments import reproduce as module
+from mgsc.experiments.suites import PAPER_SUITES, choose_agents
+from mgsc.experiments.tuned import tuned_suite
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [([], list(PAPER_SUITES)), (["--suites", "compare-taxi", "tmaze-learned"], ["tmaze-learned", "compare-taxi"])],
+)
+def test_which_suites_are_run(options, expected, monkeypatch, tmp_path):
+    """The paper's, unless others are named."""
+    prepared = []
+
+    def stop(name, *rest, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "tuned_suite", lambda name, seeds: prepared.append(name) or tuned_suite(name, seeds))
+    monkeypatch.setattr(module, "_run", stop)
+    assert cli.main(["reproduce", "--out", str(tmp_path), *options]) != 0
+    assert prepared == expected
+
+
+@pytest.mark.slow
+def test_every_suite_has_its_result_table_and_figures_and_all_share_a_report(monkeypatch, tmp_path, capsys):
+    compile_quickly(monkeypatch)
+
+    def short(name, seeds):
+        suite = choose_agents(tuned_suite(name, seeds), ["uniform", "meta_gradient"])
+        return dataclasses.replace(
+            suite, steps=500, record_every=250, environment=dataclasses.replace(suite.environment, switch_every=250)
+        )
+
+    monkeypatch.setattr(module, "tuned_suite", short)
+    command = ["reproduce", "--seeds", "2", "--out", str(tmp_path), "--suites", "tmaze-fixed", "tmaze-learned"]
+    assert cli.main(command) == 0
+    for name in ("tmaze-fixed", "tmaze-learned"):
+        assert "meta_gradient" in (tmp_path / name / "table.md").read_text()
+        assert {path.suffix for path in (tmp_path / name / "figures").iterdir()} == {".pdf", ".png"}
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".html"}
+    assert "report.html" in capsys.readouterr().out
+    assert cli.main(command) == 0, "what is there already is taken up"
+    assert {path: path.read_bytes() for path in before} == before
