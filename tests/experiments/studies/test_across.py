@@ -40,7 +40,7 @@ def test_scores_are_0_for_q_learning_and_1_for_the_optimum():
         totals[cell.entry("uniform")] = [best / 2, -best, 0.0]
     summary = made_up("small", SMALL_COMPARISON, totals=totals)
     assert [cell["optimum"] for cell in summary["cells"]] == [optimum_of(cell.suite) for cell in cells]
-    found = across.normalised(summary["cells"])
+    found = across.normalised(summary)
     assert found.problems == ["tiny", "longer"]
     assert found.agents == ["no_planning", "uniform", RECENT], "avoid_terminal did not run on every problem"
     np.testing.assert_allclose(found.values[:, 2], 1.0)
@@ -50,19 +50,7 @@ def test_scores_are_0_for_q_learning_and_1_for_the_optimum():
 
 def test_only_a_comparison_is_read_across_its_problems():
     with pytest.raises(ValueError, match="is not meant to be read across"):
-        across.groups(made_up("small", SMALL))
-
-
-def test_where_some_agents_did_not_run_everywhere_those_problems_are_read_apart_on_which_all_did():
-    whole, *others = across.groups(small())
-    assert not others, "avoid_terminal is privileged, and may be missing"
-    assert (whole.name, len(whole.cells)) == ("", 2)
-    summary = small()
-    del summary["cells"][0]["agents"][RECENT]
-    whole, complete = across.groups(summary)
-    assert across.normalised(whole.cells).agents == ["no_planning", "uniform"]
-    assert across.normalised(complete.cells).problems == ["longer"]
-    assert across.normalised(complete.cells).agents == ["no_planning", "uniform", RECENT]
+        across.normalised(made_up("small", SMALL))
 
 
 def test_interquartile_means_pool_the_runs_of_all_problems():
@@ -106,15 +94,14 @@ def test_a_profile_is_the_share_of_runs_above_each_threshold():
 
 
 def test_intervals_are_the_same_every_time():
-    given = across.normalised(small()["cells"])
+    given = across.normalised(small())
     assert across.interquartile_means(given) == across.interquartile_means(given)
     assert across.improvements(given, "uniform") == across.improvements(given, "uniform")
 
 
 def test_tables_say_what_the_summary_says():
     summary = small()
-    (group,) = across.groups(summary)
-    headings, rows = across_table.overall(summary, group)
+    headings, rows = across_table.overall(summary)
     assert len({len(row) for row in (headings, *rows)}) == 1
     means = [float(row[1].split()[0]) for row in rows]
     assert means == sorted(means, reverse=True)
@@ -140,17 +127,16 @@ def test_tables_say_what_the_summary_says():
 
 def test_figures_show_every_agent_and_interval(tmp_path):
     summary = small()
-    (group,) = across.groups(summary)
-    figure = across_figure.draw_overall(summary, group)
+    figure = across_figure.draw_overall(summary)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert set(names) == {"no_planning", "uniform", RECENT}
-    scores = across.normalised(group.cells)
+    scores = across.normalised(summary)
     found = dict(zip(scores.agents, across.interquartile_means(scores)))
     for name, segment in zip(names, (lines.get_segments()[0] for lines in figure.axes[0].collections[::2])):
         np.testing.assert_allclose(segment[:, 0], [found[name].low, found[name].high])
     figure = across_figure.draw_problems(summary)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["tiny", "longer"]
-    figure = across_figure.draw_profiles(group)
+    figure = across_figure.draw_profiles(summary)
     shown = [line.get_label() for line in figure.axes[0].lines]
     assert shown == [RECENT, "uniform", "no_planning"]
     assert len(figure.axes[0].collections) == len(shown), "every line has its band"

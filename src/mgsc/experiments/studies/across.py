@@ -58,22 +58,13 @@ def is_comparison(summary: Mapping[str, Any]) -> bool:
     return bool(summary.get("compares", False))
 
 
-class Group(NamedTuple):
-    """Problems that are read together.
-
-    Attributes:
-        title: what they have in common.
-        name: of files; empty for all problems.
-        cells: of the summary.
-    """
-
-    title: str
-    name: str
-    cells: list[Mapping[str, Any]]
+def title_of(summary: Mapping[str, Any]) -> str:
+    """What is read together."""
+    return f"all {len(summary['cells'])} problems"
 
 
-def groups(summary: Mapping[str, Any]) -> list[Group]:
-    """All problems; and where some agents did not run on all, those on which every agent but the privileged did.
+def normalised(summary: Mapping[str, Any]) -> Scores:
+    """The scores on all problems; agents that did not run on some of them are left out.
 
     Raises:
         ValueError: the summary is not one that compares across problems.
@@ -81,16 +72,6 @@ def groups(summary: Mapping[str, Any]) -> list[Group]:
     if not is_comparison(summary):
         raise ValueError(f"{summary['study']} is not meant to be read across its problems")
     cells = summary["cells"]
-    every = {agent for cell in cells for agent in cell["agents"]} - set(PRIVILEGED)
-    complete = [cell for cell in cells if every <= set(cell["agents"])]
-    found = [Group(f"all {len(cells)} problems", "", cells)]
-    if 0 < len(complete) < len(cells):
-        found.append(Group(f"the {len(complete)} problems on which all agents ran", "all-agents", complete))
-    return found
-
-
-def normalised(cells: Sequence[Mapping[str, Any]]) -> Scores:
-    """The scores on the problems of a group; agents that did not run on some of them are left out."""
     agents = [agent for agent in cells[0]["agents"] if all(agent in cell["agents"] for cell in cells)]
     return Scores(
         [str(cell["ground"]) for cell in cells],

@@ -27,9 +27,9 @@ ROW_HEIGHT = 0.19
 THRESHOLDS = np.linspace(-0.5, 1.05, 156)
 
 
-def draw_overall(summary: Mapping[str, Any], group: across.Group) -> Figure:
+def draw_overall(summary: Mapping[str, Any]) -> Figure:
     """Interquartile mean, mean rank, and probability of improvement over the reference, of every agent."""
-    scores = across.normalised(group.cells)
+    scores = across.normalised(summary)
     means = across.interquartile_means(scores)
     order = sorted(range(len(scores.agents)), key=lambda place: means[place].estimate)
     names = [scores.agents[place] for place in order]
@@ -45,13 +45,13 @@ def draw_overall(summary: Mapping[str, Any], group: across.Group) -> Figure:
         dress(axes, title, label)
     panels[1].invert_xaxis()
     panels[2].axvline(0.5, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    headline(figure, f"{group.title[:1].upper()}{group.title[1:]}, {summary['seeds']['count']} seeds each")
+    headline(figure, f"{across.title_of(summary).capitalize()}, {summary['seeds']['count']} seeds each")
     return figure
 
 
-def draw_profiles(group: across.Group) -> Figure:
+def draw_profiles(summary: Mapping[str, Any]) -> Figure:
     """Share of runs above each score, with bands, of MGSC, Q-learning and the best of the others."""
-    scores = across.normalised(group.cells)
+    scores = across.normalised(summary)
     means = dict(zip(scores.agents, across.interquartile_means(scores), strict=True))
     rivals = [
         agent for agent in scores.agents if agent not in LEARNED and agent not in (*across.PRIVILEGED, across.BASE)
@@ -74,7 +74,7 @@ def draw_profiles(group: across.Group) -> Figure:
     axes.grid(color=SHADE, linewidth=0.6)
     dress(axes, "", "score τ (0: Q-learning's mean, 1: ε-soft optimum)", "share of runs with score > τ")
     figure.legend(loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False, handlelength=3.2)
-    headline(figure, f"Performance profiles over {group.title}, with 95 % bands")
+    headline(figure, f"Performance profiles over {across.title_of(summary)}, with 95 % bands")
     return figure
 
 
@@ -104,12 +104,12 @@ def draw_problems(summary: Mapping[str, Any]) -> Figure:
 
 def draw_all(summary: Mapping[str, Any]) -> dict[str, Figure]:
     """All figures of a comparison, by the name of their files."""
-    found = {}
-    for group in across.groups(summary):
-        name = "-".join(filter(None, (str(summary["study"]), group.name)))
-        found[name] = draw_overall(summary, group)
-        found[f"{name}-profiles"] = draw_profiles(group)
-    return {**found, f"{summary['study']}-problems": draw_problems(summary)}
+    name = str(summary["study"])
+    return {
+        name: draw_overall(summary),
+        f"{name}-profiles": draw_profiles(summary),
+        f"{name}-problems": draw_problems(summary),
+    }
 
 
 def _rows(axes: Axes, names: Sequence[str], intervals: Sequence[Interval], size: float = SMALL) -> None:

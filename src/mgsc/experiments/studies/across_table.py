@@ -22,9 +22,9 @@ FEATURED = "meta_gradient_recent"
 Rows = list[list[str]]
 
 
-def overall(summary: Mapping[str, Any], group: across.Group) -> tuple[list[str], Rows]:
-    """Headings and rows, the best interquartile mean first: what holds across the problems of a group."""
-    scores = across.normalised(group.cells)
+def overall(summary: Mapping[str, Any]) -> tuple[list[str], Rows]:
+    """Headings and rows, the best interquartile mean first: what holds across the problems."""
+    scores = across.normalised(summary)
     reference = summary["reference"]
     columns = (
         across.interquartile_means(scores),
@@ -49,7 +49,7 @@ def overall(summary: Mapping[str, Any], group: across.Group) -> tuple[list[str],
         for number, other in ((2, reference), (3, FEATURED)):
             if agent == other:
                 shown[number] = ABSENT
-        rows.append([f"`{agent}`", *shown, *(_range(group, agent, key) for key in ("updates", "backups"))])
+        rows.append([f"`{agent}`", *shown, *(_range(summary, agent, key) for key in ("updates", "backups"))])
     return headings, rows
 
 
@@ -81,10 +81,10 @@ def note(summary: Mapping[str, Any]) -> str:
 
 def titled(summary: Mapping[str, Any]) -> list[tuple[str, list[str], Rows]]:
     """All tables: title, headings, rows."""
-    across_problems = [
-        (f"{summary['title']}: {group.title}", *overall(summary, group)) for group in across.groups(summary)
+    return [
+        (f"{summary['title']}: {across.title_of(summary)}", *overall(summary)),
+        ("Mean score on each problem", *by_problem(summary)),
     ]
-    return [*across_problems, ("Mean score on each problem", *by_problem(summary))]
 
 
 def to_markdown(summary: Mapping[str, Any]) -> str:
@@ -138,8 +138,8 @@ def _with_half(found: Interval | None, best: float) -> str:
     return f"**{text}**" if found.estimate == best else text
 
 
-def _range(group: across.Group, agent: str, key: str) -> str:
+def _range(summary: Mapping[str, Any], agent: str, key: str) -> str:
     """What an agent does per real step: a number, or the least and the most over the problems."""
-    numbers = [cell["agents"][agent][key] for cell in group.cells]
+    numbers = [cell["agents"][agent][key] for cell in summary["cells"]]
     low, high = min(numbers), max(numbers)
     return f"{low:,}" if low == high else f"{low:,} … {high:,}"
