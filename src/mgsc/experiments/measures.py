@@ -65,9 +65,10 @@ def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
     believed = Successors(*(column.reshape(*q.shape, -1) for column in answers))
     truth = _truth(agent, problem, phase)
     believed_target, true_target = (
-        settled(_expected(answers, _targets(answers, best))) for answers in (believed, truth)
+        settled(_expected(successors, _targets(successors, best))) for successors in (believed, truth)
     )
-    error, update = (settled(jnp.sum(policy * jnp.abs(believed_target - other), -1)) for other in (true_target, q))
+    error = _mean_distance(policy, believed_target, true_target)
+    update = _mean_distance(policy, believed_target, q)
     return Moment(phase, q, best, policy, believed, believed_target, true_target, error, update)
 
 
@@ -142,6 +143,11 @@ def _truth(agent: Dyna, problem: Problem, phase: Array) -> Successors:
         agent.discount * (1.0 - lookup(jnp.asarray(tables.terminates, jnp.float32), phase)),
         lookup(jnp.asarray(tables.successor), phase),
     )
+
+
+def _mean_distance(policy: Array, one: Array, other: Array) -> Array:
+    """[S] Σ_a π(a|s) |one − other|, all [S, A]."""
+    return settled(jnp.sum(policy * jnp.abs(one - other), -1))
 
 
 def _targets(successors: Successors, best: Array) -> Array:

@@ -111,15 +111,15 @@ class _Rule(NamedTuple):
         here, action, _, goes_on, successor = transition
         pair = here * self.num_actions + action
         answers = self.parts.expect(params.model, here, action)
-        is_used = (answers.observation == successor) & (goes_on > 0)
+        is_heard = (answers.observation == successor) & (goes_on > 0)
         tried = state.tried
         if tried is not None:
             # The model is about to put a new outcome into an empty slot, or into that of its first guess.
             is_first = lookup(tried.reshape(-1), pair) == 0
-            is_used = is_used | (answers.probability == 0) | is_first
+            is_heard = is_heard | (answers.probability == 0) | is_first
             tried = put_at(tried, (here, action), jnp.ones(()))
         worth = largest(self.parts.q(params.values, successor))
-        return state._replace(stored=with_worth(state.stored, pair, is_used, worth), tried=tried), {}
+        return state._replace(stored=with_worth(state.stored, pair, is_heard, worth), tried=tried), {}
 
     def after_learning(self, state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
         return self.requeued(state, params, backup.transition.observation, backup.transition.action)
@@ -169,17 +169,17 @@ class _Rule(NamedTuple):
         is_own = (jnp.arange(self.num_actions) == action) & (successor == here)
         before = self.parts.q(params.values, successor) - jnp.where(is_own, backup.td_error, 0.0)
         is_made = backup.td_error != 0
-        is_used = (self.parts.expect(params.model, here, action).observation == successor) & is_made
+        is_heard = (self.parts.expect(params.model, here, action).observation == successor) & is_made
         pair = backup.index * self.num_actions + action
-        stored = with_worth(state.stored, pair, is_used, largest(before))
+        stored = with_worth(state.stored, pair, is_heard, largest(before))
         share = jnp.where(is_made, FORGETTING, 0.0)
         heard = state._replace(stored=stored, frequency=with_query(state.frequency, (backup.index, action), share))
         return self.requeued(heard, params, here, action)
 
 
-def with_worth(stored: Array, pair: Array, is_used: Array, worth: Array) -> Array:
+def with_worth(stored: Array, pair: Array, is_heard: Array, worth: Array) -> Array:
     """``stored`` with some slots [M] of a pair at ``worth``."""
-    return put_at(stored, pair, jnp.where(is_used, worth, lookup(stored, pair)))
+    return put_at(stored, pair, jnp.where(is_heard, worth, lookup(stored, pair)))
 
 
 def first_largest(sizes: Array) -> Array:
