@@ -189,6 +189,11 @@ def test_impossible_choices_of_agents_are_refused(names, message):
         choose_agents(SUITE, names)
 
 
+def test_an_agent_of_another_suite_is_refused_with_the_suites_that_have_it():
+    with pytest.raises(UserError, match=r"gain_need is no agent of this suite \(no_planning, .*one of compare-tmaze-f"):
+        choose_agents(SUITE, ["uniform", "gain_need"])
+
+
 def test_every_path_to_a_setting():
     changed = change_suite(
         SUITE,

@@ -163,8 +163,16 @@ def choose_agents(suite: Suite, names: list[str] | None) -> Suite:
         raise UserError(f"agents must be named once each, and at least one of: {', '.join(suite.agents)}")
     for name in names:
         if name not in suite.agents:
-            raise unknown("agent", name, suite.agents)
+            raise _not_in_suite(name, suite)
     return dataclasses.replace(suite, agents={name: suite.agents[name] for name in names})
+
+
+def _not_in_suite(name: str, suite: Suite) -> UserError:
+    """The error for an agent of no suite, or of others only, which are then named."""
+    others = [other for other, of_other in SUITES.items() if name in of_other.agents]
+    if not others:
+        return unknown("agent", name, suite.agents)
+    return UserError(f"{name} is no agent of this suite ({', '.join(suite.agents)}); it is one of {', '.join(others)}")
 
 
 def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
