@@ -73,6 +73,7 @@ def found() -> dict[str, dict[str, Finding]]:
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("agent", "signatures", "words", "advice"),
     [
@@ -97,6 +98,7 @@ def test_a_failing_run_says_so(
     assert all(math.isfinite(figure) for name, figure in finding.figures.items() if name != "norm")
 
 
+@pytest.mark.slow
 def test_one_failure_is_not_told_as_another(found: dict[str, dict[str, Finding]]) -> None:
     assert found["healthy"] == {}
     for agent in ("slow", "cold", "tiny", "idle", "misled"):

@@ -88,6 +88,7 @@ def test_it_does_what_the_same_strategy_of_the_table_does():
     np.testing.assert_array_equal(result.reward.sel(agent="uniform"), result.reward.sel(agent="mine"))
 
 
+@pytest.mark.slow
 def test_its_traced_settings_are_swept_in_one_program():
     suite = one(by_value)
     agent = suite.agents["mine"]

@@ -9,9 +9,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from tests.experiments.test_sweep_table import SWEEP, row
+from tests.quick import slow_but_for
 
 from mgsc.experiments.figures.sensitivity import bins_of, sensitivity, write_sensitivity
-from mgsc.experiments.suites import SUITES
+from mgsc.experiments.suites import PAPER_SUITES, SUITES
 from mgsc.experiments.sweep_table import brief, final_row
 from mgsc.experiments.tuned import read_sweep
 
@@ -74,7 +75,7 @@ def test_the_interval_is_seeded():
     assert first[0].median.low < first[0].median.estimate < first[0].median.high
 
 
-@pytest.mark.parametrize("name", SUITES)
+@pytest.mark.parametrize("name", slow_but_for(PAPER_SUITES, SUITES))
 def test_every_configuration_is_a_dot_and_finalists_and_choice_stand_out(name):
     sweep = read_sweep(name)
     if sweep is None:

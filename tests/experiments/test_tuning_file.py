@@ -113,7 +113,7 @@ def test_a_stopped_tuning_loses_its_round_and_nothing_else(number, whole, out):
     assert os.listdir(out.parent) == ["sweep.json"], "the parts are gone"
 
 
-@pytest.mark.parametrize("rounds", [1, 3])
+@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_killed_tuning_goes_on(rounds, whole, out):
     script = [sys.executable, "-m", "tests.experiments.kill_tuning", str(out), str(rounds)]
     with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as process:
