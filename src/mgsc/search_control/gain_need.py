@@ -11,7 +11,14 @@ from mgsc.indexing import lookup, put_at
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.expected import expected_error
 from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query
-from mgsc.search_control.largest import NEVER, empty_queue, find_largest, queue_of, refreshed
+from mgsc.search_control.largest import (
+    empty_queue,
+    find_largest,
+    queue_of,
+    refreshed,
+    rewritten,
+    still_ruled_out,
+)
 from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
@@ -92,10 +99,11 @@ class _Rule(NamedTuple):
         """[...] gain × need, gains being at least ``least_gain``."""
         return jnp.maximum(gain, self.least_gain) * need
 
-    def touched(self, here: Array) -> Array | None:
-        """[A + I] pairs whose gains a change of the values at ``here`` may change; None: all."""
+    def new_gains(self, state: GainNeedState, params: Params, here: Array) -> tuple[Array | None, Array]:
+        """[A + I] pairs whose gains a change of the values at ``here`` may change, None: all; and all gains anew."""
         own = here * self.num_actions + jnp.arange(self.num_actions)
-        return touched_pairs(self.predecessors, here, own)
+        places = touched_pairs(self.predecessors, here, own)
+        return places, rewritten(state.gains, places, lambda pair: self.gain(params, pair))
 
     def init(self, key: Array, params: Params, candidates: Candidates) -> GainNeedState:
         del key
@@ -116,12 +124,11 @@ class _Rule(NamedTuple):
         return state._replace(occupancy=occupancy, here=after), {}
 
     def after_learning(self, state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
-        places = self.touched(backup.transition.observation)
-        gains = refreshed(state.gains, places, lambda pair: self.gain(params, pair))
+        _, gains = self.new_gains(state, params, backup.transition.observation)
         # The agent has moved: the need of every state is another.
         need = lookup(state.occupancy, state.here)
         worths = self.worth(gains[:-1].reshape(-1, self.num_actions), need[:, None]).reshape(-1)
-        queue = queue_of(jnp.where(state.queue[:-1] < 0, NEVER, worths))
+        queue = queue_of(still_ruled_out(state.queue[:-1], worths))
         return state._replace(gains=gains, queue=queue)
 
     def propose(
@@ -139,13 +146,12 @@ class _Rule(NamedTuple):
         return Query(lookup(candidates.observation, place), lookup(candidates.index, place), pair % self.num_actions)
 
     def after_backup(self, state: GainNeedState, params: Params, backup: Backup) -> GainNeedState:
-        places = self.touched(backup.index)
-        gains = refreshed(state.gains, places, lambda pair: self.gain(params, pair))
+        places, gains = self.new_gains(state, params, backup.index)
         num_states = len(state.occupancy)
 
         def worth(pair: Array) -> Array:
             need = lookup(state.occupancy.reshape(-1), state.here * num_states + pair // self.num_actions)
-            return jnp.where(lookup(state.queue, pair) < 0, NEVER, self.worth(lookup(gains, pair), need))
+            return self.worth(lookup(gains, pair), need)
 
         queue = refreshed(state.queue, places, worth)
         frequency = with_query(state.frequency, (backup.index, backup.transition.action))

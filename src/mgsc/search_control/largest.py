@@ -26,23 +26,38 @@ def empty_queue(frequency: Array) -> Array:
     return queue_of(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1))
 
 
+def still_ruled_out(old: Array, new: Array) -> Array:
+    """``new`` numbers in place of ``old`` ones, but for what must not be queried."""
+    return jnp.where(old < 0, NEVER, new)
+
+
 def refreshed(queue: Array, places: Array | None, number_of: Callable[[Array], Array]) -> Array:
-    """A queue [N + 1] with some of its numbers worked out anew.
+    """A queue [N + 1] with some of its numbers worked out anew; what is ruled out stays so.
+
+    Args:
+        places: as in ``rewritten``.
+        number_of: ``place [] -> number []``.
+    """
+    return rewritten(queue, places, lambda place: still_ruled_out(lookup(queue, place), number_of(place)))
+
+
+def rewritten(numbers: Array, places: Array | None, number_of: Callable[[Array], Array]) -> Array:
+    """Numbers [N + 1], of which the last belongs nowhere, with some of them worked out anew.
 
     Args:
         places: [I] int32 in [0, N], N for nowhere; None for all.
         number_of: ``place [] -> number []``.
     """
-    size = len(queue) - 1
+    size = len(numbers) - 1
     if places is None:
         return queue_of(jax.vmap(number_of)(jnp.arange(size, dtype=jnp.int32)))
     found = jax.vmap(number_of)(jnp.minimum(places, size - 1))
     found = jnp.where(places < size, found, NEVER)
 
-    def write(number: Array, queue: Array) -> Array:
-        return put_at(queue, lookup(places, number), lookup(found, number))
+    def write(turn: Array, numbers: Array) -> Array:
+        return put_at(numbers, lookup(places, turn), lookup(found, turn))
 
-    result: Array = lax.fori_loop(0, len(places), write, queue)
+    result: Array = lax.fori_loop(0, len(places), write, numbers)
     return result
 
 

@@ -10,7 +10,7 @@ from mgsc.indexing import lookup, pick, put_at
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.expected import expected_error, real_target
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
-from mgsc.search_control.largest import NEVER, empty_queue, find_largest, refreshed
+from mgsc.search_control.largest import empty_queue, find_largest, refreshed, still_ruled_out
 from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
@@ -91,7 +91,7 @@ class _Rule(NamedTuple):
         error = real_target(self.parts, params, transition) - pick(self.parts.q(params.values, here), action)
         pair = here * self.num_actions + action
         old = lookup(state.queue, pair)
-        raised = jnp.where(old < 0, NEVER, jnp.maximum(old, self.above(error)))
+        raised = still_ruled_out(old, jnp.maximum(old, self.above(error)))
         tried = state.tried if state.tried is None else put_at(state.tried, (here, action), jnp.ones(()))
         return state._replace(queue=put_at(state.queue, pair, raised), tried=tried), {}
 
@@ -125,9 +125,8 @@ class _Rule(NamedTuple):
             leads = (answers.probability > 0) & (answers.discount > 0) & (answers.observation == here)
             is_tried = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
             is_touched = is_popped & ((jnp.any(leads) & is_tried) | (pair == own))
-            old = lookup(state.queue, pair)
             new = self.above(expected_error(self.parts, params, *asked))
-            return jnp.where(is_touched & (old >= 0), new, old)
+            return jnp.where(is_touched, new, lookup(state.queue, pair))
 
         queue = refreshed(state.queue, touched_pairs(self.predecessors, here, own[None]), priority)
         share = jnp.where(is_popped, FORGETTING, 0.0)

@@ -11,7 +11,7 @@ from mgsc.indexing import lookup, pick, put_at
 from mgsc.sampling import largest
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
-from mgsc.search_control.largest import NEVER, empty_queue, find_largest, refreshed
+from mgsc.search_control.largest import empty_queue, find_largest, refreshed
 from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
@@ -130,7 +130,7 @@ class _Rule(NamedTuple):
         def largest_size(pair: Array) -> Array:
             size = largest(jnp.abs(small_changes(self.parts, params, state.stored, pair, self.num_actions)[0]))
             is_open = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
-            return jnp.where(lookup(state.queue, pair) < 0, NEVER, jnp.where(is_open, size, 0.0))
+            return jnp.where(is_open, size, 0.0)
 
         own = here * self.num_actions + action
         places = touched_pairs(self.predecessors, here, own[None])
