@@ -92,7 +92,7 @@ def test_a_folder_that_is_no_result_is_refused(kind, capsys, tmp_path):
         place.write_text("mine")
     else:
         place.mkdir()
-        name = {"foreign": "thesis.tex", "corrupt": "manifest.json", "incomplete": ".tmp-x"}[kind]
+        name = {"foreign": "thesis.tex", "corrupt": "manifest.json", "incomplete": ".tmp-x-0123456789ab"}[kind]
         (place / name).write_text("{")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert cli.main(["compare", str(place)]) == 2
@@ -182,3 +182,19 @@ def test_run_compare_figures_merge(capsys, tmp_path, monkeypatch):
     assert cli.main(["figures", str(tmp_path / "both")]) == 0
     drawn = capsys.readouterr().out.split()
     assert {path.rsplit(".", 1)[1] for path in drawn} == {"pdf", "png"}
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        (["merge", "a", "b", "--out", "c"], "to go on, give the same command again"),
+        (["run", "tmaze-fixed"], "what is finished is kept, go on with --resume"),
+    ],
+)
+def test_advice_names_only_options_that_the_command_has(command, advice, capsys, monkeypatch):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, f"_{command[0]}", interrupt)
+    assert cli.main(command) == 130
+    assert capsys.readouterr().err == f"mgsc: interrupted; {advice}\n"

@@ -23,14 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
     # What was compiled once is not compiled again; a cache the user has set wins.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.expanduser("~/.cache/mgsc/jax"))
+    options = argparse.Namespace()
     try:
-        options = build_parser(lambda name: globals()["_" + name]).parse_args(arguments)
+        build_parser(lambda name: globals()["_" + name]).parse_args(arguments, options)
         status: int = options.command(options)
     except UserError as error:
         print(f"mgsc: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
-        print("mgsc: interrupted; what is finished is kept, go on with --resume", file=sys.stderr)
+        keeps = hasattr(options, "resume")
+        again = "what is finished is kept, go on with --resume" if keeps else "to go on, give the same command again"
+        print(f"mgsc: interrupted; {again}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -267,7 +270,7 @@ def _view(options: argparse.Namespace) -> int:
 def _merge(options: argparse.Namespace) -> int:
     from mgsc.experiments import store
 
-    result = store.merge(options.dirs, options.out)
+    result = store.merge(options.dirs, options.out, overwrite=options.overwrite)
     print(f"{options.out}: {result.sizes['agent']} agents, {result.sizes['seed']} seeds")
     return 0
 

@@ -87,6 +87,7 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     merge = add("merge", "put results of other seeds or other agents together")
     merge.add_argument("dirs", nargs="+", help="result folders")
     merge.add_argument("--out", required=True, help="new result folder")
+    merge.add_argument("--overwrite", action="store_true", help="replace a result that is there, finished or not")
     bench = add("bench", "measure steps per second, beside NumPy and numba")
     bench.add_argument("--out", default="results/bench.json", help="JSON file (default results/bench.json)")
     bench.add_argument("--quick", action="store_true", help="a tenth of the steps: noisier")

@@ -25,6 +25,15 @@ ONE_KERNEL_OPTIONS: Mapping[str, str | bool] = {**CPU_OPTIONS, "xla_cpu_experime
 """Without the library that takes reductions over: its calls cannot be part of a kernel."""
 
 
+def compile_options() -> tuple[tuple[str, str | bool], ...]:
+    """All options that ``compile_for`` compiles with now, as a key.
+
+    They decide the last bits of what a program computes, so whoever remembers such numbers remembers them by
+    this key, too.
+    """
+    return (*sorted(CPU_OPTIONS.items()), *sorted(ONE_KERNEL_OPTIONS.items()))
+
+
 def compile_for(device: jax.Device, function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()) -> Any:
     """Compiles ``function`` for ``device``: on a CPU into one kernel where that is possible.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from scipy import optimize
 from tests.dense import dense_outcomes
+from tests.quick import compile_quickly
 
 from mgsc.environments import TMazeSettings, TwoRoomsSettings, from_map, tmaze, two_rooms
+from mgsc.experiments import run
 from mgsc.experiments.optimal import optimal_rewards, optimal_values
 from mgsc.experiments.problem import build_problem
 from mgsc.experiments.suites import get_suite
@@ -222,3 +225,22 @@ def test_a_problem_has_the_optimal_values_of_its_discount():
     np.testing.assert_array_equal(problem.optimal, optimal_values(problem.tables, suite.discount))
     # Twelve steps with slips from the start to the good corner: somewhat less than 0.95 ** 11 = 0.569.
     assert 0.45 < problem.optimal[0, 20].max() < 0.569
+
+
+@pytest.mark.parametrize("order", [(False, True), (True, False)])
+def test_issue_11_an_optimum_is_remembered_with_the_options_it_was_compiled_with(order) -> None:
+    """The quick programs of tests and those that users run differ in the last bits, whichever came first."""
+    settings = TMazeSettings(stem=2, arm=2, switch_every=100)
+    suite = dataclasses.replace(get_suite("tmaze-fixed"), environment=settings, steps=400, record_every=50)
+    run._optimum_of.cache_clear()
+    for is_quick in order:
+        with pytest.MonkeyPatch.context() as patched:
+            if is_quick:
+                compile_quickly(patched)
+            found = [run.optimum(suite, suite.epsilon) for _ in range(2)]
+            known = optimal_rewards(
+                build_problem(suite).tables, epsilon=suite.epsilon, num_steps=400, record_every=50, switch_every=100
+            )
+        assert found[0] is found[1], "remembered"
+        np.testing.assert_array_equal(found[0], known)
+    assert run._optimum_of.cache_info().misses == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import xarray as xr
 from tests.experiments.synthetic import PAIR, fill, manifest, small
 
+from mgsc import cli
 from mgsc.experiments import store
 from mgsc.experiments.store import StoreError
 from mgsc.experiments.store.contract import SUMMED
@@ -89,3 +91,76 @@ def test_what_does_not_fit_is_not_merged(result: Path, tmp_path: Path) -> None:
         assert not (tmp_path / "out").exists()
     with pytest.raises(StoreError, match="at least two"):
         store.merge([result], tmp_path / "out")
+
+
+# --- merges that are stopped ------------------------------------------------------------------
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[str]:
+    """Two results that fit together."""
+    for first_seed in (0, 2):
+        fill(tmp_path / f"m{first_seed}", small(first_seed=first_seed), manifest(PAIR, 2, first_seed=first_seed))
+    return [str(tmp_path / "m0"), str(tmp_path / "m2")]
+
+
+def stop_merging(sources: list[str], out: Path, monkeypatch: pytest.MonkeyPatch, **how: bool) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.ResultFolder, "publish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            store.merge(sources, out, **how)
+
+
+def test_issue_11_a_stopped_merge_is_done_again_by_the_same_command(
+    sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "both"
+    stop_merging(sources, out, monkeypatch)
+    assert "again" in store.status(out).message
+    assert "--resume" not in store.status(out).message, "merge has no such option"
+    assert cli.main(["merge", *sources, "--out", str(out)]) == 0
+    assert store.status(out).is_complete
+    xr.testing.assert_equal(store.open_result(out).drop_vars(SUMMED), small(num_seeds=4).drop_vars(SUMMED))
+    capsys.readouterr()
+    assert cli.main(["merge", *sources, "--out", str(out)]) == 2
+    assert capsys.readouterr().err == f"mgsc: {out} holds a result: use --overwrite or another folder\n"
+
+
+def test_issue_11_another_merge_or_run_is_replaced_when_asked_only(
+    sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "both"
+    for begin in ("another merge", "a run"):
+        if begin == "a run":
+            store.create(out, manifest(PAIR, 4), overwrite=True).close()
+        else:
+            fill(tmp_path / "m4", small(first_seed=4), manifest(PAIR, 2, first_seed=4))
+            stop_merging([*sources, str(tmp_path / "m4")], out, monkeypatch)
+        assert cli.main(["merge", *sources, "--out", str(out)]) == 2
+        noun = "merge" if begin == "another merge" else "run"
+        assert capsys.readouterr().err == f"mgsc: {out} holds an unfinished {noun}: use --overwrite or another folder\n"
+        assert cli.main(["merge", *sources, "--out", str(out), "--overwrite"]) == 0
+        assert store.open_result(out).sizes["seed"] == 4
+        capsys.readouterr()
+
+
+def test_a_stopped_merge_that_is_to_replace_a_result_leaves_it_and_goes_on(
+    sources: list[str], result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = store.open_result(result)
+    stop_merging(sources, result, monkeypatch, overwrite=True)
+    xr.testing.assert_identical(store.open_result(result), before)
+    assert "a merge that is to replace it is unfinished" in store.status(result).message
+    store.merge(sources, result)
+    assert store.open_result(result).sizes["seed"] == 4
+
+
+def test_a_manifest_that_does_not_say_who_began_it_is_of_a_run(result: Path) -> None:
+    path = result / "manifest.json"
+    contents = json.loads(path.read_text())
+    assert contents.pop("begun_by") == "run"
+    path.write_text(json.dumps(contents))
+    assert store.read_manifest(result).begun_by == "run"

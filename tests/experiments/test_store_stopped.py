@@ -33,7 +33,7 @@ def result(tmp_path: Path) -> Path:
 def test_a_stopped_run_is_incomplete_and_resumable(tmp_path: Path) -> None:
     with store.create(tmp_path, manifest(PAIR, 2)) as folder:
         folder.write_part("uniform", (0, 1), {"x": np.array([3.0, 4.0])})
-    message = r"is incomplete: 2 of 4 runs \(agents × seeds\) are done; go on with --resume"
+    message = r"is incomplete: 2 of 4 runs \(agents × seeds\) are done; go on with `mgsc run --resume`"
     with pytest.raises(IncompleteResultError, match=message):
         store.open_result(tmp_path)
     assert store.status(tmp_path).num_finished == 2
@@ -92,13 +92,13 @@ def test_overwriting_keeps_the_old_result_until_the_new_one_is_there(result: Pat
 
 
 def test_debris_is_ignored_and_cleaned(tmp_path: Path) -> None:
-    (tmp_path / ".tmp-manifest.json-1").write_text("{")
+    (tmp_path / ".tmp-manifest.json-0123456789ab").write_text("{")
     (tmp_path / ".lock").write_text("")
     with pytest.raises(IncompleteResultError, match="stopped before it began"):
         store.open_result(tmp_path) if store.status(tmp_path) else None
     with store.create(tmp_path, manifest(PAIR, 2)) as folder:
-        (tmp_path / "parts" / ".tmp-uniform-0.npz-1").write_text("PK")
-        (tmp_path / ".tmp-data-0001.zarr-1").mkdir()
+        (tmp_path / "parts" / ".tmp-uniform-0.npz-0123456789ab").write_text("PK")
+        (tmp_path / ".tmp-data-0001.zarr-0123456789ab").mkdir()
         (tmp_path / "data-0001.zarr").mkdir()  # killed between naming the store and its commit
         assert store.status(tmp_path).num_finished == 0
     with store.create(tmp_path, manifest(PAIR, 2), resume=True) as folder:

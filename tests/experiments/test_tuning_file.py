@@ -15,7 +15,7 @@ from tests.quick import compile_quickly
 
 from mgsc import cli
 from mgsc.errors import UserError
-from mgsc.experiments import tuning, tuning_file
+from mgsc.experiments import tuning, tuning_file, tuning_parts
 from mgsc.experiments.program import Program
 from mgsc.experiments.run import Progress, versions
 from mgsc.experiments.store.files import FolderLock
@@ -239,7 +239,7 @@ def test_a_foreign_folder_is_never_touched(out):
 
 
 def test_files_that_cannot_be_written_are_refused_early(monkeypatch, tmp_path: Path):
-    with pytest.raises(UserError, match=r"cannot write .*: name a file"):
+    with pytest.raises(UserError, match=r"cannot write .*; name a file"):
         check_can_write(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot make the folder"):
@@ -301,9 +301,28 @@ def test_a_damaged_part_is_refused_and_named(damage, whole, out, capsys, monkeyp
 
 def test_debris_of_a_kill_is_cleaned(whole, out):
     stop_in_round(2, out)
-    Path(f"{out}.partial/.tmp-uniform.json-1").write_text("{")
+    Path(f"{out}.partial/.tmp-uniform.json-0123456789ab").write_text("{")
     assert resume(out) == sum(LANE_STEPS) + LANE_STEPS[1]
     assert out.read_bytes() == whole
+
+
+def test_issue_11_what_others_put_among_the_parts_survives(whole, out):
+    stop_in_round(2, out)
+    remove = tuning_parts.Parts.remove
+
+    def put_and_remove(parts):
+        for name in ("notes.txt", "result/manifest.json", "folder.json/notes"):
+            (parts.path / name).parent.mkdir(exist_ok=True)
+            (parts.path / name).write_text("mine")
+        remove(parts)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tuning_parts.Parts, "remove", put_and_remove)
+        resume(out)
+    assert out.read_bytes() == whole
+    assert sorted(os.listdir(f"{out}.partial")) == [".lock", "folder.json", "notes.txt", "result"]
+    with pytest.raises(UserError, match=r"holds folder\.json, which tuning never writes"):
+        tune(out, resume=True)
 
 
 # --- single agents ----------------------------------------------------------------------------

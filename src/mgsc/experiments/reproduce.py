@@ -13,7 +13,9 @@ from mgsc.errors import UserError
 from mgsc.experiments import analysis, diagnostics, figures, report_table, store
 from mgsc.experiments.display import display
 from mgsc.experiments.report import REPORT_NAME, write_report
+from mgsc.experiments.report.page import check_can_write
 from mgsc.experiments.run import Progress, Seeds, run_suite
+from mgsc.experiments.store.places import refuse_inside
 from mgsc.experiments.suites import PAPER_SUITES, SUITES, Suite, get_suite
 from mgsc.experiments.tuned import tuned_suite
 
@@ -42,6 +44,9 @@ def reproduce(seeds: Seeds, out: str, *, suites: Sequence[str] | None = None, ov
     names = [name for name in SUITES if name in (PAPER_SUITES if suites is None else suites)]
     chosen = {name: tuned_suite(name, seeds) for name in names}
     folders = {name: Path(out) / name for name in names}
+    for folder in folders.values():
+        refuse_inside(folder)
+    check_can_write(Path(out) / REPORT_NAME)
     comparisons, findings = {}, {}
     # The figures of one suite are drawn while the next one compiles.
     with ThreadPoolExecutor(1) as background:

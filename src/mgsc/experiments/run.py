@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -284,7 +284,10 @@ def _recorded(results: dict[str, Arrays]) -> dict[str, tuple[str, ...]]:
 
 
 @functools.lru_cache(maxsize=8)
-def _optimum_of(environment: Any, epsilon: float, steps: int, record_every: int) -> np.ndarray[Any, Any]:
+def _optimum_of(
+    environment: Any, epsilon: float, steps: int, record_every: int, compile_options: Hashable
+) -> np.ndarray[Any, Any]:
+    """The optimum, remembered by all that decides its bits; ``compile_options`` is part of the key only."""
     from mgsc.experiments.optimal import optimal_rewards
     from mgsc.experiments.worlds import build_maze
 
@@ -300,7 +303,9 @@ def _optimum_of(environment: Any, epsilon: float, steps: int, record_every: int)
 
 def optimum(suite: Suite, epsilon: float) -> np.ndarray[Any, Any]:
     """[chunks] the expected rewards of the best ε-soft policy for a suite, see ``optimal_rewards``."""
-    return _optimum_of(suite.environment, epsilon, suite.steps, suite.record_every)
+    from mgsc.kernel import compile_options
+
+    return _optimum_of(suite.environment, epsilon, suite.steps, suite.record_every, compile_options())
 
 
 def _budget(suite: Suite, problem: Problem, results: dict[str, Arrays]) -> dict[str, list[float]]:

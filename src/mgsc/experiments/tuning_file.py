@@ -14,6 +14,7 @@ from mgsc.experiments.suites import SUITES, Suite, check_suite
 from mgsc.experiments.tuned import load_sweep
 from mgsc.experiments.tuning import Kept, Protocol, check_can_tune, check_rounds, header, space_of, tune_suite
 from mgsc.experiments.tuning_parts import Rounds, differences, folder_of, open_parts, plain
+from mgsc.files import regular_place
 
 SHARED = ("suite", "protocol")
 """Entries of a sweep that decide all its agents' numbers, beside settings and versions."""
@@ -50,8 +51,7 @@ def tune_to_file(
     check_suite(suite)
     protocol.check()
     target, plan = Path(out), plain(header(name, suite, protocol))
-    if target.is_dir():
-        raise UserError(f"cannot write {target}: it is a folder; name a file")
+    check_place(target)
     if into:
         _refuse_other_sweep(target, plan)
     elif target.exists():
@@ -169,18 +169,31 @@ def _refuse_or_take(
     return None if other else there
 
 
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Refuses a place where no file of ours may be; makes nothing.
+
+    Raises:
+        UserError: something else than a file is there, or a result folder keeps its own there.
+    """
+    from mgsc.experiments.store.places import refuse_internals
+
+    regular_place(Path(path))
+    refuse_internals(path)
+
+
 def check_can_write(path: str | os.PathLike[str]) -> None:
     """Refuses a file that could not be written, before hours are spent on its contents.
 
     Raises:
         UserError: saying why.
     """
+    check_place(path)
     file = Path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {file.parent}: {error.strerror}") from None
-    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise UserError(f"cannot write {file}: name a file in a folder that can be written")
 
 

@@ -118,21 +118,39 @@ class Parts:
         raise self._damaged(self.path / _file_name(agent))
 
     def remove(self) -> None:
-        """Removes the folder with all parts; call with its lock held."""
+        """Removes the folder with all parts; call with its lock held.
+
+        Where the folder holds what is not ours meanwhile, the parts go and the folder stays.
+        """
         with files.as_store_errors("remove", self.path):
-            files.discard_tree(self.path)
+            if not self._foreign_names():
+                files.discard_tree(self.path)
+                return
+            files.clean_debris(self.path)
+            for name in self._part_names():
+                (self.path / name).unlink()
 
     def _names(self) -> list[str]:
+        for name in self._foreign_names():
+            raise UserError(
+                f"{self.path} holds {name}, which {self.work.subject} never writes:"
+                f" name another file for the {self.work.makes}"
+            )
+        return self._part_names()
+
+    def _part_names(self) -> list[str]:
+        return [name for name in self._listed() if self._is_part(name)]
+
+    def _foreign_names(self) -> list[str]:
+        ours = (files.LOCK_NAME, *self._part_names())
+        return [name for name in self._listed() if name not in ours and not files.is_temporary(name)]
+
+    def _listed(self) -> list[str]:
         with files.as_store_errors("read", self.path):
-            names = sorted(os.listdir(self.path)) if self.path.exists() else []
-        ours = [name for name in names if name != files.LOCK_NAME and not name.startswith(files.TEMPORARY_PREFIX)]
-        for name in ours:
-            if not name.endswith(".json"):
-                raise UserError(
-                    f"{self.path} holds {name}, which {self.work.subject} never writes:"
-                    f" name another file for the {self.work.makes}"
-                )
-        return ours
+            return sorted(os.listdir(self.path)) if self.path.exists() else []
+
+    def _is_part(self, name: str) -> bool:
+        return name.endswith(".json") and not files.is_temporary(name) and (self.path / name).is_file()
 
     def _contents(self, name: str) -> dict[str, Any]:
         path = self.path / name
@@ -196,7 +214,7 @@ def open_parts(
             yield parts, rounds
         finally:
             # Stopped before the first round's end: nothing is lost with the folder.
-            if parts.path.exists() and not parts.is_begun():
+            if parts.path.exists() and not parts._part_names():
                 parts.remove()
 
 

@@ -157,3 +157,33 @@ def test_a_disk_that_refuses_is_one_line(results, capsys, monkeypatch) -> None:
     monkeypatch.setattr("mgsc.experiments.report.page.write_atomically", refuse)
     assert cli.main(["report", str(results)]) == 2
     assert "No space left on device" in capsys.readouterr().err
+
+
+def test_issue_11_a_report_is_replaced_and_nothing_else_is(results, capsys) -> None:
+    page, old, mine = results / "page.html", results / "old.html", results / "mine.html"
+    assert cli.main(["report", str(results), "--out", str(page)]) == 0
+    assert cli.main(["report", str(results), "--out", str(page)]) == 0
+    generator = b'<meta name="generator" content="mgsc report">\n'
+    assert generator in page.read_bytes()
+    old.write_bytes(page.read_bytes().replace(generator, b""))  # as version 0.1.0 wrote it
+    assert cli.main(["report", str(results), "--out", str(old)]) == 0
+    assert old.read_bytes() == page.read_bytes()
+    capsys.readouterr()
+    for contents in ("mine", "", "<!doctype html>\n<title>mine</title>", "mine" + page.read_text("utf-8")):
+        mine.write_text(contents, "utf-8")
+        assert cli.main(["report", str(results), "--out", str(mine)]) == 2
+        assert (
+            capsys.readouterr().err == f"mgsc: {mine} is there and is no report of mgsc: name another file with --out\n"
+        )
+        assert mine.read_text("utf-8") == contents
+
+
+def test_issue_11_a_report_goes_through_a_link_and_not_into_a_pipe(results, capsys) -> None:
+    (results / "link.html").symlink_to(results / "page.html")
+    assert cli.main(["report", str(results), "--out", str(results / "link.html")]) == 0
+    assert (results / "link.html").is_symlink()
+    assert b"mgsc: results" in (results / "page.html").read_bytes()
+    os.mkfifo(results / "pipe")
+    capsys.readouterr()
+    assert cli.main(["report", str(results), "--out", str(results / "pipe")]) == 2
+    assert "it is a device or pipe; name a file" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from mgsc.experiments.classics.result_table import HEAD, cells, findings, to_mar
 from mgsc.experiments.classics.runner import Results, Runs, run_classics
 from mgsc.experiments.classics.table import CLASSICS
 from mgsc.experiments.display import display
+from mgsc.experiments.store.places import refuse_internals
 
 
 def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False) -> None:
@@ -27,6 +28,7 @@ def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False) -> None
     for classic in CLASSICS.values():
         runs.of(classic).check()
     folder = Path(out) / "classics"
+    refuse_internals(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -16,7 +16,7 @@ from mgsc.errors import UserError
 from mgsc.experiments.classics.design import Classic
 from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
 from mgsc.experiments.suites import check_suite, settings_as_dict
-from mgsc.experiments.tuning_file import check_can_write
+from mgsc.experiments.tuning_file import check_can_write, check_place
 from mgsc.experiments.tuning_parts import Rounds, Work, differences, open_parts, plain
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def run_classics(
         check_suite(classic.suite)
         runs.of(classic).check()
     target, identities = Path(out), _identities(classics, runs)
+    check_place(target)
     if target.exists():
         there = _contents(target)  # what is no result is never replaced
         if not overwrite:

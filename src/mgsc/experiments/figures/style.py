@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from mgsc.errors import UserError
+from mgsc.experiments.store.places import refuse_internals
+from mgsc.files import write_atomically
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -150,9 +153,10 @@ def save_all(figures: Iterable[tuple[str, Figure]], directory: str | os.PathLike
         The files, in the order drawn.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or a result folder keeps its own there.
     """
     folder = Path(directory)
+    refuse_internals(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [path for name, figure in figures for path in save(figure, folder, name)]
@@ -179,11 +183,11 @@ def save(figure: Figure, directory: Path, name: str) -> list[Path]:
     paths = []
     for ending, options in formats.items():
         path = directory / f"{name}.{ending}"
-        temporary = directory / f".tmp-{os.getpid()}-{threading.get_ident()}-{path.name}"
+        drawn = io.BytesIO()
         # Fonts are chosen while saving, from settings all threads share: TrueType, not Type 3.
         with _saving, mpl.rc_context({"pdf.fonttype": 42}):
-            figure.savefig(temporary, format=ending, **options)
+            figure.savefig(drawn, format=ending, **options)
         figure.set_layout_engine("none")  # places are found: they hold for the next format
-        os.replace(temporary, path)
+        write_atomically(path, drawn.getvalue())
         paths.append(path)
     return paths

@@ -16,6 +16,8 @@ from mgsc.experiments.report.data import Layer, core_layer, seeds_layer
 from mgsc.experiments.report.describe import describe_suite
 from mgsc.experiments.report.find import Found, open_results
 from mgsc.experiments.store.files import write_atomically
+from mgsc.experiments.store.places import refuse_internals
+from mgsc.files import regular_place
 
 REPORT_NAME = "report.html"
 SCRIPTS = (
@@ -39,6 +41,12 @@ SIZE_LIMIT = 14_000_000
 
 BASE64_LENGTH = 4 / 3
 
+MARKS = (b'<meta name="generator" content="mgsc report">', b"<title>mgsc: results</title>")
+"""Either, in its head, tells a page of ours; pages of earlier versions have only the second."""
+
+HEAD_LENGTH = 2000
+"""Bytes at the beginning of a page, within which its marks stand."""
+
 
 def write_report(
     directories: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str] | None = None
@@ -47,16 +55,16 @@ def write_report(
 
     Args:
         directories: result folders, or folders that hold result folders.
-        out: HTML file; by default ``report.html`` in the first folder.
+        out: HTML file; by default ``report.html`` in the first folder. A report that is there is replaced.
 
     Returns:
         The file, and its length in bytes.
 
     Raises:
-        UserError: there is no such result, or the file cannot be written.
+        UserError: there is no such result, another file is there, or the file cannot be written.
     """
     file = Path(out) if out is not None else Path(directories[0]) / REPORT_NAME
-    _check_can_write(file, is_asked_for=out is not None)
+    check_can_write(file, is_asked_for=out is not None)
     page = build_page(open_results(directories))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -126,12 +134,38 @@ def _assemble(contents: dict[str, Any], streams: dict[str, Layer]) -> str:
     return "".join(filled)
 
 
-def _check_can_write(file: Path, *, is_asked_for: bool) -> None:
-    """Refuses, before any work, a file that could not be written; makes nothing."""
+def check_can_write(file: Path, *, is_asked_for: bool = True) -> None:
+    """Refuses, before any work, a file that could not be written or that is no report; makes nothing.
+
+    Args:
+        file: where the page is to be.
+        is_asked_for: whether a user named the file.
+
+    Raises:
+        UserError: saying why.
+    """
     if file.is_dir():
         raise UserError(f"{file} is a folder: name a file for --out")
+    place = regular_place(file)
+    refuse_internals(file)
+    if place.exists() and not is_report(place):
+        raise UserError(f"{file} is there and is no report of mgsc: name another file with --out")
     if not is_asked_for and not file.parent.is_dir():
         return  # reported as the missing result it is
     existing = next((folder for folder in (file.parent, *file.parent.absolute().parents) if folder.exists()), file)
     if not existing.is_dir() or not os.access(file if file.exists() else existing, os.W_OK):
         raise UserError(f"cannot write {file}: name a file in a folder that can be written")
+
+
+def is_report(file: Path) -> bool:
+    """Whether a file is a page of ``mgsc report``, of this version or one before.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as page:
+            head = page.read(HEAD_LENGTH)
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}") from None
+    return head.startswith(b"<!doctype html>") and any(mark in head for mark in MARKS)

@@ -6,7 +6,7 @@ A result folder::
     DIR/parts/AGENT-SEED.npz       finished blocks of seeds of a run under way
     DIR/data.zarr -> data-0001.zarr  the complete result; ``xarray.open_zarr("DIR/data.zarr")``
     DIR/.lock                      held by whoever writes
-    DIR/.tmp-*                     half-written; debris unless the lock is held
+    DIR/.tmp-LABEL-12HEXDIGITS     half-written; debris unless the lock is held
 
 Why nothing a kill leaves can be taken for a result:
 
@@ -26,9 +26,14 @@ Why nothing a kill leaves can be taken for a result:
 4. *Old goes last.* The old store and the parts are removed after the commit; a kill before that
    leaves debris which nothing refers to and the next writer removes. A store loses its name
    before its first file, and readers check after reading that the store they read is still there.
+   Parts go one by one: those that a kill leaves are of a published generation, or of one before.
 5. *Silent damage is seen.* A missing zarr chunk reads as a fill value without complaint, so each
    store is sealed with a SHA-256 over all names, numbers and attributes, checked on opening.
 6. *One writer.* A kernel lock on ``.lock``, which dies with its holder, keeps a second one out.
+7. *Only its own goes.* A writer removes names of the forms above: parts, stores of other generations,
+   temporary names. Other files in the folder stay. Nobody else's result can be among what is removed:
+   a folder inside a result is refused, and so is any other output in a place that a result keeps for
+   its own (``store.places``).
 
 Atomic and durable hold for local file systems and NFS of version 4; ``flush`` is as good as the
 disk's word. Whoever opens ``data.zarr`` lazily through xarray should ``.load()`` it before the
@@ -39,7 +44,14 @@ from mgsc.experiments.store.combine import merge, merge_datasets
 from mgsc.experiments.store.contract import COORDINATES, VARIABLES, label, manifest_of
 from mgsc.experiments.store.errors import IncompleteResultError, StoreError
 from mgsc.experiments.store.folder import ResultFolder, create
-from mgsc.experiments.store.manifest import FORMAT_VERSION, MANIFEST_NAME, Manifest, StoredManifest, read_manifest
+from mgsc.experiments.store.manifest import (
+    FORMAT_VERSION,
+    MANIFEST_NAME,
+    Command,
+    Manifest,
+    StoredManifest,
+    read_manifest,
+)
 from mgsc.experiments.store.parts import Part
 from mgsc.experiments.store.status import Status, open_result, status
 
@@ -48,6 +60,7 @@ __all__ = [
     "FORMAT_VERSION",
     "MANIFEST_NAME",
     "VARIABLES",
+    "Command",
     "IncompleteResultError",
     "Manifest",
     "Part",

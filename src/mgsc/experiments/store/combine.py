@@ -13,7 +13,16 @@ import numpy as np
 
 from mgsc.experiments.store.contract import SUMMED, manifest_attributes, manifest_of
 from mgsc.experiments.store.errors import StoreError
-from mgsc.experiments.store.manifest import PER_AGENT, Manifest, describe, differences
+from mgsc.experiments.store.manifest import (
+    MANIFEST_NAME,
+    MERGE,
+    PER_AGENT,
+    Manifest,
+    describe,
+    differences,
+    read_manifest,
+)
+from mgsc.experiments.store.places import refuse_inside
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -107,8 +116,8 @@ def merge(
 
     Args:
         directories: at least two result folders of one suite and the same settings.
-        out: folder for the merged result.
-        overwrite: replace the result that ``out`` holds.
+        out: folder for the merged result. One that this very merge left unfinished is taken up.
+        overwrite: replace the result that ``out`` holds, finished or not.
 
     Returns:
         The merged result.
@@ -124,10 +133,28 @@ def merge(
         raise StoreError("merging takes at least two result folders")
     if len({Path(directory).resolve() for directory in directories}) < len(directories):
         raise StoreError("the same folder is to be merged twice")
+    refuse_inside(out)
     dataset = merge_datasets([open_result(directory) for directory in directories])
     plan: Manifest = manifest_of(dataset)
-    with create(out, plan, overwrite=overwrite) as folder:
+    resume = not overwrite and _is_stopped(Path(out), plan)
+    with create(out, plan, overwrite=overwrite, resume=resume, command=MERGE) as folder:
+        if folder.is_complete:  # meanwhile, by another process
+            return open_result(out)
         return folder.publish(dataset)
+
+
+def _is_stopped(out: Path, plan: Manifest) -> bool:
+    """Whether ``out`` holds the unfinished plan of just this merge."""
+    from mgsc.experiments.store.published import published_generation
+
+    if not (out / MANIFEST_NAME).exists():
+        return False
+    stored = read_manifest(out)
+    if stored.begun_by != MERGE.name or published_generation(out) == stored.generation:
+        return False
+    there = stored.plan
+    is_same_table = (there.agents, there.seeds) == (plan.agents, plan.seeds)
+    return is_same_table and not differences(there, plan, plan.agents)
 
 
 def _refuse_other_settings(first: xr.Dataset, other: xr.Dataset, agents: tuple[str, ...]) -> None:

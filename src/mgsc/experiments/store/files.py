@@ -18,6 +18,7 @@ from types import TracebackType
 from mgsc.experiments.store.errors import StoreError
 from mgsc.files import TEMPORARY_PREFIX as TEMPORARY_PREFIX
 from mgsc.files import flush as flush
+from mgsc.files import is_temporary as is_temporary
 from mgsc.files import temporary_name as temporary_name
 from mgsc.files import write_atomically as write_atomically
 
@@ -54,8 +55,13 @@ def discard_tree(path: Path) -> None:
 
 
 def clean_debris(directory: Path) -> None:
-    """Removes what killed runs left half-written in ``directory``; call with the lock held."""
+    """Removes what killed runs left half-written in ``directory``; call with the lock held.
+
+    Only names that ``temporary_name`` makes are removed.
+    """
     for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
+        if not is_temporary(path.name):
+            continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

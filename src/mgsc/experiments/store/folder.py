@@ -18,6 +18,8 @@ from mgsc.experiments.store.contract import check_dataset, label, manifest_of
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import (
     MANIFEST_NAME,
+    RUN,
+    Command,
     Manifest,
     StoredManifest,
     describe,
@@ -25,6 +27,7 @@ from mgsc.experiments.store.manifest import (
     read_manifest,
 )
 from mgsc.experiments.store.parts import PARTS_NAME, Part, Parts
+from mgsc.experiments.store.places import refuse_inside
 from mgsc.experiments.store.published import (
     LINK_NAME,
     is_published,
@@ -162,6 +165,7 @@ def create(
     overwrite: bool = False,
     resume: bool = False,
     append: bool = False,
+    command: Command = RUN,
 ) -> ResultFolder:
     """Plans a run in a folder, or takes up one that was stopped.
 
@@ -175,18 +179,20 @@ def create(
         resume: go on with the unfinished run of exactly this plan; where it is complete already,
             the folder's ``is_complete`` says so.
         append: run further seeds and publish them together with those that are there.
+        command: who asks; advice names its options only.
 
     Returns:
         The folder, locked until it is closed.
 
     Raises:
-        StoreError: the folder is a file, foreign, cannot be written, is being written by another
-            run, or holds something that the caller didn't ask to touch.
+        StoreError: the folder is a file, foreign, lies inside another result, cannot be written, is
+            being written by another run, or holds something that the caller didn't ask to touch.
     """
     path = Path(directory)
     mode = _mode(overwrite, resume, append)
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path} is a file: name a folder for the result")
+    refuse_inside(path)
     refuse_foreign(path)
     with files.as_store_errors("make the folder", path):
         path.mkdir(parents=True, exist_ok=True)
@@ -195,7 +201,7 @@ def create(
         refuse_foreign(path)
         with files.as_store_errors("write in", path):
             files.clean_debris(path)
-        stored = _plan(path, manifest, mode)
+        stored = _plan(path, manifest, mode, command)
         with files.as_store_errors("write in", path):
             if is_published(path):
                 remove_superseded(path)
@@ -228,7 +234,7 @@ def holds_only_debris(path: Path) -> bool:
         return True
     with files.as_store_errors("read", path):
         names = os.listdir(path)
-    return all(name == files.LOCK_NAME or name.startswith(files.TEMPORARY_PREFIX) for name in names)
+    return all(name == files.LOCK_NAME or files.is_temporary(name) for name in names)
 
 
 def _mode(overwrite: bool, resume: bool, append: bool) -> Mode:
@@ -244,12 +250,12 @@ def _mode(overwrite: bool, resume: bool, append: bool) -> Mode:
     return chosen[0] if chosen else "new"
 
 
-def _plan(path: Path, manifest: Manifest, mode: Mode) -> StoredManifest:
+def _plan(path: Path, manifest: Manifest, mode: Mode, command: Command) -> StoredManifest:
     """Decides what the folder is to hold, and writes it down where that is new."""
     if not (path / MANIFEST_NAME).exists():
         if mode == "append":
             raise StoreError(f"{path} holds no result to append to")
-        return _write_plan(path, StoredManifest(manifest, generation=1))
+        return _write_plan(path, StoredManifest(manifest, generation=1, begun_by=command.name))
     stored = read_manifest(path)
     is_complete = published_generation(path) == stored.generation
     if mode == "resume":
@@ -258,8 +264,8 @@ def _plan(path: Path, manifest: Manifest, mode: Mode) -> StoredManifest:
             return stored
     if mode == "new":
         if is_complete:
-            raise StoreError(f"{path} holds a result: use --overwrite, --append or another folder")
-        raise StoreError(f"{path} holds an unfinished run: use --resume, --overwrite or another folder")
+            raise StoreError(f"{path} holds a result: {command.way_out('--overwrite', '--append')}")
+        raise StoreError(f"{path} holds an unfinished {stored.begun_by}: {command.way_out('--resume', '--overwrite')}")
     if not is_replaceable(path):
         raise StoreError(
             f"{path / LINK_NAME} is a folder, not a link (a copy that followed links?), and"
@@ -268,7 +274,7 @@ def _plan(path: Path, manifest: Manifest, mode: Mode) -> StoredManifest:
     if mode == "resume":
         return stored
     if mode == "overwrite":
-        return _write_plan(path, StoredManifest(manifest, stored.generation + 1))
+        return _write_plan(path, StoredManifest(manifest, stored.generation + 1, begun_by=command.name))
     if not is_complete:
         raise StoreError(f"{path} holds an unfinished run: use --resume before --append")
     return _write_plan(path, _extended(path, stored, manifest))

@@ -26,6 +26,30 @@ PER_AGENT = "agents"
 
 
 @dataclass(frozen=True)
+class Command:
+    """A command that writes result folders.
+
+    Attributes:
+        name: as in ``mgsc NAME``.
+        options: those it has for a folder that holds a result, or an unfinished one; advice names no others.
+        again: how an unfinished result of it is finished.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    again: str
+
+    def way_out(self, *options: str) -> str:
+        """Those of ``options`` that the command has, and another folder, as advice."""
+        known = [option for option in options if option in self.options]
+        return f"use {', '.join(known)} or another folder" if known else "name another folder"
+
+
+RUN = Command("run", ("--resume", "--overwrite", "--append"), "go on with `mgsc run --resume`")
+MERGE = Command("merge", ("--overwrite",), "give the same `mgsc merge` again")
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What one run is to compute.
 
@@ -95,11 +119,13 @@ class StoredManifest:
         plan: what the folder is to hold in the end.
         generation: number of the plan in its folder, counted from 1.
         base_seeds: seeds that an append takes from the result it extends; empty otherwise.
+        begun_by: name of the command that wrote the plan.
     """
 
     plan: Manifest
     generation: int
     base_seeds: tuple[int, ...] = ()
+    begun_by: str = RUN.name
 
     @property
     def seeds_to_run(self) -> tuple[int, ...]:
@@ -114,6 +140,7 @@ class StoredManifest:
             "kind": KIND,
             "format_version": FORMAT_VERSION,
             "generation": self.generation,
+            "begun_by": self.begun_by,
             "suite": plan.suite,
             "title": plan.title,
             "root_seed": plan.root_seed,
@@ -226,6 +253,7 @@ def _parse(contents: dict[str, Any]) -> StoredManifest:
         plan=plan,
         generation=int(contents["generation"]),
         base_seeds=tuple(int(seed) for seed in contents["base_seeds"]),
+        begun_by=str(contents.get("begun_by", RUN.name)),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import StoredManifest, describe
 
 PARTS_NAME = "parts"
+PART_NAME = re.compile(r"[\w.~%-]+-\d+\.npz", re.ASCII)
+"""Form of a part's name, AGENT-SEED.npz; files of other names are never touched."""
+
 HEADER = "header"
 ARRAY_PREFIX = "array:"
 
@@ -74,7 +79,7 @@ class Parts:
         self._directory.mkdir(exist_ok=True)
         files.clean_debris(self._directory)
         self._accepted = {}
-        for path in sorted(self._directory.glob("*.npz")):
+        for path in part_files(self._directory):
             part = read_part(path, self._stored)
             if part is None:
                 path.unlink()
@@ -82,10 +87,18 @@ class Parts:
                 self._accepted[path] = part
 
     def remove_all(self) -> None:
-        """Removes every part: the plan is published, and they say nothing more."""
+        """Removes every part: the plan is published, and they say nothing more.
+
+        The folder goes too, unless it holds what is not ours.
+        """
         self._accepted = {}
-        if self._directory.is_dir():
-            files.discard_tree(self._directory)
+        if not self._directory.is_dir():
+            return
+        files.clean_debris(self._directory)
+        for path in part_files(self._directory):
+            path.unlink()
+        with contextlib.suppress(OSError):  # not empty: others' files stay, and nothing depends on the folder
+            self._directory.rmdir()
 
     def finished(self) -> tuple[Part, ...]:
         """The accepted parts, in the plan's order of agents and by first seed."""
@@ -135,6 +148,11 @@ class Parts:
                 raise StoreError(f"array {name} of {agent} holds {array.dtype}, not numbers")
             if array.ndim and len(array) != len(seeds):
                 raise StoreError(f"array {name} of {agent} has {len(array)} rows for {len(seeds)} seeds")
+
+
+def part_files(directory: Path) -> list[Path]:
+    """The files of a folder that have the name of a part, in order."""
+    return sorted(path for path in directory.glob("*.npz") if PART_NAME.fullmatch(path.name) and path.is_file())
 
 
 def part_header(stored: StoredManifest, agent: str, seeds: tuple[int, ...]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LINK_NAME = "data.zarr"
+STORE_NAME = re.compile(r"data-\d{4,}\.zarr", re.ASCII)
+"""Form of the name of one generation's store."""
+
 READ_ATTEMPTS = 5
 
 
@@ -65,8 +69,8 @@ def write_and_publish(directory: Path, dataset: xr.Dataset, generation: int) -> 
 def remove_superseded(directory: Path) -> None:
     """Removes the stores the link does not lead to; call with the lock held."""
     current = (directory / LINK_NAME).resolve()
-    for path in directory.glob("data-[0-9]*.zarr"):
-        if path.resolve() != current:
+    for path in directory.glob("data-*.zarr"):
+        if STORE_NAME.fullmatch(path.name) and path.is_dir() and path.resolve() != current:
             files.discard_tree(path)
 
 

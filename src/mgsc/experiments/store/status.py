@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mgsc.experiments.store.errors import IncompleteResultError, StoreError
 from mgsc.experiments.store.folder import holds_only_debris, refuse_foreign
-from mgsc.experiments.store.manifest import MANIFEST_NAME, StoredManifest, read_manifest
-from mgsc.experiments.store.parts import PARTS_NAME, read_part
+from mgsc.experiments.store.manifest import MANIFEST_NAME, MERGE, RUN, StoredManifest, read_manifest
+from mgsc.experiments.store.parts import PARTS_NAME, part_files, read_part
 from mgsc.experiments.store.published import is_published, published_generation, read_published
 
 if TYPE_CHECKING:
@@ -59,14 +59,13 @@ def status(directory: str | os.PathLike[str]) -> Status:
         runs = f"{len(stored.plan.agents)} agents × {len(stored.plan.seeds)} seeds"
         return Status(True, True, num_runs, num_runs, f"{path} is complete: {runs}")
     num_finished = _count_finished(path, stored)
-    done = f"{num_finished} of {num_runs} runs (agents × seeds) are done"
+    command = MERGE if stored.begun_by == MERGE.name else RUN
+    done = f"{num_finished} of {num_runs} runs (agents × seeds) are done; {command.again}"
     if published:
         verb = "extend" if stored.base_seeds else "replace"
-        message = (
-            f"{path} holds a complete result; a run that is to {verb} it is unfinished: {done}; go on with --resume"
-        )
+        message = f"{path} holds a complete result; a {command.name} that is to {verb} it is unfinished: {done}"
     else:
-        message = f"{path} is incomplete: {done}; go on with --resume"
+        message = f"{path} is incomplete: {done}"
     return Status(published > 0, False, num_runs, num_finished, message)
 
 
@@ -103,5 +102,5 @@ def _existing(directory: str | os.PathLike[str]) -> Path:
 
 
 def _count_finished(path: Path, stored: StoredManifest) -> int:
-    parts = (read_part(file, stored) for file in (path / PARTS_NAME).glob("*.npz"))
+    parts = (read_part(file, stored) for file in part_files(path / PARTS_NAME))
     return len({(part.agent, seed) for part in parts if part for seed in part.seeds})

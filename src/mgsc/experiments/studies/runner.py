@@ -19,7 +19,7 @@ from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
 from mgsc.experiments.studies.design import Cell, Study, cells_of, entry_name
 from mgsc.experiments.studies.summary import load_summary, summarise, write_summary
 from mgsc.experiments.suites import settings_as_dict
-from mgsc.experiments.tuning_file import check_can_write
+from mgsc.experiments.tuning_file import check_can_write, check_place
 from mgsc.experiments.tuning_parts import Rounds, Work, differences, folder_of, open_parts, plain
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def run_study(
     """
     cells, target = cells_of(study, seeds, steps), Path(out)
     identities, taken = _identities(name, cells, seeds), dict[str, Totals]()
-    if target.is_dir():
-        raise UserError(f"cannot write {target}: it is a folder; name a file")
+    check_place(target)
     if target.exists():
         there = _refuse_or_take(target, identities, resume=resume, overwrite=overwrite)
         if there is not None:

@@ -1,0 +1,61 @@
+"""Where results and other files may be written: never where a result folder keeps, and removes, its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mgsc.experiments.store.errors import StoreError
+from mgsc.experiments.store.files import LOCK_NAME, is_temporary
+from mgsc.experiments.store.manifest import KIND, MANIFEST_NAME
+from mgsc.experiments.store.parts import PARTS_NAME
+from mgsc.experiments.store.published import LINK_NAME, STORE_NAME
+
+OWN_NAMES = (MANIFEST_NAME, PARTS_NAME, LINK_NAME, LOCK_NAME)
+"""What a result folder keeps, beside stores of generations and temporary names."""
+
+
+def refuse_inside(path: str | os.PathLike[str]) -> None:
+    """Refuses a place for a result folder that lies anywhere inside another one.
+
+    Raises:
+        StoreError: naming both.
+    """
+    for result, _ in _enclosing_results(path):
+        raise StoreError(f"{path} lies inside the result {result}: name a folder outside")
+
+
+def refuse_internals(path: str | os.PathLike[str]) -> None:
+    """Refuses a place for a file or a folder of files among what a result folder keeps and removes.
+
+    Beside these, as in ``RESULT/figures``, files are welcome: a result folder leaves them alone.
+
+    Raises:
+        StoreError: naming both.
+    """
+    for result, name in _enclosing_results(path):
+        if name in OWN_NAMES or STORE_NAME.fullmatch(name) or is_temporary(name):
+            raise StoreError(f"{path} lies inside the result {result}, in its own {name}: name a place outside")
+
+
+def _enclosing_results(path: str | os.PathLike[str]) -> Iterator[tuple[Path, str]]:
+    """The result folders around a place, the nearest first, each with the name in it that leads to the place."""
+    place = Path(os.path.realpath(path))
+    while place != place.parent:
+        if _is_result(place.parent):
+            yield place.parent, place.name
+        place = place.parent
+
+
+def _is_result(folder: Path) -> bool:
+    """Whether the folder has a manifest of ours. Where it is damaged, no command removes anything there."""
+    manifest = folder / MANIFEST_NAME
+    try:
+        if not manifest.is_file():
+            return False
+        contents = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(contents, dict) and contents.get("kind") == KIND
