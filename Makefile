@@ -48,11 +48,11 @@ reproduce: $(VENV)/.project ## run the paper's experiment and draw its figures
 
 # One suite after another; stopped, the same command goes on where it was.
 tune: $(VENV)/.project $(VENV)/.gymnasium ## tune every suite into results/sweeps (stopped, it goes on; ARGS=--overwrite)
-	@set -e; suites=$$($(BIN)/python -c 'from mgsc.experiments.suites import SUITES; print(*SUITES)'); \
+	@set -e; suites=$$($(BIN)/python -c 'from mgsc.experiments.design.suites import SUITES; print(*SUITES)'); \
 	for suite in $$suites; do \
 	  $(BIN)/mgsc tune $$suite --resume --out results/sweeps/$$suite.json $(ARGS); \
 	done
-	@echo "to commit them: cp results/sweeps/*.json src/mgsc/experiments/sweeps/"
+	@echo "to commit them: cp results/sweeps/*.json src/mgsc/experiments/tuning/sweeps/"
 
 experiments: $(VENV)/.project $(VENV)/.gymnasium ## run every study into results/studies (stopped, it goes on; ARGS=--overwrite)
 	@set -e; studies=$$($(BIN)/python -c 'from mgsc.experiments.studies.table import STUDIES; print(*STUDIES)'); \

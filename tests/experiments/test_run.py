@@ -13,16 +13,16 @@ from tests.quick import compile_quickly
 
 from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
-from mgsc.experiments import run as run_module
 from mgsc.experiments import store
-from mgsc.experiments.beliefs import LearnedModel
-from mgsc.experiments.optimal import optimal_rewards
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.program import Lane, Program, run_key, workers
-from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
-from mgsc.experiments.run import LARGEST_SEED, Progress, Seeds, run_suite, versions
+from mgsc.experiments.design.models import LearnedModel
+from mgsc.experiments.design.problem import build_problem
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
+from mgsc.experiments.running import run as run_module
+from mgsc.experiments.running.optimal import optimal_rewards
+from mgsc.experiments.running.program import Lane, Program, run_key, workers
+from mgsc.experiments.running.run import LARGEST_SEED, Progress, Seeds, run_suite, versions
 from mgsc.experiments.store.folder import ResultFolder
-from mgsc.experiments.suites import Suite, change_suite, choose_agents, get_suite
 
 SUITE = Suite(
     "a small maze",
@@ -49,8 +49,8 @@ def _quick_programs_in_small_blocks(monkeypatch):
 
 def patch(monkeypatch) -> None:
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.program.CPU_WIDTH", 2)
-    monkeypatch.setattr("mgsc.experiments.program.ACCELERATOR_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.program.ACCELERATOR_WIDTH", 2)
     compile_anew = Program.compile
 
     def compile_once(self, devices):

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mgsc.errors import UserError
-from mgsc.experiments.suites import Suite, check_suite, row_of, settings_as_dict, updates_of
+from mgsc.experiments.design.suites import Suite, check_suite, row_of, settings_as_dict, updates_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from mgsc.experiments.problem import Problem
-    from mgsc.experiments.program import BlockResult, Program
+    from mgsc.experiments.design.problem import Problem
+    from mgsc.experiments.running.program import BlockResult, Program
     from mgsc.experiments.store import Manifest, ResultFolder
 
     Arrays = dict[str, np.ndarray[Any, Any]]
@@ -110,8 +110,8 @@ def run_suite(
 
 def _checked_problem(suite: Suite) -> Problem:
     """The suite's problem, after building every agent once: what is impossible is refused here."""
-    from mgsc.experiments.own_trial import check_own_strategy
-    from mgsc.experiments.problem import build_agent, build_problem
+    from mgsc.experiments.design.problem import build_agent, build_problem
+    from mgsc.experiments.running.trial import check_own_strategy
 
     problem = build_problem(suite)
     for name, agent in suite.agents.items():
@@ -155,7 +155,7 @@ def _run(
     folder: ResultFolder | None,
     progress: Progress,
 ) -> xr.Dataset:
-    from mgsc.experiments.program import Program
+    from mgsc.experiments.running.program import Program
 
     programs = {name: Program(suite, agent, problem, plan.root_seed) for name, agent in suite.agents.items()}
     results: dict[str, Arrays] = {}
@@ -185,7 +185,7 @@ def compiled_ahead(
         num_lanes: how many lanes an agent will run; those with none are not compiled.
         progress: is told of every agent at once, and of each when it is ready.
     """
-    from mgsc.experiments.program import workers
+    from mgsc.experiments.running.program import workers
 
     devices = workers()
     pool = ThreadPoolExecutor(len(devices))
@@ -214,7 +214,7 @@ def _run_agent(
     folder: ResultFolder | None,
     progress: Progress,
 ) -> Arrays:
-    from mgsc.experiments.program import Lane, run_program
+    from mgsc.experiments.running.program import Lane, run_program
 
     began = time.perf_counter()
     finished: list[BlockResult] = []
@@ -275,7 +275,7 @@ def _as_dataset(suite: Suite, problem: Problem, results: dict[str, Arrays], seed
 
 def _recorded(results: dict[str, Arrays]) -> dict[str, tuple[str, ...]]:
     """Names and dimensions of what the recorder writes, for agents that plan and agents that don't."""
-    from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+    from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
 
     per_chunk = ("agent", "seed", "chunk")
     names = ("reward", *ALWAYS, *REPORTED, *MEASURES)
@@ -285,8 +285,8 @@ def _recorded(results: dict[str, Arrays]) -> dict[str, tuple[str, ...]]:
 
 @functools.lru_cache(maxsize=8)
 def _optimum_of(environment: Any, epsilon: float, steps: int, record_every: int) -> np.ndarray[Any, Any]:
-    from mgsc.experiments.optimal import optimal_rewards
-    from mgsc.experiments.worlds import build_maze
+    from mgsc.experiments.design.environments import build_maze
+    from mgsc.experiments.running.optimal import optimal_rewards
 
     return optimal_rewards(
         build_maze(environment).tables,

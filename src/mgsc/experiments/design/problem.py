@@ -15,10 +15,10 @@ from mgsc.environments import Environment, Maze, Tables, TabularParams, World, t
 from mgsc.environments.tables import steps_to_goal
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
-from mgsc.experiments.beliefs import FixedModel, believed_tables, learned_model
-from mgsc.experiments.optimal import optimal_values
-from mgsc.experiments.suites import row_of, updates_of
-from mgsc.experiments.worlds import build_maze
+from mgsc.experiments.design.environments import build_maze
+from mgsc.experiments.design.models import FixedModel, believed_tables, learned_model
+from mgsc.experiments.design.suites import row_of, updates_of
+from mgsc.experiments.running.optimal import optimal_values
 from mgsc.models import Model
 from mgsc.policies import epsilon_greedy
 from mgsc.search_control.predecessors import incoming_pairs
@@ -27,8 +27,8 @@ from mgsc.types import Array, Candidates
 if TYPE_CHECKING:
     from scipy import sparse
 
-    from mgsc.experiments.agents import AgentSettings
-    from mgsc.experiments.suites import Suite
+    from mgsc.experiments.design.agents import AgentSettings
+    from mgsc.experiments.design.suites import Suite
 
 
 class Problem(NamedTuple):

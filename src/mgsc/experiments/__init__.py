@@ -1,0 +1,1 @@
+"""Experiments on Dyna-style agents, from a suite to its report."""
