@@ -126,7 +126,7 @@ def test_a_restored_run_goes_on_bit_for_bit(name, tmp_path):
 PROCESS = """
 import sys, jax, mgsc
 from mgsc import dyna
-from mgsc.experiments.design.problem import build_agent, build_problem
+from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.design.suites import change_suite, get_suite
 
 suite = change_suite(get_suite("tmaze-fixed"), {"environment.stem": 2, "environment.arm": 2})

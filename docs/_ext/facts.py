@@ -169,7 +169,7 @@ def agents_of(name: str, suite: Suite) -> dict[str, AgentSettings]:
 
 @functools.cache
 def _problem(suite_name: str) -> Any:
-    from mgsc.experiments.design.problem import build_problem
+    from mgsc.experiments.running.build import build_problem
 
     return build_problem(PAPER_SUITES[suite_name])
 
@@ -179,7 +179,7 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
     import jax
 
     from mgsc import dyna
-    from mgsc.experiments.design.problem import build_agent
+    from mgsc.experiments.running.build import build_agent
 
     suite, problem = PAPER_SUITES[suite_name], _problem(suite_name)
     row, updates = STRATEGIES[agent.strategy], updates_of(suite, agent)

@@ -59,7 +59,8 @@ def _list(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from mgsc.experiments.design import suites
-    from mgsc.experiments.running.run import Seeds, run_suite
+    from mgsc.experiments.design.seeds import Seeds
+    from mgsc.experiments.running.run import run_suite
     from mgsc.experiments.tuning.chosen import tuned_suite
 
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
@@ -163,7 +164,7 @@ def _study_list(options: argparse.Namespace) -> int:
 
 
 def _study_run(options: argparse.Namespace) -> int:
-    from mgsc.experiments.running.run import Seeds
+    from mgsc.experiments.design.seeds import Seeds
     from mgsc.experiments.studies import commands, design, study_table
 
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
@@ -195,7 +196,7 @@ def _study_show(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from mgsc.experiments.running.run import Seeds
+    from mgsc.experiments.design.seeds import Seeds
 
     if options.what == "classics":
         return _reproduce_classics(options)

@@ -12,9 +12,9 @@ from tests.experiments.studies.small_studies import SMALL_COMPARISON, made_up
 
 from mgsc import search_control
 from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import PAPER_SUITES
-from mgsc.experiments.running.run import Seeds
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.summary import write_summary
 

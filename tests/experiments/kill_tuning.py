@@ -7,7 +7,7 @@ import pytest
 from tests.experiments.small_tuning import PROTOCOL, SUITE
 from tests.quick import compile_quickly
 
-from mgsc.experiments.running.run import Progress
+from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.tuning.file import tune_to_file
 
 if __name__ == "__main__":

@@ -17,11 +17,12 @@ from mgsc import cli
 from mgsc.environments import TMazeSettings
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.models import FixedModel
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.strategies import MetaGradientSettings
 from mgsc.experiments.design.strategy_row import NoSettings
 from mgsc.experiments.design.suites import Suite
 from mgsc.experiments.reading.diagnostics import SIGNATURES, Finding, diagnose, to_json, to_text, verdict
-from mgsc.experiments.running.run import Seeds, run_suite
+from mgsc.experiments.running.run import run_suite
 
 
 def learner(step_size: float = 0.5, extra_updates: int = 0, **options: object) -> AgentSettings:

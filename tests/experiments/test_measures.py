@@ -14,8 +14,8 @@ from tests.search_control import strategies_table as table
 
 from mgsc import dyna
 from mgsc.experiments.design.models import LearnedModel
-from mgsc.experiments.design.problem import build_agent, build_problem
 from mgsc.experiments.design.quantities import ALWAYS, MEASURES, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.measures import look, measure_planning, measure_values
 from mgsc.models.learned import EMPTY, LearnedState
 

@@ -11,8 +11,8 @@ from scipy import optimize
 from tests.dense import dense_outcomes
 
 from mgsc.environments import TMazeSettings, TwoRoomsSettings, from_map, tmaze, two_rooms
-from mgsc.experiments.design.problem import build_problem
 from mgsc.experiments.design.suites import get_suite
+from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.optimal import optimal_rewards, optimal_values
 
 TMAZE = tmaze(TMazeSettings()).tables

@@ -17,8 +17,8 @@ from mgsc.environments.foreign import NEVER
 from mgsc.errors import UserError
 from mgsc.experiments.design.environments import build_maze
 from mgsc.experiments.design.own import OwnSettings, own_environment
-from mgsc.experiments.design.problem import build_problem
 from mgsc.experiments.design.suites import Suite, change_suite, check_suite, choose_agents, get_suite, settings_as_dict
+from mgsc.experiments.running.build import build_problem
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "own_environment.py"
 AGENTS = choose_agents(get_suite("tmaze-fixed"), ["no_planning", "uniform"]).agents

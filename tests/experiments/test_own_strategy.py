@@ -21,9 +21,9 @@ from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.own_strategy import code_digest, own_strategy
-from mgsc.experiments.design.problem import build_problem
 from mgsc.experiments.design.strategy_row import Range
 from mgsc.experiments.design.suites import Suite, change_suite, check_suite, settings_as_dict
+from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.program import Lane, Program, run_program, workers
 from mgsc.experiments.tuning.search import space_of
 from mgsc.search_control import SearchControl, from_logits

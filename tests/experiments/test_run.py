@@ -15,13 +15,16 @@ from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
 from mgsc.experiments import store
 from mgsc.experiments.design.models import LearnedModel
-from mgsc.experiments.design.problem import build_problem
 from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.seeds import LARGEST_SEED, Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
-from mgsc.experiments.running import run as run_module
+from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.dataset import _budget
 from mgsc.experiments.running.optimal import optimal_rewards
 from mgsc.experiments.running.program import Lane, Program, run_key, workers
-from mgsc.experiments.running.run import LARGEST_SEED, Progress, Seeds, run_suite, versions
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.run import run_suite
+from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.folder import ResultFolder
 
 SUITE = Suite(
@@ -177,7 +180,7 @@ def test_the_yardstick_is_that_of_the_suite(whole):
 def test_the_budget_is_counted_per_real_step():
     agents = ["no_planning", "uniform", "uniform_compute_matched", "replay", "meta_gradient"]
     suite = choose_agents(get_suite("tmaze-fixed"), agents)
-    budget = run_module._budget(
+    budget = _budget(
         suite,
         build_problem(suite),
         {name: {"compile_seconds": np.ones(2), "run_seconds": np.full(2, 3.0)} for name in agents},

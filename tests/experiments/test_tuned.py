@@ -8,9 +8,9 @@ import pytest
 
 import mgsc
 from mgsc.errors import UserError
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import SUITES, check_suite, get_suite
 from mgsc.experiments.running.program import Program
-from mgsc.experiments.running.run import Seeds
 from mgsc.experiments.tuning import chosen as chosen_module
 from mgsc.experiments.tuning.chosen import read_sweep, refuse_overlap, tuned_suite
 from mgsc.experiments.tuning.search import space_of

@@ -11,6 +11,7 @@ from tests.experiments.test_run import SUITE as SMALL
 from tests.quick import compile_quickly
 
 from mgsc.errors import UserError
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.strategy_row import Range
 from mgsc.experiments.design.suites import (
@@ -20,7 +21,7 @@ from mgsc.experiments.design.suites import (
     get_suite,
 )
 from mgsc.experiments.running.program import Program
-from mgsc.experiments.running.run import Seeds, run_suite
+from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.tuning.search import (
     Protocol,
     draw_configurations,

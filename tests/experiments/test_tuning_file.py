@@ -17,7 +17,8 @@ from mgsc import cli
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import change_suite, choose_agents
 from mgsc.experiments.running.program import Program
-from mgsc.experiments.running.run import Progress, versions
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.files import FolderLock
 from mgsc.experiments.store.resumable import differences
 from mgsc.experiments.tuning import file as file_module

@@ -23,9 +23,10 @@ from mgsc.dyna import Dyna, DynaState, StepNoise
 from mgsc.environments import TMazeSettings
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.models import LearnedModel, learned_model
-from mgsc.experiments.design.problem import Problem, build_agent, build_problem, replace_numbers
+from mgsc.experiments.design.problem import Problem
 from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import Suite
+from mgsc.experiments.running.build import build_agent, build_problem, replace_numbers
 from mgsc.experiments.running.program import run_key, traced_numbers
 from mgsc.search_control import SearchControl
 from mgsc.settings import traced_fields

@@ -16,9 +16,9 @@ from tests.search_control.plain import steps
 from tests.test_kernel import ON_CPU, is_one_kernel
 
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.problem import build_problem
 from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import SUITES
+from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.program import Lane, Program
 from mgsc.search_control import Ensemble, uncertainty
 from mgsc.search_control.ensemble import MOST_MEMBERS, coins, disagreement, hear, is_tried, new_ensemble

@@ -17,9 +17,9 @@ from tests.search_control.strategies_table import PLANNING, VARIANTS
 from mgsc import dyna, search_control
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.models import FixedModel, LearnedModel
-from mgsc.experiments.design.problem import build_agent, build_problem
 from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import check_suite
+from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.search_control.base import SearchControl, sample_query
 from mgsc.types import Params, Parts
 

@@ -16,7 +16,7 @@ from tests.search_control.plain import DISCOUNT, MODEL, PAIRS, STEP_SIZE, steps
 
 from mgsc.dyna import learn
 from mgsc.experiments.design.models import FixedModel, LearnedModel
-from mgsc.experiments.design.problem import build_agent, build_problem
+from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.optimal import optimal_values
 from mgsc.search_control import small_backups
 from mgsc.search_control.base import make_distribution

@@ -18,7 +18,7 @@ from mgsc.benchmarks.strategy_speed import FIELD, StrategyCost, measure_field, m
 from mgsc.benchmarks.suite_speed import SUITE, UPDATES, Speed, measure_agents
 from mgsc.experiments.design.suites import get_suite
 from mgsc.experiments.running.display import short
-from mgsc.experiments.running.run import versions
+from mgsc.experiments.running.versions import versions
 from mgsc.experiments.tuning.file import check_can_write
 
 TARGETS = {

@@ -11,11 +11,13 @@ from rich.console import Console
 
 from mgsc.errors import UserError
 from mgsc.experiments import figures, store
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import PAPER_SUITES, SUITES, Suite, get_suite
 from mgsc.experiments.reading import analysis, diagnostics, tables
 from mgsc.experiments.report import REPORT_NAME, write_report
 from mgsc.experiments.running.display import display
-from mgsc.experiments.running.run import Progress, Seeds, run_suite
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.tuning.chosen import tuned_suite
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import functools
 import pytest
 
 from mgsc.environments.tables import steps_to_goal
-from mgsc.experiments.design.problem import build_agent, build_problem, replace_numbers
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import SUITES, settings_as_dict
+from mgsc.experiments.running.build import build_agent, build_problem, replace_numbers
 from mgsc.experiments.running.program import lane_numbers
-from mgsc.experiments.running.run import Seeds
 from mgsc.experiments.store.resumable import plain
 from mgsc.experiments.studies import origin
 from mgsc.experiments.studies.commands import ROOT_SEED

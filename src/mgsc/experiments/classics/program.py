@@ -20,7 +20,8 @@ from mgsc.errors import UserError
 from mgsc.experiments.classics.design import MOST_TIMES, Classic
 from mgsc.experiments.classics.recorders import Recording, episode_lengths, first_solution, reward_through_time
 from mgsc.experiments.classics.sweeping import with_counter
-from mgsc.experiments.design.problem import Problem, build_agent, replace_numbers
+from mgsc.experiments.design.problem import Problem
+from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import BlockResult, Lane, Program, block_width, program_key, run_key
 from mgsc.types import Array, PyTree
 

@@ -14,8 +14,11 @@ import numpy as np
 
 from mgsc.errors import UserError
 from mgsc.experiments.classics.design import Classic
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import check_suite, settings_as_dict
-from mgsc.experiments.running.run import Progress, Seeds, compiled_ahead, versions
+from mgsc.experiments.running.compiling import compiled_ahead
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.resumable import Rounds, Work, differences, open_parts, plain
 from mgsc.experiments.tuning.file import check_can_write
 
@@ -178,7 +181,7 @@ def _run(
 ) -> Iterator[tuple[str, Record]]:
     """All entries that are not finished, one after the other; those that differ in numbers only share a program."""
     from mgsc.experiments.classics.program import ClassicProgram, classic_key
-    from mgsc.experiments.design.problem import build_problem
+    from mgsc.experiments.running.build import build_problem
     from mgsc.experiments.running.program import Lane, lane_numbers
 
     programs: dict[str, Program] = {}

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from mgsc import dyna
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.problem import Problem, build_agent, replace_numbers
+from mgsc.experiments.design.problem import Problem
 from mgsc.experiments.design.suites import Suite
+from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_for
 from mgsc.models.learned import LearnedState

@@ -10,7 +10,7 @@ import numpy as np
 
 from mgsc import dyna
 from mgsc.errors import UserError
-from mgsc.experiments.design.problem import build_agent, replace_numbers
+from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import lane_numbers
 from mgsc.types import Array, Backup, Params, PyTree, Transition
 

@@ -10,8 +10,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, check_suite, choose_agents
-from mgsc.experiments.running.run import Seeds
 from mgsc.experiments.tuning.chosen import tuned_suite
 
 AS_TUNED = "as tuned"

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mgsc.errors import UserError
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import settings_as_dict
-from mgsc.experiments.running.run import Progress, Seeds, compiled_ahead, versions
+from mgsc.experiments.running.compiling import compiled_ahead
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.resumable import Rounds, Work, differences, folder_of, open_parts, plain
 from mgsc.experiments.studies.design import Cell, Study, cells_of, entry_name
 from mgsc.experiments.studies.summary import load_summary, summarise, write_summary
@@ -191,7 +194,7 @@ def _problems(cells: Sequence[Cell]) -> dict[str, Problem]:
     Raises:
         UserError: a cell's maze is impossible.
     """
-    from mgsc.experiments.design.problem import build_problem
+    from mgsc.experiments.running.build import build_problem
     from mgsc.experiments.running.program import problem_key
 
     problems: dict[str, Problem] = {}

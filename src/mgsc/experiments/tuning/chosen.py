@@ -9,8 +9,8 @@ from importlib import resources
 from typing import Any
 
 from mgsc.errors import UserError
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import SUITES, Suite, change_suite, get_suite
-from mgsc.experiments.running.run import Seeds
 from mgsc.files import read_json
 from mgsc.settings import unknown
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import SUITES, Suite, check_suite
-from mgsc.experiments.running.run import Progress
+from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.store.resumable import Rounds, differences, folder_of, open_parts, plain
 from mgsc.experiments.tuning.chosen import load_sweep
 from mgsc.experiments.tuning.search import Kept, Protocol, check_can_tune, check_rounds, header, space_of, tune_suite

@@ -16,9 +16,12 @@ import numpy as np
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.strategy_row import Range
 from mgsc.experiments.design.suites import Suite, check_suite, row_of, settings_as_dict
-from mgsc.experiments.running.run import Progress, Seeds, compiled_ahead, versions
+from mgsc.experiments.running.compiling import compiled_ahead
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.versions import versions
 
 if TYPE_CHECKING:
     from mgsc.experiments.design.problem import Problem
@@ -166,7 +169,7 @@ def check_can_tune(suite: Suite, protocol: Protocol) -> Problem:
     """
     check_suite(suite)
     protocol.check()
-    from mgsc.experiments.design.problem import build_agent, build_problem
+    from mgsc.experiments.running.build import build_agent, build_problem
 
     problem = build_problem(suite)
     for agent in suite.agents.values():
