@@ -73,10 +73,11 @@ test-gymnax: ## the tests with gymnax, which needs older packages, in $(VENV)-gy
 gymnax-tests: $(VENV)/.project $(VENV)/.gymnax
 	@$(BIN)/pytest tests/environments/test_gymnax.py $(ARGS)
 
-lint: $(VENV)/.project $(VENV)/.lint ## style, format and types
+lint: $(VENV)/.project $(VENV)/.lint ## style, format, types, and which part imports which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 # Anew each time: the pages hold what the code says, and Sphinx looks at the pages' files only.
 docs: $(VENV)/.project $(VENV)/.docs ## build the documentation's pages, to be read without a network
