@@ -48,11 +48,11 @@ reproduce: $(VENV)/.project ## run the paper's experiment and draw its figures
 
 # One suite after another; stopped, the same command goes on where it was.
 tune: $(VENV)/.project $(VENV)/.gymnasium ## tune every suite into results/sweeps (stopped, it goes on; ARGS=--overwrite)
-	@set -e; suites=$$($(BIN)/python -c 'from mgsc.experiments.suites import SUITES; print(*SUITES)'); \
+	@set -e; suites=$$($(BIN)/python -c 'from mgsc.experiments.design.suites import SUITES; print(*SUITES)'); \
 	for suite in $$suites; do \
 	  $(BIN)/mgsc tune $$suite --resume --out results/sweeps/$$suite.json $(ARGS); \
 	done
-	@echo "to commit them: cp results/sweeps/*.json src/mgsc/experiments/sweeps/"
+	@echo "to commit them: cp results/sweeps/*.json src/mgsc/experiments/tuning/sweeps/"
 
 experiments: $(VENV)/.project $(VENV)/.gymnasium ## run every study into results/studies (stopped, it goes on; ARGS=--overwrite)
 	@set -e; studies=$$($(BIN)/python -c 'from mgsc.experiments.studies.table import STUDIES; print(*STUDIES)'); \
@@ -73,10 +73,11 @@ test-gymnax: ## the tests with gymnax, which needs older packages, in $(VENV)-gy
 gymnax-tests: $(VENV)/.project $(VENV)/.gymnax
 	@$(BIN)/pytest tests/environments/test_gymnax.py $(ARGS)
 
-lint: $(VENV)/.project $(VENV)/.lint ## style, format and types
+lint: $(VENV)/.project $(VENV)/.lint ## style, format, types, and which part imports which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 # Anew each time: the pages hold what the code says, and Sphinx looks at the pages' files only.
 docs: $(VENV)/.project $(VENV)/.docs ## build the documentation's pages, to be read without a network

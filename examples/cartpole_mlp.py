@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mgsc.experiments.statistics import mean_interval
+from mgsc.experiments import mean_interval
 from mgsc.meta_gradient import entropy, exact_network, target_parameters
 from mgsc.policies import epsilon_greedy
 from mgsc.search_control.base import masked_softmax

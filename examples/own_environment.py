@@ -6,8 +6,7 @@ as well: ``from_tables``, ``from_dense``, or ``from_gymnasium("FrozenLake-v1")``
 
 import mgsc
 from mgsc.environments import from_map
-from mgsc.experiments.own import own_environment
-from mgsc.experiments.suites import SUITES, Suite, choose_agents
+from mgsc.experiments import SUITES, Suite, choose_agents, own_environment
 
 MAP = """
 A...

@@ -11,10 +11,7 @@ import dataclasses
 import jax.numpy as jnp
 
 import mgsc
-from mgsc.experiments.own_strategy import own_strategy
-from mgsc.experiments.statistics import mean_interval
-from mgsc.experiments.suites import choose_agents
-from mgsc.experiments.tuned import tuned_suite
+from mgsc.experiments import choose_agents, mean_interval, own_strategy, tuned_suite
 from mgsc.indexing import add_at
 from mgsc.search_control import SearchControl
 from mgsc.search_control.base import masked_softmax

@@ -17,7 +17,7 @@ import mgsc
 from mgsc import meta_gradient
 from mgsc.environments import TMazeSettings
 from mgsc.environments.tmaze import tmaze
-from mgsc.experiments.statistics import mean_interval
+from mgsc.experiments import mean_interval
 
 mpl.use("agg")
 import matplotlib.pyplot as plt

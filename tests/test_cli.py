@@ -8,9 +8,9 @@ import pytest
 from tests.quick import compile_quickly
 
 from mgsc import cli, cli_parser
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import SUITES
-from mgsc.experiments.worlds import ENVIRONMENTS
+from mgsc.experiments.design.environments import ENVIRONMENTS
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.suites import SUITES
 
 WRONG = {
     "unknown command": (["rnu"], "did you mean 'run'"),

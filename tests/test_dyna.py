@@ -12,7 +12,7 @@ from tests.search_control import strategies_table as table
 
 from mgsc import dyna, models, values
 from mgsc.environments import from_map, tabular
-from mgsc.experiments.program import run_key
+from mgsc.experiments.running.program import run_key
 from mgsc.noise import Use, draw_all, uniforms
 from mgsc.policies import epsilon_greedy
 from mgsc.search_control import SearchControl, meta_gradient, uniform

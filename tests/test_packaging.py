@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import mgsc
+import mgsc.experiments
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -97,7 +98,7 @@ def test_no_tracked_file_names_a_registry() -> None:
     assert named == {}
 
 
-@pytest.mark.parametrize("module", ["mgsc", "mgsc.cli"])
+@pytest.mark.parametrize("module", ["mgsc", "mgsc.cli", "mgsc.experiments"])
 def test_import_is_light(module: str) -> None:
     heavy = {"jax", "jaxlib", "numpy", "scipy", "optax", "matplotlib", "xarray", "zarr", "pandas", "gymnasium"}
     code = f"import sys, {module}; print(*({heavy} & sys.modules.keys()))"
@@ -106,12 +107,14 @@ def test_import_is_light(module: str) -> None:
     assert done.stdout.split() == []
 
 
-def test_public_names_resolve() -> None:
-    for name in mgsc.__all__:
-        assert getattr(mgsc, name) is not None
-    assert set(mgsc.__all__) <= set(dir(mgsc))
+@pytest.mark.parametrize("package", [mgsc, mgsc.experiments])
+def test_public_names_resolve(package) -> None:
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert set(package.__all__) <= set(dir(package))
 
 
-def test_unknown_name_is_an_attribute_error() -> None:
+@pytest.mark.parametrize("package", [mgsc, mgsc.experiments])
+def test_unknown_name_is_an_attribute_error(package) -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        mgsc.nonsense  # noqa: B018
+        package.nonsense  # noqa: B018

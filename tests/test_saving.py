@@ -25,7 +25,7 @@ from tests.search_control.strategies_table import VARIANTS
 import mgsc
 from mgsc import dyna
 from mgsc.errors import UserError
-from mgsc.experiments.program import run_key
+from mgsc.experiments.running.program import run_key
 
 SRC = Path(__file__).parent.parent / "src"
 CHUNK = 30
@@ -126,8 +126,8 @@ def test_a_restored_run_goes_on_bit_for_bit(name, tmp_path):
 PROCESS = """
 import sys, jax, mgsc
 from mgsc import dyna
-from mgsc.experiments.problem import build_agent, build_problem
-from mgsc.experiments.suites import change_suite, get_suite
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.design.suites import change_suite, get_suite
 
 suite = change_suite(get_suite("tmaze-fixed"), {"environment.stem": 2, "environment.arm": 2})
 agent, key = build_agent(suite, suite.agents["meta_gradient"], build_problem(suite)), jax.random.key(5)

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mgsc import search_control
-from mgsc.experiments import quantities
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.strategy_row import NoSettings
+from mgsc.experiments.design import quantities
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.strategy_row import NoSettings
+from mgsc.experiments.design.suites import PAPER_SUITES, Suite, updates_of
 from mgsc.experiments.studies import across
 from mgsc.experiments.studies.summary import load_summary, summaries
-from mgsc.experiments.suites import PAPER_SUITES, Suite, updates_of
-from mgsc.experiments.tuning import STEP_SIZES
+from mgsc.experiments.tuning.search import STEP_SIZES
 from mgsc.settings import describe
 
 DOCS = Path(__file__).parent.parent
@@ -169,7 +169,7 @@ def agents_of(name: str, suite: Suite) -> dict[str, AgentSettings]:
 
 @functools.cache
 def _problem(suite_name: str) -> Any:
-    from mgsc.experiments.problem import build_problem
+    from mgsc.experiments.running.build import build_problem
 
     return build_problem(PAPER_SUITES[suite_name])
 
@@ -179,7 +179,7 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
     import jax
 
     from mgsc import dyna
-    from mgsc.experiments.problem import build_agent
+    from mgsc.experiments.running.build import build_agent
 
     suite, problem = PAPER_SUITES[suite_name], _problem(suite_name)
     row, updates = STRATEGIES[agent.strategy], updates_of(suite, agent)

@@ -7,12 +7,12 @@ first used.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from mgsc.version import __version__
+
 if TYPE_CHECKING:
     from mgsc.experiments.api import run as run
     from mgsc.saving import load_state as load_state
     from mgsc.saving import save_state as save_state
-
-__version__ = "0.1.0"
 
 _EXPORTS = {
     "load_state": "mgsc.saving",

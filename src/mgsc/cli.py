@@ -61,19 +61,22 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mgsc.experiments import run, suites, tuned
+    from mgsc.experiments.design import suites
+    from mgsc.experiments.design.seeds import Seeds
+    from mgsc.experiments.running.run import run_suite
+    from mgsc.experiments.tuning.chosen import tuned_suite
 
-    seeds = run.Seeds(options.seeds, options.root_seed, options.first_seed)
+    seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
     seeds.check()
-    suite = suites.choose_agents(tuned.tuned_suite(options.suite, seeds, options.tuned), options.agents)
+    suite = suites.choose_agents(tuned_suite(options.suite, seeds, options.tuned), options.agents)
     suite = suites.change_suite(suite, _changes(options))
     out = options.out or os.path.join("results", options.suite)
     suites.check_suite(suite)
-    from mgsc.experiments import analysis, diagnostics, report_table
-    from mgsc.experiments.display import display
+    from mgsc.experiments.reading import analysis, diagnostics, tables
+    from mgsc.experiments.running.display import display
 
     with display(options.suite) as progress:
-        result = run.run_suite(
+        result = run_suite(
             options.suite,
             suite,
             seeds,
@@ -83,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
             append=options.append,
             progress=progress,
         )
-    _print_table(analysis.compare(result), report_table)
+    _print_table(analysis.compare(result), tables)
     findings = diagnostics.diagnose(result)
     if findings:
         _print_plain(diagnostics.to_text(findings))
@@ -91,8 +94,8 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_table(comparison: Any, report_table: Any) -> None:
-    _console().print(report_table.to_tables(comparison))
+def _print_table(comparison: Any, tables: Any) -> None:
+    _console().print(tables.to_tables(comparison))
 
 
 def _print_plain(text: str) -> None:
@@ -106,21 +109,24 @@ def _console(width: int = 120) -> Any:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from mgsc.experiments import suites, sweep_table, tuning, tuning_file
+    from mgsc.experiments.design import suites
+    from mgsc.experiments.tuning import table
+    from mgsc.experiments.tuning.file import tune_to_file
+    from mgsc.experiments.tuning.search import Protocol
 
     suite = suites.choose_agents(suites.get_suite(options.suite), options.agents)
     suite = suites.change_suite(suite, _changes(options))
     configurations = options.configurations
     if configurations is None:
-        configurations = suites.TUNING_CONFIGURATIONS.get(options.suite, tuning.Protocol().configurations)
-    protocol = tuning.Protocol(configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed)
+        configurations = suites.TUNING_CONFIGURATIONS.get(options.suite, Protocol().configurations)
+    protocol = Protocol(configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed)
     out = options.into or options.out or os.path.join("results", f"{options.suite}-sweep.json")
     suites.check_suite(suite)
     protocol.check()
-    from mgsc.experiments.display import display
+    from mgsc.experiments.running.display import display
 
     with display(f"{options.suite} (tuning)") as progress:
-        sweep = tuning_file.tune_to_file(
+        sweep = tune_to_file(
             options.suite,
             suite,
             protocol,
@@ -130,23 +136,23 @@ def _tune(options: argparse.Namespace) -> int:
             into=options.into is not None,
             progress=progress,
         )
-    _console().print(sweep_table.to_table(sweep, list(suite.agents)))
+    _console().print(table.to_table(sweep, list(suite.agents)))
     print(f"\nsweep: {out}   use it: mgsc run {options.suite} --tuned {out}   more: mgsc sensitivity {out}")
     return 0
 
 
 def _sensitivity(options: argparse.Namespace) -> int:
-    from mgsc.experiments import sweep_table, tuned
+    from mgsc.experiments.tuning import chosen, table
 
-    sweep = tuned.find_sweep(options.sweep)
-    place = os.path.join("results", options.sweep) if tuned.is_suite(options.sweep) else options.sweep
+    sweep = chosen.find_sweep(options.sweep)
+    place = os.path.join("results", options.sweep) if chosen.is_suite(options.sweep) else options.sweep
     from mgsc.experiments.figures import sensitivity
 
     paths = sensitivity.write_sensitivity(sweep, options.out or f"{place.removesuffix('.json')}-sensitivity")
     if options.markdown:
-        print(sweep_table.to_markdown(sweep))
+        print(table.to_markdown(sweep))
     else:
-        _console().print(sweep_table.to_table(sweep))
+        _console().print(table.to_table(sweep))
         print()
     for path in paths:  # Markdown is for a file, where the figures' names do not belong
         print(path, file=sys.stderr if options.markdown else sys.stdout)
@@ -161,12 +167,12 @@ def _study_list(options: argparse.Namespace) -> int:
 
 
 def _study_run(options: argparse.Namespace) -> int:
-    from mgsc.experiments.run import Seeds
+    from mgsc.experiments.design.seeds import Seeds
     from mgsc.experiments.studies import commands, design, study_table
 
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
     design.cells_of(commands.get_study(options.study), seeds, options.steps)
-    from mgsc.experiments.display import display
+    from mgsc.experiments.running.display import display
 
     with display(options.study) as progress:
         summary = commands.run_to_folder(
@@ -193,7 +199,7 @@ def _study_show(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from mgsc.experiments.run import Seeds
+    from mgsc.experiments.design.seeds import Seeds
 
     if options.what == "classics":
         return _reproduce_classics(options)
@@ -219,20 +225,22 @@ def _reproduce_classics(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from mgsc.experiments import analysis, report_table, store
+    from mgsc.experiments import store
+    from mgsc.experiments.reading import analysis, tables
 
     comparison = analysis.compare(store.open_result(options.dir), options.baseline)
     if options.json:
-        print(report_table.to_json(comparison))
+        print(tables.to_json(comparison))
     elif options.markdown:
-        print(report_table.to_markdown(comparison))
+        print(tables.to_markdown(comparison))
     else:
-        _print_table(comparison, report_table)
+        _print_table(comparison, tables)
     return 0
 
 
 def _diagnose(options: argparse.Namespace) -> int:
-    from mgsc.experiments import diagnostics, store
+    from mgsc.experiments import store
+    from mgsc.experiments.reading import diagnostics
 
     result = store.open_result(options.dir)
     findings = diagnostics.diagnose(result)

@@ -52,7 +52,7 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
         command_of: gives the function that carries out a command; of an action of ``study``, by
             ``study_ACTION``.
     """
-    from mgsc import __version__
+    from mgsc.version import __version__
 
     parser = Parser(
         prog="mgsc", description="Meta-gradient search control: learned search control for Dyna-style planning."

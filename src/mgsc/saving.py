@@ -26,10 +26,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import mgsc
 from mgsc.errors import UserError
 from mgsc.files import write_atomically
 from mgsc.types import PyTree
+from mgsc.version import __version__
 
 KIND = "mgsc state"
 FORMAT_VERSION = 1
@@ -83,7 +83,7 @@ def save_state(state: PyTree, path: str | os.PathLike[str]) -> None:
         leaf = _describe(place, value)
         leaves.append(leaf)
         arrays.append(_to_plain(value, leaf))
-    versions = {"mgsc": mgsc.__version__, "jax": jax.__version__, "numpy": np.__version__}
+    versions = {"mgsc": __version__, "jax": jax.__version__, "numpy": np.__version__}
     header = {"kind": KIND, "format_version": FORMAT_VERSION, "versions": versions, "leaves": leaves}
     contents = io.BytesIO()
     with zipfile.ZipFile(contents, "w") as archive:

@@ -11,12 +11,12 @@ from docs._ext import facts
 from tests.experiments.studies.small_studies import SMALL_COMPARISON, made_up
 
 from mgsc import search_control
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.run import Seeds
-from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.suites import PAPER_SUITES
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.summary import write_summary
-from mgsc.experiments.suites import PAPER_SUITES
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "strategies"
 PAGES = {file.stem: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.md") if file.stem != "index"}

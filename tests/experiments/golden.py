@@ -19,8 +19,8 @@ import jax
 import numpy as np
 from tests.experiments import programs
 
-from mgsc.experiments.program import Lane
-from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED
+from mgsc.experiments.running.program import Lane
 
 PATH = Path(__file__).with_name("golden.json")
 NUM_SEEDS = 16

@@ -7,8 +7,8 @@ import pytest
 from tests.experiments.small_tuning import PROTOCOL, SUITE
 from tests.quick import compile_quickly
 
-from mgsc.experiments.run import Progress
-from mgsc.experiments.tuning_file import tune_to_file
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.tuning.file import tune_to_file
 
 if __name__ == "__main__":
     rounds_left = int(sys.argv[2])

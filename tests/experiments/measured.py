@@ -7,7 +7,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, STATE_MEASURES
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, STATE_MEASURES
 from mgsc.experiments.store.contract import PER_CHUNK, VARIABLES
 
 NUM_STATES = 5

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from tests.quick import compile_quickly
 
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.beliefs import LearnedModel
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.program import Lane, Program
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import change_suite, get_suite
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.models import LearnedModel
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.suites import change_suite, get_suite
+from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.program import Lane, Program
 
 SUITE = change_suite(
     get_suite("tmaze-fixed"),

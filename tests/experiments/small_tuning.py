@@ -1,7 +1,7 @@
 """The smallest tuning there is: every round of an agent is one block, which tells its progress once."""
 
-from mgsc.experiments.suites import change_suite, choose_agents, get_suite
-from mgsc.experiments.tuning import Protocol
+from mgsc.experiments.design.suites import change_suite, choose_agents, get_suite
+from mgsc.experiments.tuning.search import Protocol
 
 PROTOCOL = Protocol(configurations=4, seeds=2, finalists=2, final_seeds=3, root=7)
 AGENTS = ["no_planning", "uniform"]

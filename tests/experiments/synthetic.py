@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 from mgsc.experiments import store
-from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
 from mgsc.experiments.store.contract import PER_CHUNK
 
 AGENTS = (

@@ -13,8 +13,8 @@ from rich.console import Console
 from tests.experiments.synthetic import AGENTS, synthetic
 
 from mgsc.errors import UserError
-from mgsc.experiments.analysis import compare
-from mgsc.experiments.report_table import sections, to_json, to_markdown, to_tables
+from mgsc.experiments.reading.analysis import compare
+from mgsc.experiments.reading.tables import sections, to_json, to_markdown, to_tables
 
 PER_CHUNK = ("agent", "seed", "chunk")
 

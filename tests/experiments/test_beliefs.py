@@ -12,9 +12,10 @@ from tests.dense import dense_outcomes
 from mgsc.environments import TMazeSettings, TwoRoomsSettings, check_tables, from_map, tmaze, two_rooms
 from mgsc.environments.tables import mean_of_phases, stack_phases
 from mgsc.errors import UserError
-from mgsc.experiments.beliefs import MODELS, FixedModel, LearnedModel, believed_tables, learned_model, slots_of
-from mgsc.experiments.problem import build_problem, wrong_states
-from mgsc.experiments.suites import SUITES, get_suite
+from mgsc.experiments.design.models import MODELS, FixedModel, LearnedModel, believed_tables, learned_model, slots_of
+from mgsc.experiments.design.problem import wrong_states
+from mgsc.experiments.design.suites import SUITES, get_suite
+from mgsc.experiments.running.build import build_problem
 from mgsc.types import Transition
 
 TMAZE = tmaze(TMazeSettings(reward=2.0, penalty=-0.5)).tables

@@ -15,13 +15,14 @@ from tests.quick import compile_quickly
 
 from mgsc import cli
 from mgsc.environments import TMazeSettings
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.beliefs import FixedModel
-from mgsc.experiments.diagnostics import SIGNATURES, Finding, diagnose, to_json, to_text, verdict
-from mgsc.experiments.run import Seeds, run_suite
-from mgsc.experiments.strategies import MetaGradientSettings
-from mgsc.experiments.strategy_row import NoSettings
-from mgsc.experiments.suites import Suite
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.models import FixedModel
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.strategies import MetaGradientSettings
+from mgsc.experiments.design.strategy_row import NoSettings
+from mgsc.experiments.design.suites import Suite
+from mgsc.experiments.reading.diagnostics import SIGNATURES, Finding, diagnose, to_json, to_text, verdict
+from mgsc.experiments.running.run import run_suite
 
 
 def learner(step_size: float = 0.5, extra_updates: int = 0, **options: object) -> AgentSettings:
@@ -65,7 +66,7 @@ def found() -> dict[str, dict[str, Finding]]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         compile_quickly(monkeypatch)
         for width in ("CPU_WIDTH", "ACCELERATOR_WIDTH"):
-            monkeypatch.setattr(f"mgsc.experiments.program.{width}", 2)
+            monkeypatch.setattr(f"mgsc.experiments.running.program.{width}", 2)
         results = [run_suite("small", suite, Seeds(2)) for suite in (SUITE, NOTHING_TO_WIN, HOPELESS)]
     told: dict[str, dict[str, Finding]] = {str(name): {} for result in results for name in result.agent.values}
     for finding in (finding for result in results for finding in diagnose(result)):
@@ -246,7 +247,7 @@ def test_a_run_ends_with_its_findings_and_without_any_says_nothing(
     is_flat: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = with_numbers(measured(), "meta_gradient", query_distribution=UNIFORM) if is_flat else measured()
-    monkeypatch.setattr("mgsc.experiments.run.run_suite", lambda *args, **options: made)
+    monkeypatch.setattr("mgsc.experiments.running.run.run_suite", lambda *args, **options: made)
     assert cli.main(["run", "tmaze-fixed", "--out", str(tmp_path / "result")]) == 0
     text = capsys.readouterr().out
     assert ("d has stayed uniform" in text) == is_flat

@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 from tests.experiments import golden, programs
 
-from mgsc.experiments.run import Seeds, run_suite
-from mgsc.experiments.suites import change_suite, choose_agents, get_suite
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import change_suite, choose_agents, get_suite
+from mgsc.experiments.running.run import run_suite
 
 EACH = pytest.mark.parametrize("name", programs.AGENTS)
 KNOWN = json.loads(golden.PATH.read_text())

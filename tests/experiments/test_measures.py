@@ -13,10 +13,10 @@ from tests.quick import quick_jit
 from tests.search_control import strategies_table as table
 
 from mgsc import dyna
-from mgsc.experiments.beliefs import LearnedModel
-from mgsc.experiments.measures import look, measure_planning, measure_values
-from mgsc.experiments.problem import build_agent, build_problem
-from mgsc.experiments.quantities import ALWAYS, MEASURES, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.models import LearnedModel
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.running.measures import look, measure_planning, measure_values
 from mgsc.models.learned import EMPTY, LearnedState
 
 CANDIDATES = np.flatnonzero(~table.IS_TERMINAL)

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 from tests.experiments.measured import NUM_STATES, UNIFORM, measured, with_numbers
 
-from mgsc.experiments.analysis import compare
 from mgsc.experiments.figures import draw_figures
 from mgsc.experiments.figures.mechanisms import PAGES, correlating_agents, correlations, measures_through_time
-from mgsc.experiments.mechanisms import (
+from mgsc.experiments.reading.analysis import compare
+from mgsc.experiments.reading.mechanisms import (
     NUM_SHUFFLES,
     correlation,
     correlation_of_seeds,
@@ -25,7 +25,7 @@ from mgsc.experiments.mechanisms import (
     rank_correlation,
     windows_after_switches,
 )
-from mgsc.experiments.report_table import sections, to_json
+from mgsc.experiments.reading.tables import sections, to_json
 
 NEW_FIGURES = [*PAGES, "correlations"]
 

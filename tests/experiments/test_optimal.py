@@ -13,10 +13,10 @@ from tests.dense import dense_outcomes
 from tests.quick import compile_quickly
 
 from mgsc.environments import TMazeSettings, TwoRoomsSettings, from_map, tmaze, two_rooms
-from mgsc.experiments import run
-from mgsc.experiments.optimal import optimal_rewards, optimal_values
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.suites import get_suite
+from mgsc.experiments.design.suites import get_suite
+from mgsc.experiments.running import optimal
+from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.optimal import optimal_rewards, optimal_values
 
 TMAZE = tmaze(TMazeSettings()).tables
 SWITCH_EVERY = 2500
@@ -232,15 +232,15 @@ def test_issue_11_an_optimum_is_remembered_with_the_options_it_was_compiled_with
     """The quick programs of tests and those that users run differ in the last bits, whichever came first."""
     settings = TMazeSettings(stem=2, arm=2, switch_every=100)
     suite = dataclasses.replace(get_suite("tmaze-fixed"), environment=settings, steps=400, record_every=50)
-    run._optimum_of.cache_clear()
+    optimal._optimum_of.cache_clear()
     for is_quick in order:
         with pytest.MonkeyPatch.context() as patched:
             if is_quick:
                 compile_quickly(patched)
-            found = [run.optimum(suite, suite.epsilon) for _ in range(2)]
+            found = [optimal.optimum(suite, suite.epsilon) for _ in range(2)]
             known = optimal_rewards(
                 build_problem(suite).tables, epsilon=suite.epsilon, num_steps=400, record_every=50, switch_every=100
             )
         assert found[0] is found[1], "remembered"
         np.testing.assert_array_equal(found[0], known)
-    assert run._optimum_of.cache_info().misses == 2
+    assert optimal._optimum_of.cache_info().misses == 2

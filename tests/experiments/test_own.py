@@ -15,10 +15,10 @@ import mgsc
 from mgsc.environments import GymnasiumSettings, from_map, from_tables
 from mgsc.environments.foreign import NEVER
 from mgsc.errors import UserError
-from mgsc.experiments.own import OwnSettings, own_environment
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.suites import Suite, change_suite, check_suite, choose_agents, get_suite, settings_as_dict
-from mgsc.experiments.worlds import build_maze
+from mgsc.experiments.design.environments import build_maze
+from mgsc.experiments.design.own import OwnSettings, own_environment
+from mgsc.experiments.design.suites import Suite, change_suite, check_suite, choose_agents, get_suite, settings_as_dict
+from mgsc.experiments.running.build import build_problem
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "own_environment.py"
 AGENTS = choose_agents(get_suite("tmaze-fixed"), ["no_planning", "uniform"]).agents
@@ -28,7 +28,7 @@ SHORT = {"steps": 60, "record_every": 20, "measure_every": 20, "planning_updates
 @pytest.fixture(autouse=True)
 def _quick_programs(monkeypatch):
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.program.CPU_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 2)
 
 
 def swap(**changes):

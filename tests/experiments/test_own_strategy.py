@@ -19,13 +19,13 @@ from tests.quick import compile_quickly
 import mgsc
 from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.own_strategy import code_digest, own_strategy
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.program import Lane, Program, run_program, workers
-from mgsc.experiments.strategy_row import Range
-from mgsc.experiments.suites import Suite, change_suite, check_suite, settings_as_dict
-from mgsc.experiments.tuning import space_of
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.own_strategy import code_digest, own_strategy
+from mgsc.experiments.design.strategy_row import Range
+from mgsc.experiments.design.suites import Suite, change_suite, check_suite, settings_as_dict
+from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.program import Lane, Program, run_program, workers
+from mgsc.experiments.tuning.search import space_of
 from mgsc.search_control import SearchControl, from_logits
 from mgsc.search_control.base import no_state
 from mgsc.settings import number, size, traced_fields
@@ -36,7 +36,7 @@ SRC = Path(__file__).parent.parent.parent / "src"
 @pytest.fixture(autouse=True)
 def _quick_programs(monkeypatch):
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.program.CPU_WIDTH", 4)
+    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +220,7 @@ def with_numpy(settings, step_size, planning_updates, problem):
     ],
 )
 def test_what_it_does_wrong_is_said_before_it_runs(build, message, monkeypatch):
-    monkeypatch.setattr("mgsc.experiments.run._run", lambda *asked: pytest.fail("it ran"))
+    monkeypatch.setattr("mgsc.experiments.running.run._run", lambda *asked: pytest.fail("it ran"))
     with pytest.raises(UserError, match=message):
         mgsc.run(one(build), seeds=1)
 
@@ -268,7 +268,8 @@ def test_another_process_finds_the_same_digest(tmp_path):
     here = tmp_path / "strategy.py"
     known = digest(here)
     program = (
-        "import types, sys; from mgsc.experiments.own_strategy import code_digest; m = types.ModuleType('somewhere'); "
+        "import types, sys; from mgsc.experiments.design.own_strategy import code_digest; "
+        "m = types.ModuleType('somewhere'); "
         "exec(open(sys.argv[1]).read(), m.__dict__); print(code_digest(m.build))"
     )
     for seed in "12":

@@ -11,14 +11,10 @@ from tests.dense import dense_outcomes
 
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
-from mgsc.experiments.beliefs import FixedModel, LearnedModel
-from mgsc.experiments.problem import (
-    build_agent,
-    build_problem,
-    replace_numbers,
-    wrong_states,
-)
-from mgsc.experiments.suites import change_suite, get_suite
+from mgsc.experiments.design.models import FixedModel, LearnedModel
+from mgsc.experiments.design.problem import wrong_states
+from mgsc.experiments.design.suites import change_suite, get_suite
+from mgsc.experiments.running.build import build_agent, build_problem, replace_numbers
 
 STALE = get_suite("tmaze-fixed")
 MEAN = get_suite("tmaze-fixed-mean")

@@ -11,9 +11,9 @@ from tests.quick import compile_quickly, quick_jit
 
 from mgsc import dyna, models
 from mgsc.errors import UserError
-from mgsc.experiments import program as program_module
-from mgsc.experiments.problem import build_agent
-from mgsc.experiments.program import (
+from mgsc.experiments.running import program as program_module
+from mgsc.experiments.running.build import build_agent
+from mgsc.experiments.running.program import (
     Lane,
     Program,
     block_width,

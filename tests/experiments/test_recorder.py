@@ -13,9 +13,9 @@ from tests.search_control import strategies_table as table
 
 from mgsc import dyna
 from mgsc.dyna import StepInfo
-from mgsc.experiments.measures import look, measure_planning, measure_values
-from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
-from mgsc.experiments.recorder import make_recorder, reward_recorder
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.running.measures import look, measure_planning, measure_values
+from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.types import Transition
 
 VALUES = {*ALWAYS, *STATE_MEASURES, *SNAPSHOTS}

@@ -9,8 +9,8 @@ from tests.quick import compile_quickly
 
 from mgsc import cli
 from mgsc.experiments import reproduce as module
-from mgsc.experiments.suites import PAPER_SUITES, choose_agents
-from mgsc.experiments.tuned import tuned_suite
+from mgsc.experiments.design.suites import PAPER_SUITES, choose_agents
+from mgsc.experiments.tuning.chosen import tuned_suite
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,19 @@ from tests.quick import compile_quickly
 
 from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
-from mgsc.experiments import run as run_module
 from mgsc.experiments import store
-from mgsc.experiments.beliefs import LearnedModel
-from mgsc.experiments.optimal import optimal_rewards
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.program import Lane, Program, run_key, workers
-from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
-from mgsc.experiments.run import LARGEST_SEED, Progress, Seeds, run_suite, versions
+from mgsc.experiments.design.models import LearnedModel
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.seeds import LARGEST_SEED, Seeds
+from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
+from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.dataset import _budget
+from mgsc.experiments.running.optimal import optimal_rewards
+from mgsc.experiments.running.program import Lane, Program, run_key, workers
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.run import run_suite
+from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.folder import ResultFolder
-from mgsc.experiments.suites import Suite, change_suite, choose_agents, get_suite
 
 SUITE = Suite(
     "a small maze",
@@ -49,8 +52,8 @@ def _quick_programs_in_small_blocks(monkeypatch):
 
 def patch(monkeypatch) -> None:
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.program.CPU_WIDTH", 2)
-    monkeypatch.setattr("mgsc.experiments.program.ACCELERATOR_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.program.ACCELERATOR_WIDTH", 2)
     compile_anew = Program.compile
 
     def compile_once(self, devices):
@@ -177,7 +180,7 @@ def test_the_yardstick_is_that_of_the_suite(whole):
 def test_the_budget_is_counted_per_real_step():
     agents = ["no_planning", "uniform", "uniform_compute_matched", "replay", "meta_gradient"]
     suite = choose_agents(get_suite("tmaze-fixed"), agents)
-    budget = run_module._budget(
+    budget = _budget(
         suite,
         build_problem(suite),
         {name: {"compile_seconds": np.ones(2), "run_seconds": np.full(2, 3.0)} for name in agents},

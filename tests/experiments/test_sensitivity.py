@@ -11,10 +11,10 @@ from matplotlib.collections import PathCollection
 from tests.experiments.test_sweep_table import SWEEP, row
 from tests.quick import slow_but_for
 
+from mgsc.experiments.design.suites import PAPER_SUITES, SUITES
 from mgsc.experiments.figures.sensitivity import bins_of, sensitivity, write_sensitivity
-from mgsc.experiments.suites import PAPER_SUITES, SUITES
-from mgsc.experiments.sweep_table import brief, final_row
-from mgsc.experiments.tuned import read_sweep
+from mgsc.experiments.tuning.chosen import read_sweep
+from mgsc.experiments.tuning.table import brief, final_row
 
 
 def lay_out(figure):

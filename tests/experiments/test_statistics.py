@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgsc.experiments.statistics import (
+from mgsc.experiments.reading.statistics import (
     bootstrap_interval,
     interquartile_mean,
     mean_interval,

@@ -16,11 +16,11 @@ from mgsc.errors import UserError
 from mgsc.experiments import figures, store
 from mgsc.experiments.classics.commands import reproduce_classics
 from mgsc.experiments.classics.runner import Runs
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.report import write_report
 from mgsc.experiments.reproduce import reproduce
-from mgsc.experiments.run import Seeds
 from mgsc.experiments.store import StoreError
-from mgsc.experiments.tuning_file import check_can_write
+from mgsc.experiments.tuning.file import check_can_write
 
 INSIDE = ("parts/x", "data-0002.zarr/x", ".tmp-y", ".tmp-y-0123456789ab/x", "data.zarr/x", "x", "figures/deep/x")
 OWN = ("parts", "parts/x", "data-0002.zarr/x", "data.zarr/x", "manifest.json", ".lock", ".tmp-y-0123456789ab/x")

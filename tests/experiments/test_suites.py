@@ -10,10 +10,10 @@ import pytest
 
 from mgsc.environments import TMazeSettings, TwoRoomsSettings
 from mgsc.errors import UserError
-from mgsc.experiments.agents import COMPARED, FAMILY, PAPER, default_agents
-from mgsc.experiments.beliefs import FixedModel, LearnedModel
-from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
-from mgsc.experiments.suites import (
+from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, default_agents
+from mgsc.experiments.design.models import FixedModel, LearnedModel
+from mgsc.experiments.design.strategies import STRATEGIES, MetaGradientSettings
+from mgsc.experiments.design.suites import (
     COMPARISON_SUITES,
     PAPER_SUITES,
     PREFIX,

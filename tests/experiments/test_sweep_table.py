@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from mgsc import cli
-from mgsc.experiments.suites import SUITES
-from mgsc.experiments.sweep_table import chosen_rows, edge_text, final_row, to_markdown, to_table
-from mgsc.experiments.tuned import find_sweep, read_sweep
+from mgsc.experiments.design.suites import SUITES
+from mgsc.experiments.tuning.chosen import find_sweep, read_sweep
+from mgsc.experiments.tuning.table import chosen_rows, edge_text, final_row, to_markdown, to_table
 
 
 def row(mean: float, n: int, half: float | None, **settings: float) -> dict[str, object]:
@@ -131,7 +131,7 @@ def test_a_foreign_sweep_is_one_line(case, tmp_path, capsys):
 
 
 def test_a_suite_that_was_never_tuned(monkeypatch, capsys):
-    monkeypatch.setattr("mgsc.experiments.tuned.read_sweep", lambda name: None)
+    monkeypatch.setattr("mgsc.experiments.tuning.chosen.read_sweep", lambda name: None)
     assert cli.main(["sensitivity", "tmaze-fixed"]) == 2
     assert capsys.readouterr().err == "mgsc: tmaze-fixed was never tuned: `mgsc tune tmaze-fixed` writes a sweep\n"
 

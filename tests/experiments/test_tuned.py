@@ -8,12 +8,12 @@ import pytest
 
 import mgsc
 from mgsc.errors import UserError
-from mgsc.experiments import tuned
-from mgsc.experiments.program import Program
-from mgsc.experiments.run import Seeds
-from mgsc.experiments.suites import SUITES, check_suite, get_suite
-from mgsc.experiments.tuned import read_sweep, refuse_overlap, tuned_suite
-from mgsc.experiments.tuning import space_of
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import SUITES, check_suite, get_suite
+from mgsc.experiments.running.program import Program
+from mgsc.experiments.tuning import chosen as chosen_module
+from mgsc.experiments.tuning.chosen import read_sweep, refuse_overlap, tuned_suite
+from mgsc.experiments.tuning.search import space_of
 
 SWEEP = {
     "suite": "tmaze-fixed",
@@ -48,7 +48,7 @@ def test_chosen_settings_are_applied_and_others_stay(sweep_file):
 
 
 def test_a_suite_that_was_never_tuned_keeps_its_defaults(monkeypatch):
-    monkeypatch.setattr(tuned, "read_sweep", lambda name: None)
+    monkeypatch.setattr(chosen_module, "read_sweep", lambda name: None)
     assert tuned_suite("tmaze-fixed", Seeds(3, root=1)) == get_suite("tmaze-fixed")
 
 
@@ -127,7 +127,7 @@ def test_committed_sweeps_follow_the_protocol(name):
 
 
 def test_running_a_suite_refuses_its_tuning_seeds_before_any_work(monkeypatch):
-    monkeypatch.setattr(tuned, "read_sweep", lambda name: SWEEP)
+    monkeypatch.setattr(chosen_module, "read_sweep", lambda name: SWEEP)
     monkeypatch.setattr(Program, "compile", lambda *arguments: pytest.fail("compiled"))
     with pytest.raises(UserError, match="were used for tuning"):
         mgsc.run("tmaze-fixed", seeds=2, root_seed=1)

@@ -11,17 +11,18 @@ from tests.experiments.test_run import SUITE as SMALL
 from tests.quick import compile_quickly
 
 from mgsc.errors import UserError
-from mgsc.experiments.program import Program
-from mgsc.experiments.run import Seeds, run_suite
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.strategy_row import Range
-from mgsc.experiments.suites import (
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.strategy_row import Range
+from mgsc.experiments.design.suites import (
     SUITES,
     change_suite,
     choose_agents,
     get_suite,
 )
-from mgsc.experiments.tuning import (
+from mgsc.experiments.running.program import Program
+from mgsc.experiments.running.run import run_suite
+from mgsc.experiments.tuning.search import (
     Protocol,
     draw_configurations,
     is_at_edge,

@@ -15,14 +15,17 @@ from tests.quick import compile_quickly
 
 from mgsc import cli
 from mgsc.errors import UserError
-from mgsc.experiments import tuning, tuning_file, tuning_parts
-from mgsc.experiments.program import Program
-from mgsc.experiments.run import Progress, versions
+from mgsc.experiments.design.suites import change_suite, choose_agents
+from mgsc.experiments.running.program import Program
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.versions import versions
+from mgsc.experiments.store import resumable
 from mgsc.experiments.store.files import FolderLock
-from mgsc.experiments.suites import change_suite, choose_agents
-from mgsc.experiments.tuning import tune_suite
-from mgsc.experiments.tuning_file import check_can_write, tune_to_file, write_sweep
-from mgsc.experiments.tuning_parts import differences
+from mgsc.experiments.store.resumable import differences
+from mgsc.experiments.tuning import file as file_module
+from mgsc.experiments.tuning import search as search_module
+from mgsc.experiments.tuning.file import check_can_write, tune_to_file, write_sweep
+from mgsc.experiments.tuning.search import tune_suite
 
 COMPILED: dict[str, dict[str, object]] = {}
 NUM_ROUNDS = 2 * len(AGENTS)
@@ -93,7 +96,7 @@ def parts_of(out: Path) -> list[str]:
 
 
 def refuse_work(monkeypatch):
-    monkeypatch.setattr(tuning_file, "tune_suite", lambda *arguments: pytest.fail("worked"))
+    monkeypatch.setattr(file_module, "tune_suite", lambda *arguments: pytest.fail("worked"))
 
 
 # --- stopped, and taken up again --------------------------------------------------------------
@@ -133,7 +136,7 @@ def test_killed_between_the_sweep_and_the_removal_of_its_parts(monkeypatch, whol
         raise StopError
 
     with monkeypatch.context() as patch:
-        patch.setattr("mgsc.experiments.tuning_parts.Parts.remove", stop)
+        patch.setattr("mgsc.experiments.store.resumable.Parts.remove", stop)
         with pytest.raises(StopError):
             tune(out)
     assert parts_of(out) == ["no_planning.json", "uniform.json"]
@@ -183,10 +186,10 @@ def test_parts_of_other_settings_are_refused(monkeypatch, out, suite, protocol, 
 def test_parts_of_other_versions_or_another_space_are_refused(monkeypatch, out):
     stop_in_round(2, out)
     with monkeypatch.context() as patch:
-        patch.setattr(tuning, "versions", lambda: {**versions(), "jax": "9.9"})
+        patch.setattr(search_module, "versions", lambda: {**versions(), "jax": "9.9"})
         with pytest.raises(UserError, match=r"other settings: versions\.jax: .* and 9\.9;"):
             tune(out, resume=True)
-    monkeypatch.setattr(tuning, "STEP_SIZES", tuning.STEP_SIZES._replace(low=0.2))
+    monkeypatch.setattr(search_module, "STEP_SIZES", search_module.STEP_SIZES._replace(low=0.2))
     with pytest.raises(UserError, match=r"other settings: space\.step_size\.low: 0\.1 and 0\.2;"):
         tune(out, resume=True)
 
@@ -278,11 +281,11 @@ def _change_a_number(text: str) -> str:
 
 def _of_other_points(text: str) -> str:
     """Sound by its checksum, but not what this identity leads to: of another version of SciPy, say."""
-    from mgsc.experiments import tuning_parts
+    from mgsc.experiments.store import resumable
 
     contents = json.loads(text)
     contents["rounds"][0][0]["settings"]["step_size"] = 0.123
-    return json.dumps({**contents, "checksum": tuning_parts._checksum(contents["rounds"])})
+    return json.dumps({**contents, "checksum": resumable._checksum(contents["rounds"])})
 
 
 @pytest.mark.parametrize("damage", [_cut, _change_a_number, _of_other_points, lambda text: "[]", lambda text: "{}"])
@@ -308,7 +311,7 @@ def test_debris_of_a_kill_is_cleaned(whole, out):
 
 def test_issue_11_what_others_put_among_the_parts_survives(whole, out):
     stop_in_round(2, out)
-    remove = tuning_parts.Parts.remove
+    remove = resumable.Parts.remove
 
     def put_and_remove(parts):
         for name in ("notes.txt", "result/manifest.json", "folder.json/notes"):
@@ -317,7 +320,7 @@ def test_issue_11_what_others_put_among_the_parts_survives(whole, out):
         remove(parts)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tuning_parts.Parts, "remove", put_and_remove)
+        patched.setattr(resumable.Parts, "remove", put_and_remove)
         resume(out)
     assert out.read_bytes() == whole
     assert sorted(os.listdir(f"{out}.partial")) == [".lock", "folder.json", "notes.txt", "result"]
@@ -355,7 +358,7 @@ def test_agents_a_sweep_lacks_take_their_place_in_it(whole, out):
 def test_an_agent_of_other_versions_says_so(monkeypatch, whole, out):
     out.write_bytes(whole)
     newer = {**json.loads(whole)["versions"], "jax": "9.9"}
-    monkeypatch.setattr("mgsc.experiments.tuning.versions", lambda: newer)
+    monkeypatch.setattr("mgsc.experiments.tuning.search.versions", lambda: newer)
     after = tune(out, choose_agents(SUITE, ["uniform"]), into=True)
     assert after["agents"]["uniform"]["versions"] == newer
     assert "versions" not in after["agents"]["no_planning"]
@@ -392,7 +395,7 @@ def test_differences_are_named_briefly():
 
 
 def test_mgsc_tune_stops_resumes_and_prints_the_choice(whole, out, capsys, monkeypatch):
-    monkeypatch.setattr("mgsc.experiments.suites.get_suite", lambda name: SUITE)
+    monkeypatch.setattr("mgsc.experiments.design.suites.get_suite", lambda name: SUITE)
     command = ["tune", "tmaze-fixed", "--out", str(out), "--configurations", "4", "--seeds", "2"]
     command += ["--finalists", "2", "--final-seeds", "3", "--root-seed", "7"]
     stop_in_round(3, out)

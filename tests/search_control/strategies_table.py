@@ -21,12 +21,13 @@ from tests.quick import quick_jit
 from mgsc import dyna, models
 from mgsc.dyna import Dyna, DynaState, StepNoise
 from mgsc.environments import TMazeSettings
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.beliefs import LearnedModel, learned_model
-from mgsc.experiments.problem import Problem, build_agent, build_problem, replace_numbers
-from mgsc.experiments.program import run_key, traced_numbers
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import Suite
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.models import LearnedModel, learned_model
+from mgsc.experiments.design.problem import Problem
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.suites import Suite
+from mgsc.experiments.running.build import build_agent, build_problem, replace_numbers
+from mgsc.experiments.running.program import run_key, traced_numbers
 from mgsc.search_control import SearchControl
 from mgsc.settings import traced_fields
 from mgsc.types import Array, Backup, PyTree, Transition

@@ -15,11 +15,11 @@ from tests.search_control import strategies_table as table
 from tests.search_control.plain import steps
 from tests.test_kernel import ON_CPU, is_one_kernel
 
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.program import Lane, Program
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import SUITES
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.suites import SUITES
+from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.program import Lane, Program
 from mgsc.search_control import Ensemble, uncertainty
 from mgsc.search_control.ensemble import MOST_MEMBERS, coins, disagreement, hear, is_tried, new_ensemble
 from mgsc.types import Candidates, Params, Parts, Transition

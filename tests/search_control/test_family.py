@@ -15,11 +15,11 @@ from tests.search_control.plain import ALLOWED, DISCOUNT, MODEL, PAIRS, steps
 from tests.search_control.strategies_table import PLANNING, VARIANTS
 
 from mgsc import dyna, search_control
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.beliefs import FixedModel, LearnedModel
-from mgsc.experiments.problem import build_agent, build_problem
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import check_suite
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.models import FixedModel, LearnedModel
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.suites import check_suite
+from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.search_control.base import SearchControl, sample_query
 from mgsc.types import Params, Parts
 

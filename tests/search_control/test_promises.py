@@ -11,7 +11,7 @@ from tests.search_control import strategies_table as table
 from tests.search_control.strategies_table import IS_TERMINAL, PLANNING, VARIANTS
 
 from mgsc import dyna
-from mgsc.experiments.program import run_key
+from mgsc.experiments.running.program import run_key
 
 
 def over(names):

@@ -15,9 +15,9 @@ from tests.search_control import strategies_table as table
 from tests.search_control.plain import DISCOUNT, MODEL, PAIRS, STEP_SIZE, steps
 
 from mgsc.dyna import learn
-from mgsc.experiments.beliefs import FixedModel, LearnedModel
-from mgsc.experiments.optimal import optimal_values
-from mgsc.experiments.problem import build_agent, build_problem
+from mgsc.experiments.design.models import FixedModel, LearnedModel
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.running.optimal import optimal_values
 from mgsc.search_control import small_backups
 from mgsc.search_control.base import make_distribution
 from mgsc.search_control.small_backups import ROUNDING

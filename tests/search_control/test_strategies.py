@@ -14,8 +14,8 @@ from tests.search_control.strategies_table import BESIDE_A_GOAL, IS_TERMINAL, ME
 
 from mgsc.environments import from_map
 from mgsc.errors import UserError
-from mgsc.experiments.problem import build_agent
-from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.running.build import build_agent
 from mgsc.search_control import avoid_terminal, from_logits, meta_gradient, uniform
 from mgsc.search_control.base import make_distribution, masked_softmax, sample_query
 from mgsc.types import Candidates, Params, Parts, Transition

@@ -10,7 +10,7 @@ from jax import lax
 from tests.quick import quick_jit
 from tests.search_control import strategies_table as table
 
-from mgsc.experiments.strategies import REPLAY_CAPACITY, STRATEGIES
+from mgsc.experiments.design.strategies import REPLAY_CAPACITY, STRATEGIES
 from mgsc.search_control import visited
 from mgsc.search_control.frequency import FORGETTING
 from mgsc.types import Candidates, Params, Transition

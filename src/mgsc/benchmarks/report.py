@@ -16,10 +16,10 @@ from mgsc.benchmarks.large import LargeCost, measure_large
 from mgsc.benchmarks.rival_speed import RivalSpeed, measure_rivals
 from mgsc.benchmarks.strategy_speed import FIELD, StrategyCost, measure_field, measure_strategies
 from mgsc.benchmarks.suite_speed import SUITE, UPDATES, Speed, measure_agents
-from mgsc.experiments.display import short
-from mgsc.experiments.run import versions
-from mgsc.experiments.suites import get_suite
-from mgsc.experiments.tuning_file import check_can_write
+from mgsc.experiments.design.suites import get_suite
+from mgsc.experiments.running.display import short
+from mgsc.experiments.running.versions import versions
+from mgsc.experiments.tuning.file import check_can_write
 
 TARGETS = {
     "uniform / numpy_arrays uniform": 80.0,

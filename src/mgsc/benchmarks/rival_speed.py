@@ -12,8 +12,8 @@ import numpy as np
 
 from mgsc.benchmarks.rivals import numpy_arrays, numpy_loop
 from mgsc.benchmarks.rivals.tables import Problem, Result, Settings
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.suites import Suite
+from mgsc.experiments.design.suites import Suite
+from mgsc.experiments.running.build import build_problem
 
 Run = Callable[[Problem, Settings, int], Result]
 

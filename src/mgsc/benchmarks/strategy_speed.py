@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mgsc.benchmarks.suite_speed import Speed, measure_speed
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.program import Lane, Program, run_program, workers
-from mgsc.experiments.suites import PREFIX, get_suite
+from mgsc.experiments.design.suites import PREFIX, get_suite
+from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.program import Lane, Program, run_program, workers
 
 SUITE = "tmaze-fixed"
 SEEDS = 30

@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mgsc.experiments.run import Progress, Seeds, run_suite
-from mgsc.experiments.suites import Suite, change_suite, choose_agents
-from mgsc.experiments.tuned import tuned_suite
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import Suite, change_suite, choose_agents
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.run import run_suite
+from mgsc.experiments.tuning.chosen import tuned_suite
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.beliefs import MODELS
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import SUITES, Suite
-from mgsc.experiments.tuned import read_sweep
-from mgsc.experiments.worlds import ENVIRONMENTS
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.environments import ENVIRONMENTS
+from mgsc.experiments.design.models import MODELS
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.suites import SUITES, Suite
+from mgsc.experiments.tuning.chosen import read_sweep
 from mgsc.settings import describe
 
 

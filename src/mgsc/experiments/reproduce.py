@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mgsc.errors import UserError
-from mgsc.experiments import analysis, diagnostics, figures, report_table, store
-from mgsc.experiments.display import display
+from mgsc.experiments import figures, store
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import PAPER_SUITES, SUITES, Suite, get_suite
+from mgsc.experiments.reading import analysis, diagnostics, tables
 from mgsc.experiments.report import REPORT_NAME, write_report
 from mgsc.experiments.report.page import check_can_write
-from mgsc.experiments.run import Progress, Seeds, run_suite
+from mgsc.experiments.running.display import display
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.store.places import refuse_inside
-from mgsc.experiments.suites import PAPER_SUITES, SUITES, Suite, get_suite
-from mgsc.experiments.tuned import tuned_suite
+from mgsc.experiments.tuning.chosen import tuned_suite
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,10 +61,10 @@ def reproduce(seeds: Seeds, out: str, *, suites: Sequence[str] | None = None, ov
                 drawing[name] = background.submit(figures.write_figures, result, folders[name] / "figures")
         console = Console() if Console().is_terminal else Console(width=120)
         for name, comparison in comparisons.items():
-            console.print(report_table.to_tables(comparison))
+            console.print(tables.to_tables(comparison))
             if findings[name]:
                 console.print(diagnostics.to_text(findings[name]), markup=False, highlight=False)
-            (folders[name] / "table.md").write_text(report_table.to_markdown(comparison) + "\n")
+            (folders[name] / "table.md").write_text(tables.to_markdown(comparison) + "\n")
         page, _ = write_report([folders[name] for name in names], Path(out) / REPORT_NAME)
         for name, drawn in drawing.items():
             console.print(f"{folders[name]}: table.md, data.zarr, and {len(drawn.result())} figures in figures/")

@@ -12,8 +12,8 @@ from mgsc import dyna
 from mgsc.environments import DynaMazeSettings
 from mgsc.experiments.classics.sweeping import with_counter
 from mgsc.experiments.classics.table import CLASSICS, SWEEPING, _agent
-from mgsc.experiments.problem import build_agent, build_problem
-from mgsc.experiments.program import run_key
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.running.program import run_key
 from mgsc.search_control import dyna_q, uniform
 
 NUM_STEPS = 3000

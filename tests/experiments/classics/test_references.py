@@ -13,9 +13,9 @@ from mgsc.experiments.classics.program import BLOCKS_AHEAD, ClassicProgram, batc
 from mgsc.experiments.classics.references import BOUND, REFERENCES, Reference, compare, updates
 from mgsc.experiments.classics.runner import run_entry
 from mgsc.experiments.classics.table import CLASSICS, SWEEPING, SWEEPING_TOO
-from mgsc.experiments.problem import build_problem
-from mgsc.experiments.program import Lane, block_width, workers
-from mgsc.experiments.statistics import paired_difference
+from mgsc.experiments.reading.statistics import paired_difference
+from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.program import Lane, block_width, workers
 
 ROOT_SEED = 0
 

@@ -13,7 +13,7 @@ from tests.quick import compile_quickly
 from mgsc.errors import UserError
 from mgsc.experiments.classics import runner
 from mgsc.experiments.classics.runner import Runs, run_classics
-from mgsc.experiments.program import Program
+from mgsc.experiments.running.program import Program
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,14 @@ from tests.experiments.report import unpacking
 from tests.experiments.report.results import shown
 from tests.experiments.synthetic import AGENTS, synthetic
 
-from mgsc.experiments import analysis, report_table
 from mgsc.experiments.figures.style import styles
+from mgsc.experiments.reading import analysis, tables
+from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.report.arrays import Scale
 from mgsc.experiments.report.data import core_layer, seeds_layer
 from mgsc.experiments.report.describe import describe_suite
 from mgsc.experiments.report.find import Found
 from mgsc.experiments.report.measures import TABLE, measures_of
-from mgsc.experiments.statistics import mean_interval
 
 ENOUGH = 10**9
 
@@ -120,7 +120,7 @@ def test_words_and_numbers_are_those_of_the_analysis(result) -> None:
         assert agent["plans"] == (row.name != "no_planning")
         assert total["interval"] == list(row.total)
         assert total["seeds"] == analysis.total_reward(result, row.name).tolist()
-    for section, table in zip(report_table.sections(comparison), described["tables"], strict=True):
+    for section, table in zip(tables.sections(comparison), described["tables"], strict=True):
         assert table["title"] == section.title
         for row, shown_row in zip(section.rows, table["rows"], strict=True):
             assert shown_row["cells"] == [column.show(row) for column in section.columns]

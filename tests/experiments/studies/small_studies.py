@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from mgsc.experiments.run import Seeds
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.studies.design import AS_TUNED, Axis, Ground, Study, Value, axis, cells_of
 from mgsc.experiments.studies.summary import summarise
 from mgsc.experiments.studies.table import STUDIES

@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.experiments.studies.small_studies import SMALL, SMALL_COMPARISON, made_up
 
 from mgsc.errors import UserError
-from mgsc.experiments.run import Seeds
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.studies import across, across_figure, across_table
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.figure import write_study

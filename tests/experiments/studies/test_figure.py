@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from tests.experiments.studies.small_studies import SMALL, made_up, made_up_of
 
 from mgsc.errors import UserError
-from mgsc.experiments.run import Seeds
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.studies.figure import draw_study, write_study
 from mgsc.experiments.studies.heatmap import ABOVE, BELOW, BETWEEN
 from mgsc.experiments.studies.table import MAPS, STUDIES

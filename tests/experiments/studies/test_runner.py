@@ -11,13 +11,15 @@ from tests.experiments.studies.small_studies import NAME, NUM_ENTRIES, SEEDS, SM
 from tests.quick import compile_quickly
 
 from mgsc.errors import UserError
-from mgsc.experiments.program import Program
-from mgsc.experiments.run import Progress, Seeds, run_suite
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import change_suite, choose_agents
+from mgsc.experiments.running.program import Program
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.run import run_suite
+from mgsc.experiments.store.resumable import Parts
 from mgsc.experiments.studies import runner
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.runner import run_study
-from mgsc.experiments.suites import change_suite, choose_agents
-from mgsc.experiments.tuning_parts import Parts
 
 COMPILED: dict[str, dict[str, object]] = {}
 ENTRY_STEPS = 3 * 200

@@ -9,8 +9,8 @@ import pytest
 from tests.experiments.studies.small_studies import NUMBERS_OF, SEEDS, SMALL, SMALL_MAP, made_up, made_up_of
 
 from mgsc.errors import UserError
-from mgsc.experiments.run import Seeds
-from mgsc.experiments.statistics import Interval
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.reading.statistics import Interval
 from mgsc.experiments.studies import summary as summaries_module
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.study_table import WIDTH, headings, study_rows, to_markdown, to_table

@@ -8,17 +8,17 @@ import functools
 import pytest
 
 from mgsc.environments.tables import steps_to_goal
-from mgsc.experiments.problem import build_agent, build_problem, replace_numbers
-from mgsc.experiments.program import lane_numbers
-from mgsc.experiments.run import Seeds
-from mgsc.experiments.strategies import STRATEGIES
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.suites import SUITES, settings_as_dict
+from mgsc.experiments.running.build import build_agent, build_problem, replace_numbers
+from mgsc.experiments.running.program import lane_numbers
+from mgsc.experiments.store.resumable import plain
 from mgsc.experiments.studies import origin
 from mgsc.experiments.studies.commands import ROOT_SEED
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, brief_number, cells_of
 from mgsc.experiments.studies.summary import learns_search_control, load_summary, summaries
 from mgsc.experiments.studies.table import ABLATIONS, STUDIES
-from mgsc.experiments.suites import SUITES, settings_as_dict
-from mgsc.experiments.tuning_parts import plain
 
 SEEDS = Seeds(30, ROOT_SEED)
 
@@ -151,7 +151,7 @@ def test_the_origin_of_settings(monkeypatch):
     def read_sweep(name):
         return sweep if name == "tmaze-fixed" else None
 
-    for module in ("tuned", "studies.origin"):
+    for module in ("tuning.chosen", "studies.origin"):
         monkeypatch.setattr(f"mgsc.experiments.{module}.read_sweep", read_sweep)
     found = {cell.at[0]: cell for cell in cells_of(STUDIES["slip"], SEEDS) if cell.ground == "TMaze"}
     assert found["0.1"].suite.agents["meta_gradient"].options.meta_step_size == 0.02

@@ -13,7 +13,7 @@ from mgsc.experiments.classics.figures import write_classics
 from mgsc.experiments.classics.result_table import HEAD, cells, findings, to_markdown
 from mgsc.experiments.classics.runner import Results, Runs, run_classics
 from mgsc.experiments.classics.table import CLASSICS
-from mgsc.experiments.display import display
+from mgsc.experiments.running.display import display
 from mgsc.experiments.store.places import refuse_internals
 
 

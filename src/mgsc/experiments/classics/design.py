@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from mgsc.experiments.suites import Suite
+from mgsc.experiments.design.suites import Suite
 
 Records = Literal["episodes", "reward", "solution"]
 

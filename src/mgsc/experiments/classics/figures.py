@@ -23,7 +23,7 @@ from mgsc.experiments.figures.style import (
     save_all,
     value_axis,
 )
-from mgsc.experiments.statistics import mean_interval
+from mgsc.experiments.reading.statistics import mean_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -171,7 +171,7 @@ def _resolution(name: str) -> int:
 
 def _num_states(name: str) -> int:
     """States in which something can be done."""
-    from mgsc.experiments.worlds import build_maze
+    from mgsc.experiments.design.environments import build_maze
 
     tables = build_maze(CLASSICS[name].suite.environment).tables
     return int((~tables.is_terminal).sum())

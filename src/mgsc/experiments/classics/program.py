@@ -1,6 +1,6 @@
 """One agent of a classic experiment as a compiled program: runs that end when they have what is recorded.
 
-As ``mgsc.experiments.program``, but runs differ in length; so a lane whose run is over is given the next
+As ``mgsc.experiments.running.program``, but runs differ in length; so a lane whose run is over is given the next
 seed. A lane's bits do not depend on what runs beside it, nor on what ran in it before.
 """
 
@@ -20,8 +20,9 @@ from mgsc.errors import UserError
 from mgsc.experiments.classics.design import MOST_TIMES, Classic
 from mgsc.experiments.classics.recorders import Recording, episode_lengths, first_solution, reward_through_time
 from mgsc.experiments.classics.sweeping import with_counter
-from mgsc.experiments.problem import Problem, build_agent, replace_numbers
-from mgsc.experiments.program import BlockResult, Lane, Program, block_width, program_key, run_key
+from mgsc.experiments.design.problem import Problem
+from mgsc.experiments.running.build import build_agent, replace_numbers
+from mgsc.experiments.running.program import BlockResult, Lane, Program, block_width, program_key, run_key
 from mgsc.types import Array, PyTree
 
 BLOCKS_AHEAD = 16

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mgsc.experiments.classics.table import SWEEPING, SWEEPING_TOO
-from mgsc.experiments.statistics import Interval, mean_interval
+from mgsc.experiments.reading.statistics import Interval, mean_interval
 
 BOUND = 3.0
 """Differences up to so many standard errors are chance."""

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from mgsc.experiments.classics.references import REFERENCES, Finding, compare
 from mgsc.experiments.classics.table import CLASSICS
-from mgsc.experiments.statistics import Interval, mean_interval
-from mgsc.experiments.table_text import markdown_lines
+from mgsc.experiments.reading.statistics import Interval, mean_interval
+from mgsc.experiments.reading.table_text import markdown_lines
 
 if TYPE_CHECKING:
     from mgsc.experiments.classics.runner import Results

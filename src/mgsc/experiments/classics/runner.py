@@ -14,13 +14,16 @@ import numpy as np
 
 from mgsc.errors import UserError
 from mgsc.experiments.classics.design import Classic
-from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
-from mgsc.experiments.suites import check_suite, settings_as_dict
-from mgsc.experiments.tuning_file import check_can_write, check_place
-from mgsc.experiments.tuning_parts import Rounds, Work, differences, open_parts, plain
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import check_suite, settings_as_dict
+from mgsc.experiments.running.compiling import compiled_ahead
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.versions import versions
+from mgsc.experiments.store.resumable import Rounds, Work, differences, open_parts, plain
+from mgsc.experiments.tuning.file import check_can_write, check_place
 
 if TYPE_CHECKING:
-    from mgsc.experiments.program import Lane, Program
+    from mgsc.experiments.running.program import Lane, Program
 
 KIND = "mgsc classics"
 WORK = Work("run of the classics", "`mgsc reproduce classics`", "runs", "run", "results")
@@ -179,8 +182,8 @@ def _run(
 ) -> Iterator[tuple[str, Record]]:
     """All entries that are not finished, one after the other; those that differ in numbers only share a program."""
     from mgsc.experiments.classics.program import ClassicProgram, classic_key
-    from mgsc.experiments.problem import build_problem
-    from mgsc.experiments.program import Lane, lane_numbers
+    from mgsc.experiments.running.build import build_problem
+    from mgsc.experiments.running.program import Lane, lane_numbers
 
     programs: dict[str, Program] = {}
     lanes: dict[str, tuple[str, list[Lane]]] = {}
@@ -205,7 +208,7 @@ def _run(
 def run_entry(program: Program, lanes: Sequence[Lane], advance: Callable[[int], None]) -> Record:
     """All runs of an entry by its compiled program, on all workers."""
     from mgsc.experiments.classics.program import batches_of
-    from mgsc.experiments.program import run_blocks, workers
+    from mgsc.experiments.running.program import run_blocks, workers
 
     finished = list(run_blocks(program, batches_of(lanes, len(workers())), advance))
     return {name: _whole(np.concatenate([block.record[name] for block in finished])) for name in finished[0].record}

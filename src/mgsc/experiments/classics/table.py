@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from mgsc.environments.book_mazes import BlockingMazeSettings, DynaMazeSettings, ShortcutMazeSettings, dyna_maze
 from mgsc.environments.tables import steps_to_goal
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.beliefs import LearnedModel
 from mgsc.experiments.classics.design import Classic
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.suites import Suite
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.models import LearnedModel
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.suites import Suite
 
 NEWEST = LearnedModel(average="recency", step_size=1.0)
 """Of each pair the newest outcome: the book's table, also where walls change."""

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from mgsc.experiments import mechanisms
 from mgsc.experiments.figures.reward import (
     MOST_MARKERS,
     Curve,
@@ -38,7 +37,8 @@ from mgsc.experiments.figures.style import (
     title_of,
     with_commas,
 )
-from mgsc.experiments.statistics import LEVEL, Interval, mean_interval
+from mgsc.experiments.reading import mechanisms
+from mgsc.experiments.reading.statistics import LEVEL, Interval, mean_interval
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,7 +11,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
-from mgsc.experiments import analysis
 from mgsc.experiments.figures.style import (
     FAINT,
     INK,
@@ -31,7 +30,8 @@ from mgsc.experiments.figures.style import (
     value_axis,
     with_commas,
 )
-from mgsc.experiments.statistics import mean_interval
+from mgsc.experiments.reading import analysis
+from mgsc.experiments.reading.statistics import mean_interval
 
 if TYPE_CHECKING:
     import xarray as xr

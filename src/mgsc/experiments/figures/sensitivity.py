@@ -34,8 +34,8 @@ from mgsc.experiments.figures.style import (
     styles,
     with_commas,
 )
-from mgsc.experiments.statistics import Interval, bootstrap_interval
-from mgsc.experiments.sweep_table import brief, edge_text, final_row
+from mgsc.experiments.reading.statistics import Interval, bootstrap_interval
+from mgsc.experiments.tuning.table import brief, edge_text, final_row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

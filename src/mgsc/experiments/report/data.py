@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mgsc.experiments import analysis
+from mgsc.experiments.reading import analysis
+from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.report.arrays import Archive, Scale, spanning
 from mgsc.experiments.report.measures import Measure, measures_of
-from mgsc.experiments.statistics import mean_interval
 
 if TYPE_CHECKING:
     import xarray as xr

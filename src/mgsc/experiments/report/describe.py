@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mgsc.experiments import analysis, report_table
 from mgsc.experiments.figures.style import FEATURED, agent_names, styles
+from mgsc.experiments.reading import analysis, tables
 from mgsc.experiments.report.measures import measures_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def describe_suite(found: Found) -> dict[str, Any]:
         "states": _states(dataset),
         "totals": _totals(dataset, comparison),
         "measures": [_measure(dataset, measure) for measure in measures_of(dataset)],
-        "tables": [_table(section, comparison.baseline) for section in report_table.sections(comparison)],
+        "tables": [_table(section, comparison.baseline) for section in tables.sections(comparison)],
         "facts": _facts(dataset),
     }
     return plain(described)  # type: ignore[no-any-return]
@@ -114,7 +114,7 @@ def _measure(dataset: xr.Dataset, measure: Any) -> dict[str, Any]:
     }
 
 
-def _table(section: report_table.Section, baseline: str) -> dict[str, Any]:
+def _table(section: tables.Section, baseline: str) -> dict[str, Any]:
     return {
         "title": section.title,
         "note": section.note,

@@ -4,86 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mgsc.experiments.store.contract import SUMMED, manifest_attributes, manifest_of
+from mgsc.experiments.store.concatenate import concatenate_agents, concatenate_seeds
+from mgsc.experiments.store.contract import manifest_of
 from mgsc.experiments.store.errors import StoreError
-from mgsc.experiments.store.manifest import (
-    MANIFEST_NAME,
-    MERGE,
-    PER_AGENT,
-    Manifest,
-    describe,
-    differences,
-    read_manifest,
-)
+from mgsc.experiments.store.manifest import MANIFEST_NAME, MERGE, Manifest, differences, read_manifest
 from mgsc.experiments.store.places import refuse_inside
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-def concatenate_seeds(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Puts results of the same agents and settings together along their seeds.
-
-    Args:
-        datasets: at least one result; all of the same agents.
-
-    Returns:
-        One result with the seeds in the order given; seconds are added up.
-
-    Raises:
-        StoreError: settings differ, seeds overlap, or what should be equal isn't.
-    """
-    first, *others = datasets
-    agents = manifest_of(first).agents
-    for other in others:
-        _refuse_other_settings(first, other, agents)
-    seeds = [seed for dataset in datasets for seed in manifest_of(dataset).seeds]
-    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
-    if twice:
-        raise StoreError(f"seeds {describe(tuple(twice))} of {describe(agents)} are there twice")
-    return _concatenate([first, *(other.sel(agent=list(agents)) for other in others)], "seed")
-
-
-def concatenate_agents(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Puts results of different agents, with the same seeds and shared settings, together.
-
-    Args:
-        datasets: at least one result; no agent in two of them.
-
-    Returns:
-        One result with the agents in the order given.
-
-    Raises:
-        StoreError: shared settings or seeds differ, agents repeat, or what should be equal isn't.
-    """
-    first, *others = datasets
-    plans = [manifest_of(dataset) for dataset in datasets]
-    agents = [agent for plan in plans for agent in plan.agents]
-    twice = sorted({agent for agent in agents if agents.count(agent) > 1})
-    if twice:
-        raise StoreError(f"{describe(tuple(twice))}: there twice, with other agents beside")
-    for other, plan in zip(others, plans[1:], strict=True):
-        _refuse_other_settings(first, other, ())
-        if set(plan.seeds) != set(plans[0].seeds):
-            raise StoreError(
-                f"{describe(plans[0].agents)} has seeds {describe(plans[0].seeds)}, but"
-                f" {describe(plan.agents)} has {describe(plan.seeds)}"
-            )
-    seeds = list(plans[0].seeds)
-    aligned = [first, *(other.sel(seed=seeds) for other in others)]
-    merged = _concatenate(aligned, "agent")
-    settings = dict(plans[0].settings)
-    own = [plan.settings.get(PER_AGENT, {}) for plan in plans]
-    if any(own):
-        settings[PER_AGENT] = {agent: value for table in own for agent, value in table.items()}
-    return merged.assign_attrs(manifest_attributes(replace(plans[0], settings=settings)))
 
 
 def merge_datasets(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -155,43 +87,3 @@ def _is_stopped(out: Path, plan: Manifest) -> bool:
     there = stored.plan
     is_same_table = (there.agents, there.seeds) == (plan.agents, plan.seeds)
     return is_same_table and not differences(there, plan, plan.agents)
-
-
-def _refuse_other_settings(first: xr.Dataset, other: xr.Dataset, agents: tuple[str, ...]) -> None:
-    """Compares the agents that both hold or, without any, what all agents share."""
-    one, two = manifest_of(first), manifest_of(other)
-    if not agents:
-        one, two = _without_own(one), _without_own(two)
-    found = differences(one, two, agents or ("shared",))
-    if found:
-        raise StoreError(f"results of different runs don't merge: {'; '.join(found[:3])}")
-
-
-def _without_own(plan: Manifest) -> Manifest:
-    return replace(plan, settings={k: v for k, v in plan.settings.items() if k != PER_AGENT})
-
-
-def _concatenate(datasets: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
-    """Concatenates what has ``dim``, adds up seconds, and wants all else equal."""
-    import xarray as xr
-
-    first = datasets[0]
-    merged: dict[str, Any] = {}
-    for name in (str(name) for name in first.variables):
-        pieces = [dataset.variables[name] for dataset in datasets]
-        if dim in pieces[0].dims:
-            values = [piece.values for piece in pieces]
-            merged[name] = (pieces[0].dims, np.concatenate(values, pieces[0].get_axis_num(dim)))
-        elif name in SUMMED:
-            merged[name] = (pieces[0].dims, sum(piece.values for piece in pieces))
-        elif all(_is_equal(pieces[0].values, piece.values) for piece in pieces[1:]):
-            merged[name] = pieces[0]
-        else:
-            raise StoreError(f"results of different runs don't merge: {name} differs")
-    coords = {name: merged.pop(name) for name in map(str, first.coords)}
-    return xr.Dataset(merged, coords=coords, attrs=first.attrs)
-
-
-def _is_equal(first: Any, second: Any) -> bool:
-    is_float = first.dtype.kind == "f"
-    return bool(np.array_equal(first, second, equal_nan=is_float))

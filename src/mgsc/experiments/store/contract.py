@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import FORMAT_VERSION, Manifest, canonical_json, describe
 
@@ -34,7 +34,7 @@ COORDINATES: dict[str, tuple[str, ...]] = {
 VARIABLES: dict[str, tuple[str, ...]] = {
     "reward": PER_CHUNK,  # sum over the chunk [reward]
     "query_distribution": (*PER_CHUNK, "state"),  # mean of d over the chunk [probability]
-    # Means over the chunk of what ``experiments.quantities`` describes; NaN for
+    # Means over the chunk of what ``experiments.design.quantities`` describes; NaN for
     # agents that have none.
     **dict.fromkeys([*MEASURES, *ALWAYS, *REPORTED], PER_CHUNK),
     **dict.fromkeys([*STATE_MEASURES, *SNAPSHOTS], (*PER_CHUNK, "state")),

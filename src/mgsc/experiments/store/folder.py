@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mgsc.experiments.store import files
-from mgsc.experiments.store.combine import concatenate_seeds
+from mgsc.experiments.store.concatenate import concatenate_seeds
 from mgsc.experiments.store.contract import check_dataset, label, manifest_of
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import (

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mgsc.experiments.statistics import LEVEL, NUM_RESAMPLES, Interval, interquartile_mean
+from mgsc.experiments.reading.statistics import LEVEL, NUM_RESAMPLES, Interval, interquartile_mean
 
 BASE = "no_planning"
 """The agent whose mean is score 0."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mgsc.experiments.figures.style import FAINT, HIGHLIGHT, INK, OTHERS, SHADE, SMALL, dress, headline, new_figure
-from mgsc.experiments.statistics import Interval, mean_interval
+from mgsc.experiments.reading.statistics import Interval, mean_interval
 from mgsc.experiments.studies import across
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mgsc.experiments.statistics import Interval, mean_interval
+from mgsc.experiments.reading.statistics import Interval, mean_interval
+from mgsc.experiments.reading.table_text import markdown_lines
 from mgsc.experiments.studies import across
 from mgsc.experiments.studies.summary import seeds_phrase
-from mgsc.experiments.table_text import markdown_lines
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from mgsc.errors import UserError
-from mgsc.experiments.run import Progress, Seeds
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.studies.design import Study
 from mgsc.experiments.studies.summary import find_summary, summaries
 from mgsc.experiments.studies.table import STUDIES

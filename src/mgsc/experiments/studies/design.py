@@ -10,9 +10,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mgsc.experiments.run import Seeds
-from mgsc.experiments.suites import Suite, change_suite, check_suite, choose_agents
-from mgsc.experiments.tuned import tuned_suite
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import Suite, change_suite, check_suite, choose_agents
+from mgsc.experiments.tuning.chosen import tuned_suite
 
 AS_TUNED = "as tuned"
 """Label of the value that changes nothing, and the reference of studies that compare with it."""

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from mgsc.experiments.design.suites import settings_as_dict
+from mgsc.experiments.store.resumable import different_keys, plain
 from mgsc.experiments.studies.design import Cell
-from mgsc.experiments.suites import settings_as_dict
-from mgsc.experiments.tuned import read_sweep, tuned_suite
-from mgsc.experiments.tuning_parts import different_keys, plain
+from mgsc.experiments.tuning.chosen import read_sweep, tuned_suite
 
 TUNED, REUSED, DEFAULT = "tuned", "reused", "default"
 """Kinds of origin: tuned for exactly this problem; on a suite that differs, or changed since; never tuned."""

@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mgsc.errors import UserError
-from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import settings_as_dict
+from mgsc.experiments.running.compiling import compiled_ahead
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.versions import versions
+from mgsc.experiments.store.resumable import Rounds, Work, differences, folder_of, open_parts, plain
 from mgsc.experiments.studies.design import Cell, Study, cells_of, entry_name
 from mgsc.experiments.studies.summary import load_summary, summarise, write_summary
-from mgsc.experiments.suites import settings_as_dict
-from mgsc.experiments.tuning_file import check_can_write, check_place
-from mgsc.experiments.tuning_parts import Rounds, Work, differences, folder_of, open_parts, plain
+from mgsc.experiments.tuning.file import check_can_write, check_place
 
 if TYPE_CHECKING:
-    from mgsc.experiments.problem import Problem
-    from mgsc.experiments.program import Program
+    from mgsc.experiments.design.problem import Problem
+    from mgsc.experiments.running.program import Program
 
 STUDY = Work("study", "a study", "runs", "run", "summary")
 
@@ -190,8 +193,8 @@ def _problems(cells: Sequence[Cell]) -> dict[str, Problem]:
     Raises:
         UserError: a cell's maze is impossible.
     """
-    from mgsc.experiments.problem import build_problem
-    from mgsc.experiments.program import problem_key
+    from mgsc.experiments.running.build import build_problem
+    from mgsc.experiments.running.program import problem_key
 
     problems: dict[str, Problem] = {}
     for cell in cells:
@@ -205,7 +208,7 @@ def _lots(
     cells: Sequence[Cell], problems: Mapping[str, Problem], seeds: Seeds, finished: Mapping[str, Any]
 ) -> dict[str, Lot]:
     """All entries that are not finished, in lots."""
-    from mgsc.experiments.program import Program, lane_numbers, problem_key, program_key
+    from mgsc.experiments.running.program import Program, lane_numbers, problem_key, program_key
 
     lots: dict[str, Lot] = {}
     for cell in cells:
@@ -239,7 +242,7 @@ def _run_lots(lots: Mapping[str, Lot], seeds: Seeds, progress: Progress) -> Iter
 
 def _run_lot(lot: Lot, seeds: Seeds, advance: Callable[[int], None]) -> Iterator[tuple[str, Totals]]:
     """The totals of each entry of a lot, as soon as its last lane has run."""
-    from mgsc.experiments.program import Lane, run_program
+    from mgsc.experiments.running.program import Lane, run_program
 
     lanes = [Lane(seed, numbers) for numbers in lot.numbers.values() for seed in seeds.numbers]
     entries, totals = iter(lot.numbers), list[float]()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mgsc.experiments.reading.table_text import markdown_lines, titled_table
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED
 from mgsc.experiments.studies.heatmap import compared_agents, signed
 from mgsc.experiments.studies.origin import DEFAULT, REUSED, TUNED
 from mgsc.experiments.studies.summary import seeds_phrase, steps_text
-from mgsc.experiments.table_text import markdown_lines, titled_table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mgsc.errors import UserError
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.run import Seeds
-from mgsc.experiments.statistics import Interval, mean_interval, paired_difference
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import Suite, row_of, settings_as_dict, updates_of
+from mgsc.experiments.reading.statistics import Interval, mean_interval, paired_difference
+from mgsc.experiments.store.resumable import plain
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, Study
 from mgsc.experiments.studies.origin import origins_of, sweeps_of
-from mgsc.experiments.suites import Suite, row_of, settings_as_dict, updates_of
-from mgsc.experiments.tuning_parts import plain
 from mgsc.files import read_json
 from mgsc.settings import unknown
 
@@ -90,14 +90,14 @@ def _cell(study: Study, cell: Cell, cells: Sequence[Cell], totals: Totals) -> di
 
 def optimum_of(suite: Suite) -> float:
     """What the best ε-soft policy expects of a run."""
-    from mgsc.experiments.run import optimum
+    from mgsc.experiments.running.optimal import optimum
 
     return round(float(optimum(suite, suite.epsilon).sum()), 2)
 
 
 def costs_of(suite: Suite) -> dict[str, dict[str, int]]:
     """Of each agent, the sampled planning updates and the expected backups it makes per real step."""
-    from mgsc.experiments.problem import build_problem
+    from mgsc.experiments.running.build import build_problem
 
     problem, costs = build_problem(suite), {}
     for name, agent in suite.agents.items():

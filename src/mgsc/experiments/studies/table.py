@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mgsc.experiments.design.suites import COMPARISON_SUITES, PREFIX
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Axis, Ground, Study, Value, axis, brief_number
-from mgsc.experiments.suites import COMPARISON_SUITES, PREFIX
 
 RIVALS = ("uniform", "avoid_terminal", "recency", "replay")
 LEARNED = ("meta_gradient", "meta_gradient_recent")

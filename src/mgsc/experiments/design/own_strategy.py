@@ -24,14 +24,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mgsc.errors import UserError
-from mgsc.experiments.agents import OWN, AgentSettings
-from mgsc.experiments.own import OwnStrategy
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.strategy_row import NoSettings, Range, StrategyRow
+from mgsc.experiments.design.agents import OWN, AgentSettings
+from mgsc.experiments.design.own import OwnStrategy
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.strategy_row import NoSettings, Range, StrategyRow
 from mgsc.settings import check, traced_fields
 
 if TYPE_CHECKING:
-    from mgsc.experiments.problem import Problem
+    from mgsc.experiments.design.problem import Problem
     from mgsc.search_control import Strategy
     from mgsc.types import Array
 

@@ -7,7 +7,9 @@ seed may exceed it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +18,12 @@ from jax import lax
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables
-from mgsc.kernel import compile_for
+from mgsc.experiments.design.environments import build_maze
+from mgsc.kernel import compile_for, compile_options
 from mgsc.types import Array
+
+if TYPE_CHECKING:
+    from mgsc.experiments.design.suites import Suite
 
 VALUES_TOLERANCE = 1e-9
 """Optimal values are iterated until they change by less than this share of max |R|."""
@@ -163,3 +169,23 @@ def _flow(world: _World, phase: Array, joint: Array, *, is_limited: bool) -> Arr
         arrived = jnp.append(jnp.zeros((1, arrived.shape[1])), arrived[:-1], axis=0)
     first = jnp.arange(len(joint))[:, None] == 0
     return arrived + (1 - arrived.sum()) * world.start * first
+
+
+@functools.lru_cache(maxsize=8)
+def _optimum_of(
+    environment: Any, epsilon: float, steps: int, record_every: int, compile_options: Hashable
+) -> np.ndarray[Any, Any]:
+    """The optimum, remembered by all that decides its bits; ``compile_options`` is part of the key only."""
+    return optimal_rewards(
+        build_maze(environment).tables,
+        epsilon=epsilon,
+        num_steps=steps,
+        record_every=record_every,
+        switch_every=environment.switch_every,
+        step_limit=environment.step_limit,
+    )
+
+
+def optimum(suite: Suite, epsilon: float) -> np.ndarray[Any, Any]:
+    """[chunks] the expected rewards of the best ε-soft policy for a suite, see ``optimal_rewards``."""
+    return _optimum_of(suite.environment, epsilon, suite.steps, suite.record_every, compile_options())

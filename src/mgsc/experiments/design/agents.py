@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from mgsc.experiments.own import OwnStrategy
-from mgsc.experiments.strategies import STRATEGIES, MetaGradientSettings
-from mgsc.experiments.strategy_row import NoSettings
+from mgsc.experiments.design.own import OwnStrategy
+from mgsc.experiments.design.strategies import STRATEGIES, MetaGradientSettings
+from mgsc.experiments.design.strategy_row import NoSettings
 from mgsc.settings import choice, number, size
 
 OWN = "own"

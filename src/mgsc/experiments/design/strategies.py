@@ -1,6 +1,6 @@
 """The table of strategies: one row each, and the only list of their names.
 
-A new strategy is a file in ``mgsc.search_control`` and a row in ``mgsc.experiments.family``.
+A new strategy is a file in ``mgsc.search_control`` and a row in ``mgsc.experiments.design.family``.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mgsc.experiments.family import FAMILY
-from mgsc.experiments.strategy_row import NoSettings, Range, StrategyRow, num_actions, num_pairs
+from mgsc.experiments.design.family import FAMILY
+from mgsc.experiments.design.strategy_row import NoSettings, Range, StrategyRow, num_actions, num_pairs
 from mgsc.settings import choice, number, size, switch
 
 if TYPE_CHECKING:
-    from mgsc.experiments.problem import Problem
+    from mgsc.experiments.design.problem import Problem
     from mgsc.search_control import Strategy
     from mgsc.types import Array
 

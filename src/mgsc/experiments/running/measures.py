@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from mgsc.dyna import Dyna, DynaState
-from mgsc.experiments.problem import Problem
+from mgsc.experiments.design.problem import Problem
 from mgsc.indexing import lookup, settled
 from mgsc.meta_gradient import entropy
 from mgsc.search_control.expected import all_answers

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mgsc.experiments.mechanisms import Mechanism, mechanism
-from mgsc.experiments.statistics import (
+from mgsc.experiments.reading.mechanisms import Mechanism, mechanism
+from mgsc.experiments.reading.statistics import (
     LEVEL,
     Interval,
     bootstrap_interval,

@@ -15,7 +15,7 @@ from mgsc.environments.foreign import GymnasiumSettings
 from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
-from mgsc.experiments.own import OwnSettings
+from mgsc.experiments.design.own import OwnSettings
 
 
 class EnvironmentRow(NamedTuple):

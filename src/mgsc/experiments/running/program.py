@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from mgsc import dyna
 from mgsc.errors import UserError
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.problem import Problem, build_agent, replace_numbers
-from mgsc.experiments.recorder import make_recorder, reward_recorder
-from mgsc.experiments.suites import Suite
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.problem import Problem
+from mgsc.experiments.design.suites import Suite
+from mgsc.experiments.running.build import build_agent, replace_numbers
+from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_for
 from mgsc.models.learned import LearnedState
 from mgsc.settings import traced_fields

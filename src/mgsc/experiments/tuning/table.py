@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mgsc.experiments.table_text import markdown_lines, titled_table
+from mgsc.experiments.reading.table_text import markdown_lines, titled_table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from mgsc.experiments.run import Progress as Listener
+from mgsc.experiments.running.progress import Progress as Listener
 
 PLAIN_SECONDS = 5.0
 """Seconds between lines where there is no terminal."""

@@ -9,8 +9,8 @@ from importlib import resources
 from typing import Any
 
 from mgsc.errors import UserError
-from mgsc.experiments.run import Seeds
-from mgsc.experiments.suites import SUITES, Suite, change_suite, get_suite
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.suites import SUITES, Suite, change_suite, get_suite
 from mgsc.files import read_json
 from mgsc.settings import unknown
 
@@ -37,7 +37,7 @@ def tuned_suite(name: str, seeds: Seeds | None = None, file: str | None = None) 
 
 def read_sweep(name: str) -> dict[str, Any] | None:
     """The committed sweep of a suite, or None."""
-    file = resources.files("mgsc.experiments") / "sweeps" / f"{name}.json"
+    file = resources.files("mgsc.experiments.tuning") / "sweeps" / f"{name}.json"
     return dict(json.loads(file.read_text())) if file.is_file() else None
 
 

@@ -13,11 +13,11 @@ from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
-from mgsc.experiments.agents import COMPARED, OWN, AgentSettings, default_agents
-from mgsc.experiments.beliefs import FixedModel, LearnedModel
-from mgsc.experiments.own import without_source
-from mgsc.experiments.strategies import STRATEGIES
-from mgsc.experiments.strategy_row import StrategyRow
+from mgsc.experiments.design.agents import COMPARED, OWN, AgentSettings, default_agents
+from mgsc.experiments.design.models import FixedModel, LearnedModel
+from mgsc.experiments.design.own import without_source
+from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.strategy_row import StrategyRow
 from mgsc.settings import check, left_out, number, size, unknown, with_settings
 
 

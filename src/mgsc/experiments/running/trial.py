@@ -10,15 +10,15 @@ import numpy as np
 
 from mgsc import dyna
 from mgsc.errors import UserError
-from mgsc.experiments.problem import build_agent, replace_numbers
-from mgsc.experiments.program import lane_numbers
+from mgsc.experiments.running.build import build_agent, replace_numbers
+from mgsc.experiments.running.program import lane_numbers
 from mgsc.types import Array, Backup, Params, PyTree, Transition
 
 if TYPE_CHECKING:
     from mgsc.dyna import Dyna
-    from mgsc.experiments.agents import AgentSettings
-    from mgsc.experiments.problem import Problem
-    from mgsc.experiments.suites import Suite
+    from mgsc.experiments.design.agents import AgentSettings
+    from mgsc.experiments.design.problem import Problem
+    from mgsc.experiments.design.suites import Suite
 
 TOLERANCE = 1e-4
 """By how much the sum of the weights may differ from one."""

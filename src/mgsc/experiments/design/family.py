@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from mgsc.experiments.strategy_row import Range, StrategyRow, num_actions, num_pairs, settings_of
+from mgsc.experiments.design.strategy_row import Range, StrategyRow, num_actions, num_pairs, settings_of
 from mgsc.settings import added, choice, number, size
 
 CLIMB_CAPACITY = 5000
@@ -38,7 +38,7 @@ def _truth(problem: Any) -> Any:
 
 def _ensemble(members: int, problem: Any) -> Any:
     """Learned models with slots for all outcomes there can be in any phase."""
-    from mgsc.experiments.beliefs import LearnedModel, slots_of
+    from mgsc.experiments.design.models import LearnedModel, slots_of
     from mgsc.search_control import Ensemble
 
     return Ensemble(members, slots_of(LearnedModel(), problem.tables), problem.reward_scale or 1.0)

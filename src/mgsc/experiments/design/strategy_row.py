@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from mgsc.experiments.problem import Problem
+    from mgsc.experiments.design.problem import Problem
     from mgsc.search_control import Strategy
     from mgsc.types import Array
 

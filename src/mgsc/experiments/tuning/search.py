@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mgsc.errors import UserError
-from mgsc.experiments.agents import AgentSettings
-from mgsc.experiments.run import Progress, Seeds, compiled_ahead, versions
-from mgsc.experiments.strategy_row import Range
-from mgsc.experiments.suites import Suite, check_suite, row_of, settings_as_dict
+from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.design.strategy_row import Range
+from mgsc.experiments.design.suites import Suite, check_suite, row_of, settings_as_dict
+from mgsc.experiments.running.compiling import compiled_ahead
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.versions import versions
 
 if TYPE_CHECKING:
-    from mgsc.experiments.problem import Problem
-    from mgsc.experiments.program import Program
+    from mgsc.experiments.design.problem import Problem
+    from mgsc.experiments.running.program import Program
 
 STEP_SIZES = Range(0.1, 1.0, is_bounded=True)
 EDGE = 0.05
@@ -141,7 +144,7 @@ def tune_suite(
         UserError: impossible settings or protocol; before any work.
     """
     problem = check_can_tune(suite, protocol)
-    from mgsc.experiments.program import Program
+    from mgsc.experiments.running.program import Program
 
     progress, kept = progress or Progress(), kept or Kept()
     programs = {
@@ -166,7 +169,7 @@ def check_can_tune(suite: Suite, protocol: Protocol) -> Problem:
     """
     check_suite(suite)
     protocol.check()
-    from mgsc.experiments.problem import build_agent, build_problem
+    from mgsc.experiments.running.build import build_agent, build_problem
 
     problem = build_problem(suite)
     for agent in suite.agents.values():
@@ -187,7 +190,7 @@ def header(name: str, suite: Suite, protocol: Protocol) -> dict[str, Any]:
 
 def first_points(suite: Suite, agent: AgentSettings, protocol: Protocol) -> list[Numbers]:
     """The configurations of an agent's first round."""
-    from mgsc.experiments.program import traced_numbers
+    from mgsc.experiments.running.program import traced_numbers
 
     whole = [key for key, value in traced_numbers(agent).items() if isinstance(value, int)]
     return draw_configurations(space_of(suite, agent), whole, protocol.configurations, seed=protocol.root)
@@ -249,8 +252,8 @@ def is_at_edge(value: float, span: Range) -> bool:
 
 
 def _evaluate(program: Program, points: Sequence[Numbers], seeds: Seeds, advance: Callable[[int], None]) -> Rows:
-    from mgsc.experiments.program import Lane, run_program
-    from mgsc.experiments.statistics import mean_interval
+    from mgsc.experiments.reading.statistics import mean_interval
+    from mgsc.experiments.running.program import Lane, run_program
 
     lanes = [Lane(seed, point) for point in points for seed in seeds.numbers]
     totals = np.concatenate([block.record["reward"].sum(1) for block in run_program(program, lanes, advance)])

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED
-from mgsc.experiments.statistics import LEVEL, Interval, mean_interval, paired_difference
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED
+from mgsc.experiments.reading.statistics import LEVEL, Interval, mean_interval, paired_difference
 
 if TYPE_CHECKING:
     import xarray as xr

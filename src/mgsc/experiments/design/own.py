@@ -2,8 +2,8 @@ r"""Anyone's environment in a suite: a maze, or a world of tables, as settings; 
 
 Example:
     >>> from mgsc.environments import from_map
-    >>> from mgsc.experiments.agents import AgentSettings
-    >>> from mgsc.experiments.suites import Suite
+    >>> from mgsc.experiments.design.agents import AgentSettings
+    >>> from mgsc.experiments.design.suites import Suite
     >>> maze = from_map("S..A\n...B", {"A": (1.0, -1.0), "B": (-1.0, 1.0)})
     >>> corridor = own_environment("corridor", maze, switch_every=500)
     >>> suite = Suite("a corridor", corridor, agents={"uniform": AgentSettings("uniform")})
@@ -27,7 +27,7 @@ from mgsc.settings import check, size, text
 
 if TYPE_CHECKING:
     from mgsc.environments import Maze, Tables
-    from mgsc.experiments.strategy_row import StrategyRow
+    from mgsc.experiments.design.strategy_row import StrategyRow
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mgsc.experiments.analysis import AgentRow, Comparison, Measures
-from mgsc.experiments.mechanisms import Mechanism
-from mgsc.experiments.statistics import Interval
-from mgsc.experiments.table_text import markdown_lines, titled_table
+from mgsc.experiments.reading.analysis import AgentRow, Comparison, Measures
+from mgsc.experiments.reading.mechanisms import Mechanism
+from mgsc.experiments.reading.statistics import Interval
+from mgsc.experiments.reading.table_text import markdown_lines, titled_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

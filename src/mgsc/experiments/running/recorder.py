@@ -1,7 +1,7 @@
 """What a run records, reduced inside the compiled loop.
 
 Every step: reward, d, and what the strategy reports of itself. Every ``measure_every`` steps: the
-measures of ``mgsc.experiments.measures``, averaged over the chunk; and at the chunk's end a snapshot.
+measures of ``mgsc.experiments.running.measures``, averaged over the chunk; and at the chunk's end a snapshot.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from mgsc.dyna import Dyna, DynaState, Recorder, StepInfo
-from mgsc.experiments.measures import Record, look, measure_planning, measure_values
-from mgsc.experiments.problem import Problem
-from mgsc.experiments.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.problem import Problem
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.running.measures import Record, look, measure_planning, measure_values
 
 
 def reward_recorder() -> Recorder:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mgsc.errors import UserError
-from mgsc.experiments.run import Progress
-from mgsc.experiments.suites import SUITES, Suite, check_suite
-from mgsc.experiments.tuned import load_sweep
-from mgsc.experiments.tuning import Kept, Protocol, check_can_tune, check_rounds, header, space_of, tune_suite
-from mgsc.experiments.tuning_parts import Rounds, differences, folder_of, open_parts, plain
+from mgsc.experiments.design.suites import SUITES, Suite, check_suite
+from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.store.resumable import Rounds, differences, folder_of, open_parts, plain
+from mgsc.experiments.tuning.chosen import load_sweep
+from mgsc.experiments.tuning.search import Kept, Protocol, check_can_tune, check_rounds, header, space_of, tune_suite
 from mgsc.files import regular_place
 
 SHARED = ("suite", "protocol")

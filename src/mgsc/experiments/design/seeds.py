@@ -1,0 +1,37 @@
+"""Which runs of a suite: a root seed, and the numbers of the seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from mgsc.errors import UserError
+
+LARGEST_SEED = 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeds:
+    """Which runs: every agent gets seeds ``first`` .. ``first + count − 1`` of the root seed."""
+
+    count: int
+    root: int = 0
+    first: int = 0
+
+    def check(self) -> None:
+        """Refuses impossible seeds.
+
+        Raises:
+            UserError: naming what is allowed.
+        """
+        if self.count < 1:
+            raise UserError(f"seeds is {self.count}: at least 1 is needed")
+        if self.count > LARGEST_SEED:
+            raise UserError(f"seeds is {self.count}: at most {LARGEST_SEED} are possible")
+        for name, value in (("root-seed", self.root), ("first-seed", self.first)):
+            if not 0 <= value <= LARGEST_SEED - self.count:
+                raise UserError(f"{name} is {value}: it must be in [0, {LARGEST_SEED - self.count}]")
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The seeds, in order."""
+        return tuple(range(self.first, self.first + self.count))

@@ -1,0 +1,21 @@
+"""The calls by which a running suite reports how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Progress(NamedTuple):
+    """What a display is told.
+
+    Attributes:
+        start: ``(agent, lane_steps)`` before an agent compiles: how many lane-steps it will make. Said
+            again of the same name, they add up.
+        running: ``(agent,)`` when it has compiled.
+        advance: ``(agent, lane_steps)`` as they are done.
+    """
+
+    start: Callable[[str, int], None] = lambda agent, steps: None
+    running: Callable[[str], None] = lambda agent: None
+    advance: Callable[[str, int], None] = lambda agent, steps: None
