@@ -9,6 +9,7 @@ query are those it has acted in. It learns FrozenLake beside the same agent with
 """
 
 import argparse
+import functools
 import os
 
 import gymnasium
@@ -18,9 +19,10 @@ import numpy as np
 import optax
 
 import mgsc
-from mgsc.policies import epsilon_greedy
+from mgsc.agent import discrete_parts
+from mgsc.policies import epsilon_greedy_probabilities
 from mgsc.search_control import meta_gradient
-from mgsc.types import Candidates, Params, Parts, Successors, Transition
+from mgsc.types import Candidates, Params, Successors, Transition
 
 ENVIRONMENT, STATES, ACTIONS = "FrozenLake-v1", 16, 4
 DISCOUNT, EPSILON, STEP_SIZE, PLANNING_UPDATES = 0.95, 0.1, 0.1, 3
@@ -34,8 +36,8 @@ def expect(model, state, action):
     return Successors(probability, model["reward"][state, action], discount, jnp.arange(STATES))
 
 
-POLICY = epsilon_greedy(EPSILON).probabilities
-PARTS = Parts(q=lambda values, state: values[state], policy=POLICY, expect=expect)
+POLICY = functools.partial(epsilon_greedy_probabilities, epsilon=EPSILON)
+PARTS = discrete_parts(lambda values, state: values[state], POLICY, expect)
 STRATEGY = meta_gradient(optax.adam(0.01), step_size=STEP_SIZE, planning_updates=PLANNING_UPDATES, entropy_bonus=3e-6)
 CONTROL = STRATEGY(PARTS)
 observe = jax.jit(CONTROL.observe)

@@ -14,10 +14,11 @@ from mgsc import dyna, models, values
 from mgsc.environments import from_map, tabular
 from mgsc.experiments.running.program import run_key
 from mgsc.noise import Use, draw_all, uniforms
+from mgsc.planning import td_error
 from mgsc.policies import epsilon_greedy
 from mgsc.search_control import SearchControl, meta_gradient, uniform
 from mgsc.search_control.base import no_state
-from mgsc.types import Candidates, Query, Transition
+from mgsc.types import Candidates, Params, Query, Transition
 
 RIGHT = 3
 PROBLEM = table.PROBLEM
@@ -53,7 +54,7 @@ def corridor(text: str, **options: int):
         uniform(),
         environment=environment,
         environment_params=params,
-        values=values.table(count, 4)._replace(init=lambda key: jnp.zeros((count, 4)).at[:, RIGHT].set(4.0)),
+        values=values.table(count, 4)._replace(init=lambda key: (jnp.zeros((count, 4)).at[:, RIGHT].set(4.0), ())),
         policy=epsilon_greedy(0.0),
         candidates=Candidates(index, index, jnp.asarray(~tables.is_terminal)),
     )
@@ -134,8 +135,8 @@ def test_one_update_by_hand():
     numbers = (jnp.int32(5), jnp.int32(0), jnp.float32(3), jnp.float32(0.5), jnp.int32(2))
     transition = Transition(*numbers)
     # δ = 3 + 0.5 · 8 − 1 = 6, and q(5, 0) = 1 + 0.5 · 6 = 4.
-    assert dyna.td_error(agent, theta, transition) == 6
-    after, backup = dyna.learn(agent, theta, transition, 5, 0.5)
+    assert td_error(agent, Params(theta, ()), transition) == 6
+    after, _, backup = dyna.learn(agent, Params(theta, ()), transition, 5, 0.5)
     np.testing.assert_array_equal(after, theta.at[5, 0].set(4.0))
     assert (int(backup.index), float(backup.td_error)) == (5, 6.0)
     assert backup.transition is transition
@@ -246,11 +247,11 @@ def test_joint_weights_choose_the_action():
 
 @pytest.mark.parametrize(("learns_first", "heard"), [(False, 0), (True, 1)])
 def test_the_meta_update_comes_before_or_after_the_model_learns(learns_first, heard):
-    def update(model, transition):
+    def update(noise, model, transition):
         return model + 1
 
     model = models.fixed(PROBLEM.model_tables, DISCOUNT)
-    counting = model._replace(init=lambda: jnp.array(0), update=update)
+    counting = model._replace(init=lambda key: jnp.array(0), update=update)
 
     def observe(state, params, candidates, transition):
         return state, {"updates of the model": params.model}

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mgsc.policies import epsilon_greedy
+from mgsc import values
+from mgsc.policies import epsilon_greedy, epsilon_greedy_probabilities
 
 UNIT = 2.0**-23
 NUM_ACTIONS = 4
@@ -18,7 +19,7 @@ NUM_ACTIONS = 4
 
 @pytest.fixture(scope="module")
 def probabilities():
-    return jax.jit(lambda epsilon, q: epsilon_greedy(epsilon).probabilities(q))
+    return jax.jit(lambda epsilon, q: epsilon_greedy_probabilities(q, epsilon))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,8 @@ def sample():
     """(ε, uniforms [D], q [A]) -> [D] actions."""
 
     def sample(epsilon, uniforms, q):
-        return jax.vmap(epsilon_greedy(epsilon).sample, (0, None))(uniforms, q)
+        policy = epsilon_greedy(epsilon)(values.table(1, NUM_ACTIONS))
+        return jax.vmap(policy.sample, (0, None, None))(uniforms, q[None], 0)
 
     return jax.jit(sample)
 
@@ -54,7 +56,7 @@ def test_probabilities_by_hand(probabilities):
 
 def test_probabilities_of_a_batch_are_those_of_its_rows(probabilities):
     q = jnp.array([[1.0, 3.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
-    batch = epsilon_greedy(0.1).probabilities(q)
+    batch = epsilon_greedy_probabilities(q, 0.1)
     rows = [probabilities(jnp.float32(0.1), row) for row in q]
     np.testing.assert_allclose(batch, rows, rtol=1e-6)
 

@@ -37,13 +37,19 @@ class Use(enum.IntEnum):
     EXPLORE = 0
     ENVIRONMENT = 1
     RESTART = 2
+    LEARN_MODEL = 3
     QUERY = 4
     PLAN_ACTION = 5
     IMAGINE = 6
+    CANDIDATES = 8
 
 
 FIRST_PLANNING_USE = 4
-"""Uses from here on are drawn once for each of the K planning updates."""
+PLANNING_USES = (Use.QUERY, Use.PLAN_ACTION, Use.IMAGINE)
+"""Drawn once for each of the K planning updates."""
+
+NUM_WORDS = 8
+"""Uses below have a word of their own; the others are drawn by key."""
 
 PAIRS_PER_UPDATE = 2
 """Pairs of words for each planning update."""
@@ -62,6 +68,12 @@ def keys(key: Array) -> Array:
     return key
 
 
+def nothing(key: Array) -> tuple[()]:
+    """The noise of a part without chance."""
+    del key
+    return ()
+
+
 def draw_all(key: Array, steps: Array, draws: Mapping[Use, Draw], num_updates: int) -> dict[Use, PyTree]:
     """The noise of many real steps.
 
@@ -77,8 +89,10 @@ def draw_all(key: Array, steps: Array, draws: Mapping[Use, Draw], num_updates: i
     words = _as_uniform(_words(key, steps, num_updates))
     noise: dict[Use, PyTree] = {}
     for use, draw in draws.items():
-        plans = use >= FIRST_PLANNING_USE
-        if draw is uniforms:
+        plans = use in PLANNING_USES
+        if draw is nothing:
+            noise[use] = ()
+        elif draw is uniforms and use < NUM_WORDS:
             word = words[use % 2]
             noise[use] = word[:, use // 2 :: PAIRS_PER_UPDATE] if plans else word[:, use // 2]
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,36 +10,60 @@ import jax.numpy as jnp
 
 from mgsc.noise import Draw, uniforms
 from mgsc.sampling import index_from_weights, largest
-from mgsc.types import Array, PyTree
+from mgsc.types import ActionChoice, Array, PyTree
+from mgsc.values.base import ValueFunction
 
 
 class Policy(NamedTuple):
-    """A policy over A actions, a function of their values alone.
+    """A behaviour policy of an agent, a function of its values alone.
 
     Attributes:
         draw: noise of one choice.
-        probabilities: ``(q [A]) -> [A]``.
-        sample: ``(noise, q [A]) -> action`` int32.
+        sample: ``(noise, θ, observation) -> action``.
+        actions: ``(θ, observation) -> ActionChoice``, the distribution ``sample`` draws from.
+        probabilities: ``(action values [A]) -> [A]``; None where actions are continuous.
     """
 
     draw: Draw
-    probabilities: Callable[[Array], Array]
-    sample: Callable[[PyTree, Array], Array]
+    sample: Callable[[PyTree, PyTree, Array], Array]
+    actions: Callable[[PyTree, Array], ActionChoice]
+    probabilities: Callable[[Array], Array] | None = None
 
 
-def epsilon_greedy(epsilon: Array | float) -> Policy:
-    """With probability ε any action, else a greedy one; ties are broken uniformly at random.
+BehaviourPolicy = Callable[[ValueFunction], Policy]
+"""What a policy's factory returns: given the agent's values, its policy."""
+
+
+def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
+    """With probability ε any of A actions, else a greedy one; ties are broken uniformly at random.
 
     Args:
         epsilon: exploration probability in [0, 1]; may be traced.
+
+    Raises:
+        ValueError: the values are of continuous actions; said when the policy is given them.
     """
 
-    def probabilities(q: Array) -> Array:
-        is_greedy = (q >= largest(q)[..., None]).astype(q.dtype)
-        num_greedy = sum(is_greedy[..., action] for action in range(q.shape[-1]))
-        return epsilon / q.shape[-1] + (1.0 - epsilon) * is_greedy / jnp.asarray(num_greedy)[..., None]
+    def build(values: ValueFunction) -> Policy:
+        if values.action_values is None:
+            raise ValueError("epsilon_greedy compares the values of all actions: these values are of continuous ones")
+        action_values = values.action_values
+        probabilities = functools.partial(epsilon_greedy_probabilities, epsilon=epsilon)
 
-    def sample(noise: PyTree, q: Array) -> Array:
-        return index_from_weights(noise, probabilities(q))
+        def sample(noise: PyTree, theta: PyTree, observation: Array) -> Array:
+            return index_from_weights(noise, probabilities(action_values(theta, observation)))
 
-    return Policy(uniforms, probabilities, sample)
+        def actions(theta: PyTree, observation: Array) -> ActionChoice:
+            probability = probabilities(action_values(theta, observation))
+            return ActionChoice(jnp.arange(probability.shape[-1], dtype=jnp.int32), probability)
+
+        return Policy(draw=uniforms, sample=sample, actions=actions, probabilities=probabilities)
+
+    return build
+
+
+def epsilon_greedy_probabilities(q: Array, epsilon: Array | float) -> Array:
+    """[..., A] of action values [..., A]; the largest share 1 − ε, and all share ε."""
+    is_greedy = (q >= largest(q)[..., None]).astype(q.dtype)
+    num_greedy = sum(is_greedy[..., action] for action in range(q.shape[-1]))
+    return epsilon / q.shape[-1] + (1.0 - epsilon) * is_greedy / jnp.asarray(num_greedy)[..., None]

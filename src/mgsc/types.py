@@ -68,24 +68,51 @@ class Successors(NamedTuple):
 
 
 class Params(NamedTuple):
-    """What a strategy may read of the agent: parameters of the values, and the model's state."""
+    """What a strategy may read of the agent.
+
+    Attributes:
+        values: θ, parameters of the action values; all of it is learned by gradient steps.
+        model: the model's state.
+        learner: what the values' updates need besides θ (optimiser, target network); ``()`` for a table.
+    """
 
     values: PyTree
     model: PyTree
+    learner: PyTree = ()
+
+
+class ActionChoice(NamedTuple):
+    """The actions that a policy may choose in one state: all A of them, or C samples of continuous ones.
+
+    Attributes:
+        action: [C, ...].
+        probability: [C], sums to one.
+    """
+
+    action: Array
+    probability: Array
 
 
 class Parts(NamedTuple):
     """The agent's pure functions, as search control sees them.
 
     Attributes:
-        q: ``(values, observation) -> [A]`` action values.
-        policy: ``(q [A]) -> [A]`` probabilities of the behaviour policy.
+        q: ``(values, observation, action) -> []`` action value.
+        bootstrap: ``(values, learner, observation) -> []`` value of the best action, as updates use it.
+        actions: ``(values, observation) -> ActionChoice`` of the behaviour policy.
         expect: ``(model, observation, action) -> Successors``.
+        action_values: ``(values, observation) -> [A]``; refuses where actions are continuous.
+        policy: ``(action values [A]) -> [A]`` probabilities; refuses where actions are continuous.
+        is_table: whether ``values`` is an array [S, A] in which ``observation`` numbers a row.
     """
 
-    q: Callable[[PyTree, Array], Array]
-    policy: Callable[[Array], Array]
+    q: Callable[[PyTree, Array, Array], Array]
+    bootstrap: Callable[[PyTree, PyTree, Array], Array]
+    actions: Callable[[PyTree, Array], ActionChoice]
     expect: Callable[[PyTree, Array, Array], Successors]
+    action_values: Callable[[PyTree, Array], Array]
+    policy: Callable[[Array], Array]
+    is_table: bool = False
 
 
 class Candidates(NamedTuple):
@@ -97,14 +124,12 @@ class Candidates(NamedTuple):
         is_allowed: [N] or [N, A] bool; what must never be queried (terminal states) is False. Strategies that ask
             about where the agent has been, or comes by its model (replay, recency, visited states, trajectories, hill
             climbing, Dyna-Q, uncertainty), rely on its never being in such a state: they ask about any it was in.
-        log_density: [N] log-density the batch was drawn from, or None when all are listed.
         action: [N] actions that belong to the candidates, or None when the policy chooses.
     """
 
     observation: Array
     index: Array  # type: ignore[assignment]
     is_allowed: Array
-    log_density: Array | None = None
     action: Array | None = None
 
 

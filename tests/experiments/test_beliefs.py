@@ -169,7 +169,7 @@ def test_a_problem_with_a_learned_model_knows_nothing_beforehand():
     assert problem.learns
     assert problem.model_tables is None
     assert not problem.wrong.any()
-    state = problem.model.init()
+    state = problem.model.init(None)
     assert state.outcome.shape == (51 * 4, 4)
     answer = problem.model.expect(state, jnp.int32(20), jnp.int32(3))
     assert (answer.probability[0], answer.observation[0]) == (1, 20)
@@ -213,10 +213,10 @@ def test_the_number_of_slots_may_be_larger_and_not_smaller():
 )
 def test_a_learned_model_averages_as_its_settings_say(settings, probability, mean):
     model = learned_model(settings, TMAZE, 0.9)
-    state, here, up = model.init(), jnp.int32(10), jnp.int32(0)
+    state, here, up = model.init(None), jnp.int32(10), jnp.int32(0)
     for reward, successor in ((1.0, 10), (4.0, 9), (2.0, 10)):
         seen = Transition(here, up, jnp.float32(reward), jnp.float32(0.9), jnp.int32(successor))
-        state = model.update(state, seen)
+        state = model.update((), state, seen)
     answer = model.expect(state, here, up)
     assert answer.probability.tolist() == pytest.approx([probability, 1 - probability, 0, 0])
     assert answer.reward[:2].tolist() == pytest.approx([mean, 4.0])
@@ -236,7 +236,7 @@ def test_a_learned_model_averages_as_its_settings_say(settings, probability, mea
 )
 def test_a_learned_model_answers_the_untried_as_its_settings_say(settings, known):
     model = learned_model(settings, TMAZE, 0.9)
-    answer = model.expect(model.init(), jnp.int32(10), jnp.int32(2))
+    answer = model.expect(model.init(None), jnp.int32(10), jnp.int32(2))
     found = {
         (int(successor), bool(discount == 0)): (float(probability), float(reward))
         for probability, reward, discount, successor in zip(*answer)

@@ -122,7 +122,7 @@ def test_agents_get_their_numbers(problem, name, changes, updates):
     assert agent.max_planning_updates == updates
     assert agent.step_size == changes.get("step_size", 0.5)
     assert agent.discount == STALE.discount
-    values = agent.values.init(jax.random.key(0))
+    values, _ = agent.values.init(jax.random.key(0))
     np.testing.assert_array_equal(values, np.full((15, 4), changes.get("initial_value", 0.0)))
     np.testing.assert_allclose(agent.policy.probabilities(values[0]), 0.25)
 

@@ -50,7 +50,8 @@ def test_a_record_holds_the_sum_of_rewards_means_of_the_rest_and_the_last_snapsh
         record = recorder.init()
         for number, d in enumerate(weights):
             transition = Transition(zero, zero, jnp.float32(number), jnp.float32(0), zero)
-            info = StepInfo(transition, jnp.asarray(d), {"meta_loss": jnp.float32(2 * number)})
+            report = {"meta_loss": jnp.float32(2 * number)}
+            info = StepInfo(transition, jnp.asarray(d), report, zero > 0, zero > 0, {})
             record = recorder.step(record, info)
             if number % 2:
                 record = recorder.measure(record, states[number // 2])

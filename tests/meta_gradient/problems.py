@@ -11,7 +11,7 @@ import numpy as np
 from tests.quick import quick_jit
 
 from mgsc import meta_gradient
-from mgsc.types import Candidates, Params, Parts, Successors, Transition
+from mgsc.types import ActionChoice, Candidates, Params, Parts, Successors, Transition
 
 EPSILON = 0.3
 NUM_STATES, NUM_ACTIONS, NUM_SLOTS = 6, 3, 3
@@ -66,7 +66,24 @@ def _table_answers(model, state, action):
     return Successors(*(array[state, action] for array in model))
 
 
-TABLE = Parts(_look_up, epsilon_greedy, _table_answers)
+def parts_of(action_values, policy, answers) -> Parts:
+    """The functions of an agent with discrete actions, from those of all its actions at once."""
+
+    def actions(values, observation):
+        probability = policy(action_values(values, observation))
+        return ActionChoice(jnp.arange(len(probability)), probability)
+
+    return Parts(
+        q=lambda values, observation, action: action_values(values, observation)[action],
+        bootstrap=lambda values, learner, observation: jnp.max(action_values(values, observation)),
+        actions=actions,
+        expect=answers,
+        action_values=action_values,
+        policy=policy,
+    )
+
+
+TABLE = parts_of(_look_up, epsilon_greedy, _table_answers)
 
 
 def table_problem(seed: int) -> Problem:
@@ -121,7 +138,7 @@ def _network_answers(model, observation, action):
     )
 
 
-NETWORK = Parts(_network, epsilon_greedy, _network_answers)
+NETWORK = parts_of(_network, epsilon_greedy, _network_answers)
 
 
 def network_problem(seed: int) -> Problem:
@@ -268,12 +285,12 @@ def planned_way(parts, params, candidates, weights, step_size, count, *, forms):
 
 @compiled
 def _gradient(parts, values, observation, action):
-    return jax.grad(lambda v: parts.q(v, observation)[action])(values)
+    return jax.grad(lambda v: parts.q(v, observation, action))(values)
 
 
 @compiled
 def _values(parts, values, observation):
-    return parts.q(values, observation)
+    return parts.action_values(values, observation)
 
 
 @compiled

@@ -21,6 +21,7 @@ from tests.meta_gradient.problems import (
     all_automatic,
     network_problem,
     network_way,
+    parts_of,
     planned_way,
     softmax,
     table_problem,
@@ -145,7 +146,7 @@ def test_no_planning_leaves_the_parameters():
     # α w π = 1 is where a power of K − 1 would divide by zero.
     problem = table_problem(0)
     certain = softmax(np.where(np.arange(NUM_STATES) == problem.transition.observation, 0, -np.inf))
-    parts = TABLE._replace(policy=lambda q: jnp.ones_like(q).at[1:].set(0.0))
+    parts = parts_of(TABLE.action_values, lambda q: jnp.ones_like(q).at[1:].set(0.0), TABLE.expect)
     seen = problem.transition._replace(action=jnp.asarray(0))
     given = (parts, problem.params, problem.candidates, jnp.asarray(certain))
     planned = planned_way(*given, 1.0, 0, forms=FORMS_OF["table"])

@@ -23,7 +23,7 @@ def model():
 
 
 def test_expectations_are_the_tables(model):
-    answers = model.expect(model.init(), jnp.int32(7), jnp.int32(RIGHT))
+    answers = model.expect(model.init(None), jnp.int32(7), jnp.int32(RIGHT))
     possible = answers.probability > 0
     found = {
         int(successor): (round(float(p), 6), float(reward), round(float(discount), 6))
@@ -40,7 +40,7 @@ def test_expectations_are_the_tables(model):
 def test_every_expectation_sums_to_one_and_ends_are_worth_nothing(model):
     states, actions = np.arange(15)[:, None], np.arange(4)
     answers = jax.vmap(jax.vmap(model.expect, (None, None, 0)), (None, 0, None))(
-        model.init(), jnp.arange(15), jnp.arange(4)
+        model.init(None), jnp.arange(15), jnp.arange(4)
     )
     np.testing.assert_allclose(answers.probability.sum(-1), 1, atol=1e-6)
     ends = TABLES.terminates[states, actions]
@@ -54,12 +54,12 @@ def test_samples_are_as_frequent_as_expected_and_belong_together(model, state, a
     noise = jnp.float32(np.random.default_rng(1).integers(0, 2**23, count) * 2.0**-23)
 
     def ask(uniform):
-        return model.sample(uniform, model.init(), jnp.int32(state), jnp.int32(action))
+        return model.sample(uniform, model.init(None), jnp.int32(state), jnp.int32(action))
 
     drawn = jax.tree.map(np.asarray, quick_jit(jax.vmap(ask))(noise))
     assert (drawn.observation == state).all()
     assert (drawn.action == action).all()
-    answers = model.expect(model.init(), jnp.int32(state), jnp.int32(action))
+    answers = model.expect(model.init(None), jnp.int32(state), jnp.int32(action))
     counts, expected = [], []
     for probability, reward, discount, successor in zip(*map(np.asarray, answers)):
         if probability > 0:
@@ -74,7 +74,7 @@ def test_samples_are_as_frequent_as_expected_and_belong_together(model, state, a
 
 def test_it_never_learns(model):
     assert model.update is None
-    assert model.init() == ()
+    assert model.init(None) == ()
 
 
 def test_the_discount_may_be_traced():

@@ -86,9 +86,9 @@ def _hearing(model):
     @quick_jit
     def hear(transitions, number):
         def body(index, state):
-            return model.update(state, jax.tree.map(lambda leaf: leaf[index], transitions))
+            return model.update((), state, jax.tree.map(lambda leaf: leaf[index], transitions))
 
-        return lax.fori_loop(0, number, body, model.init())
+        return lax.fori_loop(0, number, body, model.init(None))
 
     return hear
 
@@ -206,11 +206,11 @@ def test_issue_an_outcome_whose_weight_has_faded_away_is_not_taken_for_new():
     model = models.learned(NUM_STATES, NUM_ACTIONS, PLENTY, DISCOUNT, step_size=0.7)
     rare, common = Event(0, 0, 1.0, 2, False), Event(0, 0, 0.0, 1, False)
     update = quick_jit(model.update)
-    state = update(model.init(), as_transition(rare))
+    state = update((), model.init(None), as_transition(rare))
     for _ in range(120):
-        state = update(state, as_transition(common))
+        state = update((), state, as_transition(common))
     assert set(answers(model, state)[0, 0]) == {(1, False)}, "its weight is nothing by now"
-    found = answers(model, update(state, as_transition(rare._replace(reward=2.0))))[0, 0]
+    found = answers(model, update((), state, as_transition(rare._replace(reward=2.0))))[0, 0]
     # 1 + 0.7 · (2 − 1)
     assert found[2, False] == pytest.approx((0.7, 1.7))
 
@@ -220,22 +220,22 @@ def test_issue_an_outcome_whose_weight_has_faded_away_is_not_taken_for_new():
 
 def test_untried_pairs_stay():
     model = small(untried="stay")
-    for (state, _), found in answers(model, model.init()).items():
+    for (state, _), found in answers(model, model.init(None)).items():
         assert found == {(state, False): (1, 0)}
 
 
 def test_untried_pairs_lead_to_any_state_that_is_not_terminal():
     model = small(untried="uniform")
-    for found in answers(model, model.init()).values():
+    for found in answers(model, model.init(None)).values():
         assert found == {(state, False): (0.5, 0) for state in (0, 1)}
     everywhere = small(untried="uniform", is_terminal=None)
-    for found in answers(everywhere, everywhere.init()).values():
+    for found in answers(everywhere, everywhere.init(None)).values():
         assert found == {(state, False): (pytest.approx(1 / 3), 0) for state in range(NUM_STATES)}
 
 
 def test_untried_pairs_end_with_the_optimistic_reward():
     model = small(untried="optimistic", optimistic_reward=5.0)
-    for (state, _), found in answers(model, model.init()).items():
+    for (state, _), found in answers(model, model.init(None)).items():
         assert found == {(state, True): (1, 5)}
 
 
@@ -244,7 +244,7 @@ def test_what_was_tried_is_answered_from_experience(untried):
     """One pair was tried; its neighbours were not, and answer as before."""
     model = small(untried=untried, optimistic_reward=5.0)
     state = heard(model, [Event(1, 0, -1.0, 2, True)])
-    before, after = answers(model, model.init()), answers(model, state)
+    before, after = answers(model, model.init(None)), answers(model, state)
     assert after.pop((1, 0)) == {(2, True): (1, -1)}
     assert before.pop((1, 0)) != {(2, True): (1, -1)}
     assert before == after
@@ -295,9 +295,9 @@ def test_jit_equals_no_jit():
     model = small(recency=True)
     compiled = heard(model, EXPERIENCE)
     with jax.disable_jit():
-        plain = model.init()
+        plain = model.init(None)
         for event in EXPERIENCE:
-            plain = model.update(plain, as_transition(event))
+            plain = model.update((), plain, as_transition(event))
         one = model.expect(plain, jnp.int32(0), jnp.int32(1))
     for known, found in zip(plain, compiled):
         assert known.dtype == found.dtype
@@ -309,7 +309,7 @@ def test_jit_equals_no_jit():
 def test_a_lane_with_a_traced_step_size_is_the_model_of_that_step_size():
     def hear(step_size, transitions):
         model = models.learned(NUM_STATES, NUM_ACTIONS, PLENTY, DISCOUNT, step_size=step_size)
-        return lax.scan(lambda state, event: (model.update(state, event), None), model.init(), transitions)[0]
+        return lax.scan(lambda state, event: (model.update((), state, event), None), model.init(None), transitions)[0]
 
     sizes, transitions = jnp.float32([0.1, STEP_SIZE, 1.0]), stacked(EXPERIENCE)
     lanes = quick_jit(jax.vmap(hear, (0, None)))(sizes, transitions)
@@ -348,7 +348,7 @@ def test_after_much_experience_it_is_the_truth(average, step_size):
 
     @jax.jit
     def learn(events):
-        return lax.scan(lambda state, event: (model.update(state, event), None), model.init(), events)[0]
+        return lax.scan(lambda state, event: (model.update((), state, event), None), model.init(None), events)[0]
 
     state = learn(events)
     assert state.overflow == 0

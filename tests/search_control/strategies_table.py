@@ -236,7 +236,7 @@ def step_by_step(agent: Dyna) -> Callable[[DynaState, StepNoise], tuple[DynaStat
 
     def step(state: DynaState, noise: StepNoise) -> tuple[DynaState, Trajectory]:
         state, info = dyna.real_step(agent, state, noise)
-        return state, Trajectory(*info, noise, state)
+        return state, Trajectory(info.transition, info.weights, info.search, noise, state)
 
     return step
 

@@ -192,7 +192,7 @@ def test_too_few_or_too_many_members_are_refused(members):
 
 def test_pairs_never_tried_have_no_weight_whatever_was_heard():
     index = jnp.arange(3)
-    control = uncertainty(2, 0.3, Ensemble(4, 2, 1.0))(Parts(None, None, None))
+    control = uncertainty(2, 0.3, Ensemble(4, 2, 1.0))(Parts(*[None] * 6))
     candidates = Candidates(index, index, jnp.ones(3, bool))
     it = Transition(jnp.int32(1), jnp.int32(0), jnp.float32(0), jnp.float32(0.9), jnp.int32(2))
 
@@ -242,7 +242,7 @@ def test_members_have_slots_for_the_outcomes_of_all_phases():
     """Where walls change a pair leads elsewhere in another phase, which a stale model does not know of."""
     problem = build_problem(SUITES["compare-blocking"])
     options = dataclasses.replace(OPTIONS, members=3)
-    control = STRATEGIES["uncertainty"].build(options, 0.5, 5, problem)(Parts(None, None, None))
+    control = STRATEGIES["uncertainty"].build(options, 0.5, 5, problem)(Parts(*[None] * 6))
     state = jax.eval_shape(control.init, jax.random.key(0), Params((), ()), problem.candidates)
     tables = problem.tables
     is_possible = tables.probability > 0

@@ -15,6 +15,8 @@ from tests.search_control.plain import ALLOWED, DISCOUNT, MODEL, PAIRS, steps
 from tests.search_control.strategies_table import PLANNING, VARIANTS
 
 from mgsc import dyna, search_control
+from mgsc.agent import parts_of as agent_parts
+from mgsc.candidates import listed
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.models import FixedModel, LearnedModel
 from mgsc.experiments.design.strategies import STRATEGIES
@@ -106,7 +108,7 @@ def test_an_empty_queue_changes_nothing():
 
 def parts_of(suite=table.SUITE, problem=table.PROBLEM) -> Parts:
     agent = build_agent(suite, table.VARIANTS["uniform"].agent, problem)
-    return Parts(agent.values.apply, agent.policy.probabilities, agent.model.expect)
+    return agent_parts(agent.values, agent.policy, agent.model)
 
 
 @pytest.mark.parametrize("name", slow_but_for(["gain_need"], ["prioritized_sweeping", "small_backups", "gain_need"]))
@@ -157,9 +159,9 @@ OF_ALL_STATES = [
 @pytest.mark.parametrize("name", slow_but_for(["prioritized_sweeping", "meta_gradient"], OF_ALL_STATES))
 def test_what_is_ruled_out_is_never_queried_though_the_agent_goes_there(name):
     agent = table.build(VARIANTS[name], table.numbers_of(VARIANTS[name]))
-    candidates = agent.candidates
+    candidates = agent.candidates.listed
     allowed = candidates.is_allowed & (candidates.index != RULED_OUT)
-    agent = agent._replace(candidates=candidates._replace(is_allowed=allowed))
+    agent = agent._replace(candidates=listed(candidates._replace(is_allowed=allowed)))
     seen = jax.tree.map(np.asarray, quick_jit(lambda: table.trajectory(agent, jnp.uint32(3), table.NUM_STEPS))())
     assert (seen.transition.observation == RULED_OUT).sum() > 5
     assert (seen.query != RULED_OUT).all()
@@ -328,7 +330,7 @@ def test_the_family_plans_with_a_model_that_learns(name):
     state, _ = quick_jit(lambda key: dyna.run(agent, key, 120, chunk_steps=40))(jax.random.key(1))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
     assert np.asarray(state.values).any()
-    weights = agent.search_control.weights(state.search, Params(state.values, state.model), agent.candidates)
+    weights = agent.search_control.weights(state.search, Params(state.values, state.model), agent.candidates.listed)
     np.testing.assert_allclose(weights.sum(), 1, atol=1e-5)
 
 

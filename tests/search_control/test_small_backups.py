@@ -14,6 +14,7 @@ from tests.search_control import plain
 from tests.search_control import strategies_table as table
 from tests.search_control.plain import DISCOUNT, MODEL, PAIRS, STEP_SIZE, steps
 
+from mgsc.agent import parts_of as agent_parts
 from mgsc.dyna import learn
 from mgsc.experiments.design.models import FixedModel, LearnedModel
 from mgsc.experiments.running.build import build_agent, build_problem
@@ -21,7 +22,7 @@ from mgsc.experiments.running.optimal import optimal_values
 from mgsc.search_control import small_backups
 from mgsc.search_control.base import make_distribution
 from mgsc.search_control.small_backups import ROUNDING
-from mgsc.types import Backup, Params, Parts, Transition
+from mgsc.types import Backup, Params, Transition
 
 
 def slots_of(state, action):
@@ -84,9 +85,9 @@ def planner(suite, threshold=0.0, only_tried=False):
     """The problem, an agent to learn with, small backups, and its state before the first step."""
     problem = build_problem(suite)
     agent = build_agent(suite, table.VARIANTS["uniform"].agent, problem)
-    parts = Parts(agent.values.apply, agent.policy.probabilities, agent.model.expect)
+    parts = agent_parts(agent.values, agent.policy, agent.model)
     control = small_backups(4, threshold, step_size=0.3, only_tried=only_tried)(parts)
-    begun = control.init(None, Params(agent.values.init(None), agent.model.init()), agent.candidates)
+    begun = control.init(None, Params(agent.values.init(None)[0], agent.model.init(None)), agent.candidates.listed)
     return problem, agent, control, begun
 
 
@@ -98,14 +99,14 @@ def backup_at(state, action):
 
 def planned(agent, control, begun, values, num_updates):
     """Values and state after planning alone, and by how much the last updates have moved."""
-    model = agent.model.init()
+    model = agent.model.init(None)
     begun = control.after_learning(begun, Params(values, model), backup_at(0, 0))
 
     def update(carry, noise):
         values, state = carry
-        distribution = make_distribution(control.weights(state, Params(values, model), agent.candidates))
-        query = control.propose(noise, state, Params(values, model), distribution, agent.candidates, None)
-        after, backup = learn(agent, values, query.outcome, query.index, 0.3 * query.step_scale)
+        distribution = make_distribution(control.weights(state, Params(values, model), agent.candidates.listed))
+        query = control.propose(noise, state, Params(values, model), distribution, agent.candidates.listed, None)
+        after, _, backup = learn(agent, Params(values, ()), query.outcome, query.index, 0.3 * query.step_scale)
         return (after, control.after_backup(state, Params(after, model), backup)), jnp.abs(after - values).max()
 
     noise = jax.random.uniform(jax.random.key(0), (num_updates,))
@@ -161,12 +162,12 @@ def test_the_initial_values_are_what_everything_was_worth_at_first():
     suite = dataclasses.replace(table.SUITE, agents={"small_backups": table.VARIANTS["small_backups"].agent})
     agent, optimism = build_agent(suite, suite.agents["small_backups"], table.PROBLEM), 2.0
     control, values = agent.search_control, jnp.full((7, 4), optimism)
-    state = control.init(None, Params(values, ()), agent.candidates)
+    state = control.init(None, Params(values, ()), agent.candidates.listed)
     np.testing.assert_array_equal(state.stored, np.full_like(state.stored, optimism))
     (after, _), _ = planned(agent, control, state, values, 20)
     np.testing.assert_array_equal(after, values)
     real = Transition(jnp.int32(2), jnp.int32(1), jnp.float32(0), jnp.float32(0.9), jnp.int32(1))
-    later, _ = control.observe(state, Params(values + 1, ()), agent.candidates, real)
+    later, _ = control.observe(state, Params(values + 1, ()), agent.candidates.listed, real)
     answers = agent.model.expect((), 2, 1)
     np.testing.assert_allclose(later.stored[2 * 4 + 1], optimism + (answers.observation == 1))
     assert (np.asarray(later.stored) > optimism).sum() == (answers.observation == 1).sum()
@@ -177,15 +178,15 @@ def test_a_learned_outcome_begins_at_what_the_direct_update_used():
     suite = dataclasses.replace(table.SUITE, model=LearnedModel())
     _, agent, control, state = planner(suite, only_tried=True)
     values = jnp.zeros((7, 4)).at[3, 2].set(0.8)
-    model = agent.model.init()
+    model = agent.model.init(None)
 
     def step(state, values, model, successor):
         real = Transition(jnp.int32(2), jnp.int32(1), jnp.float32(0), jnp.float32(0.9), successor)
-        state, _ = control.observe(state, Params(values, model), agent.candidates, real)
-        values, _ = learn(agent, values, real, -1, 1.0)
-        model = agent.model.update(model, real)
+        state, _ = control.observe(state, Params(values, model), agent.candidates.listed, real)
+        values, *_ = learn(agent, Params(values, ()), real, -1, 1.0)
+        model = agent.model.update((), model, real)
         state = control.after_learning(state, Params(values, model), Backup(jnp.int32(-1), real, jnp.float32(0)))
-        query = control.propose(jnp.float32(0.5), state, Params(values, model), None, agent.candidates, None)
+        query = control.propose(jnp.float32(0.5), state, Params(values, model), None, agent.candidates.listed, None)
         return state, values, model, agent.model.expect(model, 2, 1), query
 
     step = quick_jit(step)

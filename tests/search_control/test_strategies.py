@@ -12,13 +12,14 @@ from tests.quick import quick_jit, slow_but_for
 from tests.search_control import strategies_table as table
 from tests.search_control.strategies_table import BESIDE_A_GOAL, IS_TERMINAL, META_GRADIENT, VARIANTS
 
+from mgsc.agent import parts_of as agent_parts
 from mgsc.environments import from_map
 from mgsc.errors import UserError
 from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.running.build import build_agent
 from mgsc.search_control import avoid_terminal, from_logits, meta_gradient, uniform
 from mgsc.search_control.base import make_distribution, masked_softmax, sample_query
-from mgsc.types import Candidates, Params, Parts, Transition
+from mgsc.types import Candidates, Params, Transition
 
 ALLOWED = np.flatnonzero(~IS_TERMINAL)
 EACH_META_GRADIENT = pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_d_is_the_softmax_of_logits_over_temperature(temperature):
 def test_one_meta_update_by_hand():
     """Plain SGD, one step, in closed form: g_s = −2 α² K δ̄ π(a|s) E_m[δ(s, a)]."""
     built = build_agent(table.SUITE, VARIANTS["uniform"].agent, table.PROBLEM)
-    parts = Parts(built.values.apply, built.policy.probabilities, built.model.expect)
+    parts = agent_parts(built.values, built.policy, built.model)
     control = meta_gradient(optax.sgd(1.0), step_size=0.5, planning_updates=2)(parts)
     values = jnp.zeros((table.NUM_STATES, 4)).at[3, 3].set(0.5)
     # Beside the right goal (state 3), action right: the model expects reward 1 with probability

@@ -18,6 +18,7 @@ class Step(NamedTuple):
         reward: reward of the transition.
         terminated: bool, the transition ended the task: its successor has no value.
         truncated: bool, the episode was cut short: its successor keeps its value.
+        info: numbers that people look at, by name.
     """
 
     state: PyTree
@@ -25,6 +26,7 @@ class Step(NamedTuple):
     reward: Array
     terminated: Array
     truncated: Array
+    info: dict[str, Array] = {}  # noqa: RUF012
 
 
 class Environment(NamedTuple):

@@ -33,7 +33,7 @@ Two planning updates with directions (1, 0) and (0, 1); the target asks for more
     L = 0.04, dL/dη = -0.02
 """
 
-from mgsc.meta_gradient import exact_network, exact_table
+from mgsc.meta_gradient import exact_network, exact_table, methods
 from mgsc.meta_gradient.automatic import (
     alignment,
     loss_and_weights_gradient,
@@ -72,6 +72,7 @@ __all__ = [
     "logits_gradient",
     "loss_and_weights_gradient",
     "meta_loss",
+    "methods",
     "planned_from_directions",
     "planned_parameters",
     "squared_distance",

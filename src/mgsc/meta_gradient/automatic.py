@@ -71,7 +71,7 @@ def transition_meta_loss(
             transition nor a target.
     """
     planned = planned_parameters(parts, params, candidates, weights, step_size, planning_updates, form=form)
-    target = _target(parts, planned, params.values, transition, step_size, origin, target)
+    target = _target(parts, planned, params, transition, step_size, origin, target)
     return meta_loss(planned, target)
 
 
@@ -162,7 +162,7 @@ def alignment(
         Shaped like ``weights``; positive where a query would help. 0 where not allowed.
     """
     planned = planned_parameters(parts, params, candidates, weights, step_size, planning_updates, form=form)
-    goal = _target(parts, planned, params.values, transition, step_size, origin, target)
+    goal = _target(parts, planned, params, transition, step_size, origin, target)
     difference = jax.tree.map(jnp.subtract, goal, planned)
 
     def progress(weights: Array) -> Array:
@@ -180,7 +180,7 @@ def alignment(
 def _target(
     parts: Parts,
     planned: PyTree,
-    current: PyTree,
+    params: Params,
     transition: Transition | None,
     step_size: Array | float,
     origin: Origin,
@@ -191,4 +191,6 @@ def _target(
         return target
     if transition is None:
         raise ValueError("the meta-loss needs a real transition or a target; both are None")
-    return target_parameters(parts, planned, current, transition, step_size, origin=origin)
+    return target_parameters(
+        parts, planned, params.values, transition, step_size, origin=origin, learner=params.learner
+    )

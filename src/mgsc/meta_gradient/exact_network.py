@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from mgsc.meta_gradient.forms import ORIGINS, Form, Origin, check_choice
-from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
+from mgsc.types import ActionChoice, Array, Candidates, Params, Parts, PyTree, Transition
 
 NETWORK_FORMS: tuple[Form, ...] = ("scaled", "single")
 """Forms in which θ̄ is linear in the weights."""
@@ -133,19 +133,20 @@ def _loss_and_alignment(
     """([] ‖u‖², ⟨u, Δ_i⟩ shaped like the weights)."""
     theta = params.values
     is_joint = _check_weights(candidates, weights)
+    choice = action_choices(parts, theta, candidates)
 
     def candidate_values(values: PyTree) -> Array:
-        return _batched(parts, values, candidates.observation)
+        return each_value(parts, values, candidates, choice)
 
     q, pull_back = jax.vjp(candidate_values, theta)
     # Δ_i = Σ_a coefficients[i, a] ∇q(s_i, a), each candidate's own share of the reverse pass.
-    coefficients = _expected_errors(parts, params, candidates, q)
+    coefficients = _expected_errors(parts, params, candidates, choice, q)
     if not is_joint:
-        coefficients = coefficients * _action_probabilities(parts, candidates, q)
+        coefficients = coefficients * choice.probability
     share = weights if is_joint else weights[:, None]
     (direction,) = pull_back((share * coefficients).astype(q.dtype))
     planned = _moved(theta, direction, rate)
-    ahead = _difference(parts, planned, theta, transition, step_size, origin, target)
+    ahead = _difference(parts, planned, params, transition, step_size, origin, target)
     _, slopes = jax.jvp(candidate_values, (theta,), (ahead,))
     aligned = slopes * coefficients
     loss = sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(ahead)), start=jnp.zeros(()))
@@ -155,7 +156,7 @@ def _loss_and_alignment(
 def _difference(
     parts: Parts,
     planned: PyTree,
-    current: PyTree,
+    params: Params,
     transition: Transition | None,
     step_size: Array | float,
     origin: Origin,
@@ -167,47 +168,50 @@ def _difference(
         return jax.tree.map(jnp.subtract, target, planned)
     if transition is None:
         raise ValueError("the meta-gradient needs a real transition or a target; both are None")
-    start = planned if origin == "planned" else current
-    q, pull_back = jax.vjp(lambda values: parts.q(values, transition.observation), start)
-    bootstrap = jnp.max(parts.q(start, transition.successor))
-    td_error = transition.reward + transition.discount * bootstrap - q[transition.action]
-    is_taken = jnp.arange(q.shape[0]) == transition.action
-    (move,) = pull_back(jnp.where(is_taken, step_size * td_error, 0).astype(q.dtype))
+    start = planned if origin == "planned" else params.values
+    q, pull_back = jax.vjp(lambda values: parts.q(values, transition.observation, transition.action), start)
+    bootstrap = parts.bootstrap(start, params.learner, transition.successor)
+    td_error = transition.reward + transition.discount * bootstrap - q
+    (move,) = pull_back((step_size * td_error).astype(q.dtype))
     if origin == "planned":
         return move
-    return jax.tree.map(lambda here, there, step: here + step - there, current, planned, move)
+    return jax.tree.map(lambda here, there, step: here + step - there, params.values, planned, move)
 
 
-def _expected_errors(parts: Parts, params: Params, candidates: Candidates, q: Array) -> Array:
-    """[N, A] E_m[δ(s_i, a)], 0 where not allowed; of a candidate's own action where it brings one."""
+def action_choices(parts: Parts, values: PyTree, candidates: Candidates) -> ActionChoice:
+    """The actions [N, C] each candidate may imagine, with their probabilities: the policy's, or its own one."""
+    if candidates.action is not None:
+        action = candidates.action[:, None]
+        return ActionChoice(action, jnp.ones(action.shape[:2], jnp.result_type(float)))
+    choice: ActionChoice = jax.vmap(parts.actions, (None, 0))(values, candidates.observation)
+    return choice
+
+
+def each_value(parts: Parts, values: PyTree, candidates: Candidates, choice: ActionChoice) -> Array:
+    """[N, C] q of every candidate and action it may imagine."""
+
+    def of_candidate(observation: Array, actions: Array) -> Array:
+        return jax.vmap(lambda action: parts.q(values, observation, action))(actions)
+
+    q: Array = jax.vmap(of_candidate)(candidates.observation, choice.action)
+    return q
+
+
+def _expected_errors(parts: Parts, params: Params, candidates: Candidates, choice: ActionChoice, q: Array) -> Array:
+    """[N, C] E_m[δ(s_i, a)], 0 where not allowed."""
     num_candidates, num_actions = q.shape
-    if candidates.action is None:
-        # All pairs in one long row, candidate by candidate.
-        observations = jnp.repeat(candidates.observation, num_actions, axis=0)
-        actions = jnp.tile(jnp.arange(num_actions), num_candidates)
-    else:
-        observations, actions = candidates.observation, candidates.action
+    # All pairs in one long row, candidate by candidate.
+    observations = jnp.repeat(candidates.observation, num_actions, axis=0)
+    actions = choice.action.reshape(-1, *choice.action.shape[2:])
     answers = jax.vmap(parts.expect, (None, 0, 0))(params.model, observations, actions)
     slots = answers.probability.shape
     successors = answers.observation.reshape(-1, *answers.observation.shape[2:])
-    bootstraps = jnp.max(_batched(parts, params.values, successors), axis=1).reshape(slots)
+    bootstraps = jax.vmap(parts.bootstrap, (None, None, 0))(params.values, params.learner, successors).reshape(slots)
     goals = jnp.sum(answers.probability * answers.reward, axis=1)
     goals = goals + jnp.sum(answers.probability * answers.discount * bootstraps, axis=1)
-    # A candidate's only goal stands in all columns; its action's probability picks the right one.
     errors = goals.reshape(num_candidates, -1) - q
     is_allowed = candidates.is_allowed
     return jnp.where(is_allowed if is_allowed.ndim == 2 else is_allowed[:, None], errors, 0)
-
-
-def _action_probabilities(parts: Parts, candidates: Candidates, q: Array) -> Array:
-    """[N, A] with which probability a query of the candidate imagines the action."""
-    if candidates.action is None:
-        return jax.vmap(parts.policy)(q)
-    return jax.nn.one_hot(candidates.action, q.shape[1], dtype=q.dtype)
-
-
-def _batched(parts: Parts, values: PyTree, observations: Array) -> Array:
-    return jax.vmap(lambda observation: parts.q(values, observation))(observations)
 
 
 def _moved(values: PyTree, direction: PyTree, rate: Array | float) -> PyTree:

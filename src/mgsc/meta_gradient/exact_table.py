@@ -6,7 +6,8 @@ entry (s, a) and zero elsewhere. So of all ∂L/∂w_i only that of the visited 
     L = (α δ̄)²,   g_s = −2 α δ̄ ∂θ̄(s, a)/∂w_s,   ∂θ̄(s, a)/∂w_s = α K π(a|s) E_m[δ(s, a)]  (scaled),
 
 and the real error at θ̄, δ̄ = r + γ' max_b θ̄(s', b) − θ̄(s, a), asks for θ̄ at the visited entry and at
-the A entries of its successor. Nothing larger is computed, whatever the number of states.
+the A entries of its successor. Nothing larger is computed, whatever the number of states. Where w is over states and
+actions jointly, w_sa stands in place of w_s π(a|s).
 
 Source: derived from Burega et al. 2024 (arXiv 2406.19561), the equations of θ̄ and θ̂ and the
 meta-loss; the closed form and the forms with K are *ours*.
@@ -32,8 +33,9 @@ class VisitedGradient(NamedTuple):
     """The meta-gradient of a table: one number, and where it belongs.
 
     Attributes:
-        state: [] the visited state s, the only one whose ∂L/∂w is not zero.
-        gradient: [] g_s = ∂L/∂w_s (reward² for a table).
+        state: [] the visited state s, the only one whose ∂L/∂w is not zero; of weights over pairs, only its pair with
+            the action taken.
+        gradient: [] g_s = ∂L/∂w_s, or ∂L/∂w_sa (reward² for a table).
         td_error: [] δ̄, the real transition's error at the planned parameters (reward).
         meta_loss: [] L = (α δ̄)² (reward²).
     """
@@ -59,7 +61,8 @@ def visited_gradient(
     Args:
         parts: the agent's functions; ``q`` is not called, since θ is the table itself.
         params: θ as an array [S, A], and the model's state.
-        weights: [S] probabilities of all states, 0 for those that must not be queried.
+        weights: [S] probabilities of all states, or [S, A] of states and actions jointly; 0 for what must not be
+            queried.
         transition: one real transition between state indices.
         step_size: α; at most 1 for ``saturating``.
         planning_updates: K; may be traced. Not looked at by ``single``.
@@ -78,9 +81,14 @@ def visited_gradient(
     successor = jnp.asarray(transition.successor)
     errors_there, errors_next = _expected_errors(parts, params, state, action, successor)
     row, next_row = lookup(table, state), lookup(table, successor)
-    probability = pick(parts.policy(row), action)
-    rate, slope = _rate_and_slope(lookup(weights, state) * probability, step_size, planning_updates, form)
-    visits = lookup(weights, successor) * parts.policy(next_row)
+    here, visits = lookup(weights, state), lookup(weights, successor)
+    if weights.ndim == 2:  # the distribution chooses the action: no policy
+        rate, slope = _rate_and_slope(pick(here, action), step_size, planning_updates, form)
+        probability: Array | float = 1.0
+    else:
+        probability = pick(parts.policy(row), action)
+        rate, slope = _rate_and_slope(here * probability, step_size, planning_updates, form)
+        visits = visits * parts.policy(next_row)
     next_rate, _ = _rate_and_slope(visits, step_size, planning_updates, form)
     planned = pick(row, action) + rate * errors_there
     # A terminal successor is never queried; whatever the model says of it leaves no trace.
@@ -141,5 +149,8 @@ def _check_table(table: object, weights: Array) -> None:
             "visited_gradient is for tables: values must be one array [S, A]; for other values use "
             "mgsc.meta_gradient.exact_network"
         )
-    if weights.shape != shape[:1]:
-        raise ValueError(f"weights must have shape [S] = {shape[:1]}, one per row of values, not {weights.shape}")
+    if weights.shape not in (shape[:1], shape):
+        raise ValueError(
+            f"weights must have shape [S] = {shape[:1]}, one per row of values, or [S, A] = {shape}; "
+            f"they have {weights.shape}"
+        )

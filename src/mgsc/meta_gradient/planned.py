@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgsc.meta_gradient.forms import FORMS, ORIGINS, Form, Origin, check_choice
-from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
+from mgsc.types import ActionChoice, Array, Candidates, Params, Parts, PyTree, Transition
 
 
 def planned_from_directions(
@@ -116,15 +116,16 @@ def expected_direction(parts: Parts, params: Params, candidates: Candidates, wei
         ValueError: weights and candidates that do not fit together.
     """
     _check_candidates(candidates, weights)
+    choice = jax.lax.stop_gradient(_choices(parts, params.values, candidates))
 
-    def taken(values: PyTree) -> tuple[Array, Array]:
-        q = jax.vmap(parts.q, (None, 0))(values, candidates.observation)
-        actions = _actions(candidates, q.shape[1])
-        return jnp.take_along_axis(q, actions, axis=1), q
+    def taken(values: PyTree) -> Array:
+        one_state = jax.vmap(parts.q, (None, None, 0))
+        prediction: Array = jax.vmap(one_state, (None, 0, 0))(values, candidates.observation, choice.action)
+        return prediction
 
-    prediction, pull_back, q = jax.vjp(taken, params.values, has_aux=True)
-    visits = _visits(parts, candidates, weights, q)
-    errors = _expected_errors(parts, params, candidates, prediction, q.shape[1])
+    prediction, pull_back = jax.vjp(taken, params.values)
+    visits = weights if weights.ndim == 2 else weights[:, None] * choice.probability
+    errors = _expected_errors(parts, params, candidates, choice.action, prediction)
     (direction,) = pull_back((visits * errors).astype(prediction.dtype))
     return direction
 
@@ -137,6 +138,7 @@ def target_parameters(
     step_size: Array | float,
     *,
     origin: Origin = "planned",
+    learner: PyTree = (),
 ) -> PyTree:
     """θ̂: where the real transition leads from the planned (or the current) parameters; held fixed.
 
@@ -148,6 +150,7 @@ def target_parameters(
         step_size: α.
         origin: "planned", θ̂ = θ̄ + α Δ(·; θ̄), is the method; "current", θ̂ = θ + α Δ(·; θ), an
             ablation.
+        learner: the state of the values' learner, from which the bootstrap value is taken.
 
     Returns:
         θ̂ like ``planned``; no derivative passes.
@@ -159,10 +162,10 @@ def target_parameters(
     start = jax.lax.stop_gradient(planned if origin == "planned" else current)
 
     def taken(values: PyTree) -> Array:
-        return parts.q(values, transition.observation)[transition.action]
+        return parts.q(values, transition.observation, transition.action)
 
     prediction, gradient = jax.value_and_grad(taken)(start)
-    bootstrap = jnp.max(parts.q(start, transition.successor))
+    bootstrap = parts.bootstrap(start, learner, transition.successor)
     error = transition.reward + transition.discount * bootstrap - prediction
     return jax.lax.stop_gradient(_step(start, gradient, step_size * error))
 
@@ -171,34 +174,23 @@ def _step(values: PyTree, direction: PyTree, rate: Array | float) -> PyTree:
     return jax.tree.map(lambda leaf, change: leaf + (rate * change).astype(leaf.dtype), values, direction)
 
 
-def _actions(candidates: Candidates, num_actions: int) -> Array:
-    """[N, C] the actions each candidate may imagine: all A, or the one that belongs to it."""
+def _choices(parts: Parts, values: PyTree, candidates: Candidates) -> ActionChoice:
+    """The actions [N, C] each candidate may imagine, with their probabilities: the policy's, or its own one."""
     if candidates.action is not None:
-        return candidates.action[:, None]
-    shape = (candidates.observation.shape[0], num_actions)
-    return jnp.broadcast_to(jnp.arange(num_actions), shape)
+        own = candidates.action[:, None]
+        return ActionChoice(own, jnp.ones(own.shape[:2], jnp.result_type(float)))
+    choice: ActionChoice = jax.vmap(parts.actions, (None, 0))(values, candidates.observation)
+    return choice
 
 
-def _visits(parts: Parts, candidates: Candidates, weights: Array, q: Array) -> Array:
-    """[N, C] probability that one planning update is of this state and action."""
-    if weights.ndim == 2:
-        return weights
-    if candidates.action is not None:
-        return weights[:, None]
-    return weights[:, None] * jax.lax.stop_gradient(jax.vmap(parts.policy)(q))
-
-
-def _expected_errors(
-    parts: Parts, params: Params, candidates: Candidates, prediction: Array, num_actions: int
-) -> Array:
+def _expected_errors(parts: Parts, params: Params, candidates: Candidates, actions: Array, prediction: Array) -> Array:
     """[N, C] E_m[δ] with the bootstrap held fixed; 0 where a candidate is not allowed."""
 
     def backup(observation: Array, action: Array) -> Array:
         answers = parts.expect(params.model, observation, action)
-        bootstraps = jax.vmap(lambda successor: jnp.max(parts.q(params.values, successor)))(answers.observation)
+        bootstraps = jax.vmap(parts.bootstrap, (None, None, 0))(params.values, params.learner, answers.observation)
         return jnp.sum(answers.probability * (answers.reward + answers.discount * bootstraps))
 
-    actions = _actions(candidates, num_actions)
     per_action: Callable[..., Array] = jax.vmap(backup, (None, 0))
     goals = jax.lax.stop_gradient(jax.vmap(per_action)(candidates.observation, actions))
     is_allowed = candidates.is_allowed.reshape(goals.shape[0], -1)
@@ -235,14 +227,15 @@ def _saturating(
     table = params.values
     _check_candidates(candidates, weights)
     _check_table(table, candidates)
-    q = table[candidates.observation]
-    actions = _actions(candidates, table.shape[1])
-    prediction = jnp.take_along_axis(q, actions, axis=1)
-    errors = _expected_errors(parts, params, candidates, prediction, table.shape[1])
+    choice = _choices(parts, table, candidates)
+    actions = choice.action
+    prediction = jnp.take_along_axis(table[candidates.observation], actions, axis=1)
+    errors = _expected_errors(parts, params, candidates, actions, prediction)
     is_allowed = jnp.broadcast_to(candidates.is_allowed.reshape(len(actions), -1), actions.shape)
     # Rows beyond the table are dropped: what is not allowed leaves no trace.
     rows = jnp.where(is_allowed, candidates.observation[:, None], table.shape[0])
-    visits = jnp.zeros_like(table).at[rows, actions].add(_visits(parts, candidates, weights, q), mode="drop")
+    chance = weights if weights.ndim == 2 else weights[:, None] * jax.lax.stop_gradient(choice.probability)
+    visits = jnp.zeros_like(table).at[rows, actions].add(chance, mode="drop")
     error = jnp.zeros_like(table).at[rows, actions].set(errors, mode="drop")
     return table + (1 - (1 - step_size * visits) ** planning_updates) * error
 

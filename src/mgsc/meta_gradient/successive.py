@@ -37,7 +37,7 @@ def successive_loss_and_weights_gradient(
         parts: the agent's functions.
         params: θ as an array [S, A], and the model's state.
         candidates: all S states in order.
-        weights: [S] probabilities.
+        weights: [S] probabilities, or [S, A] of states and actions jointly.
         transitions: [n] each field; applied in this order.
         step_size: α.
         planning_updates: K; not looked at by ``single``.
@@ -45,7 +45,7 @@ def successive_loss_and_weights_gradient(
         form: "scaled" or "single".
 
     Returns:
-        [] L (reward²), and [S] ∂L/∂w.
+        [] L (reward²), and ∂L/∂w like ``weights``.
 
     Raises:
         ValueError: another form.
@@ -53,10 +53,14 @@ def successive_loss_and_weights_gradient(
     check_choice("form", form, ("scaled", "single"), "; the others have a target from one transition")
     table = params.values
     rate = step_size * planning_updates if form == "scaled" else step_size
-    directions = jax.vmap(parts.policy)(table) * _expected_errors(parts, params, candidates)
+    is_joint = weights.ndim == 2
+    share = weights if is_joint else weights[:, None]
+    directions = _expected_errors(parts, params, candidates)
+    if not is_joint:
+        directions = jax.vmap(parts.policy)(table) * directions
     # The states that must not be queried have weight zero, and anything may stand in their direction.
-    directions = jnp.where(weights[:, None] > 0, directions, 0)
-    planned = table + rate * weights[:, None] * directions
+    directions = jnp.where(share > 0, directions, 0)
+    planned = table + rate * share * directions
 
     def apply(target: Array, xs: tuple[Transition, Array]) -> tuple[Array, None]:
         real, counts = xs
@@ -66,7 +70,8 @@ def successive_loss_and_weights_gradient(
 
     target, _ = lax.scan(apply, planned, (transitions, is_real))
     distance = target - planned
-    return jnp.sum(distance**2), -2 * rate * jnp.sum(distance * directions, -1)
+    slopes = distance * directions
+    return jnp.sum(distance**2), -2 * rate * (slopes if is_joint else jnp.sum(slopes, -1))
 
 
 def _expected_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:

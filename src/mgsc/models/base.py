@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mgsc.noise import Draw
+from mgsc.noise import Draw, nothing
 from mgsc.types import Array, PyTree, Successors, Transition
 
 
@@ -13,15 +13,20 @@ class Model(NamedTuple):
     """A model of the environment as pure functions.
 
     Attributes:
-        init: ``() -> state``.
+        init: ``(key) -> state``, learned parameters and what learning them needs.
         draw: noise of one sampled answer.
         sample: ``(noise, state, observation, action) -> Transition``, one imagined transition.
         expect: ``(state, observation, action) -> Successors``, the whole distribution.
-        update: ``(state, transition) -> state`` learns from a real transition; None when fixed.
+        update: ``(noise, state, transition) -> state`` learns from a real transition; None when fixed.
+        draw_update: noise of one update, such as the choice of a minibatch.
+        problem: ``(state) -> str`` what makes the answers wrong for good, in words; empty where nothing does. The
+            runner asks on the host, after each call of the compiled program. None: nothing can.
     """
 
-    init: Callable[[], PyTree]
+    init: Callable[[Array], PyTree]
     draw: Draw
     sample: Callable[[PyTree, PyTree, Array, Array], Transition]
     expect: Callable[[PyTree, Array, Array], Successors]
-    update: Callable[[PyTree, Transition], PyTree] | None = None
+    update: Callable[[PyTree, PyTree, Transition], PyTree] | None = None
+    draw_update: Draw = nothing
+    problem: Callable[[PyTree], str] | None = None

@@ -13,7 +13,7 @@ from mgsc.types import Array, PyTree, Successors, Transition
 
 
 def fixed(tables: Tables, discount: Array | float) -> Model:
-    """Answers from exact sparse tables, for ever.
+    """Answers from exact sparse tables and never changes.
 
     Args:
         tables: the transitions the model believes in, without a phase axis.
@@ -26,6 +26,10 @@ def fixed(tables: Tables, discount: Array | float) -> Model:
     reward = jnp.asarray(tables.reward).reshape(pairs)
     successor = jnp.asarray(tables.successor).reshape(pairs)
     survives = jnp.asarray(~tables.terminates, reward.dtype).reshape(pairs)
+
+    def init(key: Array) -> tuple[()]:
+        del key
+        return ()
 
     def sample(noise: PyTree, state: PyTree, observation: Array, action: Array) -> Transition:
         del state
@@ -50,4 +54,4 @@ def fixed(tables: Tables, discount: Array | float) -> Model:
             lookup(successor, pair),
         )
 
-    return Model(tuple, uniforms, sample, expect)
+    return Model(init=init, draw=uniforms, sample=sample, expect=expect)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from mgsc.indexing import lookup, put_at
 from mgsc.models.base import Model
@@ -70,12 +71,14 @@ def learned(
     anywhere = jnp.ones(num_states) if is_terminal is None else 1.0 - jnp.asarray(is_terminal)
     anywhere = anywhere / anywhere.sum()
 
-    def init() -> LearnedState:
+    def init(key: Array) -> LearnedState:
+        del key
         shape = (num_pairs, max_successors)
         zeros = jnp.zeros(shape, jnp.result_type(float))
         return LearnedState(jnp.full(shape, EMPTY, jnp.int32), zeros, zeros, jnp.zeros((), jnp.int32))
 
-    def update(state: LearnedState, transition: Transition) -> LearnedState:
+    def update(noise: PyTree, state: LearnedState, transition: Transition) -> LearnedState:
+        del noise
         pair = transition.observation * num_actions + transition.action
         outcome = 2 * transition.successor + (transition.discount == 0)
         outcomes, weights, rewards = (lookup(column, pair) for column in state[:3])
@@ -117,7 +120,17 @@ def learned(
         reward, goes_on, successor = (lookup(column, slot) for column in answers[1:])
         return Transition(observation, action, reward, goes_on, successor)
 
-    return Model(init, uniforms, sample, expect, update)
+    return Model(init=init, draw=uniforms, sample=sample, expect=expect, update=update, problem=_problem)
+
+
+def _problem(state: LearnedState) -> str:
+    """A model that has lost what it met: what follows would be of another model."""
+    if not np.asarray(state.overflow).any():
+        return ""
+    return (
+        f"the model met more than {state.outcome.shape[-1]} outcomes of a state and action, which is all it may keep: "
+        "set model.max_successors higher, or to 0 for as many as there can be"
+    )
 
 
 def slot_of(outcome: Array, outcomes: Array) -> tuple[Array, Array]:

@@ -111,7 +111,7 @@ def from_logits(
 
         >>> strategy = from_logits(lambda state, params, candidates: params.values[candidates.index].max(-1))
         >>> states, q = jnp.arange(3), jnp.array([[0.0, 1.0], [0.0, 0.0], [9.0, 9.0]])
-        >>> search_control = strategy(Parts(q=None, policy=None, expect=None))
+        >>> search_control = strategy(None)  # asks for none of the agent's parts
         >>> d = search_control.weights((), Params(q, None), Candidates(states, states, states < 2))
         >>> [round(float(probability), 2) for probability in d]
         [0.73, 0.27, 0.0]

@@ -18,18 +18,20 @@ from mgsc.types import Array, Candidates, Params, Parts, PyTree, Successors, Tra
 def expected_target(parts: Parts, params: Params, observation: Array, action: Array) -> Array:
     """[] E_m[r + γ' max q(s', ·)] of one state and action."""
     answers = parts.expect(params.model, observation, action)
-    best = largest(jax.vmap(parts.q, (None, 0))(params.values, answers.observation))
+    best = jax.vmap(parts.bootstrap, (None, None, 0))(params.values, params.learner, answers.observation)
     return jnp.sum(answers.probability * (answers.reward + answers.discount * best))
 
 
 def expected_error(parts: Parts, params: Params, observation: Array, action: Array) -> Array:
     """[] E_m[δ(s, a)]."""
-    return expected_target(parts, params, observation, action) - pick(parts.q(params.values, observation), action)
+    return expected_target(parts, params, observation, action) - pick(
+        parts.action_values(params.values, observation), action
+    )
 
 
 def all_values(parts: Parts, params: Params, candidates: Candidates) -> Array:
     """[N, A] q of every candidate."""
-    values: Array = jax.vmap(parts.q, (None, 0))(params.values, candidates.observation)
+    values: Array = jax.vmap(parts.action_values, (None, 0))(params.values, candidates.observation)
     return values
 
 
@@ -58,4 +60,6 @@ def all_expected_errors(parts: Parts, params: Params, candidates: Candidates) ->
 
 def real_target(parts: Parts, params: Params, transition: Transition) -> Array:
     """[] r + γ' max q(s', ·) of a transition."""
-    return transition.reward + transition.discount * largest(parts.q(params.values, transition.successor))
+    return transition.reward + transition.discount * parts.bootstrap(
+        params.values, params.learner, transition.successor
+    )

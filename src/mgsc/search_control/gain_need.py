@@ -160,7 +160,7 @@ class _Rule(NamedTuple):
 
 def expected_gain(parts: Parts, params: Params, observation: Array, action: Array, step_size: Array | float) -> Array:
     """[] what the value of a state's choices would gain by an expected update of one action."""
-    q = parts.q(params.values, observation)
+    q = parts.action_values(params.values, observation)
     move = step_size * expected_error(parts, params, observation, action)
     updated = jnp.where(jnp.arange(len(q)) == action, q + move, q)
     return jnp.sum((parts.policy(updated) - parts.policy(q)) * updated)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, pick, put_at
+from mgsc.noise import nothing
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.expected import expected_error, real_target
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
@@ -61,7 +62,7 @@ def prioritized_sweeping(
 
     def build(parts: Parts) -> SearchControl:
         rule = _Rule(parts, num_actions, threshold, predecessors, only_tried)
-        return SearchControl(rule.init, recent_queries, rule.propose, rule.after_backup, rule.observe, draw=_nothing)
+        return SearchControl(rule.init, recent_queries, rule.propose, rule.after_backup, rule.observe, draw=nothing)
 
     return build
 
@@ -88,7 +89,9 @@ class _Rule(NamedTuple):
     ) -> tuple[SweepingState, dict[str, Array]]:
         del candidates
         here, action = transition.observation, transition.action
-        error = real_target(self.parts, params, transition) - pick(self.parts.q(params.values, here), action)
+        error = real_target(self.parts, params, transition) - pick(
+            self.parts.action_values(params.values, here), action
+        )
         pair = here * self.num_actions + action
         old = lookup(state.queue, pair)
         raised = still_ruled_out(old, jnp.maximum(old, self.above(error)))
@@ -131,8 +134,3 @@ class _Rule(NamedTuple):
         queue = refreshed(state.queue, touched_pairs(self.predecessors, here, own[None]), priority)
         share = jnp.where(is_popped, FORGETTING, 0.0)
         return state._replace(queue=queue, frequency=with_query(state.frequency, (here, action), share))
-
-
-def _nothing(key: Array) -> tuple[()]:
-    del key
-    return ()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mgsc.indexing import lookup, pick, put_at
+from mgsc.indexing import lookup, put_at
 from mgsc.sampling import largest
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
@@ -118,7 +118,7 @@ class _Rule(NamedTuple):
             is_first = lookup(tried.reshape(-1), pair) == 0
             is_heard = is_heard | (answers.probability == 0) | is_first
             tried = put_at(tried, (here, action), jnp.ones(()))
-        worth = largest(self.parts.q(params.values, successor))
+        worth = largest(self.parts.action_values(params.values, successor))
         return state._replace(stored=with_worth(state.stored, pair, is_heard, worth), tried=tried), {}
 
     def after_learning(self, state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
@@ -152,7 +152,7 @@ class _Rule(NamedTuple):
         changes, successors = small_changes(self.parts, params, state.stored, pair, self.num_actions)
         successor = lookup(successors, first_largest(jnp.abs(changes)))
         change = jnp.sum(jnp.where(successors == successor, changes, 0.0))
-        q = pick(self.parts.q(params.values, observation), action)
+        q = self.parts.q(params.values, observation, action)
         is_due = size > jnp.maximum(self.threshold, ROUNDING * jnp.abs(q))
         reward = q + jnp.where(is_due, change, 0.0)
         return Query(
@@ -167,7 +167,7 @@ class _Rule(NamedTuple):
         here, action, _, _, successor = backup.transition
         # V(s') as it was when the backup was chosen.
         is_own = (jnp.arange(self.num_actions) == action) & (successor == here)
-        before = self.parts.q(params.values, successor) - jnp.where(is_own, backup.td_error, 0.0)
+        before = self.parts.action_values(params.values, successor) - jnp.where(is_own, backup.td_error, 0.0)
         is_made = backup.td_error != 0
         is_heard = (self.parts.expect(params.model, here, action).observation == successor) & is_made
         pair = backup.index * self.num_actions + action
@@ -190,7 +190,7 @@ def first_largest(sizes: Array) -> Array:
 
 def worths(parts: Parts, params: Params, observations: Array) -> Array:
     """[M] V = max q of each."""
-    best: Array = largest(jax.vmap(parts.q, (None, 0))(params.values, observations))
+    best: Array = largest(jax.vmap(parts.action_values, (None, 0))(params.values, observations))
     return best
 
 

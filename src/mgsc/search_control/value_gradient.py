@@ -90,7 +90,7 @@ def best_neighbour(
     answers = jax.vmap(parts.expect, (None, None, 0))(params.model, here, jnp.arange(num_actions))
     states = answers.observation.reshape(-1)
     is_neighbour = (answers.probability > 0) & (answers.discount > 0) & candidates.is_allowed[answers.observation]
-    values = largest(jax.vmap(parts.q, (None, 0))(params.values, states))
+    values = largest(jax.vmap(parts.action_values, (None, 0))(params.values, states))
     values = jnp.where(is_neighbour.reshape(-1), values, -jnp.inf)
     best = jnp.argmax(values)
-    return lookup(states, best), lookup(values, best) > largest(parts.q(params.values, here))
+    return lookup(states, best), lookup(values, best) > largest(parts.action_values(params.values, here))

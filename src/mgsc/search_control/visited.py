@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import add_at, lookup, put_at
+from mgsc.noise import nothing
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
@@ -119,11 +119,6 @@ def trajectory() -> Strategy:
 
     def build(parts: Parts) -> SearchControl:
         del parts
-        return SearchControl(init, recent_queries, propose, after_backup, observe, draw=_nothing)
+        return SearchControl(init, recent_queries, propose, after_backup, observe, draw=nothing)
 
     return build
-
-
-def _nothing(key: jax.Array) -> tuple[()]:
-    del key
-    return ()

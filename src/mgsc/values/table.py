@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+from jax import lax
 
-from mgsc.indexing import add_at, lookup
-from mgsc.types import Array
+from mgsc.indexing import add_at, lookup, pick
+from mgsc.sampling import largest
+from mgsc.types import Array, PyTree
 from mgsc.values.base import ValueFunction
 
 
@@ -18,14 +20,28 @@ def table(num_states: int, num_actions: int, initial_value: Array | float = 0.0)
         initial_value: what every entry starts from (reward); may be traced.
     """
 
-    def init(key: Array) -> Array:
+    def init(key: Array) -> tuple[Array, tuple[()]]:
         del key
-        return jnp.full((num_states, num_actions), initial_value, jnp.result_type(float))
+        return jnp.full((num_states, num_actions), initial_value, jnp.result_type(float)), ()
 
-    def apply(values: Array, observation: Array) -> Array:
-        return lookup(values, observation)
+    def q(values: Array, observation: Array, action: Array) -> Array:
+        return pick(lookup(values, observation), action)
 
-    def update(values: Array, observation: Array, action: Array, error: Array, step_size: Array) -> Array:
-        return add_at(values, (observation, action), step_size * error)
+    def bootstrap(values: Array, learner: PyTree, observation: Array) -> Array:
+        del learner
+        return largest(lookup(values, observation))
 
-    return ValueFunction(init, apply, update, is_table=True)
+    def update(
+        values: Array, learner: PyTree, observation: Array, action: Array, error: Array, step_size: Array
+    ) -> tuple[Array, PyTree]:
+        count = len(error)
+        if count == 1:
+            return add_at(values, (observation[0], action[0]), step_size[0] * error[0]), learner
+
+        def add(number: Array, values: Array) -> Array:
+            here, chosen, amount = (lookup(column, number) for column in (observation, action, step_size * error))
+            return add_at(values, (here, chosen), amount / count)
+
+        return lax.fori_loop(0, count, add, values), learner
+
+    return ValueFunction(init, q, bootstrap, update, action_values=lookup, is_table=True)

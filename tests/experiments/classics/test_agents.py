@@ -14,17 +14,18 @@ from mgsc.experiments.classics.sweeping import with_counter
 from mgsc.experiments.classics.table import CLASSICS, SWEEPING, _agent
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.program import run_key
+from mgsc.policies import epsilon_greedy
 from mgsc.search_control import dyna_q, uniform
 
 NUM_STEPS = 3000
 
 
-def with_updates(agent: dyna.Dyna, strategy, updates, most: int) -> dyna.Dyna:
+def with_updates(agent: dyna.Dyna, epsilon: float, strategy, updates, most: int) -> dyna.Dyna:
     return dyna.assemble(
         agent.environment,
         agent.environment_params,
         agent.values,
-        agent.policy,
+        epsilon_greedy(epsilon),
         agent.model,
         strategy,
         agent.candidates,
@@ -43,7 +44,7 @@ def test_dyna_q_without_updates_is_q_learning_bit_for_bit(most):
 
     def values(strategy, updates, bound):
         def end(updates):
-            state, _ = dyna.run(with_updates(plain, strategy, updates, bound), run_key(0, 5), NUM_STEPS)
+            state, _ = dyna.run(with_updates(plain, suite.epsilon, strategy, updates, bound), run_key(0, 5), NUM_STEPS)
             return state.values
 
         return np.asarray(quick_jit(end)(updates))

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mgsc.agent import parts_of
 from mgsc.dyna import Dyna, DynaState
 from mgsc.experiments.design.problem import Problem
 from mgsc.indexing import lookup, settled
 from mgsc.meta_gradient import entropy
 from mgsc.search_control.expected import all_answers
-from mgsc.types import Array, Params, Successors
+from mgsc.types import Array, Successors
 
 REDUNDANT = 0.01
 """An update is redundant below this share of max |R|."""
@@ -55,13 +56,14 @@ class Moment(NamedTuple):
 
 def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
     """Asks the agent and the tables about every state."""
-    params = Params(state.values, state.model)
+    params, candidates = state.params, problem.candidates
     clock = state.environment.clock - 1
     phase = (clock // agent.environment_params.switch_every) % problem.tables.num_phases
-    q = jax.vmap(agent.values.apply, (None, 0))(params.values, agent.candidates.observation)
-    policy = settled(jax.vmap(agent.policy.probabilities)(q))
+    parts = parts_of(agent.values, agent.policy, agent.model)
+    q = jax.vmap(parts.action_values, (None, 0))(params.values, candidates.observation)
+    policy = settled(jax.vmap(parts.policy)(q))
     best = settled(q.max(-1))
-    answers = all_answers(agent.model, params.model, agent.candidates, agent.environment.num_actions)
+    answers = all_answers(agent.model, params.model, candidates, agent.environment.num_actions)
     believed = Successors(*(column.reshape(*q.shape, -1) for column in answers))
     truth = _truth(agent, problem, phase)
     believed_target, true_target = (
@@ -87,9 +89,10 @@ def measure_values(problem: Problem, moment: Moment) -> tuple[Record, Record, Re
 
 def measure_planning(agent: Dyna, problem: Problem, state: DynaState, moment: Moment) -> Record:
     """Where d looks and what it brings: the ``MEASURES``, each a scalar."""
-    weights = agent.search_control.weights(state.search, Params(state.values, state.model), agent.candidates)
+    candidates = problem.candidates
+    weights = agent.search_control.weights(state.search, state.params, candidates)
     d = weights if weights.ndim == 1 else weights.sum(-1)
-    uniform = agent.candidates.is_allowed / agent.candidates.is_allowed.sum()
+    uniform = candidates.is_allowed / candidates.is_allowed.sum()
     if problem.learns:
         wrong = moment.error > WRONG * problem.reward_scale
     else:

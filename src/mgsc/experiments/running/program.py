@@ -28,7 +28,6 @@ from mgsc.experiments.design.suites import Suite
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_for
-from mgsc.models.learned import LearnedState
 from mgsc.settings import traced_fields
 from mgsc.types import Array
 
@@ -160,7 +159,7 @@ class Program:
             state = init(numbers, seeds)
             for _ in range(self.num_chunks // self.chunks_per_call):
                 state, record = call(numbers, seeds, state)
-                _refuse_overflow(state)
+                _refuse_problem(self.problem.model.problem, state.model)
                 records.append({name: np.asarray(value)[: len(lanes)] for name, value in record.items()})
                 progress(len(lanes) * self.chunks_per_call * self.suite.record_every)
             seconds = time.perf_counter() - began
@@ -208,14 +207,11 @@ class Program:
         return lax.scan(chunk, state, None, length=self.chunks_per_call)
 
 
-def _refuse_overflow(state: dyna.DynaState) -> None:
-    """Stops a run whose learned model has lost what it met: what follows would be of another model."""
-    if isinstance(state.model, LearnedState) and np.asarray(state.model.overflow).any():
-        allowed = state.model.outcome.shape[-1]
-        raise UserError(
-            f"the model met more than {allowed} outcomes of a state and action, which is all it may keep: "
-            "set model.max_successors higher, or to 0 for as many as there can be"
-        )
+def _refuse_problem(check: Callable[[Any], str] | None, model: Any) -> None:
+    """Stops a run whose model says that its answers are wrong for good."""
+    words = "" if check is None else check(model)
+    if words:
+        raise UserError(words)
 
 
 def blocks_of(lanes: Sequence[Lane]) -> list[Sequence[Lane]]:

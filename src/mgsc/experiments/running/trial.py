@@ -12,7 +12,7 @@ from mgsc import dyna
 from mgsc.errors import UserError
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import lane_numbers
-from mgsc.types import Array, Backup, Params, PyTree, Transition
+from mgsc.types import Array, Backup, Candidates, PyTree, Transition
 
 if TYPE_CHECKING:
     from mgsc.dyna import Dyna
@@ -53,10 +53,10 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
 
 def _first_weights(name: str, agent: Dyna) -> Array:
     """d after the first real transition; the strategy's memory must keep its form."""
-    control, candidates, key = agent.search_control, agent.candidates, jax.random.key(0)
+    control, key = agent.search_control, jax.random.key(0)
     begun = dyna.init(agent, key)
-    backup = _first_backup(agent, begun, key)
-    params, search = Params(begun.values, begun.model), begun.search
+    backup, candidates = _first_backup(agent, begun, key)
+    params, search = begun.params, begun.search
     if control.observe is not None:
         told = control.observe(search, params, candidates, backup.transition)
         if not (isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], dict)):
@@ -64,11 +64,11 @@ def _first_weights(name: str, agent: Dyna) -> Array:
         _check_form(f"observe of {name}", search, told[0])
         search = told[0]
     if control.after_learning is not None:
-        heard = control.after_learning(search, params, backup._replace(index=jnp.asarray(dyna.REAL, jnp.int32)))
+        heard = control.after_learning(search, params, backup)
         _check_form(f"after_learning of {name}", search, heard)
         search = heard
     weights = control.weights(search, params, candidates)
-    num_actions = agent.policy.probabilities(agent.values.apply(begun.values, begun.observation)).shape[-1]
+    num_actions = agent.environment.num_actions
     shapes = [(len(candidates.index),), (len(candidates.index), num_actions)]
     if jnp.shape(weights) not in shapes or not jnp.issubdtype(jnp.result_type(weights), jnp.floating):
         raise UserError(
@@ -76,15 +76,20 @@ def _first_weights(name: str, agent: Dyna) -> Array:
             f"for each of {shapes[0][0]} states, or for each of them and {num_actions} actions"
         )
     if control.after_backup is not None:
-        _check_form(f"after_backup of {name}", search, control.after_backup(search, params, backup))
+        _check_form(
+            f"after_backup of {name}",
+            search,
+            control.after_backup(search, params, backup._replace(index=candidates.index[0])),
+        )
     return weights
 
 
-def _first_backup(agent: Dyna, begun: dyna.DynaState, key: Array) -> Backup:
+def _first_backup(agent: Dyna, begun: dyna.DynaState, key: Array) -> tuple[Backup, Candidates]:
     noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(agent, key, jnp.arange(1)))
-    action = agent.policy.sample(noise.explore, agent.values.apply(begun.values, begun.observation))
+    action = agent.policy.sample(noise.explore, begun.values, begun.observation)
     transition: Transition = dyna.act(agent, begun, action, noise)[0]
-    return dyna.learn(agent, begun.values, transition, begun.observation, agent.step_size)[1]
+    candidates = dyna.draw_candidates(agent, begun.candidates, transition, noise)[1]
+    return dyna.learn(agent, begun.params, transition, dyna.REAL, agent.step_size)[2], candidates
 
 
 def _check_form(what: str, before: PyTree, after: PyTree) -> None:

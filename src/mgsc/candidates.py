@@ -1,0 +1,90 @@
+"""Candidate sources: the states search control may choose from, given anew for every real step.
+
+Listed states are one source, a batch drawn from the states visited so far another. Strategies that keep a number
+for each state need listed ones; the others take whatever a source offers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.indexing import lookup, put_at
+from mgsc.noise import Draw, keys, nothing
+from mgsc.types import Array, Candidates, PyTree, Transition
+
+
+class CandidateSource(NamedTuple):
+    """A source of candidates as pure functions.
+
+    Attributes:
+        init: ``(key) -> state``.
+        candidates: ``(noise, state) -> Candidates`` of one real step, used by the meta-update and by planning.
+        observe: ``(state, transition) -> state`` for every real transition, before the step's candidates are
+            drawn; None where nothing is remembered.
+        draw: noise of one step's candidates.
+        listed: the candidates, where they are the same in every step and numbered by their place; else None.
+    """
+
+    init: Callable[[Array], PyTree]
+    candidates: Callable[[PyTree, PyTree], Candidates]
+    observe: Callable[[PyTree, Transition], PyTree] | None = None
+    draw: Draw = nothing
+    listed: Candidates | None = None
+
+
+def listed(candidates: Candidates) -> CandidateSource:
+    """The same candidates in every step, such as all S states."""
+
+    def constant(noise: PyTree, state: PyTree) -> Candidates:
+        del noise, state
+        return candidates
+
+    return CandidateSource(init=lambda key: (), candidates=constant, listed=candidates)
+
+
+class VisitedBuffer(NamedTuple):
+    """The observations met last, in a ring.
+
+    Attributes:
+        observations: [capacity, ...].
+        count: int32 observations met so far.
+    """
+
+    observations: Array
+    count: Array  # type: ignore[assignment]
+
+
+def from_buffer(example: Array | jax.ShapeDtypeStruct, *, num_candidates: int, capacity: int) -> CandidateSource:
+    """N observations drawn uniformly, with replacement, from the last ``capacity`` ones the agent acted in.
+
+    A candidate's ``index`` is its slot in the buffer. No state in which an episode ended is ever a candidate.
+
+    Args:
+        example: an observation; only its shape and dtype matter.
+        num_candidates: N.
+        capacity: observations kept.
+
+    Raises:
+        ValueError: no candidates, or no room for any.
+    """
+    if num_candidates < 1 or capacity < 1:
+        raise ValueError(f"num_candidates ({num_candidates}) and capacity ({capacity}) must be at least 1")
+
+    def init(key: Array) -> VisitedBuffer:
+        del key
+        return VisitedBuffer(jnp.zeros((capacity, *example.shape), example.dtype), jnp.zeros((), jnp.int32))
+
+    def observe(state: VisitedBuffer, transition: Transition) -> VisitedBuffer:
+        ring = put_at(state.observations, state.count % capacity, transition.observation)
+        return VisitedBuffer(ring, state.count + 1)
+
+    def candidates(noise: PyTree, state: VisitedBuffer) -> Candidates:
+        filled = jnp.clip(state.count, 1, capacity)
+        slots = jax.random.randint(noise, (num_candidates,), 0, filled, jnp.int32)
+        return Candidates(lookup(state.observations, slots), slots, jnp.ones(num_candidates, bool))
+
+    return CandidateSource(init=init, candidates=candidates, observe=observe, draw=keys)

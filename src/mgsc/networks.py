@@ -1,0 +1,49 @@
+"""Multilayer perceptrons as plain pytrees: a list of (weights, biases), one for each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.types import Array
+
+Layers = list[tuple[Array, Array]]
+
+ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
+"""What follows each layer but the last, by its name in settings."""
+
+
+def init_mlp(key: Array, sizes: Sequence[int]) -> Layers:
+    """Layers of a network that begins as the constant 0: its last layer is zero.
+
+    Args:
+        key: of the other layers: normal weights of variance 1 / fan-in (LeCun), zero biases.
+        sizes: numbers of the inputs, of each hidden layer's units, and of the outputs.
+
+    Raises:
+        ValueError: fewer than two sizes, or one below 1.
+    """
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ValueError(f"a network needs at least inputs and outputs, each at least 1; sizes are {tuple(sizes)}")
+    keys = jax.random.split(key, len(sizes) - 1)
+    layers = [
+        (jax.random.normal(key, (fan_in, fan_out)) * jnp.sqrt(1 / fan_in), jnp.zeros(fan_out))
+        for key, fan_in, fan_out in zip(keys, sizes[:-1], sizes[1:], strict=True)
+    ]
+    weights, biases = layers[-1]
+    return [*layers[:-1], (jnp.zeros_like(weights), biases)]
+
+
+def apply_mlp(layers: Layers, inputs: Array, activation: Callable[[Array], Array] = jnp.tanh) -> Array:
+    """[outputs] of [inputs]."""
+    for weights, biases in layers[:-1]:
+        inputs = activation(inputs @ weights + biases)
+    weights, biases = layers[-1]
+    return inputs @ weights + biases
+
+
+def flat(observation: Array) -> Array:
+    """An observation of any shape as the inputs [F] of a network."""
+    return jnp.asarray(observation, jnp.result_type(float)).reshape(-1)

@@ -1,0 +1,160 @@
+"""Updates of the values, from real transitions and from imagined ones: K planning updates per real step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mgsc.agent import Dyna, StepNoise
+from mgsc.search_control.base import Distribution, make_distribution, sample_query
+from mgsc.types import Array, Backup, Candidates, Params, PyTree, Query, Transition
+
+MAX_UNROLL = 5
+"""Planning updates that are unrolled in the compiled step; more are scanned over in such groups."""
+
+
+class PlanCarry(NamedTuple):
+    """What one planning update hands to the next; what nobody needs is None."""
+
+    values: PyTree
+    learner: PyTree
+    search: PyTree
+    last: Backup | None
+
+
+def td_error(agent: Dyna, params: Params, transition: Transition) -> Array:
+    """δ = r + γ' max q(s', ·) − q(s, a)."""
+    bootstrap = agent.values.bootstrap(params.values, params.learner, transition.successor)
+    target = transition.reward + transition.discount * bootstrap
+    return target - agent.values.q(params.values, transition.observation, transition.action)
+
+
+def learn(
+    agent: Dyna, params: Params, transition: Transition, index: Array | int, step_size: Array | float
+) -> tuple[PyTree, PyTree, Backup]:
+    """One Q-learning update from a real or an imagined transition, or from a minibatch with a leading axis.
+
+    Returns:
+        θ, the learner's state, and what was done.
+    """
+    is_batch = transition.reward.ndim == 1
+    each = jax.vmap(td_error, (None, None, 0)) if is_batch else td_error
+    error = each(agent, params, transition)
+    batch = (transition.observation, transition.action, error, jnp.broadcast_to(jnp.asarray(step_size), error.shape))
+    if not is_batch:
+        batch = jax.tree.map(lambda leaf: leaf[None], batch)
+    values, learner = agent.values.update(params.values, params.learner, *batch)
+    return values, learner, Backup(jnp.asarray(index, jnp.int32), transition, error)
+
+
+def plan(
+    agent: Dyna, params: Params, search: PyTree, candidates: Candidates, real: Backup, noise: StepNoise
+) -> tuple[PyTree, PyTree, PyTree, Array | None]:
+    """K sampled planning updates, each applied to the values the one before has left.
+
+    Returns:
+        θ, the learner's state, search control's state, and d, which is None without planning.
+    """
+    if agent.max_planning_updates == 0:
+        return params.values, params.learner, search, None
+    control = agent.search_control
+    if control.after_learning is not None:
+        search = control.after_learning(search, params, real)
+    distribution = make_distribution(control.weights(search, params, candidates))
+    # Where every update counts, states are not chosen between: a queue would be copied each time.
+    may_skip = not isinstance(agent.planning_updates, int) or agent.planning_updates < agent.max_planning_updates
+    each = _vmapped if agent.batch_size > 1 else _as_it_is
+
+    def update(carry: PlanCarry, xs: PyTree) -> tuple[PlanCarry, None]:
+        number, noise_query, noise_action, noise_imagine = xs
+        before = Params(carry.values, params.model, carry.learner)
+        now = search if control.after_backup is None else carry.search
+
+        def imagined(noise_query: PyTree, noise_action: PyTree, noise_imagine: PyTree) -> tuple[Query, Transition]:
+            query = next_query(agent, noise_query, now, before, distribution, candidates, carry.last)
+            return query, imagine(agent, before, query, noise_action, noise_imagine)
+
+        query, transition = each(imagined)(noise_query, noise_action, noise_imagine)
+        is_within = number < agent.planning_updates
+        step_size = jnp.where(is_within, agent.step_size, 0.0)
+        if query.step_scale is not None:
+            step_size = step_size * query.step_scale
+        values, learner, backup = learn(agent, before, transition, query.index, step_size)
+        after = after_backup(agent, now, Params(values, params.model, learner), backup)
+        if may_skip:
+            learner, after = jax.tree.map(
+                lambda new, old: jnp.where(is_within, new, old), (learner, after), (carry.learner, carry.search)
+            )
+        last = None if carry.last is None else _newest(agent, backup)
+        return PlanCarry(values, learner, after, last), None
+
+    queries = noise.query
+    if control.propose is None:
+        # All K at once: the shared sampler looks at nothing that planning changes.
+        drawn = each(lambda noise: sample_query(noise, distribution, candidates))
+        queries = jax.vmap(drawn)(queries)
+    xs = (jnp.arange(agent.max_planning_updates), queries, noise.plan_action, noise.imagine)
+    # What a strategy does not use is not carried: a carried replay ring would be copied at every update.
+    carry = PlanCarry(
+        values=params.values,
+        learner=params.learner,
+        search=None if control.after_backup is None else search,
+        last=None if control.propose is None else real,
+    )
+    carry, _ = lax.scan(update, carry, xs, unroll=min(agent.max_planning_updates, MAX_UNROLL))
+    search = search if carry.search is None else carry.search
+    return carry.values, carry.learner, search, distribution.weights
+
+
+def next_query(
+    agent: Dyna,
+    drawn: PyTree,
+    search: PyTree,
+    params: Params,
+    distribution: Distribution,
+    candidates: Candidates,
+    last: Backup | None,
+) -> Query:
+    """The query the shared sampler has drawn already or, where the strategy proposes, the one it makes of its noise."""
+    if agent.search_control.propose is None or last is None:
+        query: Query = drawn
+        return query
+    return agent.search_control.propose(drawn, search, params, distribution, candidates, last)
+
+
+def after_backup(agent: Dyna, search: PyTree, params: Params, backup: Backup) -> PyTree:
+    """Search control receives each backup that was made; None where it needs none."""
+    receive = agent.search_control.after_backup
+    if receive is None:
+        return None
+    if agent.batch_size == 1:
+        return receive(search, params, backup)
+    return lax.scan(lambda search, one: (receive(search, params, one), None), search, backup)[0]
+
+
+def _newest(agent: Dyna, backup: Backup) -> Backup:
+    """The last backup of a planning update."""
+    return backup if agent.batch_size == 1 else jax.tree.map(lambda leaf: leaf[-1], backup)
+
+
+def _vmapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    return jax.vmap(function)
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+def imagine(agent: Dyna, params: Params, query: Query, noise_action: PyTree, noise_imagine: PyTree) -> Transition:
+    """The model's answer to a query, or the real transition it brings along."""
+    if query.outcome is not None:
+        return query.outcome
+    action = query.action
+    if action is None:
+        action = agent.policy.sample(noise_action, params.values, query.observation)
+    imagined = agent.model.sample(noise_imagine, params.model, query.observation, action)
+    return imagined._replace(reward=imagined.reward + query.reward_bonus)

@@ -1,0 +1,98 @@
+"""Where the logits of a learned distribution come from: a table, features, or a network over the candidates.
+
+The parameters η are what the meta-gradient tunes. A distribution is over candidates, [N], or over candidates and
+actions jointly, [N, A].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.networks import apply_mlp, flat, init_mlp
+from mgsc.types import Array, Candidates, Params, Parts, PyTree
+
+
+class Logits(NamedTuple):
+    """A function of the candidates with parameters η.
+
+    Attributes:
+        init: ``(key, params, candidates) -> η``.
+        apply: ``(η, params, candidates) -> [N] or [N, A]`` logits, differentiable in η.
+        is_table: whether η are the logits themselves, one for each listed candidate.
+    """
+
+    init: Callable[[Array, Params, Candidates], PyTree]
+    apply: Callable[[PyTree, Params, Candidates], Array]
+    is_table: bool = False
+
+
+LogitFunction = Callable[[Parts], Logits]
+"""What a factory returns: given the agent's parts, its logits."""
+
+
+def table_logits(num_actions: int | None = None) -> LogitFunction:
+    """One number for each listed candidate; with ``num_actions``, for each of its actions. All begin at 0."""
+    tail = () if num_actions is None else (num_actions,)
+
+    def init(key: Array, params: Params, candidates: Candidates) -> Array:
+        del key, params
+        return jnp.zeros((*candidates.index.shape, *tail), jnp.result_type(float))
+
+    def apply(eta: Array, params: Params, candidates: Candidates) -> Array:
+        del params, candidates
+        return eta
+
+    return lambda parts: Logits(init=init, apply=apply, is_table=True)
+
+
+def linear_logits(features: Callable[[Parts, Params, Candidates], Array]) -> LogitFunction:
+    """η · φ, with one weight for each feature; all begin at 0, so that d begins uniform.
+
+    Args:
+        features: ``(parts, params, candidates) -> [N, F] or [N, A, F]``; held fixed in the meta-gradient.
+    """
+
+    def build(parts: Parts) -> Logits:
+        def init(key: Array, params: Params, candidates: Candidates) -> Array:
+            del key
+            shape = jax.eval_shape(lambda: features(parts, params, candidates)).shape
+            return jnp.zeros(shape[-1:], jnp.result_type(float))
+
+        def apply(eta: Array, params: Params, candidates: Candidates) -> Array:
+            # Not a matrix product: accelerators multiply matrices at less than float32's precision.
+            return jnp.sum(jax.lax.stop_gradient(features(parts, params, candidates)) * eta, -1)
+
+        return Logits(init=init, apply=apply)
+
+    return build
+
+
+def network_logits(widths: Sequence[int], num_actions: int | None = None) -> LogitFunction:
+    """A multilayer perceptron on a candidate's observation, with one output, or one for each action.
+
+    Args:
+        widths: units of the hidden layers (tanh).
+        num_actions: A, for a distribution over candidates and actions.
+    """
+
+    def init(key: Array, params: Params, candidates: Candidates) -> PyTree:
+        del params
+        size = flat(candidates.observation[0]).shape[0]
+        return init_mlp(key, (size, *widths, num_actions or 1))
+
+    def apply(eta: PyTree, params: Params, candidates: Candidates) -> Array:
+        del params
+        outputs = jax.vmap(lambda observation: apply_mlp(eta, flat(observation)))(candidates.observation)
+        return outputs[:, 0] if num_actions is None else outputs
+
+    return lambda parts: Logits(init=init, apply=apply)
+
+
+def observation_features(parts: Parts, params: Params, candidates: Candidates) -> Array:
+    """[N, F] the candidates' observations themselves."""
+    del parts, params
+    return jax.vmap(flat)(candidates.observation)
