@@ -25,12 +25,12 @@ class Settings:
     rate: float = number(0.5, 0.0, 1.0, "weight of the newest miss in a pair's average", above=True)
 
 
-def build(settings, step_size, planning_updates, problem):
-    num_states, num_actions = problem.tables.probability.shape[1:3]
+def build(settings, facts):
+    shape = (facts.problem.facts.num_states, facts.problem.facts.num_actions)
 
     def strategy(parts):
         def init(key, params, candidates):
-            return jnp.zeros((num_states, num_actions))
+            return jnp.zeros(shape)
 
         def observe(misses, params, candidates, real):
             pair = (real.observation, real.action)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mgsc.experiments.design.problem import outcomes
+from mgsc.experiments.running.truth import outcomes
 
 
 def dense_outcomes(tables) -> list[np.ndarray]:

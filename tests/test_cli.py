@@ -8,9 +8,9 @@ import pytest
 from tests.quick import compile_quickly
 
 from mgsc import cli, cli_parser
-from mgsc.experiments.design.environments import ENVIRONMENTS
-from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.parts import ENVIRONMENTS
 from mgsc.experiments.design.suites import SUITES
+from mgsc.search_control.table import STRATEGIES
 
 WRONG = {
     "unknown command": (["rnu"], "did you mean 'run'"),

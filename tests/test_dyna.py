@@ -11,6 +11,7 @@ from tests.quick import quick_jit
 from tests.search_control import strategies_table as table
 
 from mgsc import dyna, models, values
+from mgsc.candidates import from_buffer
 from mgsc.environments import from_map, tabular
 from mgsc.experiments.running.program import run_key
 from mgsc.noise import Use, draw_all, uniforms
@@ -18,7 +19,8 @@ from mgsc.planning import td_error
 from mgsc.policies import epsilon_greedy
 from mgsc.search_control import SearchControl, meta_gradient, uniform
 from mgsc.search_control.base import no_state
-from mgsc.types import Candidates, Params, Query, Transition
+from mgsc.types import Candidates, Params, Query, Transition, like
+from mgsc.values.mlp import mlp
 
 RIGHT = 3
 PROBLEM = table.PROBLEM
@@ -35,8 +37,8 @@ def assemble(strategy, **changes):
         "environment_params": PROBLEM.environment_params,
         "values": values.table(NUM_STATES, 4),
         "policy": epsilon_greedy(EPSILON),
-        "model": models.fixed(PROBLEM.model_tables, DISCOUNT),
-        "candidates": PROBLEM.candidates,
+        "model": models.fixed(PROBLEM.known.model_tables, DISCOUNT),
+        "candidates": PROBLEM.listed,
         "step_size": STEP_SIZE,
         "discount": DISCOUNT,
         "planning_updates": 0,
@@ -62,7 +64,7 @@ def corridor(text: str, **options: int):
 
 def q_learning(num_steps: int, seed: int):
     """Q-learning as one would write it in NumPy, met by the same chance."""
-    tables, settings = PROBLEM.tables, table.SUITE.environment
+    tables, settings = PROBLEM.known.tables, table.SUITE.environment
     wanted = dict.fromkeys((Use.EXPLORE, Use.ENVIRONMENT, Use.RESTART), uniforms)
     noise = draw_all(run_key(0, seed), jnp.arange(num_steps), wanted, 0)
     explore, environment = (np.asarray(noise[use]) for use in (Use.EXPLORE, Use.ENVIRONMENT))
@@ -250,7 +252,7 @@ def test_the_meta_update_comes_before_or_after_the_model_learns(learns_first, he
     def update(noise, model, transition):
         return model + 1
 
-    model = models.fixed(PROBLEM.model_tables, DISCOUNT)
+    model = models.fixed(PROBLEM.known.model_tables, DISCOUNT)
     counting = model._replace(init=lambda key: jnp.array(0), update=update)
 
     def observe(state, params, candidates, transition):
@@ -273,3 +275,91 @@ def test_search_control_observes_the_values_before_they_learn():
     np.testing.assert_array_equal(seen.search["largest"], [4.0, 4.0])
     # q(0, right) went from 4 to 4 + 0.5 · (1 − 4) = 2.5 meanwhile; that of the end stayed 4.
     assert seen.values[0, 0, RIGHT] == 2.5
+
+
+# --- minibatches, learners and candidates that change -----------------------------------------
+
+
+def test_a_minibatch_of_queries_makes_one_step_of_their_mean():
+    """The same backups, received one by one, explain the values."""
+
+    def init(key, params, candidates):
+        nothing = jnp.full((2, 3), -1)
+        zeros = jnp.zeros((2, 3))
+        return Transition(nothing, nothing, zeros, zeros, nothing), zeros, jnp.array(0)
+
+    def after_backup(state, params, backup):
+        seen, errors, count = state
+        place = (count // 3, count % 3)
+        seen = jax.tree.map(lambda column, new: column.at[place].set(new), seen, backup.transition)
+        return seen, errors.at[place].set(backup.td_error), count + 1
+
+    state, _ = first_step(
+        lambda parts: SearchControl(init, everywhere, after_backup=after_backup), batch_size=3, values=started()
+    )
+    seen, errors, count = jax.tree.map(np.asarray, state.search)
+    assert count == 6, "two planning updates of three queries"
+    assert len({(int(s), int(a)) for s, a in zip(seen.observation.ravel(), seen.action.ravel())}) > 2
+    assert (errors != 0).all()
+    values = np.asarray(started().init(None)[0]).copy()
+    real = np.asarray(first_step(lambda parts: SearchControl(no_state, everywhere), values=started())[1].transition)
+    direct = real.tolist()
+    place = int(direct[0]), int(direct[1])
+    values[place] += STEP_SIZE * (direct[2] + direct[3] * values[int(direct[4])].max() - values[place])
+    for update in range(2):
+        before = values.copy()
+        for number in range(3):
+            here, action, reward, discount, after = (column[update, number] for column in seen)
+            error = reward + discount * before[after].max() - before[here, action]
+            np.testing.assert_allclose(errors[update, number], error, rtol=1e-6)
+            values[here, action] += STEP_SIZE * error / 3
+    np.testing.assert_allclose(state.values, values, rtol=1e-6)
+
+
+def started():
+    """A table in which every entry differs, so that no update changes nothing."""
+    given = jnp.cos(jnp.arange(NUM_STATES * 4.0)).reshape(NUM_STATES, 4)
+    return values.table(NUM_STATES, 4)._replace(init=lambda key: (given, ()))
+
+
+def test_updates_beyond_k_leave_the_learner_alone():
+    encode = jax.nn.one_hot
+
+    def counted(updates):
+        network = mlp(lambda state: encode(state, NUM_STATES), (NUM_STATES, 4), optimizer=optax.scale_by_adam())
+        agent = assemble(uniform(), values=network, planning_updates=updates, max_planning_updates=4)
+        return dyna.run(agent, run_key(0, 0), 10, chunk_steps=10)[0].learner.optimizer.count
+
+    found = quick_jit(lambda: [counted(jnp.int32(number)) for number in (0, 3)])()
+    assert [int(count) for count in found] == [10, 40], "one direct update of each real step, and K planned ones"
+
+
+def test_candidates_are_drawn_anew_from_what_was_visited():
+    source = from_buffer(like((), jnp.int32), num_candidates=5, capacity=3)
+    seen = []
+
+    def observe(state, params, candidates, transition):
+        return state, {"candidates": candidates.observation}
+
+    agent = assemble(
+        lambda parts: SearchControl(no_state, everywhere, observe=observe), candidates=source, planning_updates=1
+    )
+    key = run_key(0, 1)
+
+    def step(state, number):
+        noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(agent, key, number[None]))
+        return dyna.real_step(agent, state, noise)
+
+    step = quick_jit(step)
+    state, visited = dyna.init(agent, key), []
+    for number in range(20):
+        visited.append(int(state.observation))
+        state, info = step(state, jnp.int32(number))
+        seen.append(set(np.asarray(info.search["candidates"]).tolist()))
+        assert seen[-1] <= set(visited[-3:]), "those of the last three steps, this one included"
+    assert len(set(map(frozenset, seen))) > 3
+
+
+def test_a_batch_of_no_queries_is_refused():
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        assemble(uniform(), planning_updates=1, batch_size=0)

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from tests.quick import quick_jit
 
-from mgsc.noise import FIRST_PLANNING_USE, Use, draw_all, keys, uniforms
+from mgsc.noise import PLANNING_USES, Use, draw_all, keys, uniforms
 
 NUM_STEPS, NUM_UPDATES = 100, 5
 
@@ -18,6 +18,8 @@ def bits(key):
     """32 bits by the keyed way, which parts that call ``jax.random`` take."""
     return jax.random.bits(key)
 
+
+NUM_REAL_USES = len(Use) - len(PLANNING_USES)
 
 DRAWS = {
     "uniforms": dict.fromkeys(Use, uniforms),
@@ -52,13 +54,13 @@ def streams():
     for seed in range(8):
         for array in draw(seed).values():
             rows.extend(array.reshape(NUM_STEPS, -1).T)
-    assert len(rows) == 8 * (3 + 3 * NUM_UPDATES)
+    assert len(rows) == 8 * (NUM_REAL_USES + 3 * NUM_UPDATES)
     return np.stack(rows)
 
 
 def test_shapes_and_types(noise):
     for use, array in noise.items():
-        is_planning = use >= FIRST_PLANNING_USE
+        is_planning = use in PLANNING_USES
         assert array.shape == ((NUM_STEPS, NUM_UPDATES) if is_planning else (NUM_STEPS,))
         assert array.dtype == np.float32
 
@@ -99,7 +101,7 @@ def test_no_word_is_used_twice(streams):
 def test_no_key_is_used_twice():
     words = [array.ravel() for seed in range(3) for array in draw(seed, kind="bits").values()]
     words = np.concatenate(words)
-    assert len(words) == 3 * NUM_STEPS * (3 + 3 * NUM_UPDATES)
+    assert len(words) == 3 * NUM_STEPS * (NUM_REAL_USES + 3 * NUM_UPDATES)
     assert len(np.unique(words)) == len(words)
 
 
@@ -124,7 +126,7 @@ def test_noise_depends_on_the_number_of_the_step_only(kind):
 def test_the_first_updates_of_fifty_meet_the_chance_of_fewer(kind, fewer):
     many, few = (draw(kind=kind, updates=number) for number in (50, fewer))
     for use in Use:
-        expected = many[use][:, :fewer] if use >= FIRST_PLANNING_USE else many[use]
+        expected = many[use][:, :fewer] if use in PLANNING_USES else many[use]
         np.testing.assert_array_equal(few[use], expected)
 
 

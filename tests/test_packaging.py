@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,38 @@ def test_public_names_resolve(package) -> None:
 def test_unknown_name_is_an_attribute_error(package) -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         package.nonsense  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The wheel, built and installed by itself into a folder."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def test_the_wheel_holds_all_files_of_the_package(installed: Path) -> None:
+    source = ROOT / "src" / "mgsc"
+    tracked = [path for path in tracked_files() if source in path.parents]
+    assert len(tracked) > 150
+    missing = [str(path) for path in tracked if not (installed / "mgsc" / path.relative_to(source)).exists()]
+    assert missing == []
+
+
+def test_a_users_suite_runs_from_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    script = ROOT / "examples" / "own_suite.py"
+    lines = [line for line in script.read_text().splitlines() if line.strip()]
+    assert len(lines) <= 60, "environment, values, model and suite in one file"
+    code = f"import mgsc, runpy, sys; print(mgsc.__file__); runpy.run_path({str(script)!r}, run_name='__main__')"
+    env = {**os.environ, "PYTHONPATH": str(installed)}
+    out = tmp_path / "result"
+    command = [sys.executable, "-c", code, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env, cwd=tmp_path)
+    assert done.stdout.startswith(str(installed))
+    compare = [sys.executable, "-m", "mgsc.cli", "compare", str(out)]
+    shown = subprocess.run(compare, capture_output=True, text=True, check=True, env=env, cwd=tmp_path)
+    assert "meta_gradient" in shown.stdout

@@ -10,7 +10,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 import facts
-from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.search_control.table import STRATEGIES
 
 
 def results(name: str) -> str:

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 from mgsc import search_control
 from mgsc.experiments.design import quantities
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.strategies import STRATEGIES
-from mgsc.experiments.design.strategy_row import NoSettings
 from mgsc.experiments.design.suites import PAPER_SUITES, Suite, updates_of
 from mgsc.experiments.studies import across
 from mgsc.experiments.studies.summary import load_summary, summaries
 from mgsc.experiments.tuning.search import STEP_SIZES
+from mgsc.search_control.row import NoSettings
+from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import describe
 
 DOCS = Path(__file__).parent.parent
@@ -46,12 +46,12 @@ class Cost(NamedTuple):
 
 
 def factory_of(name: str) -> Callable[..., Any] | None:
-    """The function of ``mgsc.search_control`` that a row builds its strategy with; None for Q-learning."""
+    """The function of ``mgsc.search_control`` that a row's ``build`` names; None for Q-learning."""
     row = STRATEGIES[name]
     if not row.plans:
         return None
-    words = {*row.build.__code__.co_names, *filter(lambda it: isinstance(it, str), row.build.__code__.co_consts)}
-    named = sorted(words & set(search_control.__all__))
+    assert inspect.isfunction(row.build), "rows of the table are built by plain functions"
+    named = sorted(set(row.build.__code__.co_names) & set(search_control.__all__))
     factories: list[Callable[..., Any]] = [getattr(search_control, word) for word in named if word[0].islower()]
     makers = [made for made in factories if inspect.signature(made).return_annotation == "Strategy"]
     if len(makers) != 1:
@@ -79,7 +79,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0
 
 
 def summary(name: str) -> str:
-    """What the table says of a strategy, with its factory and what it asks."""
+    """What the table says of a strategy, with its factory, what it asks, and what it needs by default."""
     row, factory = STRATEGIES[name], factory_of(name)
     facts = [f"*{row.summary[0].upper() + row.summary[1:]}.*"]
     if factory is None:
@@ -88,6 +88,8 @@ def summary(name: str) -> str:
         facts.append(f"Made by {{py:func}}`mgsc.search_control.{factory.__name__}`.")
         asks = "the model" if row.queries_model else "stored real transitions, not the model"
         facts.append(f"Each planning update asks {asks}.")
+        if needs := row.needs(row.settings()):
+            facts.append(f"It needs {', '.join(needs)}.")
     return " ".join(facts)
 
 
@@ -179,7 +181,7 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
     import jax
 
     from mgsc import dyna
-    from mgsc.experiments.running.build import build_agent
+    from mgsc.experiments.running.build import build_agent, expected_backups
 
     suite, problem = PAPER_SUITES[suite_name], _problem(suite_name)
     row, updates = STRATEGIES[agent.strategy], updates_of(suite, agent)
@@ -188,7 +190,7 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
     built = build_agent(suite, agent, problem)
     state = jax.eval_shape(lambda key: dyna.init(built, key).search, jax.random.key(0))
     memory = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    return Cost(updates, row.expected_backups(agent.options, problem, updates), memory)
+    return Cost(updates, expected_backups(suite, agent, problem), memory)
 
 
 def cost(name: str) -> str:
@@ -201,8 +203,8 @@ def cost(name: str) -> str:
                 continue
             seen.append(agent.options)
             found = cost_of(suite_name, agent)
-            _, num_states, num_actions, _ = _problem(suite_name).tables.probability.shape
-            sizes = (num_states, num_actions, *found)
+            of = _problem(suite_name).facts
+            sizes = (of.num_states, of.num_actions, *found)
             rows.append([f"`{suite_name}`", f"`{agent_name}`", *(f"{number:,}" for number in sizes)])
     header = ("suite", "agent", "S", "A", "K", "expected backups per step", "memory [bytes per seed]")
     note = "Counted when this page was built, with untuned settings on the problems of `mgsc reproduce`."

@@ -6,14 +6,17 @@ for each state need listed ones; the others take whatever a source offers.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
+from mgsc.facts import Facts
 from mgsc.indexing import lookup, put_at
 from mgsc.noise import Draw, keys, nothing
+from mgsc.settings import size
 from mgsc.types import Array, Candidates, PyTree, Transition
 
 
@@ -88,3 +91,52 @@ def from_buffer(example: Array | jax.ShapeDtypeStruct, *, num_candidates: int, c
         return Candidates(lookup(state.observations, slots), slots, jnp.ones(num_candidates, bool))
 
     return CandidateSource(init=init, candidates=candidates, observe=observe, draw=keys)
+
+
+S = TypeVar("S")
+
+
+@dataclasses.dataclass(frozen=True)
+class CandidatesRow(Generic[S]):
+    """A candidate source that suites may name.
+
+    Attributes:
+        name: in the table.
+        summary: one line for ``mgsc list``.
+        settings: the frozen dataclass of its settings.
+        build: ``(settings, facts) -> CandidateSource``.
+        needs_tables: whether states must be listed.
+    """
+
+    name: str
+    summary: str
+    settings: type[S]
+    build: Callable[[S, Facts], CandidateSource]
+    needs_tables: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedSettings:
+    """All states are candidates, the terminal ones not allowed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BufferSettings:
+    """Candidates are drawn from the states visited last."""
+
+    num_candidates: int = size(64, 1, 100_000, "candidates of each real step")
+    capacity: int = size(10_000, 1, 10_000_000, "observations kept to draw from")
+
+
+def _listed(settings: ListedSettings, facts: Facts) -> CandidateSource:
+    del settings
+    index = jnp.arange(facts.num_states, dtype=jnp.int32)
+    return listed(Candidates(index, index, jnp.asarray(~facts.listed.is_terminal)))
+
+
+def _from_buffer(settings: BufferSettings, facts: Facts) -> CandidateSource:
+    return from_buffer(facts.observation, num_candidates=settings.num_candidates, capacity=settings.capacity)
+
+
+LISTED_ROW = CandidatesRow("listed", "all states", ListedSettings, _listed, needs_tables=True)
+BUFFER_ROW = CandidatesRow("buffer", "states drawn from those visited last", BufferSettings, _from_buffer)

@@ -15,8 +15,11 @@ from typing import Any
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-UNSUPPORTED = re.compile(r"stablehlo\.(scatter|sort|fft|custom_call)\b|chlo\.top_k")
-"""What XLA cannot make part of such a kernel."""
+UNSUPPORTED = re.compile(
+    r"stablehlo\.(scatter|sort|fft|custom_call)\b|chlo\.top_k|dot_general [^\n]*tensor<\d+x\d+x\d+x"
+)
+"""What XLA cannot make part of such a kernel, and products of a matrix for each lane, which are networks: in one
+kernel they would take minutes to compile, and run slower."""
 
 CPU_OPTIONS: Mapping[str, str | bool] = {"xla_cpu_parallel_codegen_split_count": "1"}
 """XLA splits a program to compile it on several threads, which takes a third more work; we compile several at once."""

@@ -105,7 +105,9 @@ def plan(
         search=None if control.after_backup is None else search,
         last=None if control.propose is None else real,
     )
-    carry, _ = lax.scan(update, carry, xs, unroll=min(agent.max_planning_updates, MAX_UNROLL))
+    # An update of a table is a few numbers; one of a network is work enough, and slow to compile five times.
+    unroll = min(agent.max_planning_updates, MAX_UNROLL) if agent.values.is_table else 1
+    carry, _ = lax.scan(update, carry, xs, unroll=unroll)
     search = search if carry.search is None else carry.search
     return carry.values, carry.learner, search, distribution.weights
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 
@@ -67,3 +68,36 @@ def epsilon_greedy_probabilities(q: Array, epsilon: Array | float) -> Array:
     is_greedy = (q >= largest(q)[..., None]).astype(q.dtype)
     num_greedy = sum(is_greedy[..., action] for action in range(q.shape[-1]))
     return epsilon / q.shape[-1] + (1.0 - epsilon) * is_greedy / jnp.asarray(num_greedy)[..., None]
+
+
+S = TypeVar("S")
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyRow(Generic[S]):
+    """A behaviour policy that suites may name.
+
+    Attributes:
+        name: in the table.
+        summary: one line for ``mgsc list``.
+        settings: the frozen dataclass of its settings.
+        build: ``(settings, epsilon) -> BehaviourPolicy``; ε is the suite's exploration probability.
+    """
+
+    name: str
+    summary: str
+    settings: type[S]
+    build: Callable[[S, Array | float], BehaviourPolicy]
+
+
+@dataclasses.dataclass(frozen=True)
+class EpsilonGreedySettings:
+    """ε-greedy has no settings besides the suite's ε."""
+
+
+EPSILON_GREEDY_ROW = PolicyRow(
+    "epsilon_greedy",
+    "with probability epsilon any action, else a greedy one",
+    EpsilonGreedySettings,
+    lambda settings, epsilon: epsilon_greedy(epsilon),
+)

@@ -56,13 +56,23 @@ def added(setting: Any) -> Any:
     return dataclasses.field(default=setting.default, metadata={**setting.metadata, "added": True})
 
 
+ADDED: Mapping[str, Any] = {"added": True}
+"""Metadata of a group of settings that came when results had been kept without it; see ``added``."""
+
+
 def left_out(settings: Any) -> list[str]:
     """The settings of this dataclass that plain data leaves out: those ``added`` that have their default."""
     return [
         field.name
         for field in dataclasses.fields(settings)
-        if field.metadata.get("added") and getattr(settings, field.name) == field.default
+        if field.metadata.get("added") and getattr(settings, field.name) == _default(field)
     ]
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is dataclasses.MISSING:
+        return field.default
+    return field.default_factory()
 
 
 def traced_fields(settings: Any) -> dict[str, float]:

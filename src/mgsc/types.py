@@ -32,6 +32,11 @@ PyTree = Any
 """Parameters, states and noise are arbitrary pytrees; static typing says nothing more of them."""
 
 
+def like(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+    """What stands for an array of which only the shape and the dtype matter."""
+    return jax.ShapeDtypeStruct(shape, dtype)  # type: ignore[no-untyped-call]
+
+
 class Transition(NamedTuple):
     """One step of experience, real or imagined.
 

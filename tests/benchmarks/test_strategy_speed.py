@@ -12,8 +12,8 @@ from mgsc.benchmarks.report import print_strategies
 from mgsc.benchmarks.strategy_speed import StrategyCost, compared_agents, measure_field, measure_strategies
 from mgsc.benchmarks.suite_speed import Speed
 from mgsc.environments import FieldSettings
-from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import PREFIX, get_suite
+from mgsc.search_control.table import STRATEGIES
 
 
 def test_every_strategy_is_measured_with_the_same_budget():

@@ -12,7 +12,7 @@ import pytest
 from tests.quick import compile_quickly, slow_but_for
 
 from mgsc.cli_parser import COMMANDS, build_parser
-from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.search_control.table import STRATEGIES
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.browser import needs_chromium, open_browser
 
-from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.search_control.table import STRATEGIES
 
 ROOT = Path(__file__).parent.parent.parent
 SIZES = {"wide": (1300, 900), "narrow": (390, 800)}

@@ -13,10 +13,10 @@ from tests.experiments.studies.small_studies import SMALL_COMPARISON, made_up
 from mgsc import search_control
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.seeds import Seeds
-from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import PAPER_SUITES
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.summary import write_summary
+from mgsc.search_control.table import STRATEGIES
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "strategies"
 PAGES = {file.stem: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.md") if file.stem != "index"}
@@ -113,9 +113,9 @@ def test_a_comparison_is_shown_as_it_was_written(tmp_path) -> None:
 
 
 def test_a_row_that_builds_with_two_factories_is_refused(monkeypatch) -> None:
-    def build(settings, step_size, planning_updates, problem):
+    def build(settings, facts):
         return search_control.uniform() or search_control.trajectory()
 
-    monkeypatch.setattr(facts, "STRATEGIES", {"both": STRATEGIES["uniform"]._replace(build=build)})
+    monkeypatch.setattr(facts, "STRATEGIES", {"both": dataclasses.replace(STRATEGIES["uniform"], build=build)})
     with pytest.raises(ValueError, match="both: its row must build with one factory"):
         facts.factory_of("both")

@@ -42,8 +42,8 @@ COORDINATES = {name: contract.COORDINATES[name] for name in ("agent", "seed")}
 
 def shorten_contract(set_attribute: Callable[[object, str, object], None] = setattr) -> None:
     """Makes the store ask for a few variables only; most of its time goes by their number."""
-    set_attribute(contract, "VARIABLES", VARIABLES)
-    set_attribute(contract, "COORDINATES", COORDINATES)
+    set_attribute(contract, "variables_of", lambda has: VARIABLES)
+    set_attribute(contract, "coordinates_of", lambda has: COORDINATES)
 
 
 def next_run(directory: str) -> store.ResultFolder:

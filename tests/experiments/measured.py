@@ -7,8 +7,8 @@ import json
 import numpy as np
 import xarray as xr
 
-from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, STATE_MEASURES
-from mgsc.experiments.store.contract import PER_CHUNK, VARIABLES
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, PER_CHUNK, REPORTED, STATE_MEASURES
+from mgsc.experiments.store.contract import VARIABLES
 
 NUM_STATES = 5
 TERMINAL = 4

@@ -12,11 +12,11 @@ import pytest
 from tests.quick import compile_quickly
 
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.models import LearnedModel
-from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import change_suite, get_suite
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.program import Lane, Program
+from mgsc.models import LearnedModel
+from mgsc.search_control.table import STRATEGIES
 
 SUITE = change_suite(
     get_suite("tmaze-fixed"),

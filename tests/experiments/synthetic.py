@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 from mgsc.experiments import store
-from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
-from mgsc.experiments.store.contract import PER_CHUNK
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, PER_CHUNK, REPORTED, SNAPSHOTS, STATE_MEASURES
 
 AGENTS = (
     "no_planning",

@@ -12,10 +12,11 @@ from tests.dense import dense_outcomes
 from mgsc.environments import TMazeSettings, TwoRoomsSettings, check_tables, from_map, tmaze, two_rooms
 from mgsc.environments.tables import mean_of_phases, stack_phases
 from mgsc.errors import UserError
-from mgsc.experiments.design.models import MODELS, FixedModel, LearnedModel, believed_tables, learned_model, slots_of
-from mgsc.experiments.design.problem import wrong_states
+from mgsc.experiments.design.parts import MODELS
 from mgsc.experiments.design.suites import SUITES, get_suite
 from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.truth import wrong_states
+from mgsc.models import FixedModel, LearnedModel, believed_tables, learned_model, slots_of
 from mgsc.types import Transition
 
 TMAZE = tmaze(TMazeSettings(reward=2.0, penalty=-0.5)).tables
@@ -155,20 +156,20 @@ def test_all_kinds_of_noise_go_together():
 def test_a_problem_has_the_model_of_its_settings():
     suite = get_suite("tworooms-fixed")
     noisy = build_problem(dataclasses.replace(suite, model=NOISY))
-    assert_same_tables(noisy.model_tables, believed_tables(NOISY, ROOMS))
+    assert_same_tables(noisy.known.model_tables, believed_tables(NOISY, ROOMS))
     assert not noisy.learns
-    assert noisy.wrong[:, OPEN].all()
+    assert noisy.known.wrong[:, OPEN].all()
     answer = noisy.model.expect((), jnp.int32(20), jnp.int32(3))
-    np.testing.assert_array_equal(answer.probability, noisy.model_tables.probability[20, 3])
-    np.testing.assert_array_equal(answer.observation, noisy.model_tables.successor[20, 3])
+    np.testing.assert_array_equal(answer.probability, noisy.known.model_tables.probability[20, 3])
+    np.testing.assert_array_equal(answer.observation, noisy.known.model_tables.successor[20, 3])
     assert noisy.model.update is None
 
 
 def test_a_problem_with_a_learned_model_knows_nothing_beforehand():
     problem = build_problem(get_suite("tworooms-learned"))
     assert problem.learns
-    assert problem.model_tables is None
-    assert not problem.wrong.any()
+    assert problem.known.model_tables is None
+    assert not problem.known.wrong.any()
     state = problem.model.init(None)
     assert state.outcome.shape == (51 * 4, 4)
     answer = problem.model.expect(state, jnp.int32(20), jnp.int32(3))
@@ -246,4 +247,4 @@ def test_a_learned_model_answers_the_untried_as_its_settings_say(settings, known
 
 
 def test_the_kinds_of_models_are_those_of_the_suites():
-    assert {type(suite.model) for suite in SUITES.values()} == set(MODELS.values())
+    assert {type(suite.model) for suite in SUITES.values()} == {row.settings for row in MODELS.values()}

@@ -16,13 +16,14 @@ from tests.quick import compile_quickly
 from mgsc import cli
 from mgsc.environments import TMazeSettings
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.models import FixedModel
 from mgsc.experiments.design.seeds import Seeds
-from mgsc.experiments.design.strategies import MetaGradientSettings
-from mgsc.experiments.design.strategy_row import NoSettings
 from mgsc.experiments.design.suites import Suite
 from mgsc.experiments.reading.diagnostics import SIGNATURES, Finding, diagnose, to_json, to_text, verdict
 from mgsc.experiments.running.run import run_suite
+from mgsc.models import FixedModel
+from mgsc.search_control import MetaGradientSettings
+from mgsc.search_control.row import NoSettings
+from mgsc.search_control.table import STRATEGIES
 
 
 def learner(step_size: float = 0.5, extra_updates: int = 0, **options: object) -> AgentSettings:
@@ -217,6 +218,18 @@ def test_advice_names_what_keeps_d_uniform() -> None:
         "raise meta_gradient.meta_step_size (0.03), lower meta_gradient.entropy_bonus (0.2),"
         " lower meta_gradient.temperature (5)"
     )
+
+
+def test_a_strategy_of_no_table_gets_advice_without_names_of_settings() -> None:
+    settings = {"meta_gradient": {"strategy": "own", "step_size": 0.5, "options": {}}}
+    flat = with_numbers(measured(strategies=settings), "meta_gradient", query_distribution=UNIFORM)
+    assert only(flat).advice == "take larger steps where d is learned, or give its entropy less weight"
+    over = with_numbers(measured(strategies=settings), "meta_gradient", overshoot=3.0)
+    assert only(over).signature == "overshoot", "what it can do is not known of it"
+
+
+def test_mgsc_has_advice_against_every_failure_of_learning() -> None:
+    assert {*STRATEGIES["meta_gradient"].advice} == {*SIGNATURES} - {"no_improvement"}
 
 
 def test_a_short_run_is_not_judged() -> None:

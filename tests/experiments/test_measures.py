@@ -13,10 +13,10 @@ from tests.quick import quick_jit
 from tests.search_control import strategies_table as table
 
 from mgsc import dyna
-from mgsc.experiments.design.models import LearnedModel
 from mgsc.experiments.design.quantities import ALWAYS, MEASURES, SNAPSHOTS, STATE_MEASURES
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.measures import look, measure_planning, measure_values
+from mgsc.models import LearnedModel
 from mgsc.models.learned import EMPTY, LearnedState
 
 CANDIDATES = np.flatnonzero(~table.IS_TERMINAL)
@@ -69,13 +69,13 @@ def measure_learning():
 
 def account(phase: int, q: np.ndarray, d: np.ndarray, believed=None) -> accounts.Moment:
     """The moment for the plain account; the stale model's unless another belief is given."""
-    tables = table.PROBLEM.tables
+    tables = table.PROBLEM.known.tables
     return accounts.Moment(
         truth=accounts.outcomes_of(tables.phase(phase)),
         believed=believed or accounts.outcomes_of(tables.phase(0)),
         q=q,
         d=d,
-        optimal=table.PROBLEM.optimal[phase],
+        optimal=table.PROBLEM.known.optimal[phase],
         candidates=CANDIDATES,
         epsilon=table.SUITE.epsilon,
         discount=table.SUITE.discount,
@@ -106,7 +106,7 @@ def test_measures_are_those_of_the_definitions(measure, seed, scale):
 
 def random_belief(random) -> tuple[LearnedState, accounts.Outcomes]:
     """What a model might have learned: the truth of the first phase, in some pairs more or less off, or nothing."""
-    truth = accounts.outcomes_of(table.PROBLEM.tables.phase(0))
+    truth = accounts.outcomes_of(table.PROBLEM.known.tables.phase(0))
     shape = (NUM_STATES * NUM_ACTIONS, NUM_SLOTS)
     outcome, weight, reward = np.full(shape, EMPTY), np.zeros(shape), np.zeros(shape)
     believed: accounts.Outcomes = {}
@@ -148,7 +148,7 @@ def test_a_learned_model_is_wrong_above_a_twentieth_of_the_largest_reward(measur
 
     From state 3, P(enter) averaged over actions is 1/4, so e(3) = off / 4: wrong from off = 0.2 on.
     """
-    truth = table.PROBLEM.tables.phase(0)
+    truth = table.PROBLEM.known.tables.phase(0)
     shape = (NUM_STATES * NUM_ACTIONS, -1)
     outcome = np.where(truth.probability > 0, 2 * truth.successor + truth.terminates, EMPTY).reshape(shape)
     enters_right = (truth.successor == 4) & truth.terminates
@@ -194,7 +194,7 @@ def test_useful_updates_by_hand(measure):
     entering costs 1, not for going right, which is what enters most.
     """
     q, d = np.zeros((NUM_STATES, NUM_ACTIONS)), np.eye(NUM_STATES)[3]
-    first, second = table.PROBLEM.optimal[:, 3]
+    first, second = table.PROBLEM.known.optimal[:, 3]
     assert (first > 0.25).all()
     assert measure(1, q, d)[0]["useful_share"] == pytest.approx(1)
     closer = second > 0.25  # |0.5 − q*| < |q*|
@@ -215,7 +215,7 @@ def test_a_wrong_state_is_never_redundant(measure):
     """q(3, ·) is just what the stale model expects, so its update is nil: but it is wrong."""
     states = np.arange(NUM_STATES)
     q = np.where((states == 3)[:, None], [0.025, 0.025, 0.025, 0.925], 0.0)
-    believed = table.PROBLEM.tables.phase(0)
+    believed = table.PROBLEM.known.tables.phase(0)
     for _ in range(200):  # the fixed point of state 3, its successors of value 0 aside
         best = np.where(states == 3, q.max(1), 0.0)
         goals = believed.reward + table.SUITE.discount * best[believed.successor] * ~believed.terminates
@@ -229,7 +229,7 @@ def test_a_wrong_state_is_never_redundant(measure):
 
 @pytest.mark.parametrize(("clock", "phase"), [(1, 0), (41, 1)])
 def test_the_distance_of_values_from_the_optimum(measure, clock, phase):
-    optimal = table.PROBLEM.optimal[phase]
+    optimal = table.PROBLEM.known.optimal[phase]
     d = random_d(np.random.default_rng(0))
     _, always, of_states, _ = measure(clock, optimal, d)
     assert set(always) == set(ALWAYS)

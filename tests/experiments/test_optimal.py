@@ -222,9 +222,9 @@ def test_values_that_are_not_discounted_settle_where_episodes_end():
 def test_a_problem_has_the_optimal_values_of_its_discount():
     suite = get_suite("tworooms-learned")
     problem = build_problem(suite)
-    np.testing.assert_array_equal(problem.optimal, optimal_values(problem.tables, suite.discount))
+    np.testing.assert_array_equal(problem.known.optimal, optimal_values(problem.known.tables, suite.discount))
     # Twelve steps with slips from the start to the good corner: somewhat less than 0.95 ** 11 = 0.569.
-    assert 0.45 < problem.optimal[0, 20].max() < 0.569
+    assert 0.45 < problem.known.optimal[0, 20].max() < 0.569
 
 
 @pytest.mark.parametrize("order", [(False, True), (True, False)])
@@ -239,7 +239,11 @@ def test_issue_11_an_optimum_is_remembered_with_the_options_it_was_compiled_with
                 compile_quickly(patched)
             found = [optimal.optimum(suite, suite.epsilon) for _ in range(2)]
             known = optimal_rewards(
-                build_problem(suite).tables, epsilon=suite.epsilon, num_steps=400, record_every=50, switch_every=100
+                build_problem(suite).known.tables,
+                epsilon=suite.epsilon,
+                num_steps=400,
+                record_every=50,
+                switch_every=100,
             )
         assert found[0] is found[1], "remembered"
         np.testing.assert_array_equal(found[0], known)

@@ -15,8 +15,8 @@ import mgsc
 from mgsc.environments import GymnasiumSettings, from_map, from_tables
 from mgsc.environments.foreign import NEVER
 from mgsc.errors import UserError
-from mgsc.experiments.design.environments import build_maze
 from mgsc.experiments.design.own import OwnSettings, own_environment
+from mgsc.experiments.design.parts import build_source
 from mgsc.experiments.design.suites import Suite, change_suite, check_suite, choose_agents, get_suite, settings_as_dict
 from mgsc.experiments.running.build import build_problem
 
@@ -78,7 +78,7 @@ def test_changes_keep_the_environment_behind_the_settings():
     assert isinstance(suite.environment, OwnSettings)
     problem = build_problem(suite)
     assert (problem.environment_params.switch_every, problem.environment_params.step_limit) == (40, 5)
-    assert problem.maze is suite.environment.source
+    assert problem.known.source is suite.environment.source
     assert "source" not in settings_as_dict(suite)["environment"]
 
 
@@ -119,17 +119,17 @@ def test_a_suite_on_gymnasiums_tables():
     check_suite(suite)
     problem = build_problem(suite)
     assert problem.environment_params.step_limit == 100
-    assert problem.tables.probability.shape == (1, 16, 4, 3)
-    assert not problem.wrong.any()
+    assert problem.known.tables.probability.shape == (1, 16, 4, 3)
+    assert not problem.known.wrong.any()
     assert settings_as_dict(suite)["environment"] == {"id": "FrozenLake-v1", "time_limit": 0}
     changed = change_suite(suite, {"environment.id": "CliffWalking-v1", "environment.time_limit": "50"})
     assert changed.environment == GymnasiumSettings("CliffWalking-v1", 50)
-    assert build_maze(changed.environment).tables.probability.shape[1] == 48
+    assert build_source(changed.environment).tables.probability.shape[1] == 48
     check_suite(dataclasses.replace(suite, discount=1.0))
     with pytest.raises(UserError, match="episodes may last for ever"):
         check_suite(dataclasses.replace(suite_of(GymnasiumSettings("CliffWalking-v1")), discount=1.0))
     with pytest.raises(UserError, match=r"gymnasium.make\('Nothing-v0'\) failed"):
-        build_maze(GymnasiumSettings("Nothing-v0"))
+        build_source(GymnasiumSettings("Nothing-v0"))
 
 
 def test_the_example_runs_in_at_most_twenty_lines(monkeypatch, capsys):

@@ -17,17 +17,19 @@ import pytest
 from tests.quick import compile_quickly
 
 import mgsc
+from mgsc.candidates import BufferSettings
 from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.own_strategy import code_digest, own_strategy
-from mgsc.experiments.design.strategy_row import Range
+from mgsc.experiments.design.code_digest import code_digest
+from mgsc.experiments.design.own_strategy import own_strategy
 from mgsc.experiments.design.suites import Suite, change_suite, check_suite, settings_as_dict
-from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.program import Lane, Program, run_program, workers
 from mgsc.experiments.tuning.search import space_of
 from mgsc.search_control import SearchControl, from_logits
 from mgsc.search_control.base import no_state
+from mgsc.search_control.row import Range
 from mgsc.settings import number, size, traced_fields
 
 SRC = Path(__file__).parent.parent.parent / "src"
@@ -45,11 +47,11 @@ class Settings:
     shift: int = size(0, 0, 5, "added to the values")
 
 
-def by_value(settings, step_size, planning_updates, problem):
+def by_value(settings, facts):
     return from_logits(lambda state, params, candidates: params.values.max(-1) / settings.temperature)
 
 
-def evenly(settings, step_size, planning_updates, problem):
+def evenly(settings, facts):
     return from_logits(lambda state, params, candidates: jnp.zeros(len(candidates.index)))
 
 
@@ -143,6 +145,7 @@ class Taken:
         (lambda: own_strategy("mine", evenly, Taken()), r"mine\.step_size is a setting of every agent"),
         (lambda: own_strategy("mine", evenly, Settings(temperature=0.0)), r"mine\.options\.temperature is 0.0"),
         (lambda: own_strategy("mine", evenly, step_size=2.0), r"mine\.step_size is 2.0: it must be"),
+        (lambda: own_strategy("mine", evenly, needs=["luck"]), r"mine needs \['luck'\]: it may need \['listed states'"),
         (lambda: check_suite(suite_of(a=AgentSettings("own"))), r"a\.strategy is 'own': use own_strategy"),
         (
             lambda: check_suite(suite_of(a=dataclasses.replace(own_strategy("mine", evenly), strategy="uniform"))),
@@ -159,7 +162,7 @@ def test_what_is_wrong_by_itself_is_refused_at_once(make, message):
 
 def build_of(strategy):
     """A ``build`` that always gives this."""
-    return lambda settings, step_size, planning_updates, problem: strategy
+    return lambda settings, facts: strategy
 
 
 def control(weights, **more):
@@ -178,12 +181,12 @@ def remembering(observe=None, after_backup=None):
     )
 
 
-def if_cold(settings, step_size, planning_updates, problem):
+def if_cold(settings, facts):
     sign = 1.0 if settings.temperature > 0.5 else -1.0
     return from_logits(lambda state, params, candidates: sign * params.values.max(-1))
 
 
-def with_numpy(settings, step_size, planning_updates, problem):
+def with_numpy(settings, facts):
     return from_logits(lambda state, params, candidates: jnp.asarray(np.asarray(params.values).max(-1)))
 
 
@@ -225,6 +228,12 @@ def test_what_it_does_wrong_is_said_before_it_runs(build, message, monkeypatch):
         mgsc.run(one(build), seeds=1)
 
 
+def test_a_suite_without_what_it_needs_refuses_it():
+    suite = dataclasses.replace(one(evenly, needs=["listed states"]), candidates=BufferSettings())
+    with pytest.raises(UserError, match="needs listed states"):
+        build_agent(suite, suite.agents["mine"], build_problem(suite))
+
+
 # --- the digest ---------------------------------------------------------------------------------
 
 SOURCE = """
@@ -233,7 +242,7 @@ SCALE = 2.0
 WORDS = {{"a", "b", "c"}}
 def helper(x):
     return {helper}
-def build(settings, step_size, planning_updates, problem, extra={default}):
+def build(settings, facts, extra={default}):
     def logits(state, params, candidates):
         return helper(params.values) * SCALE, WORDS
     return logits
@@ -260,7 +269,7 @@ def test_the_digest_follows_the_code_and_nothing_else(tmp_path):
 
 
 def with_inner(number):
-    return lambda settings, step_size, planning_updates, problem: number
+    return lambda settings, facts: number
 
 
 def test_another_process_finds_the_same_digest(tmp_path):
@@ -268,7 +277,7 @@ def test_another_process_finds_the_same_digest(tmp_path):
     here = tmp_path / "strategy.py"
     known = digest(here)
     program = (
-        "import types, sys; from mgsc.experiments.design.own_strategy import code_digest; "
+        "import types, sys; from mgsc.experiments.design.code_digest import code_digest; "
         "m = types.ModuleType('somewhere'); "
         "exec(open(sys.argv[1]).read(), m.__dict__); print(code_digest(m.build))"
     )

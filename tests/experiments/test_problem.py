@@ -11,10 +11,10 @@ from tests.dense import dense_outcomes
 
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
-from mgsc.experiments.design.models import FixedModel, LearnedModel
-from mgsc.experiments.design.problem import wrong_states
 from mgsc.experiments.design.suites import change_suite, get_suite
 from mgsc.experiments.running.build import build_agent, build_problem, replace_numbers
+from mgsc.experiments.running.truth import wrong_states
+from mgsc.models import FixedModel, LearnedModel
 
 STALE = get_suite("tmaze-fixed")
 MEAN = get_suite("tmaze-fixed-mean")
@@ -28,55 +28,55 @@ def problem():
 
 
 def test_the_stale_model_is_wrong_beside_the_ends_in_the_second_phase_only(problem):
-    assert not problem.wrong[0].any()
-    np.testing.assert_array_equal(np.flatnonzero(problem.wrong[1]), BESIDE_THE_ENDS)
+    assert not problem.known.wrong[0].any()
+    np.testing.assert_array_equal(np.flatnonzero(problem.known.wrong[1]), BESIDE_THE_ENDS)
     # 2 of the 13 states that are not terminal: uniform's mass on them is 15.38 %.
-    assert problem.wrong[1].sum() / problem.is_candidate.sum() == pytest.approx(0.153846, abs=1e-6)
+    assert problem.known.wrong[1].sum() / problem.known.is_candidate.sum() == pytest.approx(0.153846, abs=1e-6)
 
 
 def test_the_mean_model_is_wrong_beside_the_ends_always():
     problem = build_problem(MEAN)
     for phase in range(2):
-        np.testing.assert_array_equal(np.flatnonzero(problem.wrong[phase]), BESIDE_THE_ENDS)
-    assert not problem.model_tables.reward.any()
-    assert problem.model_tables.terminates.any(), "it knows that the ends are ends"
+        np.testing.assert_array_equal(np.flatnonzero(problem.known.wrong[phase]), BESIDE_THE_ENDS)
+    assert not problem.known.model_tables.reward.any()
+    assert problem.known.model_tables.terminates.any(), "it knows that the ends are ends"
 
 
 def test_what_leads_to_a_state_is_what_the_model_may_ever_say(problem):
     """A fixed model says what it believes; one that learns may meet any phase of the truth, or guess."""
-    assert problem.links is problem.model_tables
+    assert problem.known.links is problem.known.model_tables
     learning = build_problem(dataclasses.replace(STALE, model=LearnedModel()))
-    assert learning.links is learning.tables
-    np.testing.assert_array_equal(learning.predecessors, problem.predecessors)
+    assert learning.known.links is learning.known.tables
+    np.testing.assert_array_equal(learning.known.predecessors, problem.known.predecessors)
     noisy = build_problem(dataclasses.replace(STALE, model=FixedModel(transition_noise=0.1)))
-    assert noisy.predecessors.shape[1] > problem.predecessors.shape[1]
+    assert noisy.known.predecessors.shape[1] > problem.known.predecessors.shape[1]
     guessing = build_problem(dataclasses.replace(STALE, model=LearnedModel(untried="uniform")))
-    assert guessing.predecessors is None
+    assert guessing.known.predecessors is None
 
 
 def test_a_model_may_be_wrong_in_probabilities_or_ends_alone(problem):
-    believed = problem.tables.phase(0)
-    assert not wrong_states(problem.tables, believed)[0].any()
+    believed = problem.known.tables.phase(0)
+    assert not wrong_states(problem.known.tables, believed)[0].any()
     slipping = dataclasses.replace(STALE, environment=dataclasses.replace(STALE.environment, slip=0.2))
-    others = build_problem(slipping).tables.phase(0)
-    assert wrong_states(problem.tables, others)[0].sum() == 13
+    others = build_problem(slipping).known.tables.phase(0)
+    assert wrong_states(problem.known.tables, others)[0].sum() == 13
     endless = believed._replace(terminates=np.zeros_like(believed.terminates))
-    found = wrong_states(problem.tables, endless)
+    found = wrong_states(problem.known.tables, endless)
     np.testing.assert_array_equal(np.flatnonzero(found[0]), BESIDE_THE_ENDS)
 
 
 def test_the_order_of_slots_and_their_padding_are_no_difference(problem):
-    believed = problem.tables.phase(0)
+    believed = problem.known.tables.phase(0)
     flipped = believed._replace(
         **{name: getattr(believed, name)[..., ::-1] for name in ("probability", "reward", "successor", "terminates")}
     )
-    assert not wrong_states(problem.tables, flipped)[0].any()
+    assert not wrong_states(problem.known.tables, flipped)[0].any()
     junk = believed.reward + 9 * (believed.probability == 0)
-    assert not wrong_states(problem.tables, believed._replace(reward=np.float32(junk)))[0].any()
+    assert not wrong_states(problem.known.tables, believed._replace(reward=np.float32(junk)))[0].any()
 
 
 def test_dense_outcomes_add_up_slots_with_one_successor(problem):
-    probability, reward, ends = dense_outcomes(problem.tables.phase(0))
+    probability, reward, ends = dense_outcomes(problem.known.tables.phase(0))
     np.testing.assert_allclose(probability.sum(-1), 1, atol=1e-6)
     # Beside the right end, right: 0.925 · 1 there; the end is terminal.
     np.testing.assert_allclose(reward[7, 3, 8], 0.925, atol=1e-6)
@@ -85,11 +85,11 @@ def test_dense_outcomes_add_up_slots_with_one_successor(problem):
 
 
 def test_candidates_are_the_states_that_are_not_terminal(problem):
-    candidates = problem.candidates
+    candidates = problem.listed
     np.testing.assert_array_equal(candidates.index, np.arange(15))
     np.testing.assert_array_equal(np.flatnonzero(~np.asarray(candidates.is_allowed)), [0, 8])
     np.testing.assert_array_equal(candidates.observation, candidates.index)
-    assert problem.reward_scale == 1.0
+    assert problem.facts.reward_scale == 1.0
 
 
 def test_the_schedule_and_the_step_limit_reach_the_environment(problem):

@@ -80,13 +80,13 @@ def test_a_learned_model_is_each_lanes_own():
     wild = [Lane(9, {"step_size": 0.25}), Lane(3, {}), Lane(4, {"meta_step_size": 1.0})]
     assert_row(programs.run(made, wild), 1, alone)
     # It began knowing nothing, and knew more in the second chunk.
-    error = alone["model_error"][0][:, PROBLEM.is_candidate].mean(1)
+    error = alone["model_error"][0][:, PROBLEM.known.is_candidate].mean(1)
     assert error[1] < error[0]
 
 
 def with_slots(num_slots: int) -> Program:
     """An agent whose learned model has too few slots, which the suite's settings would refuse."""
-    num_states, num_actions = PROBLEM.tables.probability.shape[1:3]
+    num_states, num_actions = PROBLEM.known.tables.probability.shape[1:3]
     model = models.learned(num_states, num_actions, num_slots, programs.LEARNING.discount)
     problem = programs.LEARNING_PROBLEM._replace(model=model)
     return Program(programs.LEARNING, SUITE.agents["no_planning"], problem, ROOT_SEED)

@@ -101,7 +101,7 @@ def test_records_of_whole_runs_are_possible(name):
     assert d.shape == (4, programs.NUM_CHUNKS, 15)
     np.testing.assert_allclose(d.sum(-1), 1, atol=1e-5)
     assert (d >= 0).all()
-    assert not d[..., ~programs.PROBLEM.is_candidate].any()
+    assert not d[..., ~programs.PROBLEM.known.is_candidate].any()
     assert (record["entropy"] <= np.log(13) + 1e-5).all()
     assert (record["redundant_mass"] <= 1 + 1e-5).all()
     for key in ("entropy", "weighted_error", "weighted_update", "redundant_mass"):
@@ -121,14 +121,14 @@ def test_uniform_records_itself():
         key = name if name == "redundant_mass" else f"weighted_{name}"
         np.testing.assert_allclose(record[key], record[f"uniform_{name}"], rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(record["entropy"], np.log(13), rtol=1e-5)
-    wrong = programs.PROBLEM.wrong[1]
+    wrong = programs.PROBLEM.known.wrong[1]
     mass = record["query_distribution"][..., wrong].sum(-1)
     np.testing.assert_allclose(mass, 2 / 13, rtol=1e-5)  # 15.38 %
 
 
 def test_avoid_terminal_has_no_mass_on_wrong_states():
     record = programs.record("avoid_terminal")
-    assert not record["query_distribution"][..., programs.PROBLEM.wrong[1]].any()
+    assert not record["query_distribution"][..., programs.PROBLEM.known.wrong[1]].any()
     assert not record["weighted_error"].any()
 
 
@@ -142,14 +142,14 @@ def test_no_planning_is_the_only_agent_that_records_rewards_and_values_only(name
 def test_values_and_snapshots_of_whole_runs_are_possible(name):
     record, problem = programs.record(name), programs.PROBLEM
     # The mean over actions of |q − q*|, over the states that may be queried.
-    mean = record["state_value_error"][..., problem.is_candidate].mean(-1)
+    mean = record["state_value_error"][..., problem.known.is_candidate].mean(-1)
     np.testing.assert_allclose(record["value_error"], mean, rtol=1e-4)
     assert (record["value_error"] > 0).all()
     assert np.isin(record["greedy_action"], [-1, 0, 1, 2, 3]).all()
-    assert (record["greedy_action"][..., ~problem.is_candidate] == -1).all(), "nothing is ever learned there"
+    assert (record["greedy_action"][..., ~problem.known.is_candidate] == -1).all(), "nothing is ever learned there"
     assert (np.abs(record["state_value"]) <= 1).all(), "rewards are −1, 0 and 1, and an episode has one of them"
     assert len(np.unique(record["greedy_action"][:, -1])) > 2
     # The first two chunks are of the first phase, in which the stale model is right.
     assert not record["model_error"][:, :2].any()
     wrong = (record["model_error"][:, 2:] > 0).all((0, 1))
-    np.testing.assert_array_equal(wrong, problem.wrong[1])
+    np.testing.assert_array_equal(wrong, problem.known.wrong[1])

@@ -14,7 +14,6 @@ from tests.quick import compile_quickly
 from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
 from mgsc.experiments import store
-from mgsc.experiments.design.models import LearnedModel
 from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
 from mgsc.experiments.design.seeds import LARGEST_SEED, Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
@@ -26,6 +25,7 @@ from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.folder import ResultFolder
+from mgsc.models import LearnedModel
 
 SUITE = Suite(
     "a small maze",
@@ -166,7 +166,7 @@ def test_a_learned_model_may_be_wrong_anywhere_at_any_time():
 def test_the_yardstick_is_that_of_the_suite(whole):
     for name, epsilon in (("optimal_reward", SUITE.epsilon), ("unconstrained_reward", 0.0)):
         known = optimal_rewards(
-            build_problem(SUITE).tables,
+            build_problem(SUITE).known.tables,
             epsilon=epsilon,
             num_steps=400,
             record_every=50,

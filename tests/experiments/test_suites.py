@@ -8,11 +8,10 @@ import math
 
 import pytest
 
+from mgsc.candidates import BufferSettings
 from mgsc.environments import TMazeSettings, TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, default_agents
-from mgsc.experiments.design.models import FixedModel, LearnedModel
-from mgsc.experiments.design.strategies import STRATEGIES, MetaGradientSettings
 from mgsc.experiments.design.suites import (
     COMPARISON_SUITES,
     PAPER_SUITES,
@@ -26,6 +25,9 @@ from mgsc.experiments.design.suites import (
     settings_as_dict,
     updates_of,
 )
+from mgsc.models import FixedModel, LearnedModel
+from mgsc.search_control import MetaGradientSettings
+from mgsc.search_control.table import STRATEGIES
 
 SUITE = get_suite("tmaze-fixed")
 
@@ -36,7 +38,7 @@ def test_every_suite_is_sound_and_holds_the_agents_it_is_for(name):
     check_suite(suite)
     if name in PAPER_SUITES:
         assert tuple(suite.agents) == PAPER
-    else:
+    elif name in COMPARISON_SUITES:
         missing = {"avoid_terminal"} if name == "compare-garnet" else set()
         assert set(COMPARED) - set(suite.agents) == missing
     for settings in suite.agents.values():
@@ -283,7 +285,7 @@ def test_unrolled_takes_the_whole_budget():
     unrolled = change_suite(SUITE, {"meta_gradient.form": "unrolled"})
     check_suite(unrolled)
     check_suite(change_suite(unrolled, {"meta_gradient.planning_updates": 5}))
-    with pytest.raises(UserError, match="form=unrolled takes the whole budget"):
+    with pytest.raises(UserError, match="meta_gradient takes the whole budget as it is set"):
         check_suite(change_suite(unrolled, {"meta_gradient.planning_updates": 3}))
 
 
@@ -293,7 +295,11 @@ def test_a_suite_is_plain_data():
     assert data["environment"]["switch_every"] == 2500
     assert data["model"]["rewards"] == "stale"
     assert json.loads(json.dumps(settings_as_dict(LEARNED)))["model"]["untried"] == "stay"
-    assert set(data) == {field.name for field in dataclasses.fields(Suite)}
+    since_then = {"values", "candidates", "policy", "batch_size", "records_episodes"}
+    assert set(data) == {field.name for field in dataclasses.fields(Suite)} - since_then
+    changed = dataclasses.replace(SUITE, batch_size=2, candidates=BufferSettings())
+    assert settings_as_dict(changed)["candidates"] == {"num_candidates": 64, "capacity": 10_000}
+    assert settings_as_dict(changed)["batch_size"] == 2
 
 
 def test_settings_that_were_added_leave_plain_data_as_it_was():

@@ -12,8 +12,6 @@ from tests.quick import compile_quickly
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.seeds import Seeds
-from mgsc.experiments.design.strategies import STRATEGIES
-from mgsc.experiments.design.strategy_row import Range
 from mgsc.experiments.design.suites import (
     SUITES,
     change_suite,
@@ -29,6 +27,8 @@ from mgsc.experiments.tuning.search import (
     space_of,
     tune_suite,
 )
+from mgsc.search_control.row import Range
+from mgsc.search_control.table import STRATEGIES
 
 PROTOCOL = Protocol(configurations=4, seeds=2, finalists=2, final_seeds=3, root=7)
 AGENTS = ["no_planning", "uniform", "meta_gradient"]

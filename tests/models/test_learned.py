@@ -16,7 +16,7 @@ from tests.quick import quick_jit
 
 from mgsc import models
 from mgsc.environments import TwoRoomsSettings, two_rooms
-from mgsc.experiments.design.models import LearnedModel, learned_model, slots_of
+from mgsc.models import LearnedModel, learned_model, slots_of
 from mgsc.noise import uniforms
 from mgsc.types import Transition
 

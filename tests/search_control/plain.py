@@ -11,7 +11,7 @@ from tests.search_control import strategies_table as table
 STEP_SIZE, DISCOUNT, EPSILON = 0.5, 0.9, 0.3
 """What rows of the table run with."""
 
-MODEL = table.PROBLEM.model_tables
+MODEL = table.PROBLEM.known.model_tables
 ALLOWED = np.flatnonzero(~table.IS_TERMINAL)
 PAIRS = [(state, action) for state in ALLOWED for action in range(table.NUM_ACTIONS)]
 

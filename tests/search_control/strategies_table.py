@@ -22,13 +22,14 @@ from mgsc import dyna, models
 from mgsc.dyna import Dyna, DynaState, StepNoise
 from mgsc.environments import TMazeSettings
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.models import LearnedModel, learned_model
-from mgsc.experiments.design.problem import Problem
-from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import Suite
 from mgsc.experiments.running.build import build_agent, build_problem, replace_numbers
 from mgsc.experiments.running.program import run_key, traced_numbers
+from mgsc.models import LearnedModel, learned_model
+from mgsc.policies import epsilon_greedy
+from mgsc.problem import Problem, StrategyFacts
 from mgsc.search_control import SearchControl
+from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import traced_fields
 from mgsc.types import Array, Backup, PyTree, Transition
 
@@ -102,6 +103,10 @@ VARIANTS = {name: Variant(name, {}) for name in STRATEGIES} | {
         "recent of one": {"experience": "recent", "experience_length": 1},
         "successive of one": {"experience": "successive", "experience_length": 1},
         "resets": {"resets_optimizer": True},
+        "pairs": {"over": "pairs"},
+        "pairs, linear": {"over": "pairs", "logits": "linear"},
+        # Plain steps: Adam makes whole steps of gradients that are rounding.
+        "network": {"logits": "network", "logit_units": 4, "optimizer": "sgd", "meta_step_size": 10.0},
     }.items()
 }
 VARIANTS |= {
@@ -212,9 +217,10 @@ def scaled(problem: Problem, scale: Array | float, discount: Array | float) -> P
     params = problem.environment_params
     problem = problem._replace(environment_params=params._replace(reward=params.reward * scale))
     if problem.learns:
-        return problem._replace(model=learned_model(LEARNING.model, problem.tables, discount))
-    believed = problem.model_tables._replace(reward=problem.model_tables.reward * scale)
-    return problem._replace(model=models.fixed(believed, discount), model_tables=believed)
+        return problem._replace(model=learned_model(LEARNING.model, problem.known.tables, discount))
+    believed = problem.known.model_tables._replace(reward=problem.known.model_tables.reward * scale)
+    truth = problem.known._replace(model_tables=believed)
+    return problem._replace(model=models.fixed(believed, discount), truth=truth)
 
 
 def build(variant: Variant, numbers: dict[str, Any]) -> Dyna:
@@ -224,10 +230,16 @@ def build(variant: Variant, numbers: dict[str, Any]) -> Dyna:
     suite = LEARNING if variant.learns else SUITE
     suite = dataclasses.replace(suite, epsilon=shared["epsilon"], discount=shared["discount"])
     problem = scaled(LEARNING_PROBLEM if variant.learns else PROBLEM, shared["reward_scale"], shared["discount"])
+    problem = problem._replace(policy=epsilon_greedy(shared["epsilon"]))
     if variant.options.get("form") == "unrolled":
         del own["planning_updates"]  # unrolled while tracing: its number is static, the budget
     agent = replace_numbers(variant.agent, own)
     return build_agent(suite, agent, problem)
+
+
+def facts_of(problem: Problem, planning_updates: int = BUDGET) -> StrategyFacts:
+    """What a row is built of, with a step size of a half."""
+    return StrategyFacts(problem, jnp.asarray(0.5), planning_updates, is_table=True)
 
 
 def step_by_step(agent: Dyna) -> Callable[[DynaState, StepNoise], tuple[DynaState, Trajectory]]:

@@ -16,12 +16,12 @@ from tests.search_control.plain import steps
 from tests.test_kernel import ON_CPU, is_one_kernel
 
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import SUITES
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.program import Lane, Program
 from mgsc.search_control import Ensemble, uncertainty
 from mgsc.search_control.ensemble import MOST_MEMBERS, coins, disagreement, hear, is_tried, new_ensemble
+from mgsc.search_control.table import STRATEGIES
 from mgsc.types import Candidates, Params, Parts, Transition
 
 OPTIONS = STRATEGIES["uncertainty"].settings(source="ensemble")
@@ -50,7 +50,7 @@ def test_disagreement_step_by_step():
         state, action, reward, discount, successor = step.real
         own = heard.setdefault((state, action), [[] for _ in range(members)])
         for member in np.flatnonzero(thrown[step.number]):
-            own[member].append((reward / table.PROBLEM.reward_scale, (successor, discount == 0)))
+            own[member].append((reward / table.PROBLEM.facts.reward_scale, (successor, discount == 0)))
         unsure = {pair: account(lists) for pair, lists in heard.items()}
         expected = np.zeros((table.NUM_STATES, table.NUM_ACTIONS))
         for pair, amount in unsure.items():
@@ -242,9 +242,9 @@ def test_members_have_slots_for_the_outcomes_of_all_phases():
     """Where walls change a pair leads elsewhere in another phase, which a stale model does not know of."""
     problem = build_problem(SUITES["compare-blocking"])
     options = dataclasses.replace(OPTIONS, members=3)
-    control = STRATEGIES["uncertainty"].build(options, 0.5, 5, problem)(Parts(*[None] * 6))
-    state = jax.eval_shape(control.init, jax.random.key(0), Params((), ()), problem.candidates)
-    tables = problem.tables
+    control = STRATEGIES["uncertainty"].build(options, table.facts_of(problem))(Parts(*[None] * 6))
+    state = jax.eval_shape(control.init, jax.random.key(0), Params((), ()), problem.listed)
+    tables = problem.known.tables
     is_possible = tables.probability > 0
     assert is_possible.sum(-1).max() == 1, "each phase is deterministic"
-    assert state.count.shape == (len(problem.candidates.index) * 4, 2, 3)
+    assert state.count.shape == (len(problem.listed.index) * 4, 2, 3)

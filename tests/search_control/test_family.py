@@ -17,15 +17,15 @@ from tests.search_control.strategies_table import PLANNING, VARIANTS
 from mgsc import dyna, search_control
 from mgsc.agent import parts_of as agent_parts
 from mgsc.candidates import listed
-from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.models import FixedModel, LearnedModel
-from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.environments.predecessors import incoming_pairs
+from mgsc.experiments.design.agents import FAMILY, AgentSettings
 from mgsc.experiments.design.suites import check_suite
 from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.models import FixedModel, LearnedModel
 from mgsc.search_control.base import SearchControl, sample_query
+from mgsc.search_control.table import STRATEGIES
 from mgsc.types import Params, Parts
 
-FAMILY = [name for name, row in STRATEGIES.items() if row.build.__module__.endswith(".family")]
 NUM_PAIRS = table.NUM_STATES * table.NUM_ACTIONS
 
 
@@ -119,9 +119,10 @@ def test_listed_predecessors_change_nothing(name, model):
         table.SUITE, model=model, agents={name: AgentSettings(name, options=STRATEGIES[name].settings())}
     )
     listed = build_problem(suite)
-    assert listed.predecessors.shape[1] < listed.optimal[0].size
+    truth = listed.known
+    assert truth.predecessors.shape[1] < truth.optimal[0].size
     found = []
-    for problem in (listed, listed._replace(links=None)):
+    for problem in (listed, listed._replace(truth=truth._replace(links=None))):
         agent = build_agent(suite, suite.agents[name], problem)
         found.append(quick_jit(lambda agent=agent: table.trajectory(agent, jnp.uint32(3), table.NUM_STEPS))())
     assert np.asarray(found[0].values).any()
@@ -176,7 +177,7 @@ def test_incoming_pairs_by_hand():
         successor=np.array([0, 1, 2, 0, 2, 2], np.int32).reshape(shape),
         terminates=np.array([0, 0, 1, 0, 0, 0], bool).reshape(shape),
     )
-    np.testing.assert_array_equal(search_control.incoming_pairs(tables), [[0], [0], [2]])
+    np.testing.assert_array_equal(incoming_pairs(tables), [[0], [0], [2]])
 
 
 @pytest.mark.parametrize("name", ["td_error_priority", "td_error_priority, rank", "td_error_priority, importance"])
@@ -308,12 +309,12 @@ def test_the_oracle_looks_where_values_are_wrong_and_the_model_is_right():
     seen, problem = table.run("oracle"), table.PROBLEM
     is_mixed = False
     for step in steps(seen):
-        phase = step.number // table.SUITE.environment.switch_every % problem.tables.num_phases
-        true, values = problem.tables.phase(phase), step.before[0]
+        phase = step.number // table.SUITE.environment.switch_every % problem.known.tables.num_phases
+        true, values = problem.known.tables.phase(phase), step.before[0]
         scores = {}
         for pair in PAIRS:
             error = plain.expected_target(values, *pair) - plain.expected_target(values, *pair, true)
-            scores[pair] = abs(values[pair] - problem.optimal[phase][pair]) * (abs(error) <= 0.01)
+            scores[pair] = abs(values[pair] - problem.known.optimal[phase][pair]) * (abs(error) <= 0.01)
         np.testing.assert_allclose(seen.weights[step.number], shares(scores), atol=1e-5)
         is_mixed |= 0 < sum(score == 0 for score in scores.values()) < len(PAIRS)
     assert is_mixed
@@ -357,10 +358,10 @@ def test_expected_backups_are_counted():
     assert set(expected) == set(FAMILY)
     for name, number in expected.items():
         row = STRATEGIES[name]
-        assert row.expected_backups(row.settings(), table.PROBLEM, 3) == number
-    anywhere = table.PROBLEM._replace(links=None)
+        assert row.expected_backups(row.settings(), table.facts_of(table.PROBLEM)) == number
+    anywhere = table.PROBLEM._replace(truth=table.PROBLEM.known._replace(links=None))
     row = STRATEGIES["prioritized_sweeping"]
-    assert row.expected_backups(row.settings(), anywhere, 3) == 3 * (1 + 28)
+    assert row.expected_backups(row.settings(), table.facts_of(anywhere)) == 3 * (1 + 28)
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.25])

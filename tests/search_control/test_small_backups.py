@@ -16,9 +16,9 @@ from tests.search_control.plain import DISCOUNT, MODEL, PAIRS, STEP_SIZE, steps
 
 from mgsc.agent import parts_of as agent_parts
 from mgsc.dyna import learn
-from mgsc.experiments.design.models import FixedModel, LearnedModel
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.optimal import optimal_values
+from mgsc.models import FixedModel, LearnedModel
 from mgsc.search_control import small_backups
 from mgsc.search_control.base import make_distribution
 from mgsc.search_control.small_backups import ROUNDING
@@ -122,7 +122,7 @@ def test_planning_alone_leads_to_the_optimal_values(corrupted_share):
         model=FixedModel(transition_noise=0.2, reward_noise=0.3, corrupted_share=corrupted_share, noise_seed=3),
     )
     problem, agent, control, begun = planner(suite)
-    believed = problem.model_tables
+    believed = problem.known.model_tables
     rewards = jnp.sum(believed.probability * believed.reward, -1)
     (values, _), moves = planned(agent, control, begun, rewards, 6000)
     assert moves[:20].min() > 0
@@ -138,7 +138,7 @@ def test_planning_alone_leads_to_the_optimal_values(corrupted_share):
 def test_planning_leaves_what_is_not_owed_to_stored_values():
     """From any values and any U, q − Σ P γ U stays as it is."""
     problem, agent, control, begun = planner(table.SUITE, threshold=0.01)
-    random, believed = np.random.default_rng(1), problem.model_tables
+    random, believed = np.random.default_rng(1), problem.known.model_tables
     values = jnp.asarray(random.normal(size=(7, 4)), jnp.float32)
     # Slots of one successor share their U.
     drawn = random.normal(size=(28, 7))

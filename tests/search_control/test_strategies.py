@@ -15,10 +15,10 @@ from tests.search_control.strategies_table import BESIDE_A_GOAL, IS_TERMINAL, ME
 from mgsc.agent import parts_of as agent_parts
 from mgsc.environments import from_map
 from mgsc.errors import UserError
-from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.running.build import build_agent
 from mgsc.search_control import avoid_terminal, from_logits, meta_gradient, uniform
 from mgsc.search_control.base import make_distribution, masked_softmax, sample_query
+from mgsc.search_control.table import STRATEGIES
 from mgsc.types import Candidates, Params, Transition
 
 ALLOWED = np.flatnonzero(~IS_TERMINAL)
@@ -49,12 +49,12 @@ def test_avoid_terminal_never_asks_beside_a_goal():
 
 
 def test_avoid_terminal_counts_transitions_of_every_phase():
-    tables = table.PROBLEM.tables
+    tables = table.PROBLEM.known.tables
     phase = np.arange(2)[:, None, None, None]
     # Now the right arm ends in the first phase only, and the left arm in the second only.
     ends = tables.terminates & (tables.successor == np.where(phase == 0, 4, 0))
     control = avoid_terminal(tables._replace(terminates=ends))(None)
-    weights = control.weights((), None, table.PROBLEM.candidates)
+    weights = control.weights((), None, table.PROBLEM.listed)
     np.testing.assert_allclose(weights, [0, 0, 1 / 3, 0, 0, 1 / 3, 1 / 3], atol=1e-6)
 
 
@@ -124,9 +124,9 @@ def test_the_entropy_bonus_has_a_unit(monkeypatch, unit, known):
     def strategy(optimizer, **choices):
         given.update(choices)
 
-    monkeypatch.setattr("mgsc.search_control.meta_gradient", strategy)
+    monkeypatch.setattr("mgsc.search_control.meta_gradient_row.meta_gradient", strategy)
     settings = STRATEGIES["meta_gradient"].settings(entropy_bonus=0.1, entropy_unit=unit)
-    STRATEGIES["meta_gradient"].build(settings, 0.5, table.BUDGET, table.PROBLEM)
+    STRATEGIES["meta_gradient"].build(settings, table.facts_of(table.PROBLEM))
     assert given["entropy_bonus"] == pytest.approx(known)
 
 
@@ -165,9 +165,9 @@ def test_one_meta_update_by_hand():
 
     @quick_jit
     def update():
-        state = control.init(jax.random.key(0), Params(None, None), table.PROBLEM.candidates)
+        state = control.init(jax.random.key(0), Params(None, None), table.PROBLEM.listed)
         seen = Transition(jnp.int32(3), jnp.int32(3), jnp.float32(-1), jnp.float32(0), jnp.int32(4))
-        return control.observe(state, Params(values, ()), table.PROBLEM.candidates, seen)
+        return control.observe(state, Params(values, ()), table.PROBLEM.listed, seen)
 
     after, info = update()
     np.testing.assert_allclose(info["meta_loss"], (0.5 * td_error) ** 2, rtol=1e-5)
@@ -228,7 +228,7 @@ def test_from_logits_makes_a_strategy_of_a_formula():
         return jnp.log(candidates.observation.astype(float) + 1)
 
     strategy = from_logits(logits)(None)
-    weights = strategy.weights((), None, table.PROBLEM.candidates)
+    weights = strategy.weights((), None, table.PROBLEM.listed)
     # States 1, 2, 3, 5, 6 are allowed: 2 + 3 + 4 + 6 + 7 = 22.
     np.testing.assert_allclose(weights, np.array([0, 2, 3, 4, 0, 6, 7]) / 22, rtol=1e-6)
     assert strategy.init(None, None, None) == ()

@@ -10,9 +10,10 @@ from jax import lax
 from tests.quick import quick_jit
 from tests.search_control import strategies_table as table
 
-from mgsc.experiments.design.strategies import REPLAY_CAPACITY, STRATEGIES
 from mgsc.search_control import visited
+from mgsc.search_control.experience import LARGEST_WINDOW
 from mgsc.search_control.frequency import FORGETTING
+from mgsc.search_control.table import STRATEGIES
 from mgsc.types import Candidates, Params, Transition
 
 NUM_STATES, NUM_STEPS, BUDGET = table.NUM_STATES, table.NUM_STEPS, table.BUDGET
@@ -82,7 +83,7 @@ def test_the_model_is_asked_what_the_policy_would_do_there_now(name):
 
 def test_experiments_leave_room_for_every_window_they_allow():
     settings = STRATEGIES["recency"].settings
-    assert settings.__dataclass_fields__["window"].metadata["high"] == REPLAY_CAPACITY
+    assert settings.__dataclass_fields__["window"].metadata["high"] == LARGEST_WINDOW
 
 
 @pytest.mark.parametrize("window", [1, 4, 5])

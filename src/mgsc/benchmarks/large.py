@@ -48,7 +48,7 @@ def measure_large() -> LargeCost:
     """Measures both in turn, one block of lanes wide, on one device."""
     suite = dataclasses.replace(get_suite("tmaze-fixed"), environment=LARGE)
     problem = build_problem(suite)
-    num_states = len(problem.is_candidate)
+    num_states = len(problem.known.is_candidate)
     agent = build_agent(suite, suite.agents["meta_gradient"], problem)
     keys = jax.vmap(lambda seed: run_key(0, seed))(jnp.arange(block_width()))
 

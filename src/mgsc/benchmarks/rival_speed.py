@@ -33,7 +33,7 @@ class RivalSpeed(NamedTuple):
 def rival_problem(suite: Suite) -> Problem:
     """The suite's maze and model in the rivals' form."""
     problem = build_problem(suite)
-    tables, model = problem.tables, problem.model_tables
+    tables, model = problem.known.tables, problem.known.model_tables
     if model is None:
         raise ValueError("the rivals are written for a fixed model")
     return Problem(
@@ -43,7 +43,7 @@ def rival_problem(suite: Suite) -> Problem:
         true_reward=tables.reward,
         model_reward=model.reward,
         start=int(np.argmax(tables.start)),
-        candidates=np.flatnonzero(problem.is_candidate),
+        candidates=np.flatnonzero(problem.known.is_candidate),
         switch_every=suite.environment.switch_every,
     )
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mgsc.experiments.design.problem import Problem
 from mgsc.experiments.design.suites import Suite, get_suite
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.program import Lane, Program, block_width, run_program, workers
+from mgsc.problem import Problem
 
 SUITE = "tmaze-fixed"
 AGENTS = ("no_planning", "uniform", "meta_gradient")

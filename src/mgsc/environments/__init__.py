@@ -9,12 +9,15 @@ from mgsc.environments.book_mazes import (
     dyna_maze,
     shortcut_maze,
 )
+from mgsc.environments.cartpole import CartPoleSettings, cartpole
+from mgsc.environments.episodes import with_episodes
 from mgsc.environments.field import FieldSettings, field
 from mgsc.environments.foreign import GymnasiumSettings, from_gymnasium
 from mgsc.environments.garnet import GarnetSettings, garnet
 from mgsc.environments.gymnax import GymnaxForm, as_gymnax
 from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.registration import register_gymnasium
+from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.environments.tables import Tables, check_tables
 from mgsc.environments.tabular import TabularParams, TabularState, tabular
 from mgsc.environments.tmaze import TMazeSettings, tmaze, tmaze_map
@@ -23,14 +26,17 @@ from mgsc.environments.world import World, from_dense, from_tables
 
 __all__ = [
     "BlockingMazeSettings",
+    "CartPoleSettings",
     "DynaMazeSettings",
     "Environment",
+    "EnvironmentRow",
     "FieldSettings",
     "GarnetSettings",
     "GymnasiumSettings",
     "GymnaxForm",
     "Maze",
     "ShortcutMazeSettings",
+    "Simulator",
     "Step",
     "TMazeSettings",
     "TwoRoomsSettings",
@@ -40,6 +46,7 @@ __all__ = [
     "World",
     "as_gymnax",
     "blocking_maze",
+    "cartpole",
     "check_tables",
     "dyna_maze",
     "field",
@@ -55,4 +62,5 @@ __all__ = [
     "tmaze_map",
     "two_rooms",
     "two_rooms_map",
+    "with_episodes",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from mgsc.environments.maze import FLOOR, START, WALLS, Maze, from_map
+from mgsc.environments.row import EnvironmentRow
 from mgsc.settings import number, size
 
 DYNA_MAZE = """\
@@ -98,3 +99,12 @@ def _finer(text: str, resolution: int) -> str:
     drawing = "\n".join(rows)
     first = drawing.index(START)
     return drawing[: first + 1] + drawing[first + 1 :].replace(START, FLOOR)
+
+
+DYNA_MAZE_ROW = EnvironmentRow("dynamaze", "Sutton & Barto's Dyna maze", DynaMazeSettings, dyna_maze)
+BLOCKING_MAZE_ROW = EnvironmentRow(
+    "blockingmaze", "a wall whose way round changes sides", BlockingMazeSettings, blocking_maze
+)
+SHORTCUT_MAZE_ROW = EnvironmentRow(
+    "shortcutmaze", "a wall in which a shorter way round opens", ShortcutMazeSettings, shortcut_maze
+)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from mgsc.environments.maze import Maze, from_map
+from mgsc.environments.row import EnvironmentRow
 from mgsc.errors import UserError
 from mgsc.settings import number, size
 
@@ -41,3 +42,6 @@ def field(settings: FieldSettings) -> Maze:
         {"R": (settings.reward, settings.penalty), "L": (settings.penalty, settings.reward)},
         slip=settings.slip,
     )
+
+
+FIELD_ROW = EnvironmentRow("field", "a large open square, two goals near the start swap rewards", FieldSettings, field)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mgsc.environments.row import EnvironmentRow
 from mgsc.environments.world import World, from_tables
 from mgsc.errors import UserError
 from mgsc.settings import size, text
@@ -205,3 +206,10 @@ def _begin(name: str, env: Env[Any, Any], may_begin: Any, **seed: int) -> int:
     if not may_begin[state]:
         raise UserError(f"{name} began in state {state}, where it says it never begins: pass start=")
     return state
+
+
+def _build(settings: GymnasiumSettings) -> World:
+    return from_gymnasium(settings.id)
+
+
+GYMNASIUM_ROW = EnvironmentRow("gymnasium", "an environment of Gymnasium that has a table", GymnasiumSettings, _build)

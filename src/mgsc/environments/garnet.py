@@ -10,6 +10,7 @@ import dataclasses
 
 import numpy as np
 
+from mgsc.environments.row import EnvironmentRow
 from mgsc.environments.world import World, from_tables
 from mgsc.errors import UserError
 from mgsc.settings import number, size
@@ -60,3 +61,6 @@ def garnet(settings: GarnetSettings) -> World:
         np.zeros(shape, bool),
         start=0,
     )
+
+
+GARNET_ROW = EnvironmentRow("garnet", "a random sparse process that goes on for ever", GarnetSettings, garnet)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from mgsc.environments.maze import Maze, from_map
+from mgsc.environments.row import EnvironmentRow
 from mgsc.settings import number, size
 
 
@@ -43,3 +44,6 @@ def tmaze_map(stem: int, arm: int) -> str:
     bar = "L" + "." * (2 * arm - 1) + "R"
     wall = "#" * arm
     return "\n".join([bar, *[f"{wall}.{wall}"] * (stem - 1), f"{wall}S{wall}"])
+
+
+TMAZE_ROW = EnvironmentRow("tmaze", "a stem and two arms whose ends swap their rewards", TMazeSettings, tmaze)

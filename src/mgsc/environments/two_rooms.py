@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from mgsc.environments.maze import Maze, from_map
+from mgsc.environments.row import EnvironmentRow
 from mgsc.settings import number, size
 
 
@@ -44,3 +45,8 @@ def two_rooms_map(width: int, height: int) -> str:
     rows[middle][0] = "S"
     rows[0][-1], rows[-1][-1] = "U", "D"
     return "\n".join("".join(row) for row in rows)
+
+
+TWO_ROOMS_ROW = EnvironmentRow(
+    "tworooms", "two rooms and a door; two corners of the far one swap their rewards", TwoRoomsSettings, two_rooms
+)

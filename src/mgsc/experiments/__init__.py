@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mgsc.experiments.api import run as run
     from mgsc.experiments.design.agents import AgentSettings as AgentSettings
-    from mgsc.experiments.design.environments import ENVIRONMENTS as ENVIRONMENTS
+    from mgsc.experiments.design.own import own_candidates as own_candidates
     from mgsc.experiments.design.own import own_environment as own_environment
+    from mgsc.experiments.design.own import own_model as own_model
+    from mgsc.experiments.design.own import own_policy as own_policy
+    from mgsc.experiments.design.own import own_values as own_values
     from mgsc.experiments.design.own_strategy import own_strategy as own_strategy
+    from mgsc.experiments.design.parts import CANDIDATES as CANDIDATES
+    from mgsc.experiments.design.parts import ENVIRONMENTS as ENVIRONMENTS
+    from mgsc.experiments.design.parts import MODELS as MODELS
+    from mgsc.experiments.design.parts import POLICIES as POLICIES
+    from mgsc.experiments.design.parts import VALUES as VALUES
     from mgsc.experiments.design.seeds import Seeds as Seeds
-    from mgsc.experiments.design.strategies import STRATEGIES as STRATEGIES
     from mgsc.experiments.design.suites import SUITES as SUITES
     from mgsc.experiments.design.suites import Suite as Suite
     from mgsc.experiments.design.suites import change_suite as change_suite
@@ -34,15 +41,24 @@ if TYPE_CHECKING:
     from mgsc.experiments.tuning.chosen import tuned_suite as tuned_suite
     from mgsc.experiments.tuning.search import Protocol as Protocol
     from mgsc.experiments.tuning.search import tune_suite as tune_suite
+    from mgsc.search_control.table import STRATEGIES as STRATEGIES
 
 _EXPORTS = {
     "SUITES": "design.suites",
-    "ENVIRONMENTS": "design.environments",
-    "STRATEGIES": "design.strategies",
+    "ENVIRONMENTS": "design.parts",
+    "VALUES": "design.parts",
+    "MODELS": "design.parts",
+    "CANDIDATES": "design.parts",
+    "POLICIES": "design.parts",
+    "STRATEGIES": "mgsc.search_control.table",
     "Suite": "design.suites",
     "AgentSettings": "design.agents",
     "Seeds": "design.seeds",
     "own_environment": "design.own",
+    "own_values": "design.own",
+    "own_model": "design.own",
+    "own_candidates": "design.own",
+    "own_policy": "design.own",
     "own_strategy": "design.own_strategy",
     "choose_agents": "design.suites",
     "change_suite": "design.suites",
@@ -59,7 +75,7 @@ _EXPORTS = {
     "write_figures": "figures",
     "write_report": "report",
 }
-"""Public name → the module that holds it, in the order of the data."""
+"""Public name → the module that holds it, of this package or by its full name; in the order of the data."""
 
 __all__ = [*_EXPORTS]
 
@@ -67,7 +83,8 @@ __all__ = [*_EXPORTS]
 def __getattr__(name: str) -> object:
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    module = _EXPORTS[name]
+    value = getattr(import_module(module if module.startswith("mgsc.") else f"{__name__}.{module}"), name)
     globals()[name] = value
     return value
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.environments import ENVIRONMENTS
-from mgsc.experiments.design.models import MODELS
-from mgsc.experiments.design.strategies import STRATEGIES
+from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLICIES, VALUES
 from mgsc.experiments.design.suites import SUITES, Suite
 from mgsc.experiments.tuning.chosen import read_sweep
+from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import describe
 
 
@@ -29,11 +29,20 @@ def print_catalogue() -> None:
     console.print(suites, strategies, sep="\n\n")
     first = next(iter(SUITES.values()))
     console.print(_settings_table("Settings of a suite (--set KEY=VALUE)", first, ""))
-    for name, environment in ENVIRONMENTS.items():
-        title = f"Settings of {name}: {environment.summary}"
-        console.print(_settings_table(title, environment.settings(), "environment."))
-    for name, settings in MODELS.items():
-        console.print(_settings_table(f"Settings of a {name} model", settings(), "model."))
+    parts: dict[str, Mapping[str, Any]] = {
+        "environment": ENVIRONMENTS,
+        "model": MODELS,
+        "values": VALUES,
+        "candidates": CANDIDATES,
+        "policy": POLICIES,
+    }
+    for kind, rows in parts.items():
+        for name, row in rows.items():
+            title = f"Settings of {kind} {name}: {row.summary}"
+            if any("kind" in field.metadata for field in dataclasses.fields(row.settings)):
+                console.print(_settings_table(title, row.settings(), f"{kind}."))
+            else:
+                console.print(f"[bold]{title}[/bold] (none)", highlight=False)
     console.print(_settings_table("Settings of an agent", AgentSettings(), "AGENT."))
     for name, row in STRATEGIES.items():
         if dataclasses.fields(row.settings):
@@ -50,7 +59,7 @@ def _table(title: str, *headings: str) -> Table:
 def _settings_table(title: str, settings: Suite | Any, prefix: str) -> Table:
     table = _table(title, "key", "default", "allowed", "meaning")
     for field in dataclasses.fields(settings):
-        if field.metadata:
+        if "kind" in field.metadata:
             value = getattr(settings, field.name)
             table.add_row(prefix + field.name, f"{value}", describe(field.metadata), str(field.metadata["help"]))
     return table

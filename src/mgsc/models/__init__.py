@@ -1,7 +1,20 @@
-"""Models of the environment: what they answer when planning asks."""
+"""Models of the environment: what they answer when planning queries them."""
 
 from mgsc.models.base import Model
+from mgsc.models.beliefs import FixedModel, believed_tables
 from mgsc.models.fixed import fixed
-from mgsc.models.learned import learned
+from mgsc.models.learned import LearnedModel, learned, learned_model, slots_of
+from mgsc.models.row import BuiltModel, ModelRow
 
-__all__ = ["Model", "fixed", "learned"]
+__all__ = [
+    "BuiltModel",
+    "FixedModel",
+    "LearnedModel",
+    "Model",
+    "ModelRow",
+    "believed_tables",
+    "fixed",
+    "learned",
+    "learned_model",
+    "slots_of",
+]

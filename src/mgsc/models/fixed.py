@@ -5,8 +5,11 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from mgsc.environments.tables import Tables
+from mgsc.facts import Facts
 from mgsc.indexing import lookup
 from mgsc.models.base import Model
+from mgsc.models.beliefs import FixedModel, believed_tables
+from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.noise import uniforms
 from mgsc.sampling import index_from_cumulative
 from mgsc.types import Array, PyTree, Successors, Transition
@@ -55,3 +58,11 @@ def fixed(tables: Tables, discount: Array | float) -> Model:
         )
 
     return Model(init=init, draw=uniforms, sample=sample, expect=expect)
+
+
+def _build(settings: FixedModel, facts: Facts) -> BuiltModel:
+    believed = believed_tables(settings, facts.listed)
+    return BuiltModel(fixed(believed, facts.discount), tables=believed, links=believed)
+
+
+FIXED_ROW = ModelRow("fixed", "exact tables that never change", FixedModel, _build, needs_tables=True)

@@ -7,16 +7,23 @@ are linear in the transitions that can happen, and the expected backup is exact.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
+from mgsc.environments.tables import Tables
+from mgsc.errors import UserError
+from mgsc.facts import Facts
 from mgsc.indexing import lookup, put_at
 from mgsc.models.base import Model
+from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.noise import uniforms
 from mgsc.sampling import index_from_weights
+from mgsc.settings import choice, number, size
 from mgsc.types import Array, PyTree, Successors, Transition
 
 Untried = Literal["stay", "uniform", "optimistic"]
@@ -195,3 +202,55 @@ _UNTRIED: dict[Untried, Callable[..., Successors]] = {
     "uniform": _uniform,
     "optimistic": _optimistic,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedModel:
+    """A model that learns from real transitions."""
+
+    average: str = choice("recency", ("sample", "recency"), "sample averages, or recency-weighted ones")
+    step_size: float = number(0.1, 0.0, 1.0, "weight of the newest experience in recency-weighted averages", above=True)
+    untried: str = choice("stay", ("stay", "uniform", "optimistic"), "what a pair never tried predicts")
+    optimistic_reward: float = number(1.0, -math.inf, math.inf, "reward that untried=optimistic predicts")
+    max_successors: int = size(0, 0, 1000, "outcomes kept for a state and action; 0 for as many as there can be")
+
+
+def learned_model(settings: LearnedModel, tables: Tables, discount: Array | float) -> Model:
+    """The model of the settings, for an environment with tables [P, S, A, M]."""
+    _, num_states, num_actions, _ = tables.probability.shape
+    return learned(
+        num_states,
+        num_actions,
+        slots_of(settings, tables),
+        discount,
+        step_size=None if settings.average == "sample" else settings.step_size,
+        untried=settings.untried,  # type: ignore[arg-type]
+        optimistic_reward=settings.optimistic_reward,
+        is_terminal=tables.is_terminal,  # type: ignore[arg-type]
+    )
+
+
+def slots_of(settings: LearnedModel, tables: Tables) -> int:
+    """M of a learned model: the most outcomes that a state and action have over all phases, or as set.
+
+    Raises:
+        UserError: fewer are set than there can be.
+    """
+    most = 1
+    outcomes = 2 * tables.successor + tables.terminates
+    for pair in np.ndindex(*tables.probability.shape[1:3]):
+        is_possible = tables.probability[:, *pair] > 0
+        most = max(most, len(np.unique(outcomes[:, *pair][is_possible])))
+    if 0 < settings.max_successors < most:
+        raise UserError(f"model.max_successors is {settings.max_successors}: this environment has up to {most}")
+    return settings.max_successors or most
+
+
+def _build(settings: LearnedModel, facts: Facts) -> BuiltModel:
+    model = learned_model(settings, facts.listed, facts.discount)
+    return BuiltModel(model, links=None if settings.untried == "uniform" else facts.listed)
+
+
+LEARNED_ROW = ModelRow(
+    "learned", "counts or recency-weighted averages of what was met", LearnedModel, _build, needs_tables=True
+)

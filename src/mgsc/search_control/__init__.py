@@ -7,10 +7,11 @@ from mgsc.search_control.ensemble import Ensemble
 from mgsc.search_control.fixed import avoid_terminal, uniform
 from mgsc.search_control.gain_need import gain_need
 from mgsc.search_control.learning_progress import learning_progress
+from mgsc.search_control.logits import linear_logits, network_logits, table_logits
 from mgsc.search_control.meta_gradient import meta_gradient
+from mgsc.search_control.meta_gradient_row import MetaGradientSettings
 from mgsc.search_control.model_error import model_error
-from mgsc.search_control.oracle import Truth, oracle
-from mgsc.search_control.predecessors import incoming_pairs
+from mgsc.search_control.oracle import oracle
 from mgsc.search_control.prioritized_sweeping import prioritized_sweeping
 from mgsc.search_control.replay import replay
 from mgsc.search_control.small_backups import small_backups
@@ -23,22 +24,24 @@ from mgsc.search_control.visited import trajectory, visited
 __all__ = [
     "Distribution",
     "Ensemble",
+    "MetaGradientSettings",
     "SearchControl",
     "Strategy",
-    "Truth",
     "avoid_terminal",
     "dyna_q",
     "dyna_q_plus",
     "from_logits",
     "gain_need",
-    "incoming_pairs",
     "learning_progress",
+    "linear_logits",
     "meta_gradient",
     "model_error",
+    "network_logits",
     "oracle",
     "prioritized_sweeping",
     "replay",
     "small_backups",
+    "table_logits",
     "td_error_priority",
     "trajectory",
     "uncertainty",

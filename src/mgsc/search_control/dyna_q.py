@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 import jax.numpy as jnp
 
 from mgsc.indexing import put_at
+from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy
+from mgsc.search_control.row import StrategyRow, always
+from mgsc.settings import choice
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 Over = Literal["pairs", "states"]
@@ -43,6 +47,26 @@ def dyna_q(num_actions: int, over: Over = "pairs") -> Strategy:
 
     def build(parts: Parts) -> SearchControl:
         del parts
-        return SearchControl(init, weights, observe=observe)
+        return SearchControl(init=init, weights=weights, observe=observe)
 
     return build
+
+
+@dataclasses.dataclass(frozen=True)
+class DynaQSettings:
+    """Settings of ``dyna_q``."""
+
+    over: Over = choice("pairs", ("pairs", "states"), "tried pairs equally often, or states and then actions tried")
+
+
+def _build(settings: DynaQSettings, facts: StrategyFacts) -> Strategy:
+    return dyna_q(facts.problem.facts.num_actions, settings.over)
+
+
+ROW = StrategyRow(
+    name="dyna_q",
+    summary="pairs of state and action tried so far",
+    settings=DynaQSettings,
+    build=_build,
+    needs=always("listed states", "discrete actions"),
+)

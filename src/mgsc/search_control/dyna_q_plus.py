@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
+from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs, sample_query
+from mgsc.search_control.row import Range, StrategyRow, always
+from mgsc.settings import number
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -76,6 +81,27 @@ def dyna_q_plus(num_actions: int, bonus: Array | float) -> Strategy:
 
     def build(parts: Parts) -> SearchControl:
         del parts
-        return SearchControl(init, weights, propose, observe=observe)
+        return SearchControl(init=init, weights=weights, propose=propose, observe=observe)
 
     return build
+
+
+@dataclasses.dataclass(frozen=True)
+class DynaQPlusSettings:
+    """Settings of ``dyna_q_plus``."""
+
+    bonus: float = number(1e-3, 0.0, math.inf, "kappa, reward per square root of the steps since a pair was tried")
+
+
+def _build(settings: DynaQPlusSettings, facts: StrategyFacts) -> Strategy:
+    return dyna_q_plus(facts.problem.facts.num_actions, settings.bonus)
+
+
+ROW = StrategyRow(
+    name="dyna_q_plus",
+    summary="all actions of visited states, with a bonus for what was not tried for long",
+    settings=DynaQPlusSettings,
+    build=_build,
+    needs=always("listed states", "discrete actions"),
+    space={"bonus": Range(1e-5, 1e-1)},
+)

@@ -52,10 +52,20 @@ def all_answers(asked: Model | Parts, model: PyTree, candidates: Candidates, num
     return each
 
 
-def all_expected_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:
-    """[N, A] E_m[δ] of every candidate and action."""
+def all_expected_errors(parts: Parts, params: Params, candidates: Candidates, *, is_listed: bool = True) -> Array:
+    """[N, A] E_m[δ] of every candidate and action.
+
+    Args:
+        is_listed: whether the candidates are all states, in order; otherwise every outcome's value is computed anew.
+    """
     q = all_values(parts, params, candidates)
-    return all_expected_targets(parts, params, candidates, q.shape[1]) - q
+    if is_listed:
+        return all_expected_targets(parts, params, candidates, q.shape[1]) - q
+    answers = all_answers(parts, params.model, candidates, q.shape[1])
+    of_pair = jax.vmap(parts.bootstrap, (None, None, 0))
+    best = jax.vmap(of_pair, (None, None, 0))(params.values, params.learner, answers.observation)
+    targets = jnp.sum(answers.probability * (answers.reward + answers.discount * best), -1)
+    return targets.reshape(q.shape) - q
 
 
 def real_target(parts: Parts, params: Params, transition: Transition) -> Array:

@@ -12,6 +12,9 @@ from mgsc.types import Array, Candidates, Transition
 
 Experience = Literal["one", "recent", "successive"]
 
+LARGEST_WINDOW = 5000
+"""Size of rings of the last real steps of which a window counts: the largest window that may be set."""
+
 
 class Recent(NamedTuple):
     """The last n real transitions, in a ring.

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables
 from mgsc.errors import UserError
+from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Strategy, from_logits
+from mgsc.search_control.row import NoSettings, StrategyRow, always
 from mgsc.types import Array, Candidates, Params, PyTree
 
 
@@ -28,7 +30,7 @@ def uniform() -> Strategy:
 def avoid_terminal(tables: Tables) -> Strategy:
     """Uniform over the states from which no action reaches a terminal state in one step.
 
-    Privileged: it is told the true transitions. Where rewards change only at terminal states, as in
+    Privileged: it reads the true transitions. Where rewards change only at terminal states, as in
     the mazes, these are the states whose model cannot be wrong.
 
     Args:
@@ -61,3 +63,35 @@ def never_terminates(tables: Tables) -> NDArray[np.bool_]:
     if not is_safe.any():
         raise UserError("avoid_terminal has no state left: every state can terminate in one step")
     return np.asarray(is_safe)
+
+
+def _build_uniform(settings: NoSettings, facts: StrategyFacts) -> Strategy:
+    del settings, facts
+    return uniform()
+
+
+def _build_avoid_terminal(settings: NoSettings, facts: StrategyFacts) -> Strategy:
+    del settings
+    return avoid_terminal(facts.problem.known.tables)
+
+
+NO_PLANNING = StrategyRow(
+    name="no_planning",
+    summary="Q-learning: direct updates only",
+    settings=NoSettings,
+    build=_build_uniform,
+    plans=False,
+)
+UNIFORM = StrategyRow(
+    name="uniform",
+    summary="every non-terminal state equally often",
+    settings=NoSettings,
+    build=_build_uniform,
+)
+AVOID_TERMINAL = StrategyRow(
+    name="avoid_terminal",
+    summary="uniform over states from which no action can end the episode (privileged)",
+    settings=NoSettings,
+    build=_build_avoid_terminal,
+    needs=always("listed states", "tables"),
+)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
+from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.expected import expected_error
 from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query
@@ -19,7 +22,9 @@ from mgsc.search_control.largest import (
     rewritten,
     still_ruled_out,
 )
-from mgsc.search_control.predecessors import touched_pairs
+from mgsc.search_control.predecessors import most_touched, touched_pairs
+from mgsc.search_control.row import Range, StrategyRow, always
+from mgsc.settings import number
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -75,7 +80,12 @@ def gain_need(
     def build(parts: Parts) -> SearchControl:
         rule = _Rule(parts, num_actions, predecessors, step_size, occupancy_rate, least_gain)
         return SearchControl(
-            rule.init, recent_queries, rule.propose, rule.after_backup, rule.observe, rule.after_learning
+            init=rule.init,
+            weights=recent_queries,
+            propose=rule.propose,
+            after_backup=rule.after_backup,
+            observe=rule.observe,
+            after_learning=rule.after_learning,
         )
 
     return build
@@ -164,3 +174,38 @@ def expected_gain(parts: Parts, params: Params, observation: Array, action: Arra
     move = step_size * expected_error(parts, params, observation, action)
     updated = jnp.where(jnp.arange(len(q)) == action, q + move, q)
     return jnp.sum((parts.policy(updated) - parts.policy(q)) * updated)
+
+
+@dataclasses.dataclass(frozen=True)
+class GainNeedSettings:
+    """Settings of ``gain_need``."""
+
+    occupancy_rate: float = number(0.1, 0.0, 1.0, "step size of the successor representation", above=True)
+    least_gain: float = number(1e-6, 0.0, math.inf, "what every pair is taken to gain at least (reward)")
+
+
+def _build(settings: GainNeedSettings, facts: StrategyFacts) -> Strategy:
+    return gain_need(
+        facts.problem.facts.num_actions,
+        facts.problem.known.predecessors,
+        step_size=facts.step_size,
+        occupancy_rate=settings.occupancy_rate,
+        least_gain=settings.least_gain,
+    )
+
+
+def _expected_backups(settings: GainNeedSettings, facts: StrategyFacts) -> int:
+    """After every update, and the direct one, all actions of its state and all that may lead there."""
+    del settings
+    return (1 + int(facts.planning_updates)) * (facts.problem.facts.num_actions + most_touched(facts))
+
+
+ROW = StrategyRow(
+    name="gain_need",
+    summary="where an update improves choices most, times how soon they come up",
+    settings=GainNeedSettings,
+    build=_build,
+    needs=always("listed states", "tables", "discrete actions"),
+    expected_backups=_expected_backups,
+    space={"occupancy_rate": Range(0.01, 1.0, is_bounded=True), "least_gain": Range(1e-8, 1e-2)},
+)

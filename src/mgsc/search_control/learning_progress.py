@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from mgsc.indexing import add_at, lookup, put_at
+from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy
+from mgsc.search_control.row import Range, StrategyRow, always
+from mgsc.settings import number, size
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 LEAST_LIKELIHOOD = 1e-3
@@ -66,7 +71,7 @@ def learning_progress(window: int, *, floor: Array | float, reward_width: Array 
             ring = put_at(state.ring, (here, slot), likelihood)
             return ProgressState(ring, add_at(state.count, here, jnp.ones((), jnp.int32))), {}
 
-        return SearchControl(init, weights, observe=observe)
+        return SearchControl(init=init, weights=weights, observe=observe)
 
     return build
 
@@ -86,3 +91,35 @@ def log_likelihood(parts: Parts, params: Params, transition: Transition, reward_
     distance = (answers.reward - transition.reward) / reward_width
     likelihood = jnp.sum(jnp.where(is_it, answers.probability * jnp.exp(-0.5 * distance**2), 0.0))
     return jnp.log(jnp.maximum(likelihood, LEAST_LIKELIHOOD))
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgressSettings:
+    """Settings of ``learning_progress``."""
+
+    half_window: int = size(5, 1, 1000, "transitions from a state in each of the two means that are compared")
+    floor: float = number(0.1, 0.0, math.inf, "share of a state without progress (nats)", above=True)
+    reward_width: float = number(
+        0.1, 0.0, math.inf, "standard deviation of rewards in the likelihood, over max|R|", above=True
+    )
+
+
+def _build(settings: ProgressSettings, facts: StrategyFacts) -> Strategy:
+    reward_width = settings.reward_width * facts.problem.facts.reward_scale
+    return learning_progress(settings.half_window, floor=settings.floor, reward_width=reward_width)
+
+
+def _expected_backups(settings: ProgressSettings, facts: StrategyFacts) -> int:
+    del settings, facts
+    return 1
+
+
+ROW = StrategyRow(
+    name="learning_progress",
+    summary="states where the model has lately become better",
+    settings=ProgressSettings,
+    build=_build,
+    needs=always("listed states"),
+    expected_backups=_expected_backups,
+    space={"floor": Range(1e-3, 1.0)},
+)

@@ -71,22 +71,25 @@ def linear_logits(features: Callable[[Parts, Params, Candidates], Array]) -> Log
     return build
 
 
-def network_logits(widths: Sequence[int], num_actions: int | None = None) -> LogitFunction:
+def network_logits(
+    widths: Sequence[int], num_actions: int | None = None, *, encode: Callable[[Array], Array] = flat
+) -> LogitFunction:
     """A multilayer perceptron on a candidate's observation, with one output, or one for each action.
 
     Args:
         widths: units of the hidden layers (tanh).
         num_actions: A, for a distribution over candidates and actions.
+        encode: ``(observation) -> [F]`` inputs of the network.
     """
 
     def init(key: Array, params: Params, candidates: Candidates) -> PyTree:
         del params
-        size = flat(candidates.observation[0]).shape[0]
+        size = encode(candidates.observation[0]).shape[0]
         return init_mlp(key, (size, *widths, num_actions or 1))
 
     def apply(eta: PyTree, params: Params, candidates: Candidates) -> Array:
         del params
-        outputs = jax.vmap(lambda observation: apply_mlp(eta, flat(observation)))(candidates.observation)
+        outputs = jax.vmap(lambda observation: apply_mlp(eta, encode(observation)))(candidates.observation)
         return outputs[:, 0] if num_actions is None else outputs
 
     return lambda parts: Logits(init=init, apply=apply)
@@ -96,3 +99,29 @@ def observation_features(parts: Parts, params: Params, candidates: Candidates) -
     """[N, F] the candidates' observations themselves."""
     del parts, params
     return jax.vmap(flat)(candidates.observation)
+
+
+def encoded_features(
+    encode: Callable[[Array], Array], num_actions: int | None = None
+) -> Callable[[Parts, Params, Candidates], Array]:
+    """Features for ``linear_logits`` from the inputs that a network would have.
+
+    Args:
+        encode: ``(observation) -> [F]``.
+        num_actions: A, for a distribution over candidates and actions.
+
+    Returns:
+        ``(parts, params, candidates) -> [N, F]``; or [N, A, A·(F + 1)], with the inputs and a one in the places of the
+        action, and 0 elsewhere.
+    """
+
+    def features(parts: Parts, params: Params, candidates: Candidates) -> Array:
+        del parts, params
+        inputs = jax.vmap(encode)(candidates.observation)
+        if num_actions is None:
+            return inputs
+        each = jnp.concatenate([inputs, jnp.ones_like(inputs[:, :1])], 1)
+        of_action = jnp.eye(num_actions, dtype=each.dtype)[None, :, :, None] * each[:, None, None, :]
+        return of_action.reshape(len(each), num_actions, -1)
+
+    return features

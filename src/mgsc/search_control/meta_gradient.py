@@ -24,6 +24,9 @@ import jax.numpy as jnp
 import optax
 
 from mgsc import meta_gradient as gradients
+from mgsc.errors import UserError
+from mgsc.meta_gradient.exact_network import NETWORK_FORMS
+from mgsc.meta_gradient.exact_table import TABLE_FORMS
 from mgsc.meta_gradient.forms import Form, Origin
 from mgsc.meta_gradient.methods import MethodName, Planning, SlopeAndLoss, get_method
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
@@ -63,8 +66,9 @@ def meta_gradient(
     experience: Experience = "one",
     experience_length: int = 1,
     reset_every: int = 0,
-    method: MethodName = "table",
+    method: MethodName | None = None,
     logits: LogitFunction | None = None,
+    is_listed: bool = True,
 ) -> Strategy:
     """MGSC over listed candidates or over a batch of them.
 
@@ -83,14 +87,18 @@ def meta_gradient(
             each of them: with five, a step is slower than three of uniform's.
         reset_every: real steps between resets of the optimiser's state; 0 for never.
         method: how the gradient is computed, see ``mgsc.meta_gradient.methods``: "table" is for action-value tables
-            with all states as candidates, and target "planned"; "network" for "scaled" and "single".
+            with all states as candidates, and target "planned"; "network" for "scaled" and "single". None takes
+            what suits the agent's values, see ``suitable_method``.
         logits: how η gives the logits, see ``mgsc.search_control.logits``; None is ``table_logits()``, a number for
             each listed candidate.
+        is_listed: whether the candidates are all states, in order; False for a batch that changes from step to step.
 
     Raises:
         ValueError: ``method`` does not offer ``form``, ``target`` or ``experience``.
+        UserError: "saturating" with values that are no table; when the strategy is given the agent's parts.
     """
-    gradient_of = _gradient(method, form, target, experience)
+    if method is not None:
+        get_method(method, form, target, is_successive=experience == "successive")  # refuses at once
     # A bonus or a share known to be zero costs nothing; the former's gradient would take many logarithms.
     has_bonus = not isinstance(entropy_bonus, int | float) or entropy_bonus != 0
     has_mixture = not isinstance(mixture, int | float) or mixture != 0
@@ -111,6 +119,8 @@ def meta_gradient(
         return state._replace(optimizer=fresh, count=state.count + 1)
 
     def build(parts: Parts) -> SearchControl:
+        name = method or suitable_method(form, target, is_table=parts.is_table, is_listed=is_listed)
+        gradient_of = _gradient(name, form, target, experience)
         function = (logits or table_logits())(parts)
 
         def softmax_of(eta: PyTree, params: Params, candidates: Candidates) -> Array:
@@ -168,6 +178,26 @@ def meta_gradient(
         return SearchControl(init=init, weights=current_weights, observe=observe)
 
     return build
+
+
+def suitable_method(form: Form, target: Origin, *, is_table: bool, is_listed: bool) -> MethodName:
+    """The way to compute the meta-gradient: of a table in closed form, of other values in one forward-mode pass.
+
+    What these do not offer is left to automatic differentiation.
+
+    Args:
+        form, target: as in ``meta_gradient``.
+        is_table: whether the values are a table.
+        is_listed: whether the candidates are all states, in order.
+
+    Raises:
+        UserError: "saturating" with values that are no table.
+    """
+    if form == "saturating" and not is_table:
+        raise UserError("form=saturating counts the updates of each entry of a table: other values need another form")
+    if is_table and is_listed:
+        return "table" if target == "planned" and form in TABLE_FORMS else "automatic"
+    return "network" if form in NETWORK_FORMS else "automatic"
 
 
 _GradientOf = Callable[[Planning, Transition | Recent], SlopeAndLoss]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import jax.numpy as jnp
 
 from mgsc.indexing import add_at, lookup
+from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
 from mgsc.search_control.expected import expected_target, real_target
+from mgsc.search_control.row import Range, StrategyRow, always
+from mgsc.settings import number
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 
@@ -43,6 +49,37 @@ def model_error(temperature: Array | float, rate: Array | float) -> Strategy:
             error = jnp.abs(expected - real_target(parts, params, transition))
             return add_at(errors, here, rate * (error - lookup(errors, here))), {}
 
-        return SearchControl(init, weights, observe=observe)
+        return SearchControl(init=init, weights=weights, observe=observe)
 
     return build
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelErrorSettings:
+    """Settings of ``model_error``."""
+
+    temperature: float = number(
+        0.1, 0.0, math.inf, "temperature of the softmax of minus the error (reward)", above=True
+    )
+    rate: float = number(0.1, 0.0, 1.0, "weight of the newest error in a state's running average", above=True)
+
+
+def _build(settings: ModelErrorSettings, facts: StrategyFacts) -> Strategy:
+    del facts
+    return model_error(settings.temperature, settings.rate)
+
+
+def _expected_backups(settings: ModelErrorSettings, facts: StrategyFacts) -> int:
+    del settings, facts
+    return 1
+
+
+ROW = StrategyRow(
+    name="model_error",
+    summary="states where the model's targets have lately been right",
+    settings=ModelErrorSettings,
+    build=_build,
+    needs=always("listed states"),
+    expected_backups=_expected_backups,
+    space={"temperature": Range(1e-3, 1.0), "rate": Range(0.01, 1.0, is_bounded=True)},
+)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
+import math
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,27 +11,16 @@ from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables
 from mgsc.indexing import lookup, settled
+from mgsc.problem import StrategyFacts
 from mgsc.sampling import largest, total
 from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs, masked_softmax
 from mgsc.search_control.expected import all_answers, all_expected_targets, all_values
+from mgsc.search_control.row import StrategyRow, always
+from mgsc.settings import number
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 
-class Truth(NamedTuple):
-    """What only a yardstick may know.
-
-    Attributes:
-        tables: the true transitions [P, S, A, M].
-        optimal: [P, S, A] optimal action values of each phase.
-        switch_every: real steps each phase lasts.
-    """
-
-    tables: Tables
-    optimal: NDArray[np.float32]
-    switch_every: int
-
-
-def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
+def oracle(tolerance: Array | float, *, tables: Tables, optimal: NDArray[np.float32], switch_every: int) -> Strategy:
     """Weights ∝ |q − q*| over the pairs whose expected target in the model is right; uniform where all are 0.
 
     Right means |E_m[r + γ' max q] − E_true[r + γ' max q]| ≤ tolerance, in the phase of the last real step;
@@ -38,18 +28,19 @@ def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
     of uniform's.
 
     Args:
-        truth: tables, optimal values and schedule of the environment.
         tolerance: [reward]; may be traced.
+        tables: the true transitions [P, S, A, M].
+        optimal: [P, S, A] optimal action values of each phase.
+        switch_every: real steps each phase lasts.
 
     Source: *ours*, of this project's definitions of value error and of a wrong model. Not a bound: values are
     not always best improved where they are worst.
     """
-    tables = truth.tables
     num_phases, *_, num_slots = tables.probability.shape
     rows = (num_phases, -1, num_slots)
     probability, reward, successor = (jnp.asarray(column).reshape(rows) for column in tables[:3])
     survives = jnp.asarray(~tables.terminates, probability.dtype).reshape(rows)
-    optimal = jnp.asarray(truth.optimal).reshape(num_phases, -1)
+    best = jnp.asarray(optimal).reshape(num_phases, -1)
 
     def init(key: Array, params: Params, candidates: Candidates) -> Array:
         del key, params, candidates
@@ -63,7 +54,7 @@ def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
 
     def build(parts: Parts) -> SearchControl:
         def weights(count: Array, params: Params, candidates: Candidates) -> Array:
-            phase = jnp.maximum(count - 1, 0) // truth.switch_every % tables.num_phases
+            phase = jnp.maximum(count - 1, 0) // switch_every % tables.num_phases
             q = all_values(parts, params, candidates)
             discount = all_answers(parts, params.model, candidates, q.shape[1]).discount.max()
             # In one row, see ``all_expected_targets``.
@@ -75,12 +66,45 @@ def oracle(truth: Truth, tolerance: Array | float) -> Strategy:
             error = all_expected_targets(parts, params, candidates, q.shape[1]).reshape(-1) - true_target
             allowed = allowed_pairs(candidates, q.shape[1])
             is_right = (jnp.abs(error) <= tolerance) & allowed.reshape(-1)
-            far = jnp.abs(q.reshape(-1) - lookup(optimal, phase))
+            far = jnp.abs(q.reshape(-1) - lookup(best, phase))
             scores = settled(jnp.where(is_right, far, 0.0)).reshape(q.shape)
             total_score = scores.sum()
             uniform = masked_softmax(jnp.zeros_like(scores), allowed)
             return jnp.where(total_score > 0, scores / jnp.where(total_score > 0, total_score, 1.0), uniform)
 
-        return SearchControl(init, weights, observe=observe)
+        return SearchControl(init=init, weights=weights, observe=observe)
 
     return build
+
+
+@dataclasses.dataclass(frozen=True)
+class OracleSettings:
+    """Settings of ``oracle``."""
+
+    tolerance: float = number(0.01, 0.0, math.inf, "error of the target at which a model is still right, over max|R|")
+
+
+def _build(settings: OracleSettings, facts: StrategyFacts) -> Strategy:
+    truth = facts.problem.known
+    return oracle(
+        settings.tolerance * facts.problem.facts.reward_scale,
+        tables=truth.tables,
+        optimal=truth.optimal,
+        switch_every=facts.problem.facts.switch_every,
+    )
+
+
+def _expected_backups(settings: OracleSettings, facts: StrategyFacts) -> int:
+    """With the model and with the truth, of all pairs."""
+    del settings
+    return 2 * facts.problem.facts.num_pairs
+
+
+ROW = StrategyRow(
+    name="oracle",
+    summary="where values are wrong and the model is right (privileged)",
+    settings=OracleSettings,
+    build=_build,
+    needs=always("listed states", "tables", "discrete actions"),
+    expected_backups=_expected_backups,
+)

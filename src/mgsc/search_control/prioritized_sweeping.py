@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, pick, put_at
 from mgsc.noise import nothing
+from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.expected import expected_error, real_target
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
 from mgsc.search_control.largest import empty_queue, find_largest, refreshed, still_ruled_out
-from mgsc.search_control.predecessors import touched_pairs
+from mgsc.search_control.predecessors import most_touched, touched_pairs
+from mgsc.search_control.row import Range, StrategyRow, always
+from mgsc.settings import number
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -62,7 +67,14 @@ def prioritized_sweeping(
 
     def build(parts: Parts) -> SearchControl:
         rule = _Rule(parts, num_actions, threshold, predecessors, only_tried)
-        return SearchControl(rule.init, recent_queries, rule.propose, rule.after_backup, rule.observe, draw=nothing)
+        return SearchControl(
+            init=rule.init,
+            weights=recent_queries,
+            propose=rule.propose,
+            after_backup=rule.after_backup,
+            observe=rule.observe,
+            draw=nothing,
+        )
 
     return build
 
@@ -134,3 +146,34 @@ class _Rule(NamedTuple):
         queue = refreshed(state.queue, touched_pairs(self.predecessors, here, own[None]), priority)
         share = jnp.where(is_popped, FORGETTING, 0.0)
         return state._replace(queue=queue, frequency=with_query(state.frequency, (here, action), share))
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepingSettings:
+    """Settings of ``prioritized_sweeping``."""
+
+    threshold: float = number(1e-3, 0.0, math.inf, "theta: smaller expected errors do not enter the queue (reward)")
+
+
+def _build(settings: SweepingSettings, facts: StrategyFacts) -> Strategy:
+    problem = facts.problem
+    return prioritized_sweeping(
+        problem.facts.num_actions, settings.threshold, problem.known.predecessors, only_tried=problem.learns
+    )
+
+
+def _expected_backups(settings: SweepingSettings, facts: StrategyFacts) -> int:
+    """The pair updated, and all that may lead to its state."""
+    del settings
+    return int(facts.planning_updates) * (1 + most_touched(facts))
+
+
+ROW = StrategyRow(
+    name="prioritized_sweeping",
+    summary="what leads to where values have just changed",
+    settings=SweepingSettings,
+    build=_build,
+    needs=always("listed states", "tables", "discrete actions"),
+    expected_backups=_expected_backups,
+    space={"threshold": Range(1e-5, 1e-1)},
+)

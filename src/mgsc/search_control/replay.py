@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from mgsc.indexing import add_at, lookup
-from mgsc.search_control.base import Distribution, SearchControl, Strategy
-from mgsc.search_control.experience import empty_ring, put_transition
+from mgsc.problem import StrategyFacts
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, masked_softmax
+from mgsc.search_control.experience import LARGEST_WINDOW, empty_ring, put_transition
+from mgsc.search_control.row import Range, StrategyRow, always
+from mgsc.settings import size
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -18,22 +22,24 @@ class ReplayState(NamedTuple):
     Attributes:
         ring: Transition of arrays [capacity + 1].
         count: int32 transitions seen so far.
-        visits: [N] how many transitions in the window start at each candidate.
+        visits: [N] how many transitions in the window start at each candidate; None where these are not listed.
     """
 
     ring: Transition
     count: Array  # type: ignore[assignment]
-    visits: Array
+    visits: Array | None
 
 
-def replay(window: Array | int, *, capacity: int) -> Strategy:
-    """Draws uniformly from the last ``window`` real transitions instead of asking the model.
+def replay(window: Array | int, *, capacity: int, is_listed: bool = True) -> Strategy:
+    """Draws uniformly from the last ``window`` real transitions instead of querying the model.
 
-    Its distribution over states is that of the window.
+    Its distribution over listed states is that of the window. Where candidates are not listed, it looks at none of
+    them: d is then uniform over them, and stands for nothing.
 
     Args:
         window: transitions to draw from, 1..capacity; may be traced.
         capacity: size of the ring, static.
+        is_listed: whether candidates are the same in every step, each numbered by its observation.
 
     Source: Lin 1992. Differs in nothing but that single transitions, not episodes, are replayed.
     """
@@ -43,7 +49,7 @@ def replay(window: Array | int, *, capacity: int) -> Strategy:
 
     def init(key: Array, params: Params, candidates: Candidates) -> ReplayState:
         del key, params
-        visits = jnp.zeros(candidates.index.shape, jnp.result_type(float))
+        visits = jnp.zeros(candidates.index.shape, jnp.result_type(float)) if is_listed else None
         return ReplayState(empty_ring(candidates, slots), jnp.zeros((), jnp.int32), visits)
 
     def observe(
@@ -51,13 +57,17 @@ def replay(window: Array | int, *, capacity: int) -> Strategy:
     ) -> tuple[ReplayState, dict[str, Array]]:
         del params, candidates
         ring = put_transition(state.ring, state.count % slots, transition)
+        if state.visits is None:
+            return ReplayState(ring, state.count + 1, None), {}
         leaving = lookup(ring.observation, (state.count - window) % slots)
         forgotten = jnp.where(state.count >= window, 1.0, 0.0)
         visits = add_at(add_at(state.visits, leaving, -forgotten), transition.observation, jnp.ones(()))
         return ReplayState(ring, state.count + 1, visits), {}
 
     def weights(state: ReplayState, params: Params, candidates: Candidates) -> Array:
-        del params, candidates
+        del params
+        if state.visits is None:
+            return masked_softmax(jnp.zeros(candidates.index.shape, jnp.result_type(float)), candidates.is_allowed)
         return state.visits / jnp.minimum(state.count, window)
 
     def propose(
@@ -73,10 +83,35 @@ def replay(window: Array | int, *, capacity: int) -> Strategy:
         age = jnp.minimum((noise * size).astype(jnp.int32), size - 1)
         slot = (state.count - 1 - age) % slots
         outcome = Transition(*(lookup(column, slot) for column in state.ring))
-        return Query(outcome.observation, outcome.observation, outcome.action, outcome=outcome)
+        name = outcome.observation if is_listed else slot
+        return Query(outcome.observation, name, outcome.action, outcome=outcome)
 
     def build(parts: Parts) -> SearchControl:
         del parts
-        return SearchControl(init, weights, propose, observe=observe)
+        return SearchControl(init=init, weights=weights, propose=propose, observe=observe)
 
     return build
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplaySettings:
+    """Settings of ``replay``."""
+
+    window: int = size(300, 1, LARGEST_WINDOW, "real transitions to draw from", traced=True)
+
+
+def _build(settings: ReplaySettings, facts: StrategyFacts) -> Strategy:
+    is_listed = facts.problem.candidates.listed is not None
+    return replay(settings.window, capacity=LARGEST_WINDOW, is_listed=is_listed)
+
+
+ROW = StrategyRow(
+    name="replay",
+    summary="the last real transitions again, in place of model queries",
+    settings=ReplaySettings,
+    build=_build,
+    needs=always("discrete actions"),
+    queries_model=False,
+    tunes_updates=False,
+    space={"window": Range(50, 2000)},
+)

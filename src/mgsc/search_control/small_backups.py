@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
+from mgsc.problem import StrategyFacts
 from mgsc.sampling import largest
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
 from mgsc.search_control.largest import empty_queue, find_largest, refreshed
-from mgsc.search_control.predecessors import touched_pairs
+from mgsc.search_control.predecessors import most_touched, touched_pairs
+from mgsc.search_control.row import Range, StrategyRow, always
+from mgsc.settings import number
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 ROUNDING = 64 * 2.0**-23
@@ -76,7 +81,12 @@ def small_backups(
     def build(parts: Parts) -> SearchControl:
         rule = _Rule(parts, num_actions, threshold, predecessors, step_size, only_tried)
         return SearchControl(
-            rule.init, recent_queries, rule.propose, rule.after_backup, rule.observe, rule.after_learning
+            init=rule.init,
+            weights=recent_queries,
+            propose=rule.propose,
+            after_backup=rule.after_backup,
+            observe=rule.observe,
+            after_learning=rule.after_learning,
         )
 
     return build
@@ -199,3 +209,38 @@ def small_changes(parts: Parts, params: Params, stored: Array, pair: Array, num_
     answers = parts.expect(params.model, pair // num_actions, pair % num_actions)
     moved = worths(parts, params, answers.observation) - lookup(stored, pair)
     return answers.probability * answers.discount * moved, answers.observation
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallBackupsSettings:
+    """Settings of ``small_backups``."""
+
+    threshold: float = number(1e-3, 0.0, math.inf, "theta: smaller changes are left for later (reward)")
+
+
+def _build(settings: SmallBackupsSettings, facts: StrategyFacts) -> Strategy:
+    problem = facts.problem
+    return small_backups(
+        problem.facts.num_actions,
+        settings.threshold,
+        problem.known.predecessors,
+        step_size=facts.step_size,
+        only_tried=problem.learns,
+    )
+
+
+def _expected_backups(settings: SmallBackupsSettings, facts: StrategyFacts) -> int:
+    """After every update, and the direct one, all outcomes of the pair and of all that may lead to its state."""
+    del settings
+    return (1 + int(facts.planning_updates)) * (1 + most_touched(facts))
+
+
+ROW = StrategyRow(
+    name="small_backups",
+    summary="the successor whose value has moved furthest since its pair heard of it",
+    settings=SmallBackupsSettings,
+    build=_build,
+    needs=always("listed states", "tables", "discrete actions"),
+    expected_backups=_expected_backups,
+    space={"threshold": Range(1e-5, 1e-1)},
+)

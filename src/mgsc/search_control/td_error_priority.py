@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Collection
 from typing import Literal
 
 import jax.numpy as jnp
 from jax import lax
 
 from mgsc.indexing import lookup, settled
+from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs, no_state, sample_query
 from mgsc.search_control.expected import all_expected_errors
+from mgsc.search_control.row import Need, Range, StrategyRow, num_candidate_pairs
+from mgsc.settings import choice, number
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query
 
 Kind = Literal["proportional", "rank"]
+Correction = Literal["none", "importance"]
 
 
 def td_error_priority(
@@ -21,6 +28,7 @@ def td_error_priority(
     exponent: Array | float,
     floor: Array | float,
     correction: Array | float | None = None,
+    is_listed: bool = True,
 ) -> Strategy:
     """P(s, a) ∝ p^exponent, with p = |E_m δ(s, a)| + floor, or p = 1 / rank of that error.
 
@@ -30,7 +38,9 @@ def td_error_priority(
         exponent: α of the source; 0 is uniform. May be traced.
         floor: ε [reward], not used by "rank"; may be traced.
         correction: β of importance sampling: the step size is multiplied by (N P)^−β over the largest such
-            weight. None: no correction. May be traced.
+            weight. None: no correction. May be traced. For listed states only.
+        is_listed: whether the candidates are all states, in order; otherwise any will do, and N·A pairs take the
+            place of S·A.
 
     S·A expected backups for each real step, and a logarithm and an exponential of each: a step is slower than three
     of uniform's.
@@ -44,7 +54,7 @@ def td_error_priority(
     def build(parts: Parts) -> SearchControl:
         def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
             del state
-            errors = settled(jnp.abs(all_expected_errors(parts, params, candidates)))
+            errors = settled(jnp.abs(all_expected_errors(parts, params, candidates, is_listed=is_listed)))
             allowed = allowed_pairs(candidates, errors.shape[1])
             base = errors + floor
             if kind == "rank":
@@ -57,7 +67,7 @@ def td_error_priority(
             return (scores / scores.sum()).reshape(errors.shape)
 
         if correction is None:
-            return SearchControl(no_state, weights)
+            return SearchControl(init=no_state, weights=weights)
 
         def propose(
             noise: PyTree,
@@ -75,7 +85,7 @@ def td_error_priority(
             chance = lookup(chances.reshape(-1), query.index * chances.shape[1] + query.action)
             return query._replace(step_scale=(least / chance) ** correction)
 
-        return SearchControl(no_state, weights, propose)
+        return SearchControl(init=no_state, weights=weights, propose=propose)
 
     return build
 
@@ -89,3 +99,48 @@ def _number_of_larger(errors: Array) -> Array:
 
     counts: Array = lax.fori_loop(0, len(flat), compare, jnp.zeros_like(flat))
     return counts.reshape(errors.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class PrioritySettings:
+    """Settings of ``td_error_priority``."""
+
+    kind: Kind = choice("proportional", ("proportional", "rank"), "priority: the expected TD error, or 1 / its rank")
+    exponent: float = number(0.6, 0.0, 100.0, "exponent of the priorities; 0 is uniform")
+    floor: float = number(1e-3, 0.0, math.inf, "added to every expected error (reward)", above=True)
+    correction: Correction = choice(
+        "none", ("none", "importance"), "whether step sizes are corrected for the priorities"
+    )
+    correction_exponent: float = number(0.4, 0.0, 1.0, "beta of correction=importance; 1 is the whole correction")
+
+
+def _build(settings: PrioritySettings, facts: StrategyFacts) -> Strategy:
+    return td_error_priority(
+        settings.kind,
+        exponent=settings.exponent,
+        floor=settings.floor,
+        correction=settings.correction_exponent if settings.correction == "importance" else None,
+        is_listed=facts.problem.candidates.listed is not None,
+    )
+
+
+def _needs(settings: PrioritySettings) -> Collection[Need]:
+    """The correction reads a candidate's probability by its number."""
+    needs: list[Need] = ["discrete actions"]
+    return ["listed states", *needs] if settings.correction == "importance" else needs
+
+
+def _expected_backups(settings: PrioritySettings, facts: StrategyFacts) -> int:
+    del settings
+    return num_candidate_pairs(facts)
+
+
+ROW = StrategyRow(
+    name="td_error_priority",
+    summary="pairs by the size, or the rank, of their expected TD error",
+    settings=PrioritySettings,
+    build=_build,
+    needs=_needs,
+    expected_backups=_expected_backups,
+    space={"exponent": Range(0.1, 2.0), "floor": Range(1e-5, 1e-1)},
+)

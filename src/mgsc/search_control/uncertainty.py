@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Collection
+from typing import Literal
+
 import jax.numpy as jnp
 
 from mgsc.indexing import add_at, settled
+from mgsc.models.learned import LearnedModel, slots_of
+from mgsc.problem import Problem, StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
 from mgsc.search_control.ensemble import Ensemble, EnsembleState, hear, is_tried, new_ensemble
+from mgsc.search_control.row import Need, Range, StrategyRow
+from mgsc.settings import added, choice, number, size
 from mgsc.types import Array, Candidates, Params, Parts, Transition
+
+Doubt = Literal["counts", "ensemble"]
 
 
 def uncertainty(num_actions: int, temperature: Array | float, ensemble: Ensemble | None = None) -> Strategy:
@@ -55,7 +66,7 @@ def uncertainty(num_actions: int, temperature: Array | float, ensemble: Ensemble
 
     def build(parts: Parts) -> SearchControl:
         del parts
-        return SearchControl(init, weights, observe=observe)
+        return SearchControl(init=init, weights=weights, observe=observe)
 
     return build
 
@@ -80,6 +91,48 @@ def _by_ensemble(num_actions: int, temperature: Array | float, ensemble: Ensembl
 
     def build(parts: Parts) -> SearchControl:
         del parts
-        return SearchControl(init, weights, observe=observe)
+        return SearchControl(init=init, weights=weights, observe=observe)
 
     return build
+
+
+@dataclasses.dataclass(frozen=True)
+class UncertaintySettings:
+    """Settings of ``uncertainty``."""
+
+    temperature: float = number(0.3, 0.0, math.inf, "temperature of the softmax of minus the uncertainty", above=True)
+    source: Doubt = added(
+        choice(
+            "counts",
+            ("counts", "ensemble"),
+            "uncertainty: 1/sqrt(visits), or how much an ensemble of learned models disagrees",
+        )
+    )
+    members: int = added(size(5, 2, 64, "models in the ensemble of source=ensemble"))
+
+
+def _build(settings: UncertaintySettings, facts: StrategyFacts) -> Strategy:
+    ensemble = _ensemble(settings.members, facts.problem) if settings.source == "ensemble" else None
+    return uncertainty(facts.problem.facts.num_actions, settings.temperature, ensemble)
+
+
+def _ensemble(members: int, problem: Problem) -> Ensemble:
+    """Learned models with slots for all outcomes there can be in any phase."""
+    return Ensemble(members, slots_of(LearnedModel(), problem.known.tables), problem.facts.reward_scale or 1.0)
+
+
+def _needs(settings: UncertaintySettings) -> Collection[Need]:
+    """The members of an ensemble have as many slots as the true transitions have outcomes."""
+    if settings.source == "ensemble":
+        return "listed states", "tables", "discrete actions"
+    return "listed states", "discrete actions"
+
+
+ROW = StrategyRow(
+    name="uncertainty",
+    summary="pairs of which the model is sure rather than unsure",
+    settings=UncertaintySettings,
+    build=_build,
+    needs=_needs,
+    space={"temperature": Range(0.01, 10.0)},
+)

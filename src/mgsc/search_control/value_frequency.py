@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, settled
+from mgsc.problem import StrategyFacts
 from mgsc.sampling import largest, total
 from mgsc.search_control.base import SearchControl, Strategy, no_state
 from mgsc.search_control.expected import all_answers, all_values
+from mgsc.search_control.row import Range, StrategyRow, always
+from mgsc.settings import number
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
 
 
@@ -41,6 +47,33 @@ def value_frequency(num_actions: int, floor: Array | float) -> Strategy:
             scores = settled(jnp.where(candidates.is_allowed, measure + floor, 0.0))
             return scores / scores.sum()
 
-        return SearchControl(no_state, weights)
+        return SearchControl(init=no_state, weights=weights)
 
     return build
+
+
+@dataclasses.dataclass(frozen=True)
+class FrequencySettings:
+    """Settings of ``value_frequency``."""
+
+    floor: float = number(1e-3, 0.0, math.inf, "share of a state around which values are flat (reward^2)", above=True)
+
+
+def _build(settings: FrequencySettings, facts: StrategyFacts) -> Strategy:
+    return value_frequency(facts.problem.facts.num_actions, settings.floor)
+
+
+def _expected_backups(settings: FrequencySettings, facts: StrategyFacts) -> int:
+    del settings
+    return facts.problem.facts.num_pairs
+
+
+ROW = StrategyRow(
+    name="value_frequency",
+    summary="states around which the values change most",
+    settings=FrequencySettings,
+    build=_build,
+    needs=always("listed states", "discrete actions"),
+    expected_backups=_expected_backups,
+    space={"floor": Range(1e-5, 1e-1)},
+)

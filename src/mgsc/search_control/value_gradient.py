@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
+from mgsc.problem import StrategyFacts
 from mgsc.sampling import largest
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
+from mgsc.search_control.experience import LARGEST_WINDOW
 from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query
+from mgsc.search_control.row import Range, StrategyRow, always
+from mgsc.settings import size
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -78,7 +83,9 @@ def value_gradient(num_actions: int, window: Array | int, *, capacity: int) -> S
             there = jnp.where((last.index >= 0) & is_higher, uphill, beginning)
             return Query(there, there)
 
-        return SearchControl(init, recent_queries, propose, after_backup, observe)
+        return SearchControl(
+            init=init, weights=recent_queries, propose=propose, after_backup=after_backup, observe=observe
+        )
 
     return build
 
@@ -94,3 +101,30 @@ def best_neighbour(
     values = jnp.where(is_neighbour.reshape(-1), values, -jnp.inf)
     best = jnp.argmax(values)
     return lookup(states, best), lookup(values, best) > largest(parts.action_values(params.values, here))
+
+
+@dataclasses.dataclass(frozen=True)
+class ClimbSettings:
+    """Settings of ``value_gradient``."""
+
+    window: int = size(300, 1, LARGEST_WINDOW, "real steps whose states climbs begin at", traced=True)
+
+
+def _build(settings: ClimbSettings, facts: StrategyFacts) -> Strategy:
+    return value_gradient(facts.problem.facts.num_actions, settings.window, capacity=LARGEST_WINDOW)
+
+
+def _expected_backups(settings: ClimbSettings, facts: StrategyFacts) -> int:
+    del settings
+    return int(facts.planning_updates) * facts.problem.facts.num_actions
+
+
+ROW = StrategyRow(
+    name="value_gradient",
+    summary="uphill on the values, from states visited of late",
+    settings=ClimbSettings,
+    build=_build,
+    needs=always("listed states", "discrete actions"),
+    expected_backups=_expected_backups,
+    space={"window": Range(10, 5000)},
+)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from mgsc.indexing import add_at, lookup, put_at
 from mgsc.noise import nothing
+from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
+from mgsc.search_control.experience import LARGEST_WINDOW
 from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query
+from mgsc.search_control.row import NoSettings, Range, StrategyRow, always
+from mgsc.settings import size
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -63,7 +68,7 @@ def visited(window: Array | int | None = None, *, capacity: int = 0) -> Strategy
 
     def build(parts: Parts) -> SearchControl:
         del parts
-        return SearchControl(init, weights, observe=observe)
+        return SearchControl(init=init, weights=weights, observe=observe)
 
     return build
 
@@ -119,6 +124,59 @@ def trajectory() -> Strategy:
 
     def build(parts: Parts) -> SearchControl:
         del parts
-        return SearchControl(init, recent_queries, propose, after_backup, observe, draw=nothing)
+        return SearchControl(
+            init=init,
+            weights=recent_queries,
+            propose=propose,
+            after_backup=after_backup,
+            observe=observe,
+            draw=nothing,
+        )
 
     return build
+
+
+@dataclasses.dataclass(frozen=True)
+class RecencySettings:
+    """Settings of ``recency``."""
+
+    window: int = size(300, 1, LARGEST_WINDOW, "real steps that count", traced=True)
+
+
+def _build_recency(settings: RecencySettings, facts: StrategyFacts) -> Strategy:
+    del facts
+    return visited(settings.window, capacity=LARGEST_WINDOW)
+
+
+def _build_visited(settings: NoSettings, facts: StrategyFacts) -> Strategy:
+    del settings, facts
+    return visited()
+
+
+def _build_trajectory(settings: NoSettings, facts: StrategyFacts) -> Strategy:
+    del settings, facts
+    return trajectory()
+
+
+RECENCY = StrategyRow(
+    name="recency",
+    summary="states visited in the last real steps",
+    settings=RecencySettings,
+    build=_build_recency,
+    needs=always("listed states"),
+    space={"window": Range(10, 5000)},
+)
+VISITED = StrategyRow(
+    name="visited",
+    summary="states as often as they were visited (on-policy)",
+    settings=NoSettings,
+    build=_build_visited,
+    needs=always("listed states"),
+)
+TRAJECTORY = StrategyRow(
+    name="trajectory",
+    summary="imagined trajectories from the current state",
+    settings=NoSettings,
+    build=_build_trajectory,
+    needs=always("listed states"),
+)

@@ -1,6 +1,7 @@
 """Action-value functions: parameters, values, and the semi-gradient update."""
 
 from mgsc.values.base import ValueFunction
-from mgsc.values.table import table
+from mgsc.values.row import ValuesRow
+from mgsc.values.table import TableSettings, table
 
-__all__ = ["ValueFunction", "table"]
+__all__ = ["TableSettings", "ValueFunction", "ValuesRow", "table"]

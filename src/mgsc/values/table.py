@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax.numpy as jnp
 from jax import lax
 
+from mgsc.facts import Facts
 from mgsc.indexing import add_at, lookup, pick
 from mgsc.sampling import largest
 from mgsc.types import Array, PyTree
 from mgsc.values.base import ValueFunction
+from mgsc.values.row import ValuesRow
 
 
 def table(num_states: int, num_actions: int, initial_value: Array | float = 0.0) -> ValueFunction:
@@ -45,3 +49,16 @@ def table(num_states: int, num_actions: int, initial_value: Array | float = 0.0)
         return lax.fori_loop(0, count, add, values), learner
 
     return ValueFunction(init, q, bootstrap, update, action_values=lookup, is_table=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSettings:
+    """A table has no settings of its own."""
+
+
+def _build(settings: TableSettings, facts: Facts, initial_value: Array | float) -> ValueFunction:
+    del settings
+    return table(facts.num_states, facts.num_actions, initial_value)
+
+
+TABLE_ROW = ValuesRow("table", "one number for each state and action", TableSettings, _build, needs_tables=True)

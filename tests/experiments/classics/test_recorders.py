@@ -19,7 +19,8 @@ UP, DOWN, LEFT, RIGHT = range(4)
 def seen(reward: float, is_end: bool) -> StepInfo:
     zero = jnp.zeros((), jnp.int32)
     transition = Transition(zero, zero, jnp.asarray(reward), jnp.where(is_end, 0.0, 0.95), zero)
-    return StepInfo(transition, None, {})
+    no = jnp.asarray(False)
+    return StepInfo(transition, None, {}, no, no, {})
 
 
 def recorded(recording, steps):

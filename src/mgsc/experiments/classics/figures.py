@@ -171,7 +171,7 @@ def _resolution(name: str) -> int:
 
 def _num_states(name: str) -> int:
     """States in which something can be done."""
-    from mgsc.experiments.design.environments import build_maze
+    from mgsc.experiments.design.parts import build_tables
 
-    tables = build_maze(CLASSICS[name].suite.environment).tables
+    tables = build_tables(CLASSICS[name].suite.environment)
     return int((~tables.is_terminal).sum())

@@ -20,9 +20,9 @@ from mgsc.errors import UserError
 from mgsc.experiments.classics.design import MOST_TIMES, Classic
 from mgsc.experiments.classics.recorders import Recording, episode_lengths, first_solution, reward_through_time
 from mgsc.experiments.classics.sweeping import with_counter
-from mgsc.experiments.design.problem import Problem
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import BlockResult, Lane, Program, block_width, program_key, run_key
+from mgsc.problem import Problem
 from mgsc.types import Array, PyTree
 
 BLOCKS_AHEAD = 16
@@ -97,7 +97,7 @@ class ClassicProgram(Program):
             return episode_lengths(length)
         if self.classic.records == "reward":
             return reward_through_time(suite.steps, length)
-        tables = self.problem.tables.phase(0)
+        tables = self.problem.known.tables.phase(0)
         return first_solution(tables, length, self._updates, at_ends=self.classic.looks_at_ends)
 
     def _updates(self, state: dyna.DynaState, steps: Array) -> Array:

@@ -9,9 +9,9 @@ from mgsc.environments.book_mazes import BlockingMazeSettings, DynaMazeSettings,
 from mgsc.environments.tables import steps_to_goal
 from mgsc.experiments.classics.design import Classic
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.models import LearnedModel
-from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.suites import Suite
+from mgsc.models import LearnedModel
+from mgsc.search_control.table import STRATEGIES
 
 NEWEST = LearnedModel(average="recency", step_size=1.0)
 """Of each pair the newest outcome: the book's table, also where walls change."""

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from mgsc.experiments.design.own import OwnStrategy
-from mgsc.experiments.design.strategies import STRATEGIES, MetaGradientSettings
-from mgsc.experiments.design.strategy_row import NoSettings
+from mgsc.search_control import MetaGradientSettings
+from mgsc.search_control.row import NoSettings
+from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import choice, number, size
 
 OWN = "own"

@@ -1,9 +1,11 @@
-r"""Anyone's environment in a suite: a maze, or a world of tables, as settings; and what stands for a strategy.
+r"""Parts of one's own in a suite: environments, values, models, candidate sources and policies.
+
+Each ``own_…`` makes settings of a part, which stand in a ``Suite`` where those of a named part would. A result is kept
+under the part's name, its settings and a digest of its tables or its code, so that other code cannot pass for it.
 
 Example:
     >>> from mgsc.environments import from_map
-    >>> from mgsc.experiments.design.agents import AgentSettings
-    >>> from mgsc.experiments.design.suites import Suite
+    >>> from mgsc.experiments import AgentSettings, Suite
     >>> maze = from_map("S..A\n...B", {"A": (1.0, -1.0), "B": (-1.0, 1.0)})
     >>> corridor = own_environment("corridor", maze, switch_every=500)
     >>> suite = Suite("a corridor", corridor, agents={"uniform": AgentSettings("uniform")})
@@ -17,17 +19,31 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Callable
+from typing import Any
 
+import jax
 import numpy as np
 
+from mgsc.candidates import CandidateSource, CandidatesRow
+from mgsc.environments import Maze, Tables
 from mgsc.environments.foreign import NEVER
+from mgsc.environments.row import Simulator
 from mgsc.environments.world import World
+from mgsc.errors import UserError
+from mgsc.experiments.design.code_digest import code_digest
+from mgsc.facts import Facts
+from mgsc.models import BuiltModel, Model
+from mgsc.models.row import ModelRow
+from mgsc.policies import BehaviourPolicy, PolicyRow
+from mgsc.search_control.row import NoSettings, StrategyRow
 from mgsc.settings import check, size, text
+from mgsc.types import Array
+from mgsc.values import ValueFunction
+from mgsc.values.row import ValuesRow
 
-if TYPE_CHECKING:
-    from mgsc.environments import Maze, Tables
-    from mgsc.experiments.design.strategy_row import StrategyRow
+SUMMARY = "a part of one's own"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,15 +51,33 @@ class OwnSettings:
     """An environment that is in no table of names; ``own_environment`` makes these settings.
 
     Attributes:
-        digest: of the tables; it tells results of different environments apart where these are kept.
+        digest: of the tables, or of the code of an environment without; it tells results of different environments
+            apart where these are kept.
         source: the environment itself, which is not kept with a result.
     """
 
     digest: str
-    source: Maze | World = dataclasses.field(repr=False, compare=False)
+    source: Maze | World | Simulator = dataclasses.field(repr=False, compare=False)
     name: str = text("own", "what the environment is called")
     switch_every: int = size(NEVER, 1, 2**30, "environment steps each phase lasts")
     step_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 for none")
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnPart:
+    """Values, a model, a candidate source or a policy that is in no table of names.
+
+    Attributes:
+        digest: of its code, as far as it can be seen.
+        row: the part itself, which is not kept with a result.
+        name: what it is called.
+        options: its settings, a frozen dataclass.
+    """
+
+    digest: str
+    row: Any = dataclasses.field(repr=False, compare=False)
+    name: str = text("own", "what the part is called")
+    options: Any = dataclasses.field(default_factory=NoSettings)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,42 +91,154 @@ class OwnStrategy:
     """
 
     digest: str
-    row: StrategyRow | None = dataclasses.field(repr=False, compare=False)
+    row: StrategyRow[Any] | None = dataclasses.field(repr=False, compare=False)
     name: str = text("own", "what the strategy is called")
 
 
 def own_environment(
-    name: str, source: Maze | World, *, switch_every: int = NEVER, step_limit: int | None = None
+    name: str, source: Maze | World | Simulator, *, switch_every: int = NEVER, step_limit: int | None = None
 ) -> OwnSettings:
-    """What stands for a maze or world in ``Suite(environment=...)``.
+    """What stands for an environment of one's own in ``Suite(environment=...)``.
 
     Args:
         name: what it is called.
-        source: from ``from_map``, ``from_tables``, ``from_dense`` or ``from_gymnasium``.
+        source: from ``from_map``, ``from_tables``, ``from_dense`` or ``from_gymnasium``; or a ``Simulator``, for an
+            environment without tables, which then counts its steps and changes itself.
         switch_every: environment steps each phase lasts.
-        step_limit: steps after which an episode is truncated, 0 for none; None takes the world's own.
+        step_limit: steps after which an episode is truncated, 0 for none; None takes the world's own. Tells of a
+            simulator only what its own code does.
 
     Raises:
-        UserError: a setting out of its limits.
+        UserError: a source of another kind, or a setting out of its limits.
     """
+    if not isinstance(source, Maze | World | Simulator):
+        raise UserError(
+            f"the source of environment {name} is a {type(source).__name__}: it must be a Maze (from_map), a World "
+            "(from_tables, from_dense, from_gymnasium) or a Simulator"
+        )
     if step_limit is None:
         step_limit = source.step_limit if isinstance(source, World) else 0
-    settings = OwnSettings(_digest(source.tables), source, name, switch_every, step_limit)
+    digest = _simulator_digest(source) if isinstance(source, Simulator) else _digest(source.tables)
+    settings = OwnSettings(digest, source, name, switch_every, step_limit)
     check(settings, "environment.")
     return settings
 
 
+def own_values(
+    name: str,
+    build: Callable[[Any, Facts, Array | float], ValueFunction],
+    settings: Any = NoSettings(),  # noqa: B008
+) -> OwnPart:
+    """Values of one's own for ``Suite(values=...)``; ``build(settings, facts, initial_value)`` makes them."""
+    row = ValuesRow(name, SUMMARY, type(settings), _checked("values", name, build, 3, ValueFunction))
+    return _own("values", name, build, settings, row)
+
+
+def own_model(
+    name: str,
+    build: Callable[[Any, Facts], Model | BuiltModel],
+    settings: Any = NoSettings(),  # noqa: B008
+) -> OwnPart:
+    """A model of one's own for ``Suite(model=...)``; ``build(settings, facts)`` makes it."""
+    made = _checked("model", name, build, 2, Model | BuiltModel)
+
+    def as_built(settings: Any, facts: Facts) -> BuiltModel:
+        found: Model | BuiltModel = made(settings, facts)
+        return BuiltModel(found) if isinstance(found, Model) else found
+
+    return _own("model", name, build, settings, ModelRow(name, SUMMARY, type(settings), as_built))
+
+
+def own_candidates(
+    name: str,
+    build: Callable[[Any, Facts], CandidateSource],
+    settings: Any = NoSettings(),  # noqa: B008
+) -> OwnPart:
+    """A candidate source of one's own for ``Suite(candidates=...)``; ``build(settings, facts)`` makes it."""
+    row = CandidatesRow(name, SUMMARY, type(settings), _checked("candidates", name, build, 2, CandidateSource))
+    return _own("candidates", name, build, settings, row)
+
+
+def own_policy(
+    name: str,
+    build: Callable[[Any, Array | float], BehaviourPolicy],
+    settings: Any = NoSettings(),  # noqa: B008
+) -> OwnPart:
+    """A behaviour policy of one's own for ``Suite(policy=...)``; ``build(settings, epsilon)`` makes it."""
+    row = PolicyRow(name, SUMMARY, type(settings), _checked("policy", name, build, 2, Callable))
+    return _own("policy", name, build, settings, row)
+
+
 def without_source(data: dict[str, Any]) -> dict[str, Any]:
     """Settings as plain data, less what JSON cannot hold; the digests stand for it."""
-    environment = data.get("environment")
-    if isinstance(environment, dict):
-        environment.pop("source", None)
+    for key in ("environment", "values", "model", "candidates", "policy"):
+        part = data.get(key)
+        if isinstance(part, dict):
+            part.pop("source", None)
+            part.pop("row", None)
     for agent in data.get("agents", {}).values():
         if agent["own"] is None:
             del agent["own"]
         else:
             del agent["own"]["row"]
     return data
+
+
+def _own(kind: str, name: str, build: Any, settings: Any, row: Any) -> OwnPart:
+    check_own_settings(name, settings)
+    part = OwnPart(code_digest(build), row, name, settings)
+    check(part, f"{kind}.")
+    return part
+
+
+def check_own_settings(name: str, settings: Any) -> None:
+    """Refuses settings of a part of one's own that a suite could not check or store.
+
+    Raises:
+        UserError: they are no frozen dataclass, or a field has no limits.
+    """
+    if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
+        raise UserError(f"the settings of {name} are {settings!r}: they must be an instance of a frozen dataclass")
+    if not type(settings).__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise UserError(f"{type(settings).__name__}, the settings of {name}, must be a frozen dataclass")
+    for field in dataclasses.fields(settings):
+        if "kind" not in field.metadata:
+            raise UserError(f"{name}.{field.name} has no limits: make it by number, size, choice, switch or text")
+
+
+def _checked(kind: str, name: str, build: Any, num_arguments: int, wanted: Any) -> Callable[..., Any]:
+    """``build``, refused where it takes other arguments, and its result where it is of another type."""
+    takes = {2: "(settings, facts)", 3: "(settings, facts, initial_value)"}[num_arguments]
+    takes = "(settings, epsilon)" if kind == "policy" else takes
+    if not callable(build):
+        raise UserError(f"build of {kind} {name} is a {type(build).__name__}: it must be a function {takes}")
+    try:
+        inspect.signature(build).bind(*range(num_arguments))
+    except TypeError:
+        raise UserError(f"build of {kind} {name} takes {inspect.signature(build)}: it must take {takes}") from None
+
+    def checked(*arguments: Any) -> Any:
+        found = build(*arguments)
+        is_right = callable(found) if kind == "policy" else isinstance(found, wanted)
+        if not is_right:
+            raise UserError(f"build of {kind} {name} gave a {type(found).__name__}: it must give {_words(wanted)}")
+        return found
+
+    return checked
+
+
+def _words(wanted: Any) -> str:
+    return "a BehaviourPolicy" if wanted is Callable else f"a {getattr(wanted, '__name__', 'Model')}"
+
+
+def _simulator_digest(source: Simulator) -> str:
+    found = hashlib.sha256()
+    for function in source.environment[:4]:
+        found.update(code_digest(function).encode())
+    for leaf in (*jax.tree.leaves(source.params), source.reward_scale, *source.observation.shape):
+        array = np.asarray(leaf)
+        found.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
+    return found.hexdigest()
 
 
 def _digest(tables: Tables) -> str:

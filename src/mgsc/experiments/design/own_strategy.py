@@ -1,4 +1,4 @@
-"""Anyone's search-control strategy in a suite, beside those of the table and with their promises checked.
+"""A search-control strategy of one's own in a suite, next to those of the table; its promises are checked.
 
 Example::
 
@@ -6,7 +6,7 @@ Example::
     class Settings:
         temperature: float = number(1.0, 0.0, 10.0, "temperature of the softmax of the values", above=True)
 
-    def build(settings, step_size, planning_updates, problem):
+    def build(settings, facts):
         return from_logits(lambda state, params, candidates: params.values.max(-1) / settings.temperature)
 
     agents = {"uniform": AgentSettings("uniform"), "valuable": own_strategy("valuable", build, Settings())}
@@ -17,32 +17,30 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import inspect
-import types
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, get_args
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import OWN, AgentSettings
-from mgsc.experiments.design.own import OwnStrategy
-from mgsc.experiments.design.strategies import STRATEGIES
-from mgsc.experiments.design.strategy_row import NoSettings, Range, StrategyRow
+from mgsc.experiments.design.code_digest import code_digest
+from mgsc.experiments.design.own import OwnStrategy, check_own_settings
+from mgsc.problem import StrategyFacts
+from mgsc.search_control import SearchControl, Strategy
+from mgsc.search_control.row import Need, NoSettings, Range, StrategyRow, always
+from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import check, traced_fields
+from mgsc.types import Parts
 
-if TYPE_CHECKING:
-    from mgsc.experiments.design.problem import Problem
-    from mgsc.search_control import Strategy
-    from mgsc.types import Array
-
-Build = Callable[[Any, Any, Any, Any], Any]
+Build = Callable[[Any, StrategyFacts], Strategy]
 
 
 def own_strategy(
     name: str,
-    build: Callable[[Any, Array, Array | int, Problem], Strategy],
+    build: Build,
     settings: Any = NoSettings(),  # noqa: B008
     *,
+    needs: Collection[Need] = (),
     step_size: float = AgentSettings.step_size,
     queries_model: bool = True,
     expected_backups: int = 0,
@@ -56,120 +54,79 @@ def own_strategy(
 
     Args:
         name: what the strategy is called; not a name of the table.
-        build: ``(settings, step_size, planning_updates, problem) -> Strategy``, as in a row of the table.
-            ``step_size`` and the settings made by ``mgsc.settings.number`` may be traced.
+        build: ``(settings, facts) -> Strategy``, as in a row of the table. The step size and K of the facts and the
+            settings made by ``mgsc.settings.number`` may be traced.
         settings: a frozen dataclass whose fields are made by ``mgsc.settings``.
+        needs: what it needs of a problem, see ``mgsc.search_control.row.Need``; suites without that are refused.
         step_size: of the agent's direct and planning updates.
         queries_model: False where planning updates use real transitions.
         expected_backups: expected backups it makes per real step; reported beside its results.
         space: ranges of the traced settings that tuning searches.
 
     Raises:
-        UserError: a name that is taken, a ``build`` of other arguments, settings that are no such dataclass, or
-            whose names are taken, or out of their limits.
+        UserError: a name that is taken, a ``build`` of other arguments, needs that there are not, settings that are
+            no such dataclass, or whose names are taken, or out of their limits.
     """
     if name in STRATEGIES or name == OWN:
         raise UserError(f"{name!r} is the name of a strategy of the table: call yours otherwise")
     _check_build(name, build)
     _check_settings(name, settings)
+    if unknown := sorted(set(needs) - set(get_args(Need))):
+        raise UserError(f"{name} needs {unknown}: it may need {list(get_args(Need))}")
     space = dict(space or {})
     if strange := sorted(set(space) - set(traced_fields(settings))):
         raise UserError(f"the space of {name} has {strange}: it may have {sorted(traced_fields(settings))}")
+
+    def backups(settings: Any, facts: StrategyFacts) -> int:
+        del settings, facts
+        return expected_backups
+
     row = StrategyRow(
-        "a strategy of one's own",
-        type(settings),
-        functools.partial(_build_checked, name, build),
+        name=name,
+        summary="a strategy of one's own",
+        settings=type(settings),
+        build=functools.partial(_build_checked, name, build),
+        needs=always(*needs),
         queries_model=queries_model,
-        expected_backups=lambda settings, problem, planning_updates: expected_backups,
+        expected_backups=backups,
         space=space,
     )
-    agent = AgentSettings(OWN, step_size=step_size, options=settings, own=OwnStrategy(code_digest(build), row, name))
+    own = OwnStrategy(digest=code_digest(build), row=row, name=name)
+    agent = AgentSettings(OWN, step_size=step_size, options=settings, own=own)
     check(agent, f"{name}.")
     return agent
 
 
 def _check_build(name: str, build: Any) -> None:
-    wanted = "(settings, step_size, planning_updates, problem)"
+    wanted = "(settings, facts)"
     if not callable(build):
         raise UserError(f"build of {name} is a {type(build).__name__}: it must be a function {wanted} -> Strategy")
     try:
-        inspect.signature(build).bind(*range(4))
+        inspect.signature(build).bind(*range(2))
     except TypeError:
         raise UserError(f"build of {name} takes {inspect.signature(build)}: it must take {wanted}") from None
 
 
 def _check_settings(name: str, settings: Any) -> None:
-    if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
-        raise UserError(f"the settings of {name} are {settings!r}: they must be an instance of a frozen dataclass")
-    if not type(settings).__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        raise UserError(f"{type(settings).__name__}, the settings of {name}, must be a frozen dataclass")
+    check_own_settings(name, settings)
     taken = {field.name for field in dataclasses.fields(AgentSettings)}
     for field in dataclasses.fields(settings):
-        if "kind" not in field.metadata:
-            raise UserError(f"{name}.{field.name} has no limits: make it by number, size, choice, switch or text")
         if field.name in taken:
             raise UserError(f"{name}.{field.name} is a setting of every agent: call yours otherwise")
 
 
-def _build_checked(
-    name: str, build: Build, settings: Any, step_size: Array, planning_updates: Array | int, problem: Problem
-) -> Strategy:
-    from mgsc.search_control import SearchControl
-
-    strategy = build(settings, step_size, planning_updates, problem)
+def _build_checked(name: str, build: Build, settings: Any, facts: StrategyFacts) -> Strategy:
+    strategy = build(settings, facts)
     if not callable(strategy):
         raise UserError(
             f"build of {name} gave a {type(strategy).__name__}: it must give a Strategy, which is a function "
             "(parts) -> SearchControl, as uniform() or from_logits(formula) is"
         )
 
-    def checked(parts: Any) -> SearchControl:
+    def checked(parts: Parts) -> SearchControl:
         control = strategy(parts)
         if not isinstance(control, SearchControl):
             raise UserError(f"the strategy {name} gave a {type(control).__name__}: it must give a SearchControl")
         return control
 
     return checked
-
-
-def code_digest(build: Any) -> str:
-    """SHA-256 of what a function does, as far as it can be seen; the same in every process of one Python."""
-    found = hashlib.sha256()
-    for part in _code(build, getattr(build, "__module__", None), set()):
-        found.update(len(part).to_bytes(8, "little") + part)
-    return found.hexdigest()
-
-
-def _code(thing: Any, module: str | None, seen: set[int]) -> Iterator[bytes]:
-    """The code and constants that a function, or what it names, is made of."""
-    if isinstance(thing, functools.partial):
-        yield from _code((thing.func, thing.args, sorted(thing.keywords.items())), module, seen)
-    elif inspect.isfunction(thing) and thing.__module__ == module:
-        if id(thing) not in seen:
-            seen.add(id(thing))
-            inner = [cell.cell_contents for cell in thing.__closure__ or ()]
-            named = [thing.__globals__[name] for name in sorted(_names(thing.__code__)) if name in thing.__globals__]
-            yield from _code([thing.__code__, thing.__defaults__, thing.__kwdefaults__, inner, named], module, seen)
-    elif isinstance(thing, types.CodeType):
-        yield thing.co_code
-        yield from _code([*thing.co_names, *thing.co_consts], module, seen)
-    elif isinstance(thing, tuple | list):
-        for part in thing:
-            yield from _code(part, module, seen)
-    elif isinstance(thing, dict):
-        yield from _code(sorted(thing.items(), key=repr), module, seen)
-    elif isinstance(thing, frozenset | set):
-        yield from sorted(repr(part).encode() for part in thing)
-    elif hasattr(thing, "tobytes") and hasattr(thing, "dtype"):
-        yield from (repr((thing.shape, str(thing.dtype))).encode(), thing.tobytes())
-    elif isinstance(thing, bool | int | float | complex | str | bytes | None | types.EllipsisType):
-        yield repr(thing).encode()
-    else:
-        # Modules, classes and what is of other modules go by their names.
-        name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None) or type(thing).__qualname__
-        yield str(name).encode()
-
-
-def _names(code: types.CodeType) -> set[str]:
-    inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
-    return set(code.co_names).union(*map(_names, inner))

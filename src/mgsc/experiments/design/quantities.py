@@ -1,6 +1,9 @@
-"""Names and meanings of what is recorded of a run: the one list that recorder, store and figures share."""
+"""Names, meanings and needs of what is recorded of a run: the one list that recorder, store and figures share."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Literal, NamedTuple
 
 MEASURES = {
     "entropy": "entropy of d [nats]",
@@ -38,3 +41,74 @@ REPORTED = {
     "meta_gradient_norm": "norm of the meta-loss's gradient by the logits [reward²]",
 }
 """What a strategy may report of itself after each step; NaN from those that do not."""
+
+SPREAD = {
+    "entropy": "entropy of d [nats]",
+    "effective_candidates": "candidates that d is spread over, exp(entropy)",
+}
+"""Of an agent that plans from candidates that change: means over all steps of the chunk."""
+
+EPISODES = {
+    "episode_return": "mean return of the episodes that ended in the chunk; NaN where none did [reward]",
+    "episode_length": "mean length of the episodes that ended in the chunk; NaN where none did [environment steps]",
+    "episodes_terminated": "episodes that the task ended",
+    "episodes_truncated": "episodes that were cut short",
+}
+"""Of the episodes that ended in a chunk."""
+
+Has = Literal["truth", "listed", "episodes"]
+"""What a problem has: exact tables; candidates that are the same states in every step; episodes that are recorded."""
+
+USUAL: tuple[Has, ...] = ("truth", "listed")
+"""What a result has that does not say: those of suites with tables."""
+
+Dims = tuple[str, ...]
+PER_CHUNK: Dims = ("agent", "seed", "chunk")
+PER_STATE: Dims = (*PER_CHUNK, "state")
+
+
+class Group(NamedTuple):
+    """Quantities that are recorded together.
+
+    Attributes:
+        quantities: name -> meaning.
+        dims: of each array.
+        needs: what the problem must have.
+        spares: what it must not have, because others take its place.
+        is_of_planning: whether only agents that plan have it; NaN for the others.
+    """
+
+    quantities: Mapping[str, str]
+    dims: Dims
+    needs: frozenset[Has] = frozenset()
+    spares: frozenset[Has] = frozenset()
+    is_of_planning: bool = False
+
+
+_TRUTH: frozenset[Has] = frozenset({"truth"})
+_D: frozenset[Has] = frozenset({"truth", "listed"})
+
+GROUPS: tuple[Group, ...] = (
+    Group({"reward": "sum over the chunk [reward]"}, PER_CHUNK),
+    Group(ALWAYS, PER_CHUNK, _TRUTH),
+    Group(REPORTED, PER_CHUNK, is_of_planning=True),
+    Group(MEASURES, PER_CHUNK, _D, is_of_planning=True),
+    Group(SPREAD, PER_CHUNK, spares=_D, is_of_planning=True),
+    Group(EPISODES, PER_CHUNK, frozenset({"episodes"})),
+    Group({"query_distribution": "mean of d over the chunk [probability]"}, PER_STATE, _D, is_of_planning=True),
+    Group(STATE_MEASURES, PER_STATE, _TRUTH),
+    Group(SNAPSHOTS, PER_STATE, _TRUTH),
+)
+"""All that is recorded, in the order in which it is stored."""
+
+
+def groups_of(has: Collection[Has]) -> tuple[Group, ...]:
+    """The groups that are recorded of a problem."""
+    return tuple(
+        group for group in GROUPS if group.needs <= set(has) and not (group.spares and group.spares <= set(has))
+    )
+
+
+def recorded_of(has: Collection[Has]) -> dict[str, Dims]:
+    """Name -> dimensions of all that is recorded of a problem."""
+    return {name: group.dims for group in groups_of(has) for name in group.quantities}

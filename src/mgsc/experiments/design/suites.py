@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from mgsc.candidates import BufferSettings, ListedSettings
 from mgsc.environments.book_mazes import BlockingMazeSettings, ShortcutMazeSettings
+from mgsc.environments.cartpole import CartPoleSettings
 from mgsc.environments.field import FieldSettings
 from mgsc.environments.foreign import GymnasiumSettings
 from mgsc.environments.garnet import GarnetSettings
@@ -14,11 +16,17 @@ from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import COMPARED, OWN, AgentSettings, default_agents
-from mgsc.experiments.design.models import FixedModel, LearnedModel
-from mgsc.experiments.design.own import without_source
-from mgsc.experiments.design.strategies import STRATEGIES
-from mgsc.experiments.design.strategy_row import StrategyRow
-from mgsc.settings import check, left_out, number, size, unknown, with_settings
+from mgsc.experiments.design.own import OwnPart, OwnSettings, without_source
+from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLICIES, VALUES
+from mgsc.models import FixedModel, LearnedModel
+from mgsc.models.mlp import MlpModel
+from mgsc.policies import EpsilonGreedySettings
+from mgsc.search_control.meta_gradient_row import MetaGradientSettings
+from mgsc.search_control.row import StrategyRow
+from mgsc.search_control.table import STRATEGIES
+from mgsc.settings import ADDED, added, check, left_out, number, size, switch, unknown, with_settings
+from mgsc.values import TableSettings
+from mgsc.values.mlp import MlpSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Suite:
 
     title: str
     environment: Any
-    model: FixedModel | LearnedModel = dataclasses.field(default_factory=FixedModel)
+    model: Any = dataclasses.field(default_factory=FixedModel)
     steps: int = size(50_000, 1, 2**30, "real environment steps of a run")
     record_every: int = size(250, 1, 2**30, "steps per recorded chunk; divides steps and switch_every")
     measure_every: int = size(50, 1, 2**30, "steps between measurements of errors; divides record_every")
@@ -35,7 +43,15 @@ class Suite:
     epsilon: float = number(0.1, 0.0, 1.0, "exploration probability")
     planning_updates: int = size(5, 1, 1000, "budget: planning updates per real step")
     agents: Mapping[str, AgentSettings] = dataclasses.field(default_factory=dict)
+    values: Any = dataclasses.field(default_factory=TableSettings, metadata=ADDED)
+    candidates: Any = dataclasses.field(default_factory=ListedSettings, metadata=ADDED)
+    policy: Any = dataclasses.field(default_factory=EpsilonGreedySettings, metadata=ADDED)
+    batch_size: int = added(size(1, 1, 100_000, "queries of one planning update, whose mean is one step of the values"))
+    records_episodes: bool = added(switch(False, "whether returns and lengths of episodes are recorded"))
 
+
+PARTS = ("environment", "model", "values", "candidates", "policy")
+"""Settings of a suite that are groups of settings of a part."""
 
 PAPER_SUITES: Mapping[str, Suite] = {
     "tmaze-fixed": Suite(
@@ -132,11 +148,35 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
 """What all agents are compared on: the paper's conditions, and others."""
 
 
+def _with_networks() -> dict[str, AgentSettings]:
+    """Agents for suites in which values are networks: untuned, with step sizes set by hand on other seeds."""
+    agents = default_agents(("no_planning", "uniform", "replay", "meta_gradient"), num_actions=2)
+    learned = MetaGradientSettings(logits="network", meta_step_size=0.003)
+    agents["meta_gradient"] = dataclasses.replace(agents["meta_gradient"], options=learned)
+    return {name: dataclasses.replace(agent, step_size=0.03) for name, agent in agents.items()}
+
+
+NETWORK_SUITES: Mapping[str, Suite] = {
+    "cartpole": Suite(
+        "CartPole, networks for values and model",
+        CartPoleSettings(reward=0.02),
+        MlpModel(),
+        steps=6_000,
+        discount=0.99,
+        planning_updates=8,
+        agents=_with_networks(),
+        values=MlpSettings(),
+        candidates=BufferSettings(num_candidates=24),
+        records_episodes=True,
+    ),
+}
+"""Suites without tables: networks in place of tables, candidates from a buffer."""
+
 TUNING_CONFIGURATIONS = {name: 32 for name in COMPARISON_SUITES}
 """How many configurations of each agent ``mgsc tune`` tries where that differs from its default: many agents on many
 problems are to be affordable."""
 
-SUITES: Mapping[str, Suite] = {**PAPER_SUITES, **COMPARISON_SUITES}
+SUITES: Mapping[str, Suite] = {**PAPER_SUITES, **COMPARISON_SUITES, **NETWORK_SUITES}
 """All suites, by name."""
 
 
@@ -197,11 +237,13 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
                 suite, agents={**suite.agents, head: _change_agent(suite.agents[head], rest, value)}
             )
         else:
-            known = [field.name for field in dataclasses.fields(suite) if field.metadata]
-            known += ["environment", "model"]
+            known = [field.name for field in dataclasses.fields(suite) if "kind" in field.metadata]
+            known += PARTS
             if head not in known:
                 raise unknown("setting", key, [*known, *suite.agents, "agents"], head)
-            suite = with_settings(suite, {key: value})
+            # What is set of a part of one's own is among its options.
+            own = f"{head}.options.{rest}" if isinstance(getattr(suite, head), OwnPart) else key
+            suite = with_settings(suite, {own: value})
     return suite
 
 
@@ -222,6 +264,7 @@ def check_suite(suite: Suite) -> None:
     Raises:
         UserError: naming the setting and what is allowed.
     """
+    _check_parts(suite)
     check(suite)
     for name, agent in suite.agents.items():
         check(agent, name + ".")
@@ -230,14 +273,39 @@ def check_suite(suite: Suite) -> None:
         most = suite.planning_updates + agent.extra_updates
         if agent.planning_updates > most:
             raise UserError(f"{name}.planning_updates is {agent.planning_updates}: the budget allows at most {most}")
-        if getattr(agent.options, "form", None) == "unrolled" and agent.planning_updates not in (0, most):
-            raise UserError(f"{name}.form=unrolled takes the whole budget: leave {name}.planning_updates at 0")
+        if row_of(agent).has_static_updates(agent.options) and agent.planning_updates not in (0, most):
+            raise UserError(f"{name} takes the whole budget as it is set: leave {name}.planning_updates at 0")
     _check_divides("measure_every", suite.measure_every, "record_every", suite.record_every)
     _check_divides("record_every", suite.record_every, "steps", suite.steps)
     if suite.environment.switch_every < suite.steps:
         _check_divides("record_every", suite.record_every, "environment.switch_every", suite.environment.switch_every)
     if suite.discount == 1.0 and suite.environment.step_limit == 0:
         raise UserError("discount is 1 and episodes may last for ever: lower discount, or set environment.step_limit")
+
+
+def _check_parts(suite: Suite) -> None:
+    """Refuses a part that is of no table and not of one's own.
+
+    Raises:
+        UserError: naming what may stand there.
+    """
+    tables: dict[str, Mapping[str, Any]] = {
+        "environment": ENVIRONMENTS,
+        "model": MODELS,
+        "values": VALUES,
+        "candidates": CANDIDATES,
+        "policy": POLICIES,
+    }
+    for key, table in tables.items():
+        settings = getattr(suite, key)
+        if isinstance(settings, OwnSettings if key == "environment" else OwnPart):
+            continue
+        if not any(type(settings) is row.settings for row in table.values()):
+            allowed = ", ".join(row.settings.__name__ for row in table.values())
+            raise UserError(
+                f"{key} is a {type(settings).__name__}: it must be settings of a named part ({allowed}), "
+                f"or one of your own from own_{key}"
+            )
 
 
 def _check_divides(part: str, divisor: int, whole: str, dividend: int) -> None:
@@ -253,13 +321,15 @@ def settings_as_dict(suite: Suite) -> dict[str, Any]:
         for name, agent in suite.agents.items()
     }
     data = without_source(dataclasses.asdict(dataclasses.replace(suite, agents=agents)))
+    for setting in left_out(suite):
+        del data[setting]
     for name, agent in agents.items():
         for setting in left_out(agent.options):
             del data["agents"][name]["options"][setting]
     return data
 
 
-def row_of(agent: AgentSettings) -> StrategyRow:
+def row_of(agent: AgentSettings) -> StrategyRow[Any]:
     """What the experiments know of an agent's strategy."""
     own = None if agent.own is None else agent.own.row
     return own or STRATEGIES[agent.strategy]

@@ -19,6 +19,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import xarray as xr
 
+    from mgsc.search_control.row import StrategyRow
+
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
@@ -121,7 +123,7 @@ class Signature(NamedTuple):
     Attributes:
         find: gives the sign, or None.
         tell: the words, from the figures.
-        advise: what to try, from an agent's name and settings.
+        advise: what to try, from an agent's name and settings, where its strategy has no advice of its own.
     """
 
     find: Callable[[Run], Sign | None]
@@ -183,7 +185,7 @@ def _finding(dataset: xr.Dataset, name: str, agent: str, signs: Mapping[int, Sig
         int(ends[first - 1]) if first else 0,
         figures,
         SIGNATURES[name].tell(figures),
-        SIGNATURES[name].advise(agent, settings),
+        _advise(name, agent, settings),
     )
 
 
@@ -199,7 +201,8 @@ def _runs(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dict[
     distance = np.abs(d - candidates / candidates.sum()).sum(-1) / 2
     goals = np.abs(np.asarray(dataset["goal_reward"].values, np.float64))
     # A strategy says that it learns by what it reports; one that diverged at once has nothing left to say.
-    learns = bool((~np.isnan(measures["meta_loss"])).any()) or settings.get("strategy") == "meta_gradient"
+    row = _row_of(settings)
+    learns = bool((~np.isnan(measures["meta_loss"])).any()) or (row is not None and row.is_meta_learned)
     return {
         int(seed): Run(
             {name: values[place] for name, values in measures.items()},
@@ -277,8 +280,9 @@ def _does_not_improve(run: Run) -> Sign | None:
 
 def _overshoots(run: Run) -> Sign | None:
     over = run.measures["overshoot"] > 1
-    is_scaled = run.settings.get("options", {}).get("form", "scaled") == "scaled"
-    if not run.learns or not is_scaled or len(over) < FEWEST_CHUNKS or over.mean() < OVERSHOT:
+    row = _row_of(run.settings)
+    can_overshoot = row is None or row.can_overshoot(run.settings)
+    if not run.learns or not can_overshoot or len(over) < FEWEST_CHUNKS or over.mean() < OVERSHOT:
         return None
     return Sign(
         _longest_stretch(over),
@@ -299,54 +303,37 @@ def _longest_stretch(flags: Flags) -> int:
     return int(begins[np.argmax(ends - begins)])
 
 
-def _setting(agent: str, settings: Mapping[str, Any], name: str) -> str:
-    """A setting by its name, with its value where the result knows it."""
-    value = settings.get(name, settings.get("options", {}).get(name))
-    return f"{agent}.{name}" if value is None else f"{agent}.{name} ({value:g})"
+def _row_of(settings: Mapping[str, Any]) -> StrategyRow[Any] | None:
+    """The row of a stored agent's strategy; None for a strategy that is in no table."""
+    from mgsc.search_control.table import STRATEGIES
+
+    return STRATEGIES.get(settings.get("strategy", ""))
 
 
-def _advise_uniform(agent: str, settings: Mapping[str, Any]) -> str:
-    options = settings.get("options", {})
-    advice = [f"raise {_setting(agent, settings, 'meta_step_size')}"]
-    advice += [f"lower {_setting(agent, settings, name)}" for name in ("entropy_bonus", "mixture") if options.get(name)]
-    if options.get("temperature", 1.0) > 1:
-        advice.append(f"lower {_setting(agent, settings, 'temperature')}")
-    return ", ".join(advice)
-
-
-def _advise_collapsed(agent: str, settings: Mapping[str, Any]) -> str:
-    return (
-        f"lower {_setting(agent, settings, 'meta_step_size')}, raise {_setting(agent, settings, 'entropy_bonus')}"
-        f" or {_setting(agent, settings, 'mixture')}"
-    )
+def _advise(name: str, agent: str, settings: Mapping[str, Any]) -> str:
+    """What the agent's strategy advises against a failure, or else what helps any."""
+    row = _row_of(settings)
+    advise = None if row is None else row.advice.get(name)
+    return (advise or SIGNATURES[name].advise)(agent, settings)
 
 
 def _advise_values(agent: str, settings: Mapping[str, Any]) -> str:
-    advice = f"raise {_setting(agent, settings, 'step_size')}, or give it more steps"
+    from mgsc.search_control.row import named_setting
+
+    advice = f"raise {named_setting(agent, settings, 'step_size')}, or give it more steps"
     if settings.get("strategy") == "no_planning":
         return advice
     return f"{advice}, or a better model: agent no_planning beside it tells whether the model is to blame"
 
 
-def _advise_nil(agent: str, settings: Mapping[str, Any]) -> str:
-    return (
-        f"see whether rewards are ever found (epsilon, environment.reward, steps), raise"
-        f" {_setting(agent, settings, 'step_size')}: the gradient grows with its square"
-    )
+def _always(advice: str) -> Callable[[str, Mapping[str, Any]], str]:
+    """The same advice for any agent, where its strategy has none of its own."""
 
+    def advise(agent: str, settings: Mapping[str, Any]) -> str:
+        del agent, settings
+        return advice
 
-def _advise_exploding(agent: str, settings: Mapping[str, Any]) -> str:
-    return (
-        f"lower {_setting(agent, settings, 'meta_step_size')} or {_setting(agent, settings, 'step_size')},"
-        f" raise {_setting(agent, settings, 'temperature')}, or lower discount if values grow without bound"
-    )
-
-
-def _advise_overshoot(agent: str, settings: Mapping[str, Any]) -> str:
-    return (
-        f"{agent}.form=saturating, or lower {_setting(agent, settings, 'step_size')},"
-        f" or raise {_setting(agent, settings, 'entropy_bonus')}"
-    )
+    return advise
 
 
 def _tell_exploding(figures: Mapping[str, float]) -> str:
@@ -356,16 +343,20 @@ def _tell_exploding(figures: Mapping[str, float]) -> str:
 
 
 SIGNATURES: Mapping[str, Signature] = {
-    "exploding_gradient": Signature(_explodes, _tell_exploding, _advise_exploding),
+    "exploding_gradient": Signature(
+        _explodes,
+        _tell_exploding,
+        _always("take smaller steps where d is learned, or lower discount if values grow without bound"),
+    ),
     "nil_gradient": Signature(
         _is_nil,
         lambda f: f"the meta-gradient is nil (norm at most {f['norm']:.1g}) in {100 * f['share']:.0f} % of the chunks",
-        _advise_nil,
+        _always("see whether rewards are ever found: without any there is no gradient"),
     ),
     "uniform": Signature(
         _stays_uniform,
         lambda f: f"d has stayed uniform: at most {100 * f['elsewhere']:.2g} % of planning ever went elsewhere",
-        _advise_uniform,
+        _always("take larger steps where d is learned, or give its entropy less weight"),
     ),
     "collapsed": Signature(
         _has_collapsed,
@@ -373,7 +364,7 @@ SIGNATURES: Mapping[str, Signature] = {
             f"d has collapsed on {f['states']:.1f} states in {100 * f['share']:.0f} % of the chunks, and"
             f" {100 * f['wasted']:.0f} % of that planning changes nothing or trusts a wrong model"
         ),
-        _advise_collapsed,
+        _always("take smaller steps where d is learned, or give its entropy more weight"),
     ),
     "no_improvement": Signature(
         _does_not_improve,
@@ -389,7 +380,7 @@ SIGNATURES: Mapping[str, Signature] = {
         lambda f: (
             f"planned updates overshoot in {100 * f['share']:.0f} % of the chunks, by a factor of {f['overshoot']:.1f}"
         ),
-        _advise_overshoot,
+        _always("make fewer or smaller planning updates, or spread d over more states"),
     ),
 }
 """In the order in which they are told: causes before what follows from them."""

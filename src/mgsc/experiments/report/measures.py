@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mgsc.experiments.store.contract import PER_CHUNK
+from mgsc.experiments.design.quantities import PER_CHUNK
 
 if TYPE_CHECKING:
     import xarray as xr

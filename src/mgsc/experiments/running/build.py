@@ -1,94 +1,143 @@
-"""The tables and the environment of a suite, and its agents, built from their settings."""
+"""The problem of a suite and its agents, built from their settings."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping
+from typing import Any
 
+import jax
 import jax.numpy as jnp
-import numpy as np
 
-from mgsc import models, values
 from mgsc.dyna import Dyna, assemble
-from mgsc.environments import Tables, tabular
-from mgsc.environments.tables import steps_to_goal
+from mgsc.environments import tabular
+from mgsc.environments.episodes import with_episodes
+from mgsc.environments.row import Simulator
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.environments import build_maze
-from mgsc.experiments.design.models import FixedModel, believed_tables, learned_model
-from mgsc.experiments.design.problem import Problem, wrong_states
+from mgsc.experiments.design.parts import CANDIDATES, MODELS, POLICIES, VALUES, build_source, row_for
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
-from mgsc.experiments.running.optimal import optimal_values
-from mgsc.policies import epsilon_greedy
-from mgsc.types import Array
+from mgsc.experiments.running.truth import check_can_end, truth_of
+from mgsc.facts import Facts
+from mgsc.problem import Problem, StrategyFacts
+from mgsc.types import Array, like
+from mgsc.values import ValueFunction
 
 
 def build_problem(suite: Suite) -> Problem:
-    """Builds the tables and the environment of a suite.
+    """Builds what all agents of a suite share.
 
     Raises:
-        UserError: the maze is impossible, or its goals cannot be reached within the step limit.
+        UserError: the environment is impossible, its goals cannot be reached within the step limit, or a part needs
+            tables that it does not have.
     """
-    maze = build_maze(suite.environment)
-    tables = maze.tables
-    limit = suite.environment.step_limit
-    goes_on_for_ever = not (tables.terminates & (tables.probability > 0)).any()
-    if not goes_on_for_ever and 0 < limit < (nearest := steps_to_goal(tables)):
-        raise UserError(f"environment.step_limit is {limit}, but the nearest goal is {nearest} steps from the start")
-    environment, params = tabular(
-        tables,
+    source = build_source(suite.environment)
+    simulator = source if isinstance(source, Simulator) else _simulator(suite, source)
+    facts = Facts(
+        observation=like(simulator.observation.shape, jax.dtypes.canonicalize_dtype(simulator.observation.dtype)),
+        num_actions=simulator.environment.num_actions,
+        discount=suite.discount,
+        reward_scale=simulator.reward_scale,
         switch_every=suite.environment.switch_every,
-        step_limit=suite.environment.step_limit or NO_LIMIT,
+        tables=None if isinstance(source, Simulator) else source.tables,
+        observation_scale=simulator.observation_scale,
     )
-    wrong = np.zeros((tables.num_phases, len(tables.start)), bool)
-    believed = None
-    if isinstance(suite.model, FixedModel):
-        believed = believed_tables(suite.model, tables)
-        model, wrong = models.fixed(believed, suite.discount), wrong_states(tables, believed)
-        links: Tables | None = believed
-    else:
-        model = learned_model(suite.model, tables, suite.discount)
-        links = None if suite.model.untried == "uniform" else tables
+    tables: dict[str, Mapping[str, Any]] = {"model": MODELS, "values": VALUES, "candidates": CANDIDATES}
+    for key, table in tables.items():
+        row, _ = row_for(getattr(suite, key), table)
+        if row.needs_tables and facts.tables is None:
+            usable = [name for name, other in table.items() if not other.needs_tables]
+            raise UserError(
+                f"{key} {row.name} needs an environment with tables, which this one has not: "
+                f"allowed are {', '.join(usable)}, and own_{key}"
+            )
+    model_row, model_settings = row_for(suite.model, MODELS)
+    built = model_row.build(model_settings, facts)
+    candidates_row, candidates_settings = row_for(suite.candidates, CANDIDATES)
+    policy_row, policy_settings = row_for(suite.policy, POLICIES)
+    environment = simulator.environment
     return Problem(
-        maze,
-        environment,
-        params,
-        tables,
-        model,
-        believed,
-        links,
-        wrong,
-        optimal_values(tables, suite.discount),
-        tables.largest_reward,
-        suite.environment.switch_every,
+        facts=facts,
+        environment=with_episodes(environment) if suite.records_episodes else environment,
+        environment_params=simulator.params,
+        policy=policy_row.build(policy_settings, suite.epsilon),
+        model=built.model,
+        learns=built.model.update is not None,
+        candidates=candidates_row.build(candidates_settings, facts),
+        truth=None if isinstance(source, Simulator) else truth_of(source, built, suite.discount),
     )
+
+
+def _simulator(suite: Suite, source: Any) -> Simulator:
+    """The environment of tables, which switches phases and cuts episodes as the suite says."""
+    limit = suite.environment.step_limit
+    check_can_end(source.tables, limit)
+    environment, params = tabular(
+        source.tables, switch_every=suite.environment.switch_every, step_limit=limit or NO_LIMIT
+    )
+    return Simulator(environment, params, like((), jnp.int32), source.tables.largest_reward)
+
+
+def build_values(suite: Suite, agent: AgentSettings, problem: Problem) -> ValueFunction:
+    """The value function of an agent."""
+    row, settings = row_for(suite.values, VALUES)
+    return row.build(settings, problem.facts, agent.initial_value)
+
+
+def expected_backups(suite: Suite, agent: AgentSettings, problem: Problem) -> int:
+    """Expected backups that an agent makes per real step."""
+    step_size, updates = jnp.asarray(agent.step_size), updates_of(suite, agent)
+    facts = StrategyFacts(problem, step_size, updates, build_values(suite, agent, problem).is_table)
+    return row_of(agent).expected_backups(agent.options, facts)
 
 
 def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
-    """An agent of a suite; the traced settings may be tracers, K too: then the loop is the budget long."""
+    """An agent of a suite; the traced settings may be tracers, K too: then the loop is the budget long.
+
+    Raises:
+        UserError: its strategy needs what the problem has not.
+    """
     row = row_of(agent)
-    num_states, num_actions = problem.tables.probability.shape[1:3]
+    values = build_values(suite, agent, problem)
+    _check_needs(agent, row.needs(agent.options), problem, values)
     planning_updates: Array | int = agent.planning_updates
     if isinstance(planning_updates, int):
         most = planning_updates = updates_of(suite, agent)
     else:
         most = suite.planning_updates + agent.extra_updates if row.plans else 0
         planning_updates = jnp.where(planning_updates == 0, most, planning_updates)
-    strategy = row.build(agent.options, jnp.asarray(agent.step_size), planning_updates, problem)
+    facts = StrategyFacts(problem, jnp.asarray(agent.step_size), planning_updates, values.is_table)
     return assemble(
-        problem.environment,
-        problem.environment_params,
-        values.table(num_states, num_actions, agent.initial_value),
-        epsilon_greedy(suite.epsilon),
-        problem.model,
-        strategy,
-        problem.candidates,
+        environment=problem.environment,
+        environment_params=problem.environment_params,
+        values=values,
+        policy=problem.policy,
+        model=problem.model,
+        strategy=row.build(agent.options, facts),
+        candidates=problem.candidates,
         step_size=agent.step_size,
         discount=suite.discount,
         planning_updates=planning_updates,
         max_planning_updates=most,
-        learns_model_first=getattr(agent.options, "order", "meta_first") == "model_first",
+        learns_model_first=row.learns_model_first(agent.options),
+        batch_size=suite.batch_size,
     )
+
+
+def _check_needs(agent: AgentSettings, needs: Collection[str], problem: Problem, values: ValueFunction) -> None:
+    has = {
+        "listed states": problem.candidates.listed is not None,
+        "tables": problem.truth is not None,
+        "discrete actions": values.action_values is not None,
+        "a table of values": values.is_table,
+    }
+    missing = [need for need in needs if not has[need]]
+    if missing:
+        raise UserError(
+            f"strategy {agent.own.name if agent.own else agent.strategy} needs {' and '.join(missing)}, "
+            "which this suite has not: choose another agent"
+        )
 
 
 def replace_numbers(agent: AgentSettings, numbers: dict[str, object]) -> AgentSettings:

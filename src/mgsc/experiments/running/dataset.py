@@ -2,72 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.quantities import PER_CHUNK, USUAL, Has, recorded_of
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
+from mgsc.experiments.running.build import expected_backups
+from mgsc.experiments.running.measure_table import MORE_MEASURES
+from mgsc.problem import Problem, Truth
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from mgsc.experiments.design.problem import Problem
-
     Arrays = dict[str, np.ndarray[Any, Any]]
 
 
-def as_dataset(suite: Suite, problem: Problem, results: dict[str, Arrays], seeds: Sequence[int]) -> xr.Dataset:
-    """The records of all agents and what holds for the whole suite, as labelled arrays."""
+def as_dataset(
+    suite: Suite, problem: Problem, results: dict[str, Arrays], seeds: Sequence[int], has: Collection[Has]
+) -> xr.Dataset:
+    """The records of all agents and what holds for the whole suite, as labelled arrays.
+
+    Args:
+        suite: its settings.
+        problem: what its agents share.
+        results: by agent, what the recorder wrote, and seconds.
+        seeds: of the rows of all arrays.
+        has: what decides which quantities were recorded.
+    """
     import xarray as xr
 
-    from mgsc.environments.tables import goal_rewards
-    from mgsc.experiments.running.optimal import optimum
-
     num_chunks = suite.steps // suite.record_every
-    phase = np.arange(num_chunks) * suite.record_every // suite.environment.switch_every % problem.tables.num_phases
-    wrong = problem.wrong[phase]
-    per_chunk = ("agent", "seed", "chunk")
-    variables: dict[str, Any] = {
-        "wrong_state": (("phase", "state"), problem.wrong),
-        "goal_reward": (("phase", "state"), goal_rewards(problem.tables)),
-    }
-    for key, dims in _recorded(results).items():
-        shape = (len(seeds), num_chunks, *([len(problem.is_candidate)] if "state" in dims else []))
+    variables: dict[str, Any] = {}
+    if problem.truth is not None:
+        variables |= _of_truth(problem.truth)
+    num_states = 0 if problem.truth is None else len(problem.truth.is_candidate)
+    for key, dims in recorded_of(has).items():
+        shape = (len(seeds), num_chunks, *([num_states] if "state" in dims else []))
         missing = np.full(shape, np.nan, np.float32)
         variables[key] = (dims, np.stack([result.get(key, missing) for result in results.values()]))
-    variables["reward"] = (per_chunk, variables["reward"][1].astype(np.float64))
-    if not problem.learns:
-        # What is known of every step need not be measured now and then.
-        d = variables["query_distribution"][1]
-        variables["wrong_mass"] = (per_chunk, np.einsum("abcs,cs->abc", d, wrong).astype(np.float32))
-    for key, epsilon in (("optimal_reward", suite.epsilon), ("unconstrained_reward", 0.0)):
-        variables[key] = ("chunk", optimum(suite, epsilon))
-    for key, numbers in _budget(suite, problem, results).items():
-        variables[key] = ("agent", np.array(numbers))
+    variables["reward"] = (PER_CHUNK, variables["reward"][1].astype(np.float64))
+    for row in MORE_MEASURES:
+        if row.applies(has):
+            described = {"long_name": row.meaning, "units": row.unit}
+            variables[row.name] = (PER_CHUNK, np.stack([result[row.name] for result in results.values()]), described)
+    if "episodes" in has:
+        _make_means(variables)
     coordinates = {
         "agent": list(results),
         "seed": np.array(seeds, np.int64),
         "step": ("chunk", (1 + np.arange(num_chunks)) * suite.record_every),
-        "state_row": ("state", problem.maze.row),
-        "state_column": ("state", problem.maze.column),
+    }
+    if problem.truth is not None:
+        coordinates |= _add_truth(suite, problem, problem.truth, variables)
+    for key, numbers in _budget(suite, problem, results).items():
+        variables[key] = ("agent", np.array(numbers))
+    switches = list(range(suite.environment.switch_every, suite.steps, suite.environment.switch_every))
+    attributes: dict[str, Any] = {"switch_steps": switches, "record_every": suite.record_every}
+    if tuple(has) != USUAL:
+        attributes["has"] = list(has)
+    return xr.Dataset(variables, coordinates, attrs=attributes)
+
+
+def _of_truth(truth: Truth) -> dict[str, Any]:
+    from mgsc.environments.tables import goal_rewards
+
+    return {
+        "wrong_state": (("phase", "state"), truth.wrong),
+        "goal_reward": (("phase", "state"), goal_rewards(truth.tables)),
+    }
+
+
+def _add_truth(suite: Suite, problem: Problem, truth: Truth, variables: dict[str, Any]) -> dict[str, Any]:
+    """Adds what follows from the tables to the variables; gives the coordinates."""
+    from mgsc.experiments.running.optimal import optimum
+
+    num_chunks = suite.steps // suite.record_every
+    phase = np.arange(num_chunks) * suite.record_every // suite.environment.switch_every % truth.tables.num_phases
+    wrong = truth.wrong[phase]
+    if truth.model_tables is not None and "query_distribution" in variables:
+        # What is known of every step need not be measured now and then.
+        d = variables["query_distribution"][1]
+        variables["wrong_mass"] = (PER_CHUNK, np.einsum("abcs,cs->abc", d, wrong).astype(np.float32))
+    for key, epsilon in (("optimal_reward", suite.epsilon), ("unconstrained_reward", 0.0)):
+        variables[key] = ("chunk", optimum(suite, epsilon))
+    return {
+        "state_row": ("state", truth.source.row),
+        "state_column": ("state", truth.source.column),
         "phase_of_chunk": ("chunk", phase),
         # A learned model may be wrong at any time.
         "is_model_wrong": ("chunk", wrong.any(1) | problem.learns),
-        "is_candidate": ("state", problem.is_candidate),
-        "start": ("state", problem.tables.start),
+        "is_candidate": ("state", truth.is_candidate),
+        "start": ("state", truth.tables.start),
     }
-    switches = list(range(suite.environment.switch_every, suite.steps, suite.environment.switch_every))
-    return xr.Dataset(variables, coordinates, attrs={"switch_steps": switches, "record_every": suite.record_every})
 
 
-def _recorded(results: dict[str, Arrays]) -> dict[str, tuple[str, ...]]:
-    """Names and dimensions of what the recorder writes, for agents that plan and agents that don't."""
-    per_chunk = ("agent", "seed", "chunk")
-    names = ("reward", *ALWAYS, *REPORTED, *MEASURES)
-    states = ("query_distribution", *STATE_MEASURES, *SNAPSHOTS)
-    return {**dict.fromkeys(names, per_chunk), **dict.fromkeys(states, (*per_chunk, "state"))}
+def _make_means(variables: dict[str, Any]) -> None:
+    """Makes the sums of returns and lengths to means over the episodes that ended; NaN where none did."""
+    ended = sum(variables[name][1] for name in ("episodes_terminated", "episodes_truncated"))
+    for name in ("episode_return", "episode_length"):
+        dims, sums = variables[name]
+        nothing = np.full_like(sums, np.nan)
+        variables[name] = (dims, np.divide(sums, ended, out=nothing, where=ended > 0))
 
 
 def _budget(suite: Suite, problem: Problem, results: dict[str, Arrays]) -> dict[str, list[float]]:
@@ -76,11 +113,7 @@ def _budget(suite: Suite, problem: Problem, results: dict[str, Arrays]) -> dict[
         agent = suite.agents[name]
         updates, row = updates_of(suite, agent), row_of(agent)
         budget["sampled_updates"].append(float(updates))
-        budget["model_queries"].append(float(updates * row.queries_model))
-        budget["expected_backups"].append(float(row.expected_backups(agent.options, problem, updates)))
-    return {
-        **budget,
-        **{
-            key: [float(result[key].sum()) for result in results.values()] for key in ("compile_seconds", "run_seconds")
-        },
-    }
+        budget["model_queries"].append(float(updates * row.queries_model * suite.batch_size))
+        budget["expected_backups"].append(float(expected_backups(suite, agent, problem)))
+    seconds = ("compile_seconds", "run_seconds")
+    return {**budget, **{key: [float(result[key].sum()) for result in results.values()] for key in seconds}}

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 
 from mgsc.agent import parts_of
 from mgsc.dyna import Dyna, DynaState
-from mgsc.experiments.design.problem import Problem
 from mgsc.indexing import lookup, settled
 from mgsc.meta_gradient import entropy
+from mgsc.problem import Problem
 from mgsc.search_control.expected import all_answers
-from mgsc.types import Array, Successors
+from mgsc.types import Array, Candidates, Successors
 
 REDUNDANT = 0.01
 """An update is redundant below this share of max |R|."""
@@ -56,9 +56,9 @@ class Moment(NamedTuple):
 
 def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
     """Asks the agent and the tables about every state."""
-    params, candidates = state.params, problem.candidates
+    params, candidates = state.params, all_states(problem)
     clock = state.environment.clock - 1
-    phase = (clock // agent.environment_params.switch_every) % problem.tables.num_phases
+    phase = (clock // problem.environment_params.switch_every) % problem.known.tables.num_phases
     parts = parts_of(agent.values, agent.policy, agent.model)
     q = jax.vmap(parts.action_values, (None, 0))(params.values, candidates.observation)
     policy = settled(jax.vmap(parts.policy)(q))
@@ -74,10 +74,16 @@ def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
     return Moment(phase, q, best, policy, believed, believed_target, true_target, error, update)
 
 
+def all_states(problem: Problem) -> Candidates:
+    """All S states, the terminal ones not allowed, whatever the candidates are."""
+    index = jnp.arange(len(problem.known.is_candidate), dtype=jnp.int32)
+    return Candidates(index, index, jnp.asarray(problem.known.is_candidate))
+
+
 def measure_values(problem: Problem, moment: Moment) -> tuple[Record, Record, Record]:
     """What every agent has: ``ALWAYS``, the ``STATE_MEASURES``, and the ``SNAPSHOTS``."""
-    far = jnp.abs(moment.q - jnp.asarray(problem.optimal)[moment.phase]).mean(-1)
-    candidates = jnp.asarray(problem.is_candidate)
+    far = jnp.abs(moment.q - jnp.asarray(problem.known.optimal)[moment.phase]).mean(-1)
+    candidates = jnp.asarray(problem.known.is_candidate)
     is_flat = moment.best == moment.q.min(-1)
     greedy = jnp.where(is_flat, -1.0, jnp.argmax(moment.q, -1).astype(far.dtype))
     return (
@@ -89,15 +95,15 @@ def measure_values(problem: Problem, moment: Moment) -> tuple[Record, Record, Re
 
 def measure_planning(agent: Dyna, problem: Problem, state: DynaState, moment: Moment) -> Record:
     """Where d looks and what it brings: the ``MEASURES``, each a scalar."""
-    candidates = problem.candidates
+    candidates = problem.listed
     weights = agent.search_control.weights(state.search, state.params, candidates)
     d = weights if weights.ndim == 1 else weights.sum(-1)
     uniform = candidates.is_allowed / candidates.is_allowed.sum()
-    if problem.learns:
-        wrong = moment.error > WRONG * problem.reward_scale
+    if problem.known.model_tables is None:
+        wrong = moment.error > WRONG * problem.facts.reward_scale
     else:
-        wrong = jnp.asarray(problem.wrong)[moment.phase]
-    is_redundant = (moment.update < REDUNDANT * problem.reward_scale) & ~wrong
+        wrong = jnp.asarray(problem.known.wrong)[moment.phase]
+    is_redundant = (moment.update < REDUNDANT * problem.facts.reward_scale) & ~wrong
     pairs = weights if weights.ndim == 2 else d[:, None] * moment.policy
     return {
         "entropy": entropy(weights),
@@ -121,7 +127,7 @@ def useful_share(agent: Dyna, problem: Problem, moment: Moment, pairs: Array) ->
     Each outcome the model may answer with counts with its probability; NaN where nothing would change.
     """
     target = _targets(moment.believed, moment.best)
-    optimal = jnp.asarray(problem.optimal)[moment.phase][..., None]
+    optimal = jnp.asarray(problem.known.optimal)[moment.phase][..., None]
     q = moment.q[..., None]
     updated = q + agent.step_size * (target - q)
     chance = pairs[..., None] * moment.believed.probability
@@ -139,7 +145,7 @@ def alignment(moment: Moment, pairs: Array) -> Array:
 
 
 def _truth(agent: Dyna, problem: Problem, phase: Array) -> Successors:
-    tables = problem.tables
+    tables = problem.known.tables
     return Successors(
         lookup(jnp.asarray(tables.probability), phase),
         lookup(jnp.asarray(tables.reward), phase),

@@ -18,7 +18,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables
-from mgsc.experiments.design.environments import build_maze
+from mgsc.experiments.design.parts import build_tables
 from mgsc.kernel import compile_for, compile_options
 from mgsc.types import Array
 
@@ -177,7 +177,7 @@ def _optimum_of(
 ) -> np.ndarray[Any, Any]:
     """The optimum, remembered by all that decides its bits; ``compile_options`` is part of the key only."""
     return optimal_rewards(
-        build_maze(environment).tables,
+        build_tables(environment),
         epsilon=epsilon,
         num_steps=steps,
         record_every=record_every,

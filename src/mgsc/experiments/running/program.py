@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from mgsc import dyna
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.problem import Problem
-from mgsc.experiments.design.suites import Suite
+from mgsc.experiments.design.suites import Suite, row_of
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_for
+from mgsc.problem import Problem
 from mgsc.settings import traced_fields
 from mgsc.types import Array
 
@@ -89,11 +89,13 @@ def traced_numbers(agent: AgentSettings) -> dict[str, float]:
 def lane_numbers(agent: AgentSettings, *, tunes: bool) -> dict[str, float]:
     """The settings in which the lanes of one program may differ, with the agent's own values."""
     numbers = traced_numbers(agent)
-    # A static K spares the updates beyond it, and K stages are unrolled while compiling.
-    if not tunes or getattr(agent.options, "form", None) == "unrolled":
+    row = row_of(agent)
+    # A static K spares the updates beyond it, and some strategies need it while compiling.
+    if not tunes or row.has_static_updates(agent.options):
         numbers.pop("planning_updates")
-    if not tunes and numbers.get("entropy_bonus") == 0:
-        numbers.pop("entropy_bonus")  # a static 0 spares its gradient
+    for name in () if tunes else row.static_zeros:
+        if numbers.get(name) == 0:
+            numbers.pop(name)  # a static 0 spares its work
     return numbers
 
 
@@ -196,7 +198,13 @@ class Program:
         if self.tunes:
             recorder = reward_recorder()
         else:
-            recorder = make_recorder(agent, self.problem, suite.record_every, suite.measure_every)
+            recorder = make_recorder(
+                agent,
+                self.problem,
+                suite.record_every,
+                suite.measure_every,
+                records_episodes=suite.records_episodes,
+            )
         key = run_key(self.root_seed, seed)
 
         def chunk(state: dyna.DynaState, _: None) -> tuple[dyna.DynaState, dict[str, Array]]:

@@ -1,7 +1,8 @@
 """What a run records, reduced inside the compiled loop.
 
-Every step: reward, d, and what the strategy reports of itself. Every ``measure_every`` steps: the
-measures of ``mgsc.experiments.running.measures``, averaged over the chunk; and at the chunk's end a snapshot.
+Every step: reward, d, episodes, and what the strategy reports of itself. Every ``measure_every`` steps, where the
+environment has tables: the measures of ``mgsc.experiments.running.measures``, averaged over the chunk; and at the
+chunk's end a snapshot. ``design.quantities`` lists what is recorded of which problem.
 """
 
 from __future__ import annotations
@@ -9,49 +10,91 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from mgsc.dyna import Dyna, DynaState, Recorder, StepInfo
-from mgsc.experiments.design.problem import Problem
-from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.quantities import MEASURES, REPORTED, Has, groups_of
+from mgsc.experiments.running.measure_row import View
+from mgsc.experiments.running.measure_table import MORE_MEASURES
 from mgsc.experiments.running.measures import Record, look, measure_planning, measure_values
+from mgsc.meta_gradient import entropy
+from mgsc.problem import Problem
+from mgsc.types import Array
 
 
 def reward_recorder() -> Recorder:
     """Records the sum of rewards only, under the name ``reward``."""
     return Recorder(
-        lambda: {"reward": jnp.zeros(())},
-        lambda record, info: {"reward": record["reward"] + info.transition.reward},
-        lambda record, state: record,
+        init=lambda: {"reward": jnp.zeros(())},
+        step=lambda record, info: {"reward": record["reward"] + info.transition.reward},
+        measure=lambda record, state: record,
     )
 
 
-def make_recorder(agent: Dyna, problem: Problem, num_steps: int, measure_every: int) -> Recorder:
-    """The recorder of one chunk of ``num_steps``; its record holds means over the chunk, and the sum of rewards.
+def what_it_has(problem: Problem, *, records_episodes: bool) -> tuple[Has, ...]:
+    """What decides which quantities are recorded of a problem."""
+    has: list[Has] = []
+    if problem.truth is not None:
+        has.append("truth")
+    if problem.candidates.listed is not None:
+        has.append("listed")
+    if records_episodes:
+        has.append("episodes")
+    return tuple(has)
 
-    Record entries: ``reward`` (sum), ``ALWAYS``, ``STATE_MEASURES`` [S] and ``SNAPSHOTS`` [S]; and where the
-    agent plans ``query_distribution`` [S], ``REPORTED`` and ``MEASURES``.
+
+def make_recorder(
+    agent: Dyna, problem: Problem, num_steps: int, measure_every: int, *, records_episodes: bool = False
+) -> Recorder:
+    """The recorder of one chunk of ``num_steps``.
+
+    Its record holds the sum of rewards, and of all else means over the chunk: the quantities of ``groups_of`` what
+    the problem has; those of planning only where the agent plans.
     """
     plans = agent.max_planning_updates > 0
+    has = what_it_has(problem, records_episodes=records_episodes)
+    groups = [group for group in groups_of(has) if plans or not group.is_of_planning]
+    names = {name for group in groups for name in group.quantities}
     num_measures = num_steps // measure_every
+    more = [row for row in MORE_MEASURES if row.applies(has)]
 
     def init() -> Record:
-        zero, zeros = jnp.zeros(()), jnp.zeros(len(problem.is_candidate))
-        record = dict.fromkeys(["reward", *ALWAYS], zero) | dict.fromkeys([*STATE_MEASURES, *SNAPSHOTS], zeros)
-        if plans:
-            record |= {"query_distribution": zeros} | dict.fromkeys([*REPORTED, *MEASURES], zero)
+        record: Record = {row.name: jnp.zeros(()) for row in more}
+        for group in groups:
+            shape = (len(problem.known.is_candidate),) if "state" in group.dims else ()
+            record |= dict.fromkeys(group.quantities, jnp.zeros(shape))
         return record
 
     def step(record: Record, info: StepInfo) -> Record:
         after = dict(record, reward=record["reward"] + info.transition.reward)
         if info.weights is not None:
-            d = info.weights if info.weights.ndim == 1 else info.weights.sum(-1)
-            after["query_distribution"] = record["query_distribution"] + d / num_steps
+            if "query_distribution" in names:
+                d = info.weights if info.weights.ndim == 1 else info.weights.sum(-1)
+                after["query_distribution"] = record["query_distribution"] + d / num_steps
+            else:
+                spread = entropy(info.weights)
+                after["entropy"] = record["entropy"] + spread / num_steps
+                after["effective_candidates"] = record["effective_candidates"] + jnp.exp(spread) / num_steps
             for name in REPORTED:
                 after[name] = record[name] + info.search.get(name, jnp.nan) / num_steps
-        return after
+        return after | _of_episodes(record, info) if records_episodes else after
 
     def measure(record: Record, state: DynaState) -> Record:
+        view = View(agent, problem, state)
+        for row in more:
+            record = record | {row.name: record[row.name] + row.measure(view) / num_measures}
+        if problem.truth is None:
+            return record
         moment = look(agent, problem, state)
         always, per_state, snapshots = measure_values(problem, moment)
-        means = always | per_state | (measure_planning(agent, problem, state, moment) if plans else {})
+        of_planning = measure_planning(agent, problem, state, moment) if names.issuperset(MEASURES) else {}
+        means = always | per_state | of_planning
         return record | {name: record[name] + value / num_measures for name, value in means.items()} | snapshots
 
-    return Recorder(init, step, measure)
+    return Recorder(init=init, step=step, measure=measure)
+
+
+def _of_episodes(record: Record, info: StepInfo) -> dict[str, Array]:
+    """Sums over the episodes that have ended; ``means_of_episodes`` makes means of them when the run is over."""
+    ended = {"episodes_terminated": info.terminated, "episodes_truncated": info.truncated & ~info.terminated}
+    after = {name: record[name] + is_so for name, is_so in ended.items()}
+    for name in ("episode_return", "episode_length"):
+        after[name] = record[name] + jnp.where(info.is_over, info.environment[name], 0)
+    return after

@@ -20,9 +20,9 @@ from mgsc.experiments.running.versions import versions
 if TYPE_CHECKING:
     import xarray as xr
 
-    from mgsc.experiments.design.problem import Problem
     from mgsc.experiments.running.program import BlockResult, Program
     from mgsc.experiments.store import Manifest, ResultFolder
+    from mgsc.problem import Problem
 
     Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -67,7 +67,7 @@ def run_suite(
 def _checked_problem(suite: Suite) -> Problem:
     """The suite's problem, after building every agent once: what is impossible is refused here."""
     from mgsc.experiments.running.build import build_agent, build_problem
-    from mgsc.experiments.running.trial import check_own_strategy
+    from mgsc.experiments.running.trial import check_own_parts, check_own_strategy
 
     problem = build_problem(suite)
     for name, agent in suite.agents.items():
@@ -75,6 +75,7 @@ def _checked_problem(suite: Suite) -> Problem:
             build_agent(suite, agent, problem)
         else:
             check_own_strategy(name, suite, agent, problem)
+        check_own_parts(name, suite, agent, problem)
     return problem
 
 
@@ -102,18 +103,20 @@ def _run(
 ) -> xr.Dataset:
     from mgsc.experiments.running.optimal import optimum
     from mgsc.experiments.running.program import Program
+    from mgsc.experiments.running.recorder import what_it_has
 
     programs = {name: Program(suite, agent, problem, plan.root_seed) for name, agent in suite.agents.items()}
     results: dict[str, Arrays] = {}
     with compiled_ahead(programs, lambda name: len(_missing(name, seeds, folder)), progress) as ready:
-        for epsilon in (suite.epsilon, 0.0):
+        for epsilon in (suite.epsilon, 0.0) if problem.truth is not None else ():
             optimum(suite, epsilon)  # remembered: there is time for it while the first agents compile
         for name, program in programs.items():
             missing = _missing(name, seeds, folder)
             if missing:
                 ready(name)
             results[name] = _run_agent(name, program, missing, seeds, folder, progress)
-    return as_dataset(suite, problem, results, seeds)
+    has = what_it_has(problem, records_episodes=suite.records_episodes)
+    return as_dataset(suite, problem, results, seeds, has)
 
 
 def _missing(name: str, seeds: Sequence[int], folder: ResultFolder | None) -> Sequence[int]:

@@ -9,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgsc import dyna
+from mgsc.environments.row import Simulator
 from mgsc.errors import UserError
+from mgsc.experiments.design.own import OwnPart, OwnSettings
+from mgsc.experiments.design.suites import PARTS
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import lane_numbers
 from mgsc.types import Array, Backup, Candidates, PyTree, Transition
@@ -17,8 +20,8 @@ from mgsc.types import Array, Backup, Candidates, PyTree, Transition
 if TYPE_CHECKING:
     from mgsc.dyna import Dyna
     from mgsc.experiments.design.agents import AgentSettings
-    from mgsc.experiments.design.problem import Problem
     from mgsc.experiments.design.suites import Suite
+    from mgsc.problem import Problem
 
 TOLERANCE = 1e-4
 """By how much the sum of the weights may differ from one."""
@@ -36,7 +39,7 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
         for key, value in lane_numbers(agent, tunes=False).items()
     }
 
-    def traced(numbers: dict[str, Array]) -> Array:
+    def traced(numbers: dict[str, Array]) -> tuple[Array, Array]:
         return _first_weights(name, build_agent(suite, replace_numbers(agent, dict(numbers)), problem))
 
     try:
@@ -47,12 +50,53 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
             f"the strategy {name} needs the value of something that is traced, such as its settings "
             f"{sorted(numbers)}: compute with jax.numpy, and use jnp.where in place of if ({reason})"
         ) from error
-    weights = _first_weights(name, build_agent(suite, agent, problem))
-    _check_weights(name, np.asarray(weights), problem.is_candidate)
+    weights, is_allowed = _first_weights(name, build_agent(suite, agent, problem))
+    _check_weights(name, np.asarray(weights), np.asarray(is_allowed))
 
 
-def _first_weights(name: str, agent: Dyna) -> Array:
-    """d after the first real transition; the strategy's memory must keep its form."""
+def own_parts_of(suite: Suite) -> list[str]:
+    """The parts of a suite that are the user's own code, in words."""
+    settings = {key: getattr(suite, key) for key in PARTS}
+    return [
+        f"{key} {part.name}"
+        for key, part in settings.items()
+        if isinstance(part, OwnPart) or (isinstance(part, OwnSettings) and isinstance(part.source, Simulator))
+    ]
+
+
+def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Problem) -> None:
+    """Makes the first real step of an agent in a suite with parts of the user's own, and looks at what it gives.
+
+    Raises:
+        UserError: their code raises an error, a state changes its form, or a number is not finite.
+    """
+    if not (own := own_parts_of(suite)):
+        return
+    built, key = build_agent(suite, agent, problem), jax.random.key(0)
+
+    def first_step() -> tuple[dyna.DynaState, dyna.DynaState]:
+        begun = dyna.init(built, key)
+        noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(built, key, jnp.arange(1)))
+        return begun, dyna.real_step(built, begun, noise)[0]
+
+    try:
+        begun, after = jax.jit(first_step)()
+    except UserError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"the first real step of {name} fails in {', '.join(own)}: {type(error).__name__}: {reason}"
+        ) from error
+    _check_form(f"one real step of {name} with {', '.join(own)}", begun, after)
+    for place, leaf in jax.tree_util.tree_leaves_with_path(after):
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) and not np.isfinite(np.asarray(leaf)).all():
+            where = jax.tree_util.keystr(place)
+            raise UserError(f"after the first real step of {name}, state{where} is not finite: see {', '.join(own)}")
+
+
+def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:
+    """d and what may be queried after the first real transition; the strategy's memory must keep its form."""
     control, key = agent.search_control, jax.random.key(0)
     begun = dyna.init(agent, key)
     backup, candidates = _first_backup(agent, begun, key)
@@ -81,7 +125,7 @@ def _first_weights(name: str, agent: Dyna) -> Array:
             search,
             control.after_backup(search, params, backup._replace(index=candidates.index[0])),
         )
-    return weights
+    return weights, candidates.is_allowed
 
 
 def _first_backup(agent: Dyna, begun: dyna.DynaState, key: Array) -> tuple[Backup, Candidates]:

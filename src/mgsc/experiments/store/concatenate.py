@@ -98,9 +98,9 @@ def _concatenate(datasets: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
         pieces = [dataset.variables[name] for dataset in datasets]
         if dim in pieces[0].dims:
             values = [piece.values for piece in pieces]
-            merged[name] = (pieces[0].dims, np.concatenate(values, pieces[0].get_axis_num(dim)))
+            merged[name] = (pieces[0].dims, np.concatenate(values, pieces[0].get_axis_num(dim)), pieces[0].attrs)
         elif name in SUMMED:
-            merged[name] = (pieces[0].dims, sum(piece.values for piece in pieces))
+            merged[name] = (pieces[0].dims, sum(piece.values for piece in pieces), pieces[0].attrs)
         elif all(_is_equal(pieces[0].values, piece.values) for piece in pieces[1:]):
             merged[name] = pieces[0]
         else:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.quantities import USUAL, Dims, Has, recorded_of
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import FORMAT_VERSION, Manifest, canonical_json, describe
 
 if TYPE_CHECKING:
     import xarray as xr
 
-PER_CHUNK = ("agent", "seed", "chunk")
-"""Dimensions of a measure taken over the environment steps of a chunk."""
-
-COORDINATES: dict[str, tuple[str, ...]] = {
+ALWAYS_COORDINATES: dict[str, Dims] = {
     "agent": ("agent",),  # name
     "seed": ("seed",),
     "step": ("chunk",),  # environment steps done at the chunk's end
+}
+
+TRUTH_COORDINATES: dict[str, Dims] = {
     "state_row": ("state",),  # cell of the maze, -1 where there is none
     "state_column": ("state",),
     "phase_of_chunk": ("chunk",),
@@ -31,23 +32,35 @@ COORDINATES: dict[str, tuple[str, ...]] = {
     "start": ("state",),  # where episodes begin [probability]
 }
 
-VARIABLES: dict[str, tuple[str, ...]] = {
-    "reward": PER_CHUNK,  # sum over the chunk [reward]
-    "query_distribution": (*PER_CHUNK, "state"),  # mean of d over the chunk [probability]
-    # Means over the chunk of what ``experiments.design.quantities`` describes; NaN for
-    # agents that have none.
-    **dict.fromkeys([*MEASURES, *ALWAYS, *REPORTED], PER_CHUNK),
-    **dict.fromkeys([*STATE_MEASURES, *SNAPSHOTS], (*PER_CHUNK, "state")),
+TRUTH_VARIABLES: dict[str, Dims] = {
     "goal_reward": ("phase", "state"),  # of entering a terminal state, NaN elsewhere [reward]
     "wrong_state": ("phase", "state"),  # is the model wrong there?
     "optimal_reward": ("chunk",),  # expected, of the best ε-soft policy [reward per chunk]
     "unconstrained_reward": ("chunk",),  # expected, of the best policy [reward per chunk]
+}
+
+BUDGET: dict[str, Dims] = {
     "model_queries": ("agent",),  # per real step
     "expected_backups": ("agent",),
     "sampled_updates": ("agent",),
     "compile_seconds": ("agent",),  # of the whole result
     "run_seconds": ("agent",),
 }
+
+
+def coordinates_of(has: Collection[Has]) -> dict[str, Dims]:
+    """Name -> dimensions of the coordinates of a result of a problem that has these."""
+    return {**ALWAYS_COORDINATES, **(TRUTH_COORDINATES if "truth" in has else {})}
+
+
+def variables_of(has: Collection[Has]) -> dict[str, Dims]:
+    """Name -> dimensions of its variables: what ``design.quantities`` lists, and what holds for the whole result."""
+    return {**recorded_of(has), **(TRUTH_VARIABLES if "truth" in has else {}), **BUDGET}
+
+
+COORDINATES = coordinates_of(USUAL)
+VARIABLES = variables_of(USUAL)
+"""What the results of suites with tables hold."""
 
 SUMMED = ("compile_seconds", "run_seconds")
 """Totals over seeds: they add up where results are put together."""
@@ -57,6 +70,11 @@ ATTRIBUTES = ("switch_steps", "record_every")
 
 SEAL = "checksum"
 GENERATION = "generation"
+
+
+def what_it_has(dataset: xr.Dataset) -> tuple[Has, ...]:
+    """What the problem of a result has, which decides what the result holds."""
+    return tuple(dataset.attrs.get("has", USUAL))
 
 
 def manifest_attributes(plan: Manifest) -> dict[str, Any]:
@@ -110,7 +128,8 @@ def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int
     Raises:
         StoreError: naming what is missing or has other dimensions.
     """
-    for kind, table in (("coordinate", COORDINATES), ("variable", VARIABLES)):
+    has = what_it_has(dataset)
+    for kind, table in (("coordinate", coordinates_of(has)), ("variable", variables_of(has))):
         for name, dims in table.items():
             if name not in dataset.variables:
                 raise StoreError(f"the result lacks the {kind} {name}{list(dims)}")

@@ -26,8 +26,8 @@ from mgsc.experiments.studies.summary import load_summary, summarise, write_summ
 from mgsc.experiments.tuning.file import check_can_write, check_place
 
 if TYPE_CHECKING:
-    from mgsc.experiments.design.problem import Problem
     from mgsc.experiments.running.program import Program
+    from mgsc.problem import Problem
 
 STUDY = Work("study", "a study", "runs", "run", "summary")
 

@@ -97,12 +97,12 @@ def optimum_of(suite: Suite) -> float:
 
 def costs_of(suite: Suite) -> dict[str, dict[str, int]]:
     """Of each agent, the sampled planning updates and the expected backups it makes per real step."""
-    from mgsc.experiments.running.build import build_problem
+    from mgsc.experiments.running.build import build_problem, expected_backups
 
     problem, costs = build_problem(suite), {}
     for name, agent in suite.agents.items():
         updates = updates_of(suite, agent)
-        backups = row_of(agent).expected_backups(agent.options, problem, updates) if updates else 0
+        backups = expected_backups(suite, agent, problem) if updates else 0
         costs[name] = {"updates": updates, "backups": int(backups)}
     return costs
 

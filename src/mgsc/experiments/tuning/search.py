@@ -17,15 +17,15 @@ import numpy as np
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.seeds import Seeds
-from mgsc.experiments.design.strategy_row import Range
 from mgsc.experiments.design.suites import Suite, check_suite, row_of, settings_as_dict
 from mgsc.experiments.running.compiling import compiled_ahead
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.versions import versions
+from mgsc.search_control.row import Range
 
 if TYPE_CHECKING:
-    from mgsc.experiments.design.problem import Problem
     from mgsc.experiments.running.program import Program
+    from mgsc.problem import Problem
 
 STEP_SIZES = Range(0.1, 1.0, is_bounded=True)
 EDGE = 0.05

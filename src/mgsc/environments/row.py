@@ -1,0 +1,54 @@
+"""The form of a row of the table of environments."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc.environments.base import Environment
+from mgsc.environments.maze import Maze
+from mgsc.environments.world import World
+from mgsc.types import PyTree
+
+S = TypeVar("S")
+
+
+class Simulator(NamedTuple):
+    """An environment without tables: what a suite needs to know of it.
+
+    Attributes:
+        environment: pure functions.
+        params: what may change in it without recompiling.
+        observation: shape and dtype of an observation.
+        reward_scale: a typical size of rewards, which settings relative to it are multiplied by (reward).
+        observation_scale: like an observation, typical sizes of its entries, by which networks divide their inputs;
+            None for 1.
+    """
+
+    environment: Environment
+    params: PyTree
+    observation: jax.ShapeDtypeStruct
+    reward_scale: float = 1.0
+    observation_scale: NDArray[np.float32] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvironmentRow(Generic[S]):
+    """An environment that suites may name.
+
+    Attributes:
+        name: in the table.
+        summary: one line for ``mgsc list``.
+        settings: the frozen dataclass of its settings; it has ``switch_every`` and ``step_limit``.
+        build: ``(settings) ->`` its maze or world, if it has tables, else its simulator.
+    """
+
+    name: str
+    summary: str
+    settings: type[S]
+    build: Callable[[S], Maze | World | Simulator]

@@ -1,0 +1,91 @@
+"""The tables of parts: environments, values, models, candidate sources and policies, by their names.
+
+A part is a settings class, code, and a row beside that code; here stands one line for each. ``row_for`` finds the row
+of any settings, of a part of one's own (``design.own``) as of those of the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from mgsc.candidates import BUFFER_ROW, LISTED_ROW, CandidatesRow
+from mgsc.environments import Maze, Tables, World
+from mgsc.environments.book_mazes import BLOCKING_MAZE_ROW, DYNA_MAZE_ROW, SHORTCUT_MAZE_ROW
+from mgsc.environments.cartpole import CARTPOLE_ROW
+from mgsc.environments.field import FIELD_ROW
+from mgsc.environments.foreign import GYMNASIUM_ROW
+from mgsc.environments.garnet import GARNET_ROW
+from mgsc.environments.row import EnvironmentRow, Simulator
+from mgsc.environments.tmaze import TMAZE_ROW
+from mgsc.environments.two_rooms import TWO_ROOMS_ROW
+from mgsc.errors import UserError
+from mgsc.experiments.design.own import OwnPart, OwnSettings
+from mgsc.models.fixed import FIXED_ROW
+from mgsc.models.learned import LEARNED_ROW
+from mgsc.models.mlp import MLP_MODEL_ROW
+from mgsc.models.row import ModelRow
+from mgsc.policies import EPSILON_GREEDY_ROW, PolicyRow
+from mgsc.values.mlp import MLP_VALUES_ROW
+from mgsc.values.row import ValuesRow
+from mgsc.values.table import TABLE_ROW
+
+AnyRow = TypeVar("AnyRow", EnvironmentRow[Any], ValuesRow[Any], ModelRow[Any], CandidatesRow[Any], PolicyRow[Any])
+
+
+def _by_name(rows: Iterable[AnyRow]) -> Mapping[str, AnyRow]:
+    return {row.name: row for row in rows}
+
+
+ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
+    (
+        TMAZE_ROW,
+        TWO_ROOMS_ROW,
+        FIELD_ROW,
+        DYNA_MAZE_ROW,
+        BLOCKING_MAZE_ROW,
+        SHORTCUT_MAZE_ROW,
+        GARNET_ROW,
+        GYMNASIUM_ROW,
+        CARTPOLE_ROW,
+    )
+)
+VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW))
+MODELS: Mapping[str, ModelRow[Any]] = _by_name((FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW))
+CANDIDATES: Mapping[str, CandidatesRow[Any]] = _by_name((LISTED_ROW, BUFFER_ROW))
+POLICIES: Mapping[str, PolicyRow[Any]] = _by_name((EPSILON_GREEDY_ROW,))
+
+
+def row_for(settings: Any, table: Mapping[str, AnyRow]) -> tuple[AnyRow, Any]:
+    """The row that builds a part from its settings, and the settings that ``build`` takes.
+
+    Raises:
+        TypeError: settings of no row; ``check_suite`` refuses them before.
+    """
+    if isinstance(settings, OwnPart):
+        return settings.row, settings.options
+    for row in table.values():
+        if row.settings is type(settings):
+            return row, settings
+    raise TypeError(f"{type(settings).__name__} are settings of none of {', '.join(table)}")
+
+
+def build_tables(settings: Any) -> Tables:
+    """The tables of the environment that settings describe.
+
+    Raises:
+        UserError: it has none.
+    """
+    source = build_source(settings)
+    if isinstance(source, Simulator):
+        raise UserError("this environment has no tables")
+    return source.tables
+
+
+def build_source(settings: Any) -> Maze | World | Simulator:
+    """The maze, world or simulator that an environment's settings describe."""
+    if isinstance(settings, OwnSettings):
+        return settings.source
+    row, own = row_for(settings, ENVIRONMENTS)
+    source: Maze | World | Simulator = row.build(own)
+    return source

@@ -1,0 +1,77 @@
+"""What is known of an environment and a suite before any agent is built: what parts are built of."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc.environments.tables import Tables
+from mgsc.errors import UserError
+from mgsc.networks import flat
+from mgsc.types import Array
+
+
+class Facts(NamedTuple):
+    """What values, models, candidate sources and strategies may be built of.
+
+    Attributes:
+        observation: shape and dtype of an observation; a state index [] int32 where states are listed.
+        num_actions: A.
+        discount: γ; may be traced.
+        reward_scale: max |R|, or what stands for it (reward).
+        switch_every: environment steps each phase lasts.
+        tables: the true transitions [P, S, A, M]; None where the environment has none.
+        observation_scale: like an observation, typical sizes of its entries, by which networks divide their inputs;
+            None for 1.
+    """
+
+    observation: jax.ShapeDtypeStruct
+    num_actions: int
+    discount: Array | float
+    reward_scale: float
+    switch_every: int
+    tables: Tables | None = None
+    observation_scale: NDArray[np.float32] | None = None
+
+    @property
+    def has_listed_observations(self) -> bool:
+        """Whether an observation is the number of a state."""
+        return self.tables is not None
+
+    @property
+    def num_inputs(self) -> int:
+        """F, inputs that ``encode`` makes of an observation."""
+        return self.num_states if self.has_listed_observations else math.prod(self.observation.shape)
+
+    def encode(self, observation: Array) -> Array:
+        """[F] an observation as the inputs of a network: one-hot where states are listed, else its scaled entries."""
+        if self.has_listed_observations:
+            return jax.nn.one_hot(observation, self.num_states)
+        scale = 1.0 if self.observation_scale is None else jnp.asarray(self.observation_scale)
+        return flat(observation / scale)
+
+    @property
+    def listed(self) -> Tables:
+        """The tables, of an environment whose states can be listed.
+
+        Raises:
+            UserError: it has none.
+        """
+        if self.tables is None:
+            raise UserError("this environment has no tables: its states cannot be listed")
+        return self.tables
+
+    @property
+    def num_states(self) -> int:
+        """S, of an environment whose states can be listed."""
+        return len(self.listed.start)
+
+    @property
+    def num_pairs(self) -> int:
+        """S·A, of an environment whose states can be listed."""
+        return math.prod(self.listed.probability.shape[1:3])

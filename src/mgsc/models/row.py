@@ -1,0 +1,45 @@
+"""The form of a row of the table of models."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+from mgsc.environments.tables import Tables
+from mgsc.facts import Facts
+from mgsc.models.base import Model
+
+S = TypeVar("S")
+
+
+class BuiltModel(NamedTuple):
+    """A model, and what is known exactly of its answers.
+
+    Attributes:
+        tables: what a model that never changes believes [S, A, M]; None where it learns, or has no tables.
+        links: tables of all that it may ever say of where pairs lead; None where that is anywhere, or not known.
+    """
+
+    model: Model
+    tables: Tables | None = None
+    links: Tables | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRow(Generic[S]):
+    """A model that suites may name.
+
+    Attributes:
+        name: in the table.
+        summary: one line for ``mgsc list``.
+        settings: the frozen dataclass of its settings.
+        build: ``(settings, facts) -> BuiltModel``.
+        needs_tables: whether states must be listed.
+    """
+
+    name: str
+    summary: str
+    settings: type[S]
+    build: Callable[[S, Facts], BuiltModel]
+    needs_tables: bool = False

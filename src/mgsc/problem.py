@@ -1,0 +1,112 @@
+"""A problem: an environment, a model, a value function and candidates, which all agents of a suite share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc.candidates import CandidateSource
+from mgsc.environments import Environment, Maze, Tables, World
+from mgsc.environments.predecessors import incoming_pairs
+from mgsc.errors import UserError
+from mgsc.facts import Facts
+from mgsc.models import Model
+from mgsc.policies import BehaviourPolicy
+from mgsc.types import Array, Candidates, PyTree
+
+
+class Truth(NamedTuple):
+    """What is known exactly of an environment with tables. Measures read it; of the agents, only privileged ones.
+
+    Attributes:
+        source: the maze or world, which says where states lie.
+        tables: the true transitions [P, S, A, M].
+        optimal: [P, S, A] the optimal action values of each phase, were it to last.
+        model_tables: what a fixed model believes [S, A, M]; None where the model learns.
+        links: what the model may ever say of where pairs lead; None where that is anywhere.
+        wrong: [P, S] bool, states of which a fixed model is wrong in some action, in each phase.
+    """
+
+    source: Maze | World
+    tables: Tables
+    optimal: NDArray[np.float32]
+    model_tables: Tables | None
+    links: Tables | None
+    wrong: NDArray[np.bool_]
+
+    @property
+    def is_candidate(self) -> NDArray[np.bool_]:
+        """[S] bool: the non-terminal states."""
+        return ~self.tables.is_terminal
+
+    @property
+    def predecessors(self) -> Array | None:
+        """[S, I] among which are all pairs that the model may ever say lead to each state; None where any may.
+
+        For a model that learns, the pairs that really can: who asks such a pair finds what the model has met of it.
+        """
+        return None if self.links is None else jnp.asarray(incoming_pairs(self.links))
+
+
+class Problem(NamedTuple):
+    """What all agents of a suite share.
+
+    Attributes:
+        facts: what parts are built of.
+        environment, environment_params: the environment, and what may change in it without recompiling.
+        policy: the behaviour policy.
+        model: what planning queries.
+        learns: whether the model learns.
+        candidates: where the candidates of each real step come from.
+        truth: what is known exactly; None where the environment has no tables.
+    """
+
+    facts: Facts
+    environment: Environment
+    environment_params: PyTree
+    policy: BehaviourPolicy
+    model: Model
+    learns: bool
+    candidates: CandidateSource
+    truth: Truth | None
+
+    @property
+    def known(self) -> Truth:
+        """The truth, for what needs it.
+
+        Raises:
+            UserError: the environment has no tables.
+        """
+        if self.truth is None:
+            raise UserError("this environment has no tables: nothing is known exactly of it")
+        return self.truth
+
+    @property
+    def listed(self) -> Candidates:
+        """The candidates, where they are the same in every step.
+
+        Raises:
+            UserError: they are drawn anew for each.
+        """
+        if self.candidates.listed is None:
+            raise UserError("this problem has no listed states: its candidates are drawn anew in every step")
+        return self.candidates.listed
+
+
+class StrategyFacts(NamedTuple):
+    """What a strategy may be built of.
+
+    Attributes:
+        problem: what all agents share.
+        step_size: α of the agent; may be traced.
+        planning_updates: K of the agent; may be traced.
+        is_table: whether the agent's values are a table.
+    """
+
+    problem: Problem
+    step_size: Array
+    planning_updates: Array | int
+    is_table: bool

@@ -1,0 +1,202 @@
+"""The row of MGSC: its settings, how it is built of them, and what to try where it fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection
+from typing import Literal
+
+import optax
+
+from mgsc.facts import Facts
+from mgsc.meta_gradient.forms import FORMS, Form, Origin
+from mgsc.problem import StrategyFacts
+from mgsc.search_control.base import Strategy
+from mgsc.search_control.experience import Experience
+from mgsc.search_control.logits import LogitFunction, encoded_features, linear_logits, network_logits, table_logits
+from mgsc.search_control.meta_gradient import meta_gradient
+from mgsc.search_control.row import Need, Range, Stored, StrategyRow, named_setting, num_candidate_pairs
+from mgsc.settings import added, choice, number, size, switch
+from mgsc.types import Array
+
+EntropyUnit = Literal["reward", "relative"]
+Optimizer = Literal["adam", "sgd", "rmsprop"]
+Order = Literal["meta_first", "model_first"]
+Over = Literal["states", "pairs"]
+LogitKind = Literal["table", "linear", "network"]
+
+
+@dataclasses.dataclass(frozen=True)
+class MetaGradientSettings:
+    """Settings of ``meta_gradient``."""
+
+    meta_step_size: float = number(0.03, 0.0, math.inf, "step size of the optimiser of the logits", above=True)
+    entropy_bonus: float = number(0.0, 0.0, math.inf, "beta, the weight of the entropy of d in the meta-loss")
+    entropy_unit: EntropyUnit = choice(
+        "reward", ("reward", "relative"), "unit of beta: reward^2 per nat, or that over step_size^2 * K * max|R|^2"
+    )
+    temperature: float = number(1.0, 0.0, math.inf, "temperature of the softmax", above=True)
+    mixture: float = number(0.0, 0.0, 0.99, "share of queries that are uniform, whatever is learned")
+    optimizer: Optimizer = choice("adam", ("adam", "sgd", "rmsprop"), "Optax optimiser of the logits")
+    form: Form = choice("scaled", FORMS, "form of the planned parameters")
+    target: Origin = choice(
+        "planned", ("planned", "current"), "parameters the real transition is applied to for the target"
+    )
+    experience: Experience = choice(
+        "one",
+        ("one", "recent", "successive"),
+        "target from the newest transition, each of the last ones, or all in turn",
+    )
+    experience_length: int = size(1, 1, 1000, "transitions of experience=recent or successive")
+    resets_optimizer: bool = switch(False, "whether the optimiser starts anew at every switch of rewards (privileged)")
+    order: Order = choice(
+        "meta_first", ("meta_first", "model_first"), "whether the meta-update or the model's learning comes first"
+    )
+    over: Over = added(choice("states", ("states", "pairs"), "what d is over: states, or pairs of state and action"))
+    logits: LogitKind = added(
+        choice(
+            "table",
+            ("table", "linear", "network"),
+            "a number for each listed state, a linear function of the observation, or a network on it",
+        )
+    )
+    logit_units: int = added(size(32, 1, 4096, "units of the hidden layer of logits=network"))
+
+
+def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
+    problem = facts.problem.facts
+    bonus: Array | float = settings.entropy_bonus
+    is_zero = isinstance(bonus, float) and bonus == 0
+    if settings.entropy_unit == "relative" and not is_zero:
+        bonus = bonus * facts.step_size**2 * facts.planning_updates * problem.reward_scale**2
+    return meta_gradient(
+        getattr(optax, settings.optimizer)(settings.meta_step_size),
+        step_size=facts.step_size,
+        planning_updates=facts.planning_updates,
+        entropy_bonus=bonus,
+        temperature=settings.temperature,
+        mixture=settings.mixture,
+        form=settings.form,
+        target=settings.target,
+        experience=settings.experience,
+        experience_length=settings.experience_length,
+        reset_every=problem.switch_every if settings.resets_optimizer else 0,
+        logits=_logits(settings, problem),
+        is_listed=facts.problem.candidates.listed is not None,
+    )
+
+
+def _logits(settings: MetaGradientSettings, facts: Facts) -> LogitFunction:
+    num_actions = facts.num_actions if settings.over == "pairs" else None
+    if settings.logits == "network":
+        return network_logits((settings.logit_units,), num_actions, encode=facts.encode)
+    if settings.logits == "linear":
+        return linear_logits(encoded_features(facts.encode, num_actions))
+    return table_logits(num_actions)
+
+
+def _needs(settings: MetaGradientSettings) -> Collection[Need]:
+    needs: list[Need] = []
+    if settings.logits == "table" or settings.experience == "successive":
+        needs.append("listed states")
+    if settings.over == "pairs" or settings.experience != "one":
+        needs.append("discrete actions")
+    if settings.form == "saturating" or settings.experience == "successive":
+        needs.append("a table of values")
+    return needs
+
+
+def _is_local(settings: MetaGradientSettings) -> bool:
+    """Whether the meta-gradient of a table concerns the visited state only, so that its closed form holds."""
+    return settings.target == "planned" and settings.form != "unrolled"
+
+
+def _expected_backups(settings: MetaGradientSettings, facts: StrategyFacts) -> int:
+    """Those of the closed form, where it holds; else one for each pair of a candidate and an action."""
+    has_closed_form = facts.is_table and facts.problem.candidates.listed is not None
+    if not has_closed_form or not _is_local(settings) or settings.experience == "successive":
+        return num_candidate_pairs(facts)
+    num_actions = facts.problem.facts.num_actions
+    return (1 + num_actions) * (settings.experience_length if settings.experience == "recent" else 1)
+
+
+def _learns_model_first(settings: MetaGradientSettings) -> bool:
+    return settings.order == "model_first"
+
+
+def _has_static_updates(settings: MetaGradientSettings) -> bool:
+    """Every planning update of ``unrolled`` is a stage of the program."""
+    return settings.form == "unrolled"
+
+
+def _can_overshoot(stored: Stored) -> bool:
+    """K sampled updates in one step: the other forms take them one after the other, or only one."""
+    return bool(stored.get("options", {}).get("form", "scaled") == "scaled")
+
+
+def _advise_exploding(agent: str, stored: Stored) -> str:
+    return (
+        f"lower {named_setting(agent, stored, 'meta_step_size')} or {named_setting(agent, stored, 'step_size')},"
+        f" raise {named_setting(agent, stored, 'temperature')}, or lower discount if values grow without bound"
+    )
+
+
+def _advise_nil(agent: str, stored: Stored) -> str:
+    return (
+        f"see whether rewards are ever found (epsilon, environment.reward, steps), raise"
+        f" {named_setting(agent, stored, 'step_size')}: the gradient grows with its square"
+    )
+
+
+def _advise_uniform(agent: str, stored: Stored) -> str:
+    options = stored.get("options", {})
+    advice = [f"raise {named_setting(agent, stored, 'meta_step_size')}"]
+    lowered = [name for name in ("entropy_bonus", "mixture") if options.get(name)]
+    advice += [f"lower {named_setting(agent, stored, name)}" for name in lowered]
+    if options.get("temperature", 1.0) > 1:
+        advice.append(f"lower {named_setting(agent, stored, 'temperature')}")
+    return ", ".join(advice)
+
+
+def _advise_collapsed(agent: str, stored: Stored) -> str:
+    return (
+        f"lower {named_setting(agent, stored, 'meta_step_size')}, raise {named_setting(agent, stored, 'entropy_bonus')}"
+        f" or {named_setting(agent, stored, 'mixture')}"
+    )
+
+
+def _advise_overshoot(agent: str, stored: Stored) -> str:
+    return (
+        f"{agent}.form=saturating, or lower {named_setting(agent, stored, 'step_size')},"
+        f" or raise {named_setting(agent, stored, 'entropy_bonus')}"
+    )
+
+
+ROW = StrategyRow(
+    name="meta_gradient",
+    summary="MGSC: a softmax over states tuned by the meta-gradient",
+    settings=MetaGradientSettings,
+    build=_build,
+    needs=_needs,
+    expected_backups=_expected_backups,
+    tunes_updates=False,
+    # Its own settings work together with the step size: below 0.3 none of them was found to do well.
+    space={
+        "step_size": Range(0.3, 1.0, is_bounded=True),
+        "meta_step_size": Range(0.01, 0.3),
+        "entropy_bonus": Range(1e-5, 1e-2, share_of_zero=0.25),
+    },
+    is_meta_learned=True,
+    learns_model_first=_learns_model_first,
+    has_static_updates=_has_static_updates,
+    static_zeros=("entropy_bonus",),
+    can_overshoot=_can_overshoot,
+    advice={
+        "exploding_gradient": _advise_exploding,
+        "nil_gradient": _advise_nil,
+        "uniform": _advise_uniform,
+        "collapsed": _advise_collapsed,
+        "overshoot": _advise_overshoot,
+    },
+)

@@ -1,0 +1,128 @@
+"""The form of a row of the table of strategies: a strategy's settings, how it is built, and what it needs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+import jax
+
+from mgsc.problem import StrategyFacts
+from mgsc.search_control.base import Strategy
+
+S = TypeVar("S")
+
+Stored = Mapping[str, Any]
+"""An agent's settings as plain data, as they are stored with a result; its strategy's own ones are ``options``."""
+
+Need = Literal["listed states", "tables", "discrete actions", "a table of values"]
+"""What a strategy may need of a problem.
+
+``listed states``     the same candidates in every step, numbered by their place: it keeps a number for each.
+``tables``            the true transitions: it is privileged, or reads off them which pairs lead where, to save time.
+``discrete actions``  it compares all A actions of a state, or stores their numbers.
+``a table of values`` it reads the values as an array [S, A].
+"""
+
+
+class Range(NamedTuple):
+    """Where a setting is searched when tuning.
+
+    Attributes:
+        low, high: ends of the range; whole numbers for a ``size`` setting.
+        share_of_zero: share of the configurations that set it to exactly 0.
+        is_bounded: the high end is a rule (the budget), not a guess: being there is no edge case.
+    """
+
+    low: float
+    high: float
+    share_of_zero: float = 0.0
+    is_bounded: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class NoSettings:
+    """A strategy without settings of its own."""
+
+
+def _no_backups(settings: Any, facts: StrategyFacts) -> int:
+    del settings, facts
+    return 0
+
+
+def _nothing(settings: Any) -> tuple[()]:
+    del settings
+    return ()
+
+
+def _never(settings: Any) -> bool:
+    del settings
+    return False
+
+
+@dataclasses.dataclass(frozen=True)
+class StrategyRow(Generic[S]):
+    """A strategy that suites may name.
+
+    Attributes:
+        name: in the table.
+        summary: one line for ``mgsc list``.
+        settings: the frozen dataclass of its own settings.
+        build: ``(settings, facts) -> Strategy``.
+        needs: ``(settings) ->`` what it needs of a problem; suites without that are refused.
+        plans: False for Q-learning.
+        queries_model: False where planning updates use real transitions.
+        expected_backups: ``(settings, facts) ->`` expected backups it makes per real step; K is an int there.
+        tunes_updates: whether tuning searches K too: where updates can do harm, fewer may be better.
+        space: ranges of its own settings that tuning searches, on log scales.
+        is_meta_learned: whether its distribution is learned by a meta-gradient.
+        learns_model_first: ``(settings) ->`` whether the model learns before the strategy observes.
+        has_static_updates: ``(settings) ->`` whether K must be fixed when compiling.
+        static_zeros: settings whose default 0 spares work where it is fixed when compiling.
+        can_overshoot: ``(agent's settings as stored) ->`` whether one planned step may lead past its goal.
+        advice: by the name of a diagnosis, ``(agent, its settings as stored) ->`` what to try.
+    """
+
+    name: str
+    summary: str
+    settings: type[S]
+    build: Callable[[S, StrategyFacts], Strategy]
+    needs: Callable[[S], Collection[Need]] = _nothing
+    plans: bool = True
+    queries_model: bool = True
+    expected_backups: Callable[[S, StrategyFacts], int] = _no_backups
+    tunes_updates: bool = True
+    space: Mapping[str, Range] = dataclasses.field(default_factory=dict)
+    is_meta_learned: bool = False
+    learns_model_first: Callable[[S], bool] = _never
+    has_static_updates: Callable[[S], bool] = _never
+    static_zeros: tuple[str, ...] = ()
+    can_overshoot: Callable[[Stored], bool] = _never
+    advice: Mapping[str, Callable[[str, Stored], str]] = dataclasses.field(default_factory=dict)
+
+
+def always(*needs: Need) -> Callable[[Any], Collection[Need]]:
+    """The needs of a strategy that needs the same whatever its settings."""
+
+    def of(settings: Any) -> Collection[Need]:
+        del settings
+        return needs
+
+    return of
+
+
+def num_candidate_pairs(facts: StrategyFacts) -> int:
+    """N·A: pairs of a candidate of one real step and an action; S·A where states are listed."""
+    source = facts.problem.candidates
+    drawn = source.listed
+    if drawn is None:
+        key = jax.random.key(0)
+        drawn = jax.eval_shape(lambda: source.candidates(source.draw(key), source.init(key)))
+    return int(drawn.index.shape[0]) * facts.problem.facts.num_actions
+
+
+def named_setting(agent: str, stored: Stored, name: str) -> str:
+    """A setting of an agent by its full name, with its value where that is stored."""
+    value = stored.get(name, stored.get("options", {}).get(name))
+    return f"{agent}.{name}" if value is None else f"{agent}.{name} ({value:g})"

@@ -1,0 +1,124 @@
+"""Action values from a multilayer perceptron, with an optimiser and perhaps a target network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mgsc.facts import Facts
+from mgsc.indexing import pick
+from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp
+from mgsc.sampling import largest
+from mgsc.settings import choice, size
+from mgsc.types import Array, PyTree
+from mgsc.values.base import ValueFunction
+from mgsc.values.row import ValuesRow
+
+
+class MlpLearner(NamedTuple):
+    """What updates need besides the network.
+
+    Attributes:
+        optimizer: the optimiser's state.
+        target: the network that bootstrap values come from; None for θ itself.
+        count: int32 updates so far; None without a target network.
+    """
+
+    optimizer: PyTree
+    target: PyTree
+    count: Array | None  # type: ignore[assignment]
+
+
+def mlp(
+    encode: Callable[[Array], Array],
+    sizes: Sequence[int],
+    *,
+    activation: Callable[[Array], Array] = jnp.tanh,
+    optimizer: optax.GradientTransformation | None = None,
+    target_every: int = 0,
+    initial_value: Array | float = 0.0,
+) -> ValueFunction:
+    """q(s, ·; θ) of A discrete actions as the outputs of a network.
+
+    With a target network the bootstrap value is Double DQN's: the target network's value of the action that θ
+    finds best.
+
+    Args:
+        encode: ``(observation) -> [inputs]``.
+        sizes: numbers of inputs, of each hidden layer's units, and A.
+        activation: of the hidden layers.
+        optimizer: a transformation of gradients *without* a step size, such as ``optax.scale_by_adam()``: the
+            agent's step size is applied after it. None is plain gradient descent.
+        target_every: updates between copies of θ to the target network; 0 for none.
+        initial_value: what all values begin at (reward); may be traced.
+
+    Source: Mnih et al. 2015 (target network), van Hasselt et al. 2016 (Double DQN). Differs in that updates are
+    plain semi-gradient steps unless an optimiser is given.
+    """
+    transform = optax.identity() if optimizer is None else optimizer
+
+    def init(key: Array) -> tuple[Layers, MlpLearner]:
+        *hidden, (weights, biases) = init_mlp(key, sizes)
+        theta = [*hidden, (weights, biases + initial_value)]
+        target, count = (theta, jnp.zeros((), jnp.int32)) if target_every else (None, None)
+        return theta, MlpLearner(transform.init(theta), target, count)
+
+    def action_values(theta: Layers, observation: Array) -> Array:
+        return apply_mlp(theta, encode(observation), activation)
+
+    def q(theta: Layers, observation: Array, action: Array) -> Array:
+        return pick(action_values(theta, observation), action)
+
+    def bootstrap(theta: Layers, learner: MlpLearner, observation: Array) -> Array:
+        found = action_values(theta, observation)
+        if learner.target is None:
+            return largest(found)
+        return pick(action_values(learner.target, observation), jnp.argmax(found))
+
+    def update(
+        theta: Layers, learner: MlpLearner, observation: Array, action: Array, error: Array, step_size: Array
+    ) -> tuple[Layers, MlpLearner]:
+        # The optimiser sees the mean error's gradient; what a step is larger by than the mean step weighs its error.
+        rate = jnp.mean(step_size)
+        weight = jnp.where(rate > 0, step_size / jnp.where(rate > 0, rate, 1.0), 0.0)
+        _, pull_back = jax.vjp(lambda theta: jax.vmap(q, (None, 0, 0))(theta, observation, action), theta)
+        (descent,) = pull_back(-weight * error / error.shape[0])
+        change, optimizer_state = transform.update(descent, learner.optimizer, theta)
+        theta = jax.tree.map(lambda leaf, step: leaf - rate * step, theta, change)
+        if learner.count is None:
+            return theta, MlpLearner(optimizer_state, None, None)
+        is_due = (learner.count + 1) % target_every == 0
+        target = jax.tree.map(lambda new, old: jnp.where(is_due, new, old), theta, learner.target)
+        return theta, MlpLearner(optimizer_state, target, learner.count + 1)
+
+    return ValueFunction(init=init, q=q, bootstrap=bootstrap, update=update, action_values=action_values)
+
+
+@dataclasses.dataclass(frozen=True)
+class MlpSettings:
+    """A multilayer perceptron over the observation, one output for each action."""
+
+    units: int = size(64, 1, 4096, "units of each hidden layer")
+    layers: int = size(2, 0, 8, "hidden layers")
+    activation: str = choice("tanh", tuple(ACTIVATIONS), "what follows each hidden layer")
+    optimizer: str = choice("sgd", ("sgd", "adam"), "how gradients become steps; step_size is applied after it")
+    target_every: int = size(0, 0, 2**30, "updates between copies to the target network; 0 for no target network")
+
+
+def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) -> ValueFunction:
+    return mlp(
+        facts.encode,
+        (facts.num_inputs, *[settings.units] * settings.layers, facts.num_actions),
+        activation=ACTIVATIONS[settings.activation],
+        optimizer=optax.scale_by_adam() if settings.optimizer == "adam" else None,
+        target_every=settings.target_every,
+        initial_value=initial_value,
+    )
+
+
+MLP_VALUES_ROW = ValuesRow("mlp", "a multilayer perceptron", MlpSettings, _build)

@@ -1,0 +1,206 @@
+"""Parts of one's own in a suite without tables: they run, they are told apart, and mistakes are named."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.quick import compile_quickly
+
+import mgsc
+from mgsc.candidates import listed
+from mgsc.environments import Environment, Simulator, TMazeSettings
+from mgsc.errors import UserError
+from mgsc.experiments import (
+    AgentSettings,
+    Suite,
+    change_suite,
+    own_candidates,
+    own_environment,
+    own_model,
+    own_policy,
+    own_values,
+)
+from mgsc.experiments.design.suites import check_suite, settings_as_dict
+from mgsc.experiments.running.build import build_problem
+from mgsc.models import FixedModel
+from mgsc.policies import epsilon_greedy
+from mgsc.settings import number
+from mgsc.types import Candidates, like
+from mgsc.values import table
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "own_suite.py"
+
+
+def example():
+    spec = importlib.util.spec_from_file_location("example_own_suite", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def own():
+    return example()
+
+
+@pytest.fixture(scope="module")
+def suite(own):
+    return dataclasses.replace(own.SUITE, steps=40, record_every=20, measure_every=10)
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    compile_quickly(monkeypatch)
+    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 2)
+
+
+def test_a_suite_of_ones_own_parts_runs_is_kept_and_opens(suite, tmp_path):
+    result = mgsc.run(suite, seeds=2, out=tmp_path / "result")
+    assert dict(result.sizes) == {"agent": 2, "seed": 2, "chunk": 2}
+    assert result.reward.notnull().all()
+    assert "optimal_reward" not in result
+    planned = result.effective_candidates.sel(agent="uniform")
+    np.testing.assert_allclose(planned, 64, rtol=1e-3)
+    assert result.value_here.attrs["units"] == "reward"
+    settings = json.loads(result.attrs["settings"])
+    assert settings["values"] == {"digest": suite.values.digest, "name": "bumps", "options": {}}
+    assert settings["environment"]["digest"] == suite.environment.digest
+    again = mgsc.run(suite, seeds=2, out=tmp_path / "result", resume=True)
+    assert again.identical(result)
+
+
+def test_other_code_cannot_pass_for_a_part(suite, tmp_path):
+    mgsc.run(suite, seeds=1, agents=["uniform"], out=tmp_path / "result")
+    others = {
+        "values": own_values(
+            "bumps", lambda settings, facts, initial: suite.values.row.build(settings, facts, initial)
+        ),
+        "model": own_model("push", lambda settings, facts: suite.model.row.build(settings, facts)),
+    }
+    for key, part in others.items():
+        with pytest.raises(UserError, match=rf"other settings: .*{key}\.digest"):
+            mgsc.run(
+                dataclasses.replace(suite, **{key: part}),
+                agents=["uniform"],
+                seeds=1,
+                out=tmp_path / "result",
+                resume=True,
+            )
+
+
+def test_the_digest_of_an_environment_sees_its_code_and_its_numbers(own):
+    def with_step(step, params=()):
+        environment = Environment(own.keys, own.keys, own.reset, step, 2)
+        return own_environment("line", Simulator(environment, params, like((1,), jnp.float32)))
+
+    def slower(noise, place, action, params):
+        return own.step(noise, place, action, params)._replace(reward=jnp.float32(0))
+
+    assert with_step(own.step) == with_step(own.step)
+    assert with_step(own.step) != with_step(slower)
+    assert with_step(own.step, {"wind": 1.0}) != with_step(own.step, {"wind": 2.0})
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimism:
+    """Settings of values of one's own."""
+
+    bonus: float = number(1.0, 0.0, 10.0, "added to the initial value")
+
+
+def optimistic(settings, facts, initial_value):
+    return table(facts.num_states, facts.num_actions, initial_value + settings.bonus)
+
+
+def half(settings, facts):
+    index = jnp.arange(facts.num_states, dtype=jnp.int32)
+    return listed(Candidates(index, index, ~jnp.asarray(facts.listed.is_terminal) & (index % 2 == 0)))
+
+
+def tables_suite(**parts) -> Suite:
+    agents = {"uniform": AgentSettings("uniform")}
+    numbers = {"steps": 40, "record_every": 20, "measure_every": 10}
+    return Suite("own", TMazeSettings(stem=2, arm=2), FixedModel(), agents=agents, **numbers, **parts)
+
+
+def test_parts_of_ones_own_with_tables_keep_all_measures_and_their_settings_can_be_set():
+    suite = tables_suite(
+        values=own_values("optimistic", optimistic, Optimism()),
+        candidates=own_candidates("half", half),
+        policy=own_policy("greedy enough", lambda settings, epsilon: epsilon_greedy(epsilon / 2)),
+    )
+    suite = change_suite(suite, {"values.bonus": "3"})
+    result = mgsc.run(suite, seeds=1)
+    allowed = np.arange(result.sizes["state"]) % 2 == 0
+    assert not result.query_distribution.values[..., ~allowed].any()
+    assert float(result.state_value.max()) > 1, "values begin at 3"
+    assert settings_as_dict(suite)["values"]["options"] == {"bonus": 3.0}
+    with pytest.raises(UserError, match=r"values\.options\.bonus is 99"):
+        mgsc.run(change_suite(suite, {"values.bonus": 99.0}), seeds=1)
+
+
+def broken_values(settings, facts, initial_value):
+    good = table(facts.num_states, facts.num_actions, initial_value)
+    return good._replace(q=lambda values, observation, action: undefined_name)
+
+
+def nan_values(settings, facts, initial_value):
+    return table(facts.num_states, facts.num_actions, jnp.nan)
+
+
+def growing(settings, facts, initial_value):
+    good = table(facts.num_states, facts.num_actions, initial_value)
+    return good._replace(update=lambda values, learner, *rest: (values[None], learner))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: own_values("v", optimistic, {}), "settings of v are {}: they must be an instance of a frozen"),
+        (lambda: own_values("v", lambda settings: None), r"it must take \(settings, facts, initial_value\)"),
+        (lambda: own_model("m", 3), r"build of model m is a int: it must be a function \(settings, facts\)"),
+        (lambda: own_policy("", lambda settings, epsilon: None), "policy.name is ''"),
+        (lambda: own_environment("e", 3), "the source of environment e is a int"),
+        (lambda: check_suite(tables_suite(values=3)), r"values is a int: it must be settings .*own_values"),
+        (
+            lambda: mgsc.run(tables_suite(values=own_values("v", lambda s, f, i: None)), seeds=1),
+            "build of values v gave a NoneType: it must give a ValueFunction",
+        ),
+        (
+            lambda: mgsc.run(tables_suite(values=own_values("v", broken_values)), seeds=1),
+            "the first real step of uniform fails in values v: NameError: name 'undefined_name'",
+        ),
+        (lambda: mgsc.run(tables_suite(values=own_values("v", nan_values)), seeds=1), "is not finite: see values v"),
+        (
+            lambda: mgsc.run(tables_suite(values=own_values("v", growing)), seeds=1),
+            "one real step of uniform with values v must give a state of the form it was given|fails in values v",
+        ),
+    ],
+)
+def test_mistakes_are_named_before_any_work(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+def test_what_needs_tables_or_listed_states_is_refused_in_words(suite):
+    with pytest.raises(UserError, match=r"model fixed needs an environment with tables.* are mlp, and own_model"):
+        build_problem(dataclasses.replace(suite, model=FixedModel()))
+    visited = {"visited": AgentSettings("visited")}
+    with pytest.raises(UserError, match="strategy visited needs listed states, which this suite has not"):
+        mgsc.run(dataclasses.replace(suite, agents=visited), seeds=1)
+    oracle = {"oracle": AgentSettings("oracle")}
+    with pytest.raises(UserError, match=r"strategy oracle needs .*tables"):
+        mgsc.run(dataclasses.replace(suite, agents=oracle), seeds=1)
+
+
+def test_numbers_of_one_lane_do_not_depend_on_its_neighbours(suite):
+    alone = mgsc.run(suite, seeds=1, agents=["uniform"])
+    both = mgsc.run(suite, seeds=2, agents=["uniform"])
+    jax.tree.map(np.testing.assert_array_equal, alone.reward.values, both.reward.values[:, :1])

@@ -1,0 +1,217 @@
+"""Rows of the table: what they need, with networks and candidates that change from step to step."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.quick import quick_jit
+from tests.search_control import strategies_table as table
+
+from mgsc import dyna, values
+from mgsc.agent import parts_of
+from mgsc.candidates import from_buffer
+from mgsc.environments.cartpole import CartPoleSettings, cartpole
+from mgsc.errors import UserError
+from mgsc.facts import Facts
+from mgsc.models.mlp import MlpModel, mlp_model
+from mgsc.policies import epsilon_greedy
+from mgsc.problem import Problem
+from mgsc.search_control.expected import all_expected_errors
+from mgsc.search_control.meta_gradient import suitable_method
+from mgsc.search_control.row import Need, named_setting, num_candidate_pairs
+from mgsc.search_control.table import STRATEGIES
+from mgsc.settings import left_out
+from mgsc.types import Candidates, Params
+from mgsc.values.mlp import mlp
+
+NUM_CANDIDATES = 6
+NETWORK_READY = {
+    "no_planning": {},
+    "uniform": {},
+    "replay": {"window": 5},
+    "td_error_priority": {},
+    "meta_gradient": {"logits": "network", "logit_units": 4},
+}
+"""What can do without a list of states, with the settings that make it so."""
+
+
+def needs_of(name: str, **options: object) -> set[str]:
+    row = STRATEGIES[name]
+    return set(row.needs(row.settings(**options)))
+
+
+def test_rows_are_named_as_in_the_table() -> None:
+    assert all(row.name == name for name, row in STRATEGIES.items())
+    assert all(needs_of(name) <= set(get_args(Need)) for name in STRATEGIES)
+
+
+def test_what_needs_no_list_of_states() -> None:
+    assert {name for name in STRATEGIES if "listed states" not in needs_of(name)} | {"meta_gradient"} == {
+        *NETWORK_READY
+    }
+    for name, options in NETWORK_READY.items():
+        assert needs_of(name, **options) <= {"discrete actions"}
+
+
+@pytest.mark.parametrize(
+    ("options", "needs"),
+    [
+        ({}, {"listed states"}),
+        ({"over": "pairs"}, {"listed states", "discrete actions"}),
+        ({"logits": "linear"}, set()),
+        ({"logits": "linear", "form": "saturating"}, {"a table of values"}),
+        ({"logits": "linear", "experience": "recent"}, {"discrete actions"}),
+        (
+            {"logits": "linear", "experience": "successive"},
+            {"listed states", "discrete actions", "a table of values"},
+        ),
+    ],
+)
+def test_needs_of_mgsc_depend_on_its_settings(options: dict[str, str], needs: set[str]) -> None:
+    assert needs_of("meta_gradient", **options) == needs
+
+
+def problem() -> Problem:
+    environment, params, observation, reward_scale, scale = cartpole(CartPoleSettings())
+    facts = Facts(observation, 2, 0.99, reward_scale, switch_every=1, observation_scale=scale)
+    source = from_buffer(observation, num_candidates=NUM_CANDIDATES, capacity=50)
+    return Problem(
+        facts=facts,
+        environment=environment,
+        environment_params=params,
+        policy=epsilon_greedy(0.1),
+        model=mlp_model(MlpModel(), facts),
+        learns=True,
+        candidates=source,
+        truth=None,
+    )
+
+
+def run(name: str, **options: object) -> tuple[np.ndarray, bool]:
+    """d of the last of some steps with networks, and whether all that is learned is finite."""
+    given, row = problem(), STRATEGIES[name]
+    facts = given.facts
+    agent = dyna.assemble(
+        given.environment,
+        given.environment_params,
+        mlp(facts.encode, (facts.num_inputs, 8, 2)),
+        given.policy,
+        given.model,
+        row.build(row.settings(**options), table.facts_of(given)),
+        given.candidates,
+        step_size=0.05,
+        discount=0.99,
+        planning_updates=3 if row.plans else 0,
+    )
+
+    def keep(record, info):
+        return record if info.weights is None else info.weights.reshape(NUM_CANDIDATES, -1).sum(-1)
+
+    def whole(key):
+        recorder = dyna.Recorder(
+            init=lambda: jnp.zeros(NUM_CANDIDATES), step=keep, measure=lambda record, state: record
+        )
+        return dyna.run_chunk(agent, dyna.init(agent, key), key, num_steps=40, measure_every=40, recorder=recorder)
+
+    state, weights = quick_jit(whole)(jax.random.key(0))
+    numbers = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
+    return np.asarray(weights), all(np.isfinite(leaf).all() for leaf in numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        *((name, {}) for name in NETWORK_READY),
+        ("td_error_priority", {"kind": "rank"}),
+        ("meta_gradient", {"logits": "linear", "over": "pairs"}),
+        ("meta_gradient", {"experience": "recent", "experience_length": 2, "target": "current"}),
+    ],
+)
+def test_networks_and_candidates_of_a_buffer_will_do(name: str, more: dict[str, object]) -> None:
+    weights, is_finite = run(name, **{**NETWORK_READY[name], **more})
+    assert is_finite
+    assert weights.sum() == pytest.approx(1 if STRATEGIES[name].plans else 0, abs=1e-5)
+
+
+def test_expected_backups_count_the_candidates_there_are() -> None:
+    facts = table.facts_of(problem())
+    assert num_candidate_pairs(facts) == NUM_CANDIDATES * 2
+    assert num_candidate_pairs(table.facts_of(table.PROBLEM)) == table.NUM_STATES * table.NUM_ACTIONS
+    settings = STRATEGIES["meta_gradient"].settings(logits="network")
+    assert STRATEGIES["meta_gradient"].expected_backups(settings, facts) == NUM_CANDIDATES * 2
+    assert STRATEGIES["td_error_priority"].expected_backups(None, facts) == NUM_CANDIDATES * 2
+
+
+def test_expected_errors_of_any_candidates_are_those_of_the_listed_ones() -> None:
+    agent = table.build(table.VARIANTS["uniform"], table.numbers_of(table.VARIANTS["uniform"]))
+    parts, listed = parts_of(agent.values, agent.policy, agent.model), table.PROBLEM.listed
+    q = jax.random.normal(jax.random.key(0), (table.NUM_STATES, table.NUM_ACTIONS))
+    params = Params(q, agent.model.init(jax.random.key(1)))
+    every = all_expected_errors(parts, params, listed)
+    some = jnp.array([6, 1, 1])
+    batch = Candidates(some, jnp.arange(3), jnp.ones(3, bool))
+    np.testing.assert_allclose(all_expected_errors(parts, params, batch, is_listed=False), every[some], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("form", "target", "is_table", "is_listed", "method"),
+    [
+        ("scaled", "planned", True, True, "table"),
+        ("saturating", "planned", True, True, "table"),
+        ("unrolled", "planned", True, True, "automatic"),
+        ("scaled", "current", True, True, "automatic"),
+        ("scaled", "planned", True, False, "network"),
+        ("saturating", "planned", True, False, "automatic"),
+        ("single", "current", False, True, "network"),
+        ("unrolled", "planned", False, False, "automatic"),
+    ],
+)
+def test_the_way_to_the_gradient_suits_the_values(form, target, is_table, is_listed, method) -> None:
+    assert suitable_method(form, target, is_table=is_table, is_listed=is_listed) == method
+
+
+def test_saturating_is_refused_without_a_table() -> None:
+    with pytest.raises(UserError, match="form=saturating counts the updates of each entry of a table"):
+        suitable_method("saturating", "planned", is_table=False, is_listed=True)
+
+
+def test_a_batch_of_candidates_of_a_table_takes_another_way_to_the_same_gradient() -> None:
+    """All states as a batch: the closed form and the forward-mode pass agree."""
+    row, given = STRATEGIES["meta_gradient"], table.PROBLEM
+    settings = row.settings(logits="linear")
+    batch = given.candidates._replace(listed=None)
+    found = []
+    for source in (given.candidates, batch):
+        agent = dyna.assemble(
+            given.environment,
+            given.environment_params,
+            values.table(table.NUM_STATES, table.NUM_ACTIONS),
+            given.policy,
+            given.model,
+            row.build(settings, table.facts_of(given._replace(candidates=source))),
+            source,
+            step_size=0.5,
+            discount=0.9,
+            planning_updates=3,
+        )
+        state, _ = quick_jit(lambda key, agent=agent: dyna.run(agent, key, 60))(jax.random.key(2))
+        found.append(np.asarray(agent.search_control.weights(state.search, state.params, given.listed)))
+    assert np.ptp(found[0]) > 1e-3
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+
+
+def test_settings_of_mgsc_that_came_later_are_left_out_of_plain_data() -> None:
+    row = STRATEGIES["meta_gradient"]
+    assert left_out(row.settings()) == ["over", "logits", "logit_units"]
+    assert left_out(dataclasses.replace(row.settings(), over="pairs")) == ["logits", "logit_units"]
+
+
+def test_a_setting_is_named_with_its_value() -> None:
+    stored = {"step_size": 0.5, "options": {"mixture": 0.25}}
+    named = [named_setting("a", stored, name) for name in ("step_size", "mixture", "temperature")]
+    assert named == ["a.step_size (0.5)", "a.mixture (0.25)", "a.temperature"]

@@ -1,0 +1,94 @@
+"""Values from a network: the semi-gradient step, the optimiser, and the target network."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from tests.quick import quick_jit
+
+from mgsc.values.mlp import mlp
+
+SIZES = (3, 5, 2)
+
+
+def begun(**options):
+    values = mlp(lambda observation: observation, SIZES, **options)
+    theta, learner = values.init(jax.random.key(0))
+    # Past the zero last layer, so that all gradients differ from zero.
+    theta = jax.tree.map(lambda leaf: leaf + 0.3 * jax.random.normal(jax.random.key(1), leaf.shape), theta)
+    return values, theta, learner
+
+
+def batch(size):
+    key = jax.random.key(2)
+    observation = jax.random.normal(key, (size, 3))
+    return observation, jnp.arange(size) % 2, jnp.arange(1.0, size + 1)
+
+
+def test_a_network_begins_at_the_initial_value_everywhere():
+    values = mlp(lambda observation: observation, SIZES, initial_value=-2.0)
+    theta, _ = values.init(jax.random.key(0))
+    np.testing.assert_array_equal(values.action_values(theta, jnp.array([3.0, -1.0, 2.0])), [-2, -2])
+
+
+def test_an_update_is_the_semi_gradient_step_and_a_batch_its_mean():
+    values, theta, learner = begun()
+    observation, action, error = batch(3)
+    step_size = jnp.full(3, 0.1)
+
+    def by_hand(number):
+        slope = jax.grad(values.q)(theta, observation[number], action[number])
+        return jax.tree.map(lambda leaf: 0.1 * error[number] * leaf, slope)
+
+    after, _ = quick_jit(values.update)(theta, learner, observation, action, error, step_size)
+    expected = jax.tree.map(lambda leaf, *steps: leaf + sum(steps) / 3, theta, *map(by_hand, range(3)))
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-6), after, expected)
+
+
+def test_a_step_size_of_zero_changes_nothing_and_others_weigh_their_errors():
+    values, theta, learner = begun()
+    observation, action, error = batch(2)
+    same, _ = values.update(theta, learner, observation, action, error, jnp.zeros(2))
+    jax.tree.map(np.testing.assert_array_equal, same, theta)
+    uneven, _ = values.update(theta, learner, observation, action, error, jnp.array([0.3, 0.1]))
+    even, _ = values.update(theta, learner, observation, action, error * jnp.array([3.0, 1.0]), jnp.full(2, 0.1))
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6), uneven, even)
+
+
+def test_adam_keeps_its_moments_in_the_learner_and_its_first_step_has_the_size_of_the_step_size():
+    values, theta, learner = begun(optimizer=optax.scale_by_adam())
+    observation, action, error = batch(1)
+    after, later = values.update(theta, learner, observation, action, error, jnp.full(1, 0.01))
+    moves = jnp.concatenate([jnp.ravel(one - other) for one, other in zip(*map(jax.tree.leaves, (after, theta)))])
+    moved = np.abs(moves)[np.abs(moves) > 0]
+    np.testing.assert_allclose(moved, 0.01, rtol=1e-2)
+    assert int(later.optimizer.count) == 1
+
+
+@pytest.mark.parametrize("num_updates", [1, 2, 3])
+def test_the_target_network_follows_every_other_update(num_updates):
+    values, theta, learner = begun(target_every=2)
+    learner = learner._replace(target=theta)
+    first = theta
+    observation, action, error = batch(1)
+    states = [theta]
+    for _ in range(num_updates):
+        theta, learner = values.update(theta, learner, observation, action, error, jnp.full(1, 0.1))
+        states.append(theta)
+    expected = first if num_updates < 2 else states[2]
+    jax.tree.map(np.testing.assert_array_equal, learner.target, expected)
+
+
+def test_bootstrap_values_are_those_of_double_q_learning():
+    values, theta, learner = begun(target_every=2)
+    other = jax.tree.map(lambda leaf: leaf[::-1] if leaf.ndim == 1 else leaf, theta)
+    other[-1] = (theta[-1][0], jnp.array([5.0, -5.0]))
+    theta[-1] = (theta[-1][0], jnp.array([-5.0, 5.0]))
+    learner, here = learner._replace(target=other), jnp.array([0.1, 0.2, 0.3])
+    # θ prefers action 1, which the target network values at about −5.
+    assert int(jnp.argmax(values.action_values(theta, here))) == 1
+    assert values.bootstrap(theta, learner, here) == values.action_values(other, here)[1]
+    assert values.bootstrap(theta, learner._replace(target=None), here) == values.action_values(theta, here).max()
