@@ -1,4 +1,4 @@
-"""A made-up result in the shape of the TMaze suite, for tests of what reads results."""
+"""Made-up results for tests of what reads results: in the shape of the TMaze suite, and of one without tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     import xarray as xr
 
 from mgsc.experiments import store
-from mgsc.experiments.design.quantities import ALWAYS, MEASURES, PER_CHUNK, REPORTED, SNAPSHOTS, STATE_MEASURES
+from mgsc.experiments.design.quantities import (
+    ALWAYS,
+    EPISODES,
+    MEASURES,
+    PER_CHUNK,
+    REPORTED,
+    SNAPSHOTS,
+    SPREAD,
+    STATE_MEASURES,
+)
+from mgsc.experiments.store.contract import coordinates_of, variables_of
 
 AGENTS = (
     "no_planning",
@@ -41,6 +51,10 @@ START = 0
 """The foot of the stem."""
 OF_STATES = ("query_distribution", *STATE_MEASURES, *SNAPSHOTS)
 OF_PLANNING = ("query_distribution", *MEASURES)
+OF_NETWORKS = ("no_planning", "uniform", "replay", "meta_gradient")
+NUM_CANDIDATES = 24
+EPISODE_LIMIT = 500
+"""Steps after which an episode is cut short: twice as many as a chunk has."""
 
 
 def manifest(
@@ -139,10 +153,102 @@ def small(agents: tuple[str, ...] = PAIR, num_seeds: int = 2, first_seed: int = 
     return synthetic(agents, num_seeds, num_chunks=4, period=500, first_seed=first_seed)
 
 
+def without_tables(
+    agents: tuple[str, ...] = OF_NETWORKS,
+    num_seeds: int = 4,
+    num_chunks: int = 24,
+    chunk: int = 250,
+    has: tuple[str, ...] = ("episodes",),
+    penalty: float = 0.1,
+) -> xr.Dataset:
+    """A result like that of a pole balanced by networks: every step has a reward, and episodes grow longer.
+
+    Late episodes are longer than a chunk, so that in some chunks no episode ends. With no penalty for a fall every
+    run has the same total reward.
+    """
+    plain = with_episodes(synthetic(agents, num_seeds, num_chunks, chunk, period=None), penalty)
+    steps = plain["step"].values
+    fell = plain["episodes_terminated"].values.astype(float)
+    made = {**_spread(agents, num_seeds, num_chunks), "reward": (PER_CHUNK, 0.02 * chunk - penalty * fell)}
+    attributes = {"suite": "pole", "title": "Pole, networks for values and model", "has": list(has)}
+    return _only(plain.assign(made).assign_coords(step=("chunk", steps)), has).assign_attrs(attributes)
+
+
+def without_listed(has: tuple[str, ...] = ("truth", "episodes"), **shape: object) -> xr.Dataset:
+    """A result with tables whose candidates are drawn from a buffer: no d on states, and no measures of it."""
+    plain = with_episodes(synthetic(**shape))
+    agents = tuple(plain["agent"].values)
+    made = plain.assign(_spread(agents, plain.sizes["seed"], plain.sizes["chunk"]))
+    return _only(made, has).assign_attrs(has=list(has))
+
+
+def with_episodes(dataset: xr.Dataset, penalty: float = 0.1) -> xr.Dataset:
+    """The result with episodes that grow longer, the faster the better the agent."""
+    seeds, chunks = dataset.sizes["seed"], dataset.sizes["chunk"]
+    every = int(dataset.attrs["record_every"])
+    runs = [
+        [_episodes(str(agent), int(seed), chunks, every, penalty) for seed in dataset["seed"].values]
+        for agent in dataset["agent"].values
+    ]
+    shape = (dataset.sizes["agent"], seeds, chunks)
+    arrays = {name: np.array([[run[name] for run in row] for row in runs]).reshape(shape) for name in EPISODES}
+    has = [*dataset.attrs.get("has", ("truth", "listed")), "episodes"]
+    return dataset.assign({name: (PER_CHUNK, array.astype(np.float32)) for name, array in arrays.items()}).assign_attrs(
+        has=has
+    )
+
+
 def fill(directory: Path, dataset: xr.Dataset, plan: store.Manifest, **how: bool) -> xr.Dataset:
     """Plans and publishes a result in one go."""
     with store.create(directory, plan, **how) as folder:
         return folder.publish(dataset)
+
+
+def _only(dataset: xr.Dataset, has: tuple[str, ...]) -> xr.Dataset:
+    """What the contract wants of a result that has these, and nothing else."""
+    wanted = {*variables_of(has), *coordinates_of(has)}
+    found = dataset.drop_vars([name for name in dataset.variables if name not in wanted])
+    assert set(found.variables) == wanted
+    return found
+
+
+def _episodes(agent: str, seed: int, num_chunks: int, chunk: int, penalty: float) -> dict[str, np.ndarray]:
+    """The ``EPISODES`` of one run, each [chunk]: lengths around 20 at first, later up to the limit."""
+    random = np.random.default_rng([seed, *agent.encode(), 1])
+    last, now = num_chunks * chunk, 0
+    lengths: list[list[int]] = [[] for _ in range(num_chunks)]
+    while True:
+        best = 25 * np.exp(60 * LEVELS.get(agent, 0.03) * now / last)
+        length = int(np.clip(random.gamma(4, best / 4), 9, EPISODE_LIMIT))
+        now += length
+        if now > last:
+            break
+        lengths[(now - 1) // chunk].append(length)
+    ended = np.array([len(some) for some in lengths])
+    truncated = np.array([some.count(EPISODE_LIMIT) for some in lengths])
+    mean = np.array([np.mean(some) if some else np.nan for some in lengths])
+    with np.errstate(invalid="ignore"):
+        returns = 0.02 * mean - penalty * (ended - truncated) / np.where(ended, ended, np.nan)
+    run = {
+        "episode_return": returns,
+        "episode_length": mean,
+        "episodes_terminated": ended - truncated,
+        "episodes_truncated": truncated,
+    }
+    assert set(run) == set(EPISODES)
+    return run
+
+
+def _spread(agents: tuple[str, ...], num_seeds: int, num_chunks: int) -> dict[str, object]:
+    """The ``SPREAD`` of agents: uniform over all candidates, or ever narrower."""
+    shape = (len(agents), num_seeds, num_chunks)
+    narrowing = {"uniform": 0.0, "replay": 0.4, "meta_gradient": 2.0, "no_planning": np.nan}
+    share = np.linspace(0.1, 1, num_chunks) * np.linspace(0.9, 1.0, num_seeds)[:, None]
+    rates = np.array([narrowing.get(agent, 0.2) for agent in agents])
+    entropy = np.broadcast_to(np.log(NUM_CANDIDATES) - rates[:, None, None] * share, shape)
+    made = {"entropy": entropy, "effective_candidates": np.exp(entropy)}
+    assert set(made) == set(SPREAD)
+    return {name: (PER_CHUNK, values.astype(np.float32)) for name, values in made.items()}
 
 
 def _learns(agents: tuple[str, ...]) -> np.ndarray:

@@ -14,7 +14,8 @@ from tests.experiments.synthetic import AGENTS, synthetic
 
 from mgsc.errors import UserError
 from mgsc.experiments.reading.analysis import compare
-from mgsc.experiments.reading.tables import sections, to_json, to_markdown, to_tables
+from mgsc.experiments.reading.sections import sections
+from mgsc.experiments.reading.tables import to_json, to_markdown, to_tables
 
 PER_CHUNK = ("agent", "seed", "chunk")
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PatchCollection, PathCollection, QuadMesh
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from tests.experiments.layout import assert_nothing_overlaps_or_is_cut_off, lay_out
 from tests.experiments.synthetic import AGENTS, CELLS, OPTIMAL, TERMINAL, WRONG, synthetic
 
 from mgsc.errors import UserError
@@ -38,12 +36,6 @@ NAMES = [*STILL, "correlations"]
 def dataset() -> xr.Dataset:
     """Six agents, four seeds, four switches."""
     return synthetic(num_seeds=4, num_chunks=50)
-
-
-def lay_out(figure: Figure) -> Figure:
-    FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
-    return figure
 
 
 # --- files -----------------------------------------------------------------------------------
@@ -153,21 +145,7 @@ def test_the_image_shows_every_chunk_in_the_mazes_order(dataset: xr.Dataset) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_overlaps_or_is_cut_off(dataset: xr.Dataset, name: str) -> None:
-    figure = lay_out(draw_figures(dataset)[name]())
-    canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
-    renderer = canvas.get_renderer()
-    panels = [axes.get_tightbbox(renderer) for axes in figure.axes]
-    others = [legend.get_window_extent(renderer) for legend in figure.legends]
-    assert figure._suptitle is not None
-    others.append(figure._suptitle.get_window_extent(renderer))
-    for box in (*panels, *others):
-        assert box.x0 >= -1
-        assert box.y0 >= -1
-        assert box.x1 <= figure.bbox.x1 + 1
-        assert box.y1 <= figure.bbox.y1 + 1
-    for one, two in itertools.combinations([*panels, *others], 2):
-        assert not one.shrunk(0.98, 0.98).overlaps(two.shrunk(0.98, 0.98))
+    assert_nothing_overlaps_or_is_cut_off(lay_out(draw_figures(dataset)[name]()))
 
 
 # --- results of other shapes -----------------------------------------------------------------

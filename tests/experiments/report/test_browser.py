@@ -6,7 +6,7 @@ import re
 import threading
 
 import pytest
-from tests.browser import needs_chromium, open_browser
+from tests.browser import needs_chromium
 from tests.experiments.report.results import named, shown
 
 from mgsc.experiments.report.find import Found
@@ -34,38 +34,6 @@ def page_file(results, tmp_path_factory):
     file = tmp_path_factory.mktemp("page") / "a page.html"
     file.write_bytes(build_page(results))
     return file
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens an address, and in the end holds the page to silence: no error, no request but for itself."""
-    contexts, complaints, requests = [], [], []
-
-    def visit(address, **look):
-        context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | look))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(address)
-        page.wait_for_selector("body[data-ready]")
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    allowed = re.compile(r"file://|http://127\.0\.0\.1:\d+/$|data:,$")
-    assert [url for url in requests if not allowed.match(url)] == []
-    assert len(requests) <= 2 * len(contexts)  # the page, and its empty icon
 
 
 @pytest.fixture

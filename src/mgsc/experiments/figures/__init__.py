@@ -1,8 +1,9 @@
 """The paper's figures, drawn from a stored result and nothing else.
 
-``total_reward`` (every seed a dot), ``reward_through_time`` (with the switches), and for an agent
-that learns where to plan ``distribution_maze`` and ``distribution_through_time``; why it helps or
-doesn't in ``mechanisms``, ``mechanisms_inside`` and ``correlations``. Each as PDF (vector) and PNG.
+``total_reward`` (every seed a dot), ``reward_through_time`` (with the switches), where episodes are
+recorded ``episode_return`` and ``episode_length``, and for an agent that learns where to plan
+``distribution_maze`` and ``distribution_through_time``; why it helps or doesn't in ``mechanisms``,
+``mechanisms_inside`` and ``correlations``. Each as PDF (vector) and PNG.
 Equal results give equal files, byte by byte, with one version of matplotlib.
 """
 
@@ -19,6 +20,7 @@ from mgsc.experiments.figures.distribution import (
     has_maze,
     shown_agent,
 )
+from mgsc.experiments.figures.episodes import SHOWN, episode_figure
 from mgsc.experiments.figures.mechanisms import (
     PAGES,
     correlating_agents,
@@ -26,8 +28,9 @@ from mgsc.experiments.figures.mechanisms import (
     has_measures,
     measures_through_time,
 )
-from mgsc.experiments.figures.reward import reward_through_time, total_reward
+from mgsc.experiments.figures.reward import has_optimum, reward_through_time, total_reward
 from mgsc.experiments.figures.style import save_all
+from mgsc.experiments.reading.episodes import has_episodes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +43,7 @@ __all__ = [
     "distribution_maze",
     "distribution_through_time",
     "draw_figures",
+    "episode_figure",
     "measures_through_time",
     "reward_through_time",
     "total_reward",
@@ -56,17 +60,19 @@ def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Cal
             result without it, the last agent that has one.
 
     Returns:
-        The two figures of reward; those of d where an agent has one, the maze where the states
-        have places; the pages of measures that some agent has; and the correlations where some
-        agent's d moves after a switch.
+        The two figures of reward, without tables reward through time only where no episodes are
+        recorded; return and length of episodes where they are; those of d where an agent has one,
+        the maze where the states have places; the pages of measures that some agent has; and the
+        correlations where some agent's d moves after a switch.
 
     Raises:
         UserError: the agent is unknown, or has no search-control distribution.
     """
-    figures: dict[str, Callable[[], Figure]] = {
-        "total_reward": lambda: total_reward(dataset),
-        "reward_through_time": lambda: reward_through_time(dataset),
-    }
+    figures: dict[str, Callable[[], Figure]] = {"total_reward": lambda: total_reward(dataset)}
+    if has_optimum(dataset) or not has_episodes(dataset):
+        figures["reward_through_time"] = lambda: reward_through_time(dataset)
+    if has_episodes(dataset):
+        figures |= {name: functools.partial(episode_figure, dataset, name) for name in SHOWN}
     shown = shown_agent(dataset, agent)
     if shown is not None and has_maze(dataset):
         figures["distribution_maze"] = lambda: distribution_maze(dataset, shown)

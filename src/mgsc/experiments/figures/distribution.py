@@ -28,6 +28,9 @@ from mgsc.experiments.figures.style import (
     title_of,
     with_commas,
 )
+from mgsc.experiments.reading.mechanisms import has_d
+from mgsc.experiments.reading.missing import what_is_missing
+from mgsc.experiments.store.contract import what_it_has
 from mgsc.settings import unknown
 
 if TYPE_CHECKING:
@@ -54,19 +57,20 @@ def shown_agent(dataset: xr.Dataset, agent: str | None = None) -> str | None:
 
     Returns:
         The agent asked for; without one ``meta_gradient`` or else the last agent that has a d;
-        None where no agent has one.
+        None where no agent has one, or states are not listed.
 
     Raises:
         UserError: the agent asked for is unknown or has no d.
     """
     agents = agent_names(dataset)
-    with_d = [name for name in agents if not np.isnan(_distribution(dataset, name)).all()]
+    with_d = [name for name in agents if has_d(dataset) and not np.isnan(_distribution(dataset, name)).all()]
     if agent is None:
         return FEATURED if FEATURED in with_d else with_d[-1] if with_d else None
     if agent not in agents:
         raise unknown("agent", agent, agents)
     if agent not in with_d:
-        raise UserError(f"{agent} has no search-control distribution to draw")
+        why = f": {what_is_missing(what_it_has(dataset))}" if not has_d(dataset) else ""
+        raise UserError(f"{agent} has no search-control distribution to draw{why}")
     return agent
 
 

@@ -16,6 +16,7 @@ from mgsc.experiments.figures.reward import (
     Curve,
     agent_handles,
     curve_of,
+    curve_of_those_there,
     draw_curve,
     draw_switches,
     shade_wrong,
@@ -38,7 +39,7 @@ from mgsc.experiments.figures.style import (
     with_commas,
 )
 from mgsc.experiments.reading import mechanisms
-from mgsc.experiments.reading.statistics import LEVEL, Interval, mean_interval
+from mgsc.experiments.reading.statistics import Interval, mean_interval
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,6 +86,7 @@ PAGES = {
         "inside search control",
         (
             Panel("entropy", "entropy of d", "nats"),
+            Panel("effective_candidates", "effective candidates, exp(entropy)", "candidates", low=1.0),
             Panel("uniform_error", "model error, mean over states", "reward"),
             Panel("weighted_update", "planned update, Σ d·|E δ|", "reward"),
             Panel("overshoot", "overshoot, max α K d π", "above 1: too far", line=1.0),
@@ -140,7 +142,9 @@ def measures_through_time(dataset: xr.Dataset, page: str) -> Figure:
 
 
 def correlating_agents(dataset: xr.Dataset) -> list[str]:
-    """The agents whose d moves after switches, with some error to move by."""
+    """The agents whose d moves after switches, with some error to move by; none without d on states."""
+    if not mechanisms.has_d(dataset):
+        return []
     return [
         agent
         for agent in agent_names(dataset)
@@ -192,7 +196,8 @@ def _bands(dataset: xr.Dataset) -> str:
 
 
 def _panels(dataset: xr.Dataset, page: str) -> list[Panel]:
-    return [panel for panel in PAGES[page][1] if not np.isnan(dataset[panel.name].values).all()]
+    there = [panel for panel in PAGES[page][1] if panel.name in dataset]
+    return [panel for panel in there if not np.isnan(dataset[panel.name].values).all()]
 
 
 def _draw_panel(axes: Axes, dataset: xr.Dataset, panel: Panel) -> set[str]:
@@ -247,14 +252,7 @@ def _least(values: Floats) -> float:
 def _curve(steps: Floats, values: Floats, panel: Panel) -> Curve:
     """Mean and interval over seeds of [B, chunk] values."""
     curve = curve_of(steps, values)
-    if panel.name in mechanisms.UNDEFINED_AT_TIMES:
-        curve = Curve(curve.steps, *np.array([_of_those_there(column) for column in values.T]).T)
-    return curve
-
-
-def _of_those_there(column: Floats) -> Interval:
-    there = column[~np.isnan(column)]
-    return mean_interval(there, LEVEL) if len(there) else Interval(np.nan, np.nan, np.nan)
+    return curve_of_those_there(steps, values) if panel.name in mechanisms.UNDEFINED_AT_TIMES else curve
 
 
 def _interval(axes: Axes, interval: Interval, height: float, colour: str, marker: Any) -> None:

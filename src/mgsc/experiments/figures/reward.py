@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ from mgsc.experiments.figures.style import (
     with_commas,
 )
 from mgsc.experiments.reading import analysis
-from mgsc.experiments.reading.statistics import mean_interval
+from mgsc.experiments.reading.statistics import mean_interval, mean_of_those_there
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,7 +54,7 @@ class Curve(NamedTuple):
 
 
 def total_reward(dataset: xr.Dataset) -> Figure:
-    """Total reward per agent: every seed a dot, the mean with its 95 % interval, the optimum.
+    """Total reward per agent: every seed a dot, the mean with its 95 % interval, the optimum where it is known.
 
     Args:
         dataset: a result, per ``store.contract``.
@@ -63,22 +64,13 @@ def total_reward(dataset: xr.Dataset) -> Figure:
     """
     agents = agent_names(dataset)
     style = styles(agents)
-    optimum = float(dataset["optimal_reward"].values.sum())
+    optimum = float(dataset["optimal_reward"].values.sum()) if has_optimum(dataset) else math.nan
     figure = new_figure(height=1.2 + 0.4 * len(agents))
     axes = figure.add_subplot()
     for place, agent in enumerate(agents):
         _dots(axes, place, analysis.total_reward(dataset, agent), style[agent])
-    axes.axvline(optimum, color=INK, linewidth=1.0, linestyle=(0, (6, 2)), zorder=1)
-    axes.annotate(
-        f"best ε-soft policy: {brief(optimum)} ",
-        (optimum, 1.0),
-        xycoords=blended_transform_factory(axes.transData, axes.transAxes),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=SMALL,
-    )
+    if has_optimum(dataset):
+        _mark_optimum(axes, optimum)
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(len(agents)), [_mean_text(dataset, agent, optimum) for agent in agents])
     right.tick_params(length=0, labelsize=SMALL, labelcolor=INK)
@@ -94,6 +86,20 @@ def total_reward(dataset: xr.Dataset) -> Figure:
     return figure
 
 
+def _mark_optimum(axes: Axes, optimum: float) -> None:
+    axes.axvline(optimum, color=INK, linewidth=1.0, linestyle=(0, (6, 2)), zorder=1)
+    axes.annotate(
+        f"best ε-soft policy: {brief(optimum)} ",
+        (optimum, 1.0),
+        xycoords=blended_transform_factory(axes.transData, axes.transAxes),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=SMALL,
+    )
+
+
 def reward_through_time(dataset: xr.Dataset) -> Figure:
     """Average reward per step through the run and, where rewards switch, around a switch.
 
@@ -102,10 +108,10 @@ def reward_through_time(dataset: xr.Dataset) -> Figure:
 
     Returns:
         The figure: below the whole run, the mean over all phases that follow a switch, apart for
-        those in which the model is right and wrong.
+        those in which the model is right and wrong where tables say which these are.
     """
     agents = agent_names(dataset)
-    kinds = [kind for kind in ("right", "wrong") if _segments(dataset, kind)]
+    kinds = [kind for kind in (("right", "wrong") if has_optimum(dataset) else ("all",)) if _segments(dataset, kind)]
     figure = new_figure(height=5.2 if kinds else 3.1)
     rows = figure.add_gridspec(2 if kinds else 1, max(1, len(kinds)))
     top = figure.add_subplot(rows[0, :])
@@ -121,7 +127,7 @@ def reward_through_time(dataset: xr.Dataset) -> Figure:
     headline(figure, title)
     optimum = Line2D([], [], color=INK, linewidth=0.8, label="best ε-soft policy, expected")
     figure.legend(
-        handles=[*agent_handles(agents), optimum, *world_handles(dataset)],
+        handles=[*agent_handles(agents), *([optimum] if has_optimum(dataset) else []), *world_handles(dataset)],
         loc="outside lower center",
         ncols=3,
         fontsize=SMALL,
@@ -162,7 +168,8 @@ def _through_run(axes: Axes, dataset: xr.Dataset, agents: list[str]) -> None:
     lengths = analysis.steps_per_chunk(dataset)
     shade_wrong(axes, dataset)
     draw_switches(axes, dataset)
-    _optimum(axes, steps, np.asarray(dataset["optimal_reward"].values, np.float64) / lengths)
+    if has_optimum(dataset):
+        _optimum(axes, steps, np.asarray(dataset["optimal_reward"].values, np.float64) / lengths)
     for agent in agents:
         curve = curve_of(steps, _reward_per_step(dataset, agent))
         draw_curve(axes, curve, styles(agents)[agent], has_markers=len(steps) <= MOST_MARKERS)
@@ -177,10 +184,11 @@ def _since_switch(axes: Axes, dataset: xr.Dataset, agents: list[str], kind: str)
     chosen = [segment for segment in segments if len(segment) == length]
     lengths = analysis.steps_per_chunk(dataset)
     steps = np.cumsum(lengths[chosen[0]])
-    optimum = np.asarray(dataset["optimal_reward"].values, np.float64) / lengths
     if kind == "wrong":
         axes.axvspan(0, steps[-1], color=SHADE, linewidth=0, zorder=0)
-    _optimum(axes, steps, np.mean([optimum[segment] for segment in chosen], axis=0))
+    if has_optimum(dataset):
+        optimum = np.asarray(dataset["optimal_reward"].values, np.float64) / lengths
+        _optimum(axes, steps, np.mean([optimum[segment] for segment in chosen], axis=0))
     for agent in agents:
         rewards = _reward_per_step(dataset, agent)
         aligned = np.mean([rewards[:, segment] for segment in chosen], axis=0)
@@ -191,14 +199,19 @@ def _since_switch(axes: Axes, dataset: xr.Dataset, agents: list[str], kind: str)
     phases = f"{len(chosen)} phase{'s' if len(chosen) != 1 else ''}"
     dress(
         axes,
-        f"model {kind}: mean of {phases}",
+        f"mean of {phases}" if kind == "all" else f"model {kind}: mean of {phases}",
         "steps since the switch",
         "reward per step",
     )
 
 
+def has_optimum(dataset: xr.Dataset) -> bool:
+    """Whether the optimum is known, and where the model is wrong: there are tables."""
+    return "optimal_reward" in dataset
+
+
 def _segments(dataset: xr.Dataset, kind: str) -> list[npt.NDArray[np.int64]]:
-    """Chunks between two switches, the first stretch aside, where the model is right or wrong."""
+    """Chunks between two switches, the first stretch aside, of a kind: the model is right, wrong, or either."""
     switches = np.asarray(dataset.attrs["switch_steps"], np.float64)
     ends = np.asarray(dataset["step"].values, np.float64)
     number = np.searchsorted(switches, ends, side="left")
@@ -218,6 +231,12 @@ def curve_of(steps: Floats, values: Floats) -> Curve:
     middles = steps - np.diff(steps, prepend=0.0) / 2
     bounds = np.array([mean_interval(column) for column in values.T])
     return Curve(middles, *bounds.T)
+
+
+def curve_of_those_there(steps: Floats, values: Floats) -> Curve:
+    """The same over the seeds that have a number, chunk by chunk; NaN where none has."""
+    middles = steps - np.diff(steps, prepend=0.0) / 2
+    return Curve(middles, *np.array([mean_of_those_there(column) for column in values.T]).T)
 
 
 def draw_curve(axes: Axes, curve: Curve, style: Style, has_markers: bool) -> None:

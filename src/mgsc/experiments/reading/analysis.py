@@ -1,8 +1,8 @@
 """What a result says: every agent's reward, where its planning goes, and what it costs.
 
 Pure functions of the stored arrays. NaN means "does not apply" or "cannot be told" (an agent that
-does not plan has no search-control distribution; a single seed has no interval), and never hides:
-a mean over something that holds NaN is NaN.
+does not plan has no search-control distribution; a single seed has no interval; without tables there
+is no optimum), and never hides: a mean over something that holds NaN is NaN.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from mgsc.experiments.design.quantities import Has
+from mgsc.experiments.reading.episodes import Episodes, episodes_of
 from mgsc.experiments.reading.mechanisms import Mechanism, mechanism
 from mgsc.experiments.reading.statistics import (
     LEVEL,
+    NOTHING,
     Interval,
     bootstrap_interval,
     interquartile_mean,
@@ -26,6 +29,7 @@ from mgsc.experiments.reading.statistics import (
     probability_of_improvement,
     win_rate,
 )
+from mgsc.experiments.store.contract import what_it_has
 from mgsc.settings import unknown
 
 if TYPE_CHECKING:
@@ -35,7 +39,6 @@ DEFAULT_BASELINE = "meta_gradient"
 KINDS = ("all", "right", "wrong")
 """Phases are told apart by whether the model is right in all of the world, or wrong somewhere."""
 
-NOTHING = Interval(math.nan, math.nan, math.nan)
 Floats = npt.NDArray[np.float64]
 
 
@@ -107,9 +110,11 @@ class AgentRow:
         difference: total reward minus the baseline's, paired by seed [reward]; NaN for itself.
         improvement: probability that a run of this agent beats one of the baseline.
         win_rate: share of seeds on which this agent beats the baseline.
-        phases: measures by kind of phase; ``"all"`` always, the others where they occur.
+        phases: measures by kind of phase; ``"all"`` always, the others where they occur. Those that the result
+            lacks are NaN.
         mechanism: what is measured of its planning, and where that moves after a switch.
         budget: what a step costs.
+        episodes: returns and lengths by the names of ``episodes.STRETCHES``; empty where they are not recorded.
     """
 
     name: str
@@ -122,6 +127,7 @@ class AgentRow:
     phases: Mapping[str, Measures]
     mechanism: Mechanism
     budget: Budget
+    episodes: Mapping[str, Episodes]
 
 
 @dataclass(frozen=True)
@@ -134,8 +140,9 @@ class Comparison:
         baseline: the agent the others are compared to.
         level: of all intervals.
         steps: environment steps of a run.
-        optimal_reward: expected total reward of the best ε-soft policy [reward].
-        unconstrained_reward: expected total reward of the best policy [reward].
+        has: what the problem has, which decides what can be said.
+        optimal_reward: expected total reward of the best ε-soft policy, NaN without tables [reward].
+        unconstrained_reward: expected total reward of the best policy, NaN without tables [reward].
         rows: one for each agent, in the result's order.
     """
 
@@ -144,6 +151,7 @@ class Comparison:
     baseline: str
     level: float
     steps: int
+    has: tuple[Has, ...]
     optimal_reward: float
     unconstrained_reward: float
     rows: tuple[AgentRow, ...]
@@ -187,14 +195,15 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
         baseline=baseline,
         level=level,
         steps=int(steps_per_chunk(dataset).sum()),
+        has=what_it_has(dataset),
         optimal_reward=float(_per_chunk(dataset, "optimal_reward").sum()),
         unconstrained_reward=float(_per_chunk(dataset, "unconstrained_reward").sum()),
         rows=tuple(
             _row(
                 dataset,
                 agent,
-                totals[agent],
-                None if agent == baseline else totals[baseline],
+                baseline,
+                totals,
                 level,
             )
             for agent in agents
@@ -215,14 +224,19 @@ def steps_per_chunk(dataset: xr.Dataset) -> Floats:
 
 
 def chunks_of_kind(dataset: xr.Dataset, kind: str) -> npt.NDArray[np.bool_]:
-    """[chunk] whether a chunk is of a kind of phase: ``all``, model ``right``, model ``wrong``."""
+    """[chunk] whether a chunk is of a kind of phase: ``all``, model ``right``, model ``wrong``.
+
+    Without tables nothing says whether the model is right: no chunk is of either kind.
+    """
+    if "is_model_wrong" not in dataset.coords:
+        return np.full(dataset.sizes["chunk"], kind == "all")
     is_wrong = np.asarray(dataset["is_model_wrong"].values, bool)
     return {"all": np.ones_like(is_wrong), "right": ~is_wrong, "wrong": is_wrong}[kind]
 
 
-def _row(dataset: xr.Dataset, agent: str, total: Floats, rival: Floats | None, level: float) -> AgentRow:
-    has_rival = rival is not None
-    other = total if rival is None else rival
+def _row(dataset: xr.Dataset, agent: str, baseline: str, totals: Mapping[str, Floats], level: float) -> AgentRow:
+    has_rival = agent != baseline
+    total, other = totals[agent], totals[baseline]
     return AgentRow(
         name=agent,
         n=len(total),
@@ -234,6 +248,7 @@ def _row(dataset: xr.Dataset, agent: str, total: Floats, rival: Floats | None, l
         phases={kind: _measures(dataset, agent, kind, level) for kind in KINDS if chunks_of_kind(dataset, kind).any()},
         mechanism=mechanism(dataset, agent, level=level),
         budget=_budget(dataset, agent),
+        episodes=episodes_of(dataset, agent, baseline, level),
     )
 
 
@@ -244,6 +259,8 @@ def _measures(dataset: xr.Dataset, agent: str, kind: str, level: float) -> Measu
     optimum = float(_per_chunk(dataset, "optimal_reward")[chosen].sum())
 
     def mean(name: str) -> float:
+        if name not in dataset:
+            return math.nan
         values = dataset[name]
         values = values.sel(agent=agent).mean("seed", skipna=False) if "seed" in values.dims else values
         return float(np.average(np.asarray(values.values, np.float64)[chosen], weights=steps))
@@ -286,6 +303,9 @@ def _budget(dataset: xr.Dataset, agent: str) -> Budget:
 
 
 def _per_chunk(dataset: xr.Dataset, name: str) -> Floats:
+    """[chunk] numbers that hold for all agents; NaN where the result lacks them."""
+    if name not in dataset:
+        return np.full(dataset.sizes["chunk"], math.nan)
     return np.asarray(dataset[name].values, np.float64)
 
 

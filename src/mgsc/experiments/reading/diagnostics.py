@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mgsc.experiments.reading.missing import not_judged
+from mgsc.experiments.reading.seed_runs import Run, mean_return, row_of_stored, runs_of
+from mgsc.experiments.store.contract import what_it_has
+
 if TYPE_CHECKING:
     import xarray as xr
 
-    from mgsc.search_control.row import StrategyRow
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -44,7 +47,8 @@ LESS_ERROR = 0.9
 """Values have improved if their error once was below this share of its start; healthy runs get below 0.75."""
 
 MORE_REWARD = 0.05
-"""Reward has improved if its share of the optimum grew by this from the first chunk to the second half."""
+"""Reward has improved if its share of the optimum grew by this from the first chunk to the second half; the return of
+an episode, where there is no optimum, by this share of itself."""
 
 NIL = 1e-9
 """Norm of a meta-gradient that is nil, over max |R|²; healthy runs: 1e-6 to 1e-3, and nil in up to a third of
@@ -88,28 +92,6 @@ class Finding:
         return f"{self.agent}: {self.words} ({seeds}, {since}). Try: {self.advice}."
 
 
-class Run(NamedTuple):
-    """One seed of one agent.
-
-    Attributes:
-        measures: by name, [chunk].
-        distance: [chunk] total variation between d and a uniform d.
-        learns: whether it learns where to plan.
-        begins: [chunk] environment steps done when a chunk begins.
-        optimum: [chunk] expected reward of the best ε-soft policy.
-        reward_scale: max |R| of the goals.
-        settings: of the agent, as stored.
-    """
-
-    measures: Mapping[str, Floats]
-    distance: Floats
-    learns: bool
-    begins: Floats
-    optimum: Floats
-    reward_scale: float
-    settings: Mapping[str, Any]
-
-
 class Sign(NamedTuple):
     """What one seed shows: since which chunk, and in figures."""
 
@@ -141,10 +123,13 @@ def diagnose(dataset: xr.Dataset) -> list[Finding]:
         The findings, agent by agent; none for a healthy result.
     """
     settings = json.loads(dataset.attrs["settings"])["agents"]
+    unjudged = not_judged(what_it_has(dataset))
     findings = []
     for agent in (str(name) for name in dataset["agent"].values):
-        runs = _runs(dataset, agent, settings[agent])
+        runs = runs_of(dataset, agent, settings[agent])
         for name, signature in SIGNATURES.items():
+            if name in unjudged:
+                continue
             signs = {seed: sign for seed, run in runs.items() if (sign := signature.find(run)) is not None}
             if signs:
                 findings.append(_finding(dataset, name, agent, signs, settings[agent]))
@@ -157,11 +142,15 @@ def to_text(findings: list[Finding]) -> str:
 
 
 def verdict(dataset: xr.Dataset, findings: list[Finding]) -> str:
-    """The findings for people, or that there are none, or that the run is too short to tell."""
+    """The findings for people, or that there are none, or that the run is too short to tell; and what is not judged."""
     chunks = dataset.sizes["chunk"]
     if chunks < FEWEST_CHUNKS and not findings:
         return f"too short to judge: {chunks} recorded chunks, at least {FEWEST_CHUNKS} are needed"
-    return to_text(findings) or "no failure signature"
+    has = what_it_has(dataset)
+    words = to_text(findings) or "no failure signature"
+    if names := not_judged(has):
+        words += f"\nnot judged, for lack of {'listed states' if 'truth' in has else 'tables'}: {', '.join(names)}"
+    return words
 
 
 def to_json(findings: list[Finding]) -> str:
@@ -189,39 +178,12 @@ def _finding(dataset: xr.Dataset, name: str, agent: str, signs: Mapping[int, Sig
     )
 
 
-def _runs(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dict[int, Run]:
-    chosen = dataset.sel(agent=agent)
-    names = (
-        *("reward", "entropy", "wrong_mass", "redundant_mass", "useful_share", "overshoot"),
-        *("meta_loss", "meta_gradient_norm", "value_error"),
-    )
-    measures = {name: np.asarray(chosen[name].values, np.float64) for name in names}
-    candidates = np.asarray(dataset["is_candidate"].values, bool)
-    d = np.asarray(chosen["query_distribution"].values, np.float64)
-    distance = np.abs(d - candidates / candidates.sum()).sum(-1) / 2
-    goals = np.abs(np.asarray(dataset["goal_reward"].values, np.float64))
-    # A strategy says that it learns by what it reports; one that diverged at once has nothing left to say.
-    row = _row_of(settings)
-    learns = bool((~np.isnan(measures["meta_loss"])).any()) or (row is not None and row.is_meta_learned)
-    return {
-        int(seed): Run(
-            {name: values[place] for name, values in measures.items()},
-            distance[place],
-            learns,
-            np.concatenate([[0.0], np.asarray(dataset["step"].values, np.float64)[:-1]]),
-            np.asarray(dataset["optimal_reward"].values, np.float64),
-            float(np.max(goals[np.isfinite(goals)], initial=0.0)),
-            settings,
-        )
-        for place, seed in enumerate(dataset["seed"].values)
-    }
-
-
 def _explodes(run: Run) -> Sign | None:
     if not run.learns:
         return None
     norm = run.measures["meta_gradient_norm"]
-    broken = ~(np.isfinite(norm) & np.isfinite(run.measures["meta_loss"]) & np.isfinite(run.distance))
+    d = run.measures["entropy"] if run.distance is None else run.distance
+    broken = ~(np.isfinite(norm) & np.isfinite(run.measures["meta_loss"]) & np.isfinite(d))
     if broken.any():
         return Sign(int(np.argmax(broken)), {"norm": math.inf, "not_finite": float(broken.mean())})
     if len(norm) < FEWEST_CHUNKS:
@@ -229,13 +191,13 @@ def _explodes(run: Run) -> Sign | None:
     quarters = np.array_split(norm, 4)
     middles = [float(np.median(quarter)) for quarter in quarters]
     grows = all(later > earlier for earlier, later in itertools.pairwise(middles))
-    if not grows or middles[-1] <= max(GROWTH * middles[0], run.reward_scale**2):
+    if not grows or middles[-1] <= max(GROWTH * middles[0], run.reward_scale[1] ** 2):
         return None
     return Sign(len(quarters[0]), {"norm": middles[-1], "not_finite": 0.0})
 
 
 def _is_nil(run: Run) -> Sign | None:
-    nil = run.measures["meta_gradient_norm"] <= NIL * run.reward_scale**2
+    nil = run.measures["meta_gradient_norm"] <= NIL * run.reward_scale[0] ** 2
     if not run.learns or len(nil) < FEWEST_CHUNKS or nil.mean() <= MOST:
         return None
     return Sign(
@@ -246,26 +208,29 @@ def _is_nil(run: Run) -> Sign | None:
 
 def _stays_uniform(run: Run) -> Sign | None:
     # One cause is told once: without a gradient, or with one that is no number, d has nothing to go by.
-    if not run.learns or len(run.distance) < FEWEST_CHUNKS or _is_nil(run) or _explodes(run):
+    if run.distance is None or not run.learns or len(run.distance) < FEWEST_CHUNKS or _is_nil(run) or _explodes(run):
         return None
     farthest = float(run.distance.max())
     return Sign(0, {"elsewhere": farthest}) if farthest <= UNIFORM else None
 
 
 def _has_collapsed(run: Run) -> Sign | None:
-    states = np.exp(run.measures["entropy"])
+    is_measured = "redundant_mass" in run.measures
+    states = np.exp(run.measures["entropy"]) if is_measured else run.measures["effective_candidates"]
     few = states < FEW_STATES
     if not run.learns or len(few) < FEWEST_CHUNKS or few.mean() <= MOST:
         return None
-    wasted = float((run.measures["wrong_mass"] + run.measures["redundant_mass"])[few].mean())
-    if wasted < WASTED:
-        return None
-    return Sign(
-        _longest_stretch(few), {"states": float(states[few].mean()), "share": float(few.mean()), "wasted": wasted}
-    )
+    figures = {"states": float(states[few].mean()), "share": float(few.mean())}
+    if is_measured:
+        figures["wasted"] = float((run.measures["wrong_mass"] + run.measures["redundant_mass"])[few].mean())
+        if figures["wasted"] < WASTED:
+            return None
+    return Sign(_longest_stretch(few), figures)
 
 
 def _does_not_improve(run: Run) -> Sign | None:
+    if run.optimum is None:
+        return _return_does_not_improve(run)
     error, reward = run.measures["value_error"], run.measures["reward"]
     if len(error) < FEWEST_CHUNKS or error[0] == 0:
         return None
@@ -278,9 +243,23 @@ def _does_not_improve(run: Run) -> Sign | None:
     return Sign(0, {"first_error": float(error[0]), "least_error": least, "first_reward": start, "later_reward": later})
 
 
+def _return_does_not_improve(run: Run) -> Sign | None:
+    """Against the first chunk in which an episode ended or the first quarter, whichever is lower."""
+    number = len(run.begins)
+    half, quarter = number // 2, number // 4
+    if run.ended is None or number < FEWEST_CHUNKS or not (run.ended[:half].any() and run.ended[half:].any()):
+        return None
+    first = int(np.argmax(run.ended > 0)) + 1
+    start = min(mean_return(run, 0, first), mean_return(run, 0, max(first, quarter)))
+    later = mean_return(run, half, number)
+    if later - start > MORE_REWARD * max(abs(start), abs(later)):
+        return None
+    return Sign(0, {"first_return": start, "later_return": later})
+
+
 def _overshoots(run: Run) -> Sign | None:
     over = run.measures["overshoot"] > 1
-    row = _row_of(run.settings)
+    row = row_of_stored(run.settings)
     can_overshoot = row is None or row.can_overshoot(run.settings)
     if not run.learns or not can_overshoot or len(over) < FEWEST_CHUNKS or over.mean() < OVERSHOT:
         return None
@@ -303,16 +282,9 @@ def _longest_stretch(flags: Flags) -> int:
     return int(begins[np.argmax(ends - begins)])
 
 
-def _row_of(settings: Mapping[str, Any]) -> StrategyRow[Any] | None:
-    """The row of a stored agent's strategy; None for a strategy that is in no table."""
-    from mgsc.search_control.table import STRATEGIES
-
-    return STRATEGIES.get(settings.get("strategy", ""))
-
-
 def _advise(name: str, agent: str, settings: Mapping[str, Any]) -> str:
     """What the agent's strategy advises against a failure, or else what helps any."""
-    row = _row_of(settings)
+    row = row_of_stored(settings)
     advise = None if row is None else row.advice.get(name)
     return (advise or SIGNATURES[name].advise)(agent, settings)
 
@@ -342,6 +314,32 @@ def _tell_exploding(figures: Mapping[str, float]) -> str:
     return f"the meta-gradient grows without bound: its norm is {figures['norm']:.2g} in the last quarter"
 
 
+def _tell_collapsed(figures: Mapping[str, float]) -> str:
+    share = f"in {100 * figures['share']:.0f} % of the chunks"
+    if "wasted" not in figures:
+        return (
+            f"d has collapsed on {figures['states']:.1f} candidates {share}; how much of that planning is wasted is not"
+            " recorded"
+        )
+    return (
+        f"d has collapsed on {figures['states']:.1f} states {share}, and"
+        f" {100 * figures['wasted']:.0f} % of that planning changes nothing or trusts a wrong model"
+    )
+
+
+def _tell_no_improvement(figures: Mapping[str, float]) -> str:
+    if "first_return" in figures:
+        return (
+            f"the return of an episode doesn't improve: {figures['first_return']:.3g} at first and"
+            f" {figures['later_return']:.3g} in the second half"
+        )
+    return (
+        f"values don't improve: their error is {figures['first_error']:.2g} at first and never below"
+        f" {figures['least_error']:.2g}, reward {100 * figures['first_reward']:z.0f} % of the optimum at first and"
+        f" {100 * figures['later_reward']:z.0f} % in the second half"
+    )
+
+
 SIGNATURES: Mapping[str, Signature] = {
     "exploding_gradient": Signature(
         _explodes,
@@ -360,19 +358,12 @@ SIGNATURES: Mapping[str, Signature] = {
     ),
     "collapsed": Signature(
         _has_collapsed,
-        lambda f: (
-            f"d has collapsed on {f['states']:.1f} states in {100 * f['share']:.0f} % of the chunks, and"
-            f" {100 * f['wasted']:.0f} % of that planning changes nothing or trusts a wrong model"
-        ),
+        _tell_collapsed,
         _always("take smaller steps where d is learned, or give its entropy more weight"),
     ),
     "no_improvement": Signature(
         _does_not_improve,
-        lambda f: (
-            f"values don't improve: their error is {f['first_error']:.2g} at first and never below"
-            f" {f['least_error']:.2g}, reward {100 * f['first_reward']:z.0f} % of the optimum at first and"
-            f" {100 * f['later_reward']:z.0f} % in the second half"
-        ),
+        _tell_no_improvement,
         _advise_values,
     ),
     "overshoot": Signature(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SPREAD
 from mgsc.experiments.reading.statistics import LEVEL, Interval, mean_interval, paired_difference
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ class Mechanism:
     """What is measured of one agent's planning.
 
     Attributes:
-        means: by the names of ``MEASURES``, ``ALWAYS`` and ``REPORTED``.
-        correlations: by the names of ``ERRORS``.
+        means: by the names of ``MEASURES``, ``ALWAYS``, ``REPORTED`` and ``SPREAD``, as far as they are recorded.
+        correlations: by the names of ``ERRORS``; empty without d on states.
     """
 
     means: Mapping[str, Mean]
@@ -109,10 +109,16 @@ def mechanism(dataset: xr.Dataset, agent: str, window: int | None = None, level:
     Raises:
         ValueError: a window of no chunks.
     """
+    names = dict.fromkeys((*MEASURES, *ALWAYS, *REPORTED, *SPREAD))
     return Mechanism(
-        {name: mean_of(dataset, agent, name, level) for name in (*MEASURES, *ALWAYS, *REPORTED)},
-        {error: correlation(dataset, agent, error, window, level) for error in ERRORS},
+        {name: mean_of(dataset, agent, name, level) for name in names if name in dataset},
+        {error: correlation(dataset, agent, error, window, level) for error in ERRORS if has_d(dataset)},
     )
+
+
+def has_d(dataset: xr.Dataset) -> bool:
+    """Whether it is recorded where d is: on states that are the same in every step."""
+    return "query_distribution" in dataset
 
 
 def mean_of(dataset: xr.Dataset, agent: str, name: str, level: float = LEVEL) -> Mean:

@@ -33,6 +33,9 @@ class Interval(NamedTuple):
     high: float
 
 
+NOTHING = Interval(math.nan, math.nan, math.nan)
+
+
 def mean_interval(x: Numbers, level: float = LEVEL) -> Interval:
     """Mean with Student's t interval.
 
@@ -57,6 +60,13 @@ def mean_interval(x: Numbers, level: float = LEVEL) -> Interval:
 
     half = float(stdtrit(n - 1, 0.5 + level / 2) * values.std(ddof=1)) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half)
+
+
+def mean_of_those_there(x: Numbers, level: float = LEVEL) -> Interval:
+    """The same over the numbers that are not NaN, of what means nothing in some seeds; NaN where there are none."""
+    values = np.asarray(x, np.float64)
+    there = values[~np.isnan(values)]
+    return mean_interval(there, level) if len(there) else NOTHING
 
 
 def paired_difference(a: Numbers, b: Numbers, level: float = LEVEL) -> Interval:

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mgsc.experiments.reading import analysis
-from mgsc.experiments.reading.statistics import mean_interval
+from mgsc.experiments.reading.statistics import mean_interval, mean_of_those_there
 from mgsc.experiments.report.arrays import Archive, Scale, spanning
-from mgsc.experiments.report.measures import Measure, measures_of
+from mgsc.experiments.report.measures import UNDEFINED_WITHOUT_EPISODES, Measure, measures_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 NUM_ACTIONS = 4
 """Of a maze, as ``environments.maze.MOVES`` numbers them: up, down, left, right."""
+
+OF_STATES = ("query_distribution", "state_value", "greedy_action")
+"""What is shown of single states."""
 
 SHARE = Scale(0.0, 1.0)
 
@@ -44,7 +47,7 @@ class Layer:
 
 
 def core_layer(dataset: xr.Dataset) -> Layer:
-    """Curves with their intervals, and d, values and policies as means over the seeds.
+    """Curves with their intervals, and d, values and policies as means over the seeds, as far as they are recorded.
 
     Args:
         dataset: a result, per ``store.contract``.
@@ -57,7 +60,8 @@ def core_layer(dataset: xr.Dataset) -> Layer:
         archive.add_floats(f"curve/{measure.name}", _curves(dataset, measure))
         if measure.reference is not None and measure.reference in dataset:
             archive.add_floats(f"reference/{measure.name}", _scaled(dataset, measure, measure.reference))
-    _add_codes(archive, "d", _maps(dataset, "query_distribution").mean(axis=1), power=2, width="u2")
+    if "query_distribution" in dataset:
+        _add_codes(archive, "d", _maps(dataset, "query_distribution").mean(axis=1), power=2, width="u2")
     if "state_value" in dataset:
         _add_codes(archive, "value", _maps(dataset, "state_value").mean(axis=1), power=1, width="u2")
     if "greedy_action" in dataset:
@@ -74,9 +78,9 @@ def seeds_layer(dataset: xr.Dataset, limit: int) -> Layer | None:
 
     Returns:
         The layer with the smallest stride of 1, 2, 4, … that fits; None where there is one seed, which the
-        core shows already, or where not even the first chunk fits.
+        core shows already, where not even the first chunk fits, or where nothing is recorded of states.
     """
-    if dataset.sizes["seed"] == 1:
+    if dataset.sizes["seed"] == 1 or not any(name in dataset for name in OF_STATES):
         return None
     stride = 1
     while True:
@@ -92,7 +96,8 @@ def seeds_layer(dataset: xr.Dataset, limit: int) -> Layer | None:
 def _seeds_at(dataset: xr.Dataset, stride: int) -> Layer:
     kept = dataset.isel(chunk=slice(None, None, stride))
     archive = Archive()
-    _add_codes(archive, "d", _maps(kept, "query_distribution"), power=2, width="u1")
+    if "query_distribution" in kept:
+        _add_codes(archive, "d", _maps(kept, "query_distribution"), power=2, width="u1")
     if "state_value" in kept:
         _add_codes(archive, "value", _maps(kept, "state_value"), power=1, width="u1")
     if "greedy_action" in kept:
@@ -123,13 +128,14 @@ def _action_shares(dataset: xr.Dataset) -> Floats:
 
 
 def _curves(dataset: xr.Dataset, measure: Measure) -> Floats:
-    """[agent, 3, chunk] mean over the seeds, and its interval's two ends."""
+    """[agent, 3, chunk] mean over the seeds, and its interval's two ends; of episodes, over the seeds that have one."""
+    interval = mean_of_those_there if measure.name in UNDEFINED_WITHOUT_EPISODES else mean_interval
     values = _scaled(dataset, measure, measure.name)
     agents, _, chunks = values.shape
     curves = np.full((agents, 3, chunks), np.nan)
     for agent, of_agent in enumerate(values):
         if not np.isnan(of_agent).all():
-            curves[agent] = np.array([mean_interval(column) for column in of_agent.T]).T
+            curves[agent] = np.array([interval(column) for column in of_agent.T]).T
     return curves
 
 

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mgsc.experiments.figures.style import FEATURED, agent_names, styles
-from mgsc.experiments.reading import analysis, tables
-from mgsc.experiments.report.measures import measures_of
+from mgsc.experiments.reading import analysis, sections
+from mgsc.experiments.reading.mechanisms import has_d
+from mgsc.experiments.reading.missing import what_is_missing
+from mgsc.experiments.report.measures import UNDEFINED_WITHOUT_EPISODES, measures_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from mgsc.experiments.figures.style import Style
     from mgsc.experiments.report.find import Found
+
+
+OF_SEEDS_THERE = "In each chunk only the seeds in which an episode ended; gaps where none did."
 
 
 def describe_suite(found: Found) -> dict[str, Any]:
@@ -39,12 +44,11 @@ def describe_suite(found: Found) -> dict[str, Any]:
         "seeds": dataset["seed"].values.tolist(),
         "steps": dataset["step"].values.tolist(),
         "switches": [int(step) for step in dataset.attrs["switch_steps"]],
-        "phaseOfChunk": dataset["phase_of_chunk"].values.tolist(),
-        "isModelWrong": np.asarray(dataset["is_model_wrong"].values, bool).tolist(),
-        "states": _states(dataset),
+        **_of_tables(dataset),
+        "missing": what_is_missing(comparison.has),
         "totals": _totals(dataset, comparison),
         "measures": [_measure(dataset, measure) for measure in measures_of(dataset)],
-        "tables": [_table(section, comparison.baseline) for section in tables.sections(comparison)],
+        "tables": [_table(section, comparison.baseline) for section in sections.sections(comparison)],
         "facts": _facts(dataset),
     }
     return plain(described)  # type: ignore[no-any-return]
@@ -61,17 +65,29 @@ def plain(value: Any) -> Any:
 
 def _agents(dataset: xr.Dataset) -> list[dict[str, Any]]:
     names = agent_names(dataset)
-    has_d = np.isfinite(dataset["query_distribution"].values).any(axis=(1, 2, 3))
+    of_planning = dataset["query_distribution" if has_d(dataset) else "entropy"]
+    plans = np.isfinite(of_planning.values).reshape(len(names), -1).any(axis=1)
     looks = styles(names)
     return [
-        {"name": name, "plans": bool(plans), "isFeatured": name == FEATURED, **_look(looks[name])}
-        for name, plans in zip(names, has_d, strict=True)
+        {"name": name, "plans": bool(does_plan), "isFeatured": name == FEATURED, **_look(looks[name])}
+        for name, does_plan in zip(names, plans, strict=True)
     ]
 
 
 def _look(style: Style) -> dict[str, Any]:
     dashes = [] if style.dashes == "solid" else list(style.dashes[1])
     return {"colour": style.colour, "marker": style.marker, "dashes": dashes, "width": style.width}
+
+
+def _of_tables(dataset: xr.Dataset) -> dict[str, Any]:
+    """What tables say of phases and states; None without them."""
+    if "is_model_wrong" not in dataset.coords:
+        return {"phaseOfChunk": None, "isModelWrong": None, "states": None}
+    return {
+        "phaseOfChunk": dataset["phase_of_chunk"].values.tolist(),
+        "isModelWrong": np.asarray(dataset["is_model_wrong"].values, bool).tolist(),
+        "states": _states(dataset),
+    }
 
 
 def _states(dataset: xr.Dataset) -> dict[str, Any]:
@@ -111,10 +127,11 @@ def _measure(dataset: xr.Dataset, measure: Any) -> dict[str, Any]:
         "title": measure.title,
         "unit": measure.unit,
         "reference": measure.reference_title if has_reference else None,
+        "note": OF_SEEDS_THERE if measure.name in UNDEFINED_WITHOUT_EPISODES else None,
     }
 
 
-def _table(section: tables.Section, baseline: str) -> dict[str, Any]:
+def _table(section: sections.Section, baseline: str) -> dict[str, Any]:
     return {
         "title": section.title,
         "note": section.note,

@@ -34,9 +34,15 @@ class Measure:
     reference_title: str = ""
 
 
+UNDEFINED_WITHOUT_EPISODES = ("episode_return", "episode_length")
+"""NaN in chunks in which no episode of a seed ended: then the mean is over the other seeds."""
+
 TABLE = (
+    Measure("episode_return", "Return of an episode", "reward"),
+    Measure("episode_length", "Length of an episode", "environment steps"),
     Measure("reward", "Average reward", "reward per step", True, "optimal_reward", "best ε-soft policy, expected"),
     Measure("entropy", "Entropy of d", "nats"),
+    Measure("effective_candidates", "Candidates that d is spread over, exp(entropy)", "candidates"),
     Measure("wrong_mass", "Planning on wrong states", "probability"),
     Measure("uniform_wrong_mass", "Wrong states under a uniform d", "probability"),
     Measure("weighted_error", "Model error weighted by d, Σ d·e", "reward"),
@@ -51,6 +57,8 @@ TABLE = (
     Measure("value_error", "Distance from the optimal values", "reward"),
     Measure("meta_loss", "Meta-loss", "reward²"),
     Measure("meta_gradient_norm", "Norm of the meta-gradient", "reward²"),
+    Measure("episodes_terminated", "Episodes that the task ended", "episodes per chunk"),
+    Measure("episodes_truncated", "Episodes that were cut short", "episodes per chunk"),
 )
 """In the order of the page's selector; measures a result has beyond these follow by name."""
 

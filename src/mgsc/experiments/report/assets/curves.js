@@ -1,6 +1,7 @@
 // Measures through time: means over seeds with their bands, the switches, and the time shown on the maze.
 
 const MOST_MARKERS = 12;
+const MOST_BEYOND = 0.5; // of the means' range, for intervals: as in figures/episodes.py
 
 class Curves {
   // onTime(chunk) is called when a time is chosen here.
@@ -41,7 +42,7 @@ class Curves {
   setRange(view) {
     const { suite } = this;
     this.range = [0, suite.numChunks - 1];
-    if (view.window !== "near" || !suite.switches.length) return;
+    if (view.window !== "near" || !suite.switches.length || !suite.hasStates) return;
     const edges = [0, ...suite.chunksAfterSwitches(), suite.numChunks];
     const phase = edges.findLastIndex((edge) => edge <= view.chunk);
     this.range = [edges[Math.max(0, phase - 1)], edges[Math.min(edges.length - 1, phase + 2)] - 1];
@@ -58,9 +59,19 @@ class Curves {
     const usable = this.isLog ? positive : numbers;
     const low = usable.reduce((a, b) => Math.min(a, b), Infinity);
     const high = usable.reduce((a, b) => Math.max(a, b), -Infinity);
-    const [bottom, top] = usable.length ? [low, high] : [0, 1];
+    const [bottom, top] = usable.length ? this.near(low, high) : [0, 1];
+    this.isCut = usable.length > 0 && (bottom > low || top < high);
     this.y = scaleOf(this.isLog ? bottom : Math.min(0, bottom), top, box.bottom, box.top, this.isLog);
     this.reference = reference;
+  }
+
+  // Of measures that few seeds may have, intervals know no bounds: the axis then stays near the means.
+  near(low, high) {
+    if (!this.measure.note || this.isLog) return [low, high];
+    const means = this.chosen.flatMap((one) => [...one.mean.slice(this.range[0], this.range[1] + 1)]).filter(Number.isFinite);
+    const [least, most] = [Math.min(...means), Math.max(...means)];
+    const beyond = MOST_BEYOND * (most - least);
+    return [Math.max(low, least - beyond), Math.min(high, most + beyond)];
   }
 
   middle(chunk) {
@@ -116,16 +127,19 @@ class Curves {
     return path;
   }
 
+  // A gap where there is no interval.
   band({ low, high }) {
     const floor = (value) => (this.isLog ? Math.max(value, this.y.invert(this.box.bottom)) : value);
-    const there = [];
+    const stretches = [[]];
     for (let chunk = this.range[0]; chunk <= this.range[1]; chunk++) {
-      if (this.point(chunk, high[chunk]) && Number.isFinite(low[chunk])) there.push(chunk);
+      if (this.point(chunk, high[chunk]) && Number.isFinite(low[chunk])) stretches.at(-1).push(chunk);
+      else if (stretches.at(-1).length) stretches.push([]);
     }
-    if (!there.length) return "";
-    const up = there.map((chunk) => this.point(chunk, high[chunk]));
-    const down = there.reverse().map((chunk) => this.point(chunk, floor(low[chunk])));
-    return `M${[...up, ...down].join("L")}Z`;
+    return stretches.filter((there) => there.length).map((there) => {
+      const up = there.map((chunk) => this.point(chunk, high[chunk]));
+      const down = there.reverse().map((chunk) => this.point(chunk, floor(low[chunk])));
+      return `M${[...up, ...down].join("L")}Z`;
+    }).join("");
   }
 
   steps(values) {
@@ -142,7 +156,11 @@ class Curves {
   markers(one) {
     const every = Math.max(1, Math.ceil((this.range[1] - this.range[0] + 1) / MOST_MARKERS));
     const found = [];
-    for (let chunk = this.range[0] + (one.index % every); chunk <= this.range[1]; chunk += every) {
+    const isThere = (chunk) => chunk >= this.range[0] && chunk <= this.range[1] && this.point(chunk, one.mean[chunk]) !== null;
+    for (let chunk = this.range[0]; chunk <= this.range[1]; chunk++) {
+      // A line through one point is not seen: it always has its marker.
+      const isLone = !isThere(chunk - 1) && !isThere(chunk + 1);
+      if (!isLone && (chunk - this.range[0]) % every !== one.index % every) continue;
       const point = this.point(chunk, one.mean[chunk]);
       if (point) found.push(marker(one.agent, one.agent.isFeatured ? 3.6 : 2.8, { transform: `translate(${point})` }));
     }
@@ -151,7 +169,7 @@ class Curves {
 
   setTime(chunk) {
     const place = this.x(this.middle(chunk));
-    const isInside = chunk >= this.range[0] && chunk <= this.range[1];
+    const isInside = chunk >= this.range[0] && chunk <= this.range[1] && this.suite.hasStates;
     fill(this.cursor, { x1: place, x2: place, visibility: isInside ? "visible" : "hidden" }, []);
   }
 
@@ -181,18 +199,19 @@ class Curves {
       .sort((a, b) => b.mean[chunk] - a.mean[chunk])
       .map((one) => [swatch(one.agent), one.agent.name, interval(one.mean[chunk], one.low[chunk], one.high[chunk])]);
     if (this.reference) rows.push([null, this.measure.reference, brief(this.reference[chunk])]);
-    const kind = suite.isModelWrong[chunk] ? "model wrong" : "model right";
-    showTip(`steps ${withCommas(suite.firstStep(chunk))}–${withCommas(suite.steps[chunk])}, ${kind}`, rows, x, y);
+    showTip(`steps ${withCommas(suite.firstStep(chunk))}–${withCommas(suite.steps[chunk])}${suite.modelWords(chunk)}`, rows, x, y);
   }
 
   note() {
     const seeds = this.suite.seeds.length;
     const level = `${(100 * this.suite.level).toFixed(0)} %`;
     const what = seeds === 1 ? "One seed, chunk by chunk." : `Means over ${seeds} seeds with ${level} intervals, chunk by chunk.`;
-    const wrong = this.suite.isModelWrong.some(Boolean) ? " Shaded: the model is wrong somewhere." : "";
+    const wrong = this.suite.wrongStretches().length ? " Shaded: the model is wrong somewhere." : "";
     const switches = this.suite.switches.length ? " Thin vertical lines: switches." : "";
     const reference = this.reference ? ` Thin level line: ${this.measure.reference}.` : "";
-    return `${what}${wrong}${switches}${reference} Click to choose the time of the mazes below.`;
+    const note = this.measure.note ? ` ${this.measure.note}${this.isCut ? " Intervals wider than the axis are cut." : ""}` : "";
+    const click = this.suite.hasStates ? " Click to choose the time of the mazes below." : "";
+    return `${what}${note}${wrong}${switches}${reference}${click}`;
   }
 
   describe() {

@@ -3,7 +3,7 @@
 const contents = JSON.parse(byId("contents").textContent);
 const suites = contents.suites.map((description, number) => new Suite(description, number));
 const view = {
-  suite: null, chunk: 0, seed: null, measure: "reward", window: "all", isLog: false, scale: 2,
+  suite: null, chunk: 0, seed: null, measure: null, window: "all", isLog: false, scale: 2,
   hasPolicy: false, hasValues: false, hasNumbers: false, hidden: new Set(), chosen: null,
 };
 const MOST_CHOSEN = 3; // agents on the maze at first
@@ -15,7 +15,7 @@ const panels = new Panels(byId("panels"), byId("key"));
 function onTime(chunk) {
   view.chunk = chunk;
   if (!view.isReady) return;
-  panels.update(view);
+  if (view.suite.hasStates) panels.update(view);
   if (view.window === "near") curves.draw(view.suite, view);
   else curves.setTime(chunk);
 }
@@ -28,6 +28,7 @@ function fail(error) {
 
 async function showSuite(suite) {
   view.isReady = false;
+  const hasChosenMeasure = view.suite !== null && view.measure !== view.suite.measures[0].name;
   view.suite = suite;
   view.seed = null;
   for (const tab of byId("tabs").children) {
@@ -38,7 +39,8 @@ async function showSuite(suite) {
   if (view.suite !== suite) return; // another one was chosen meanwhile
   view.chosen = firstChosen(suite);
   view.hidden = new Set();
-  if (!suite.measures.some((measure) => measure.name === view.measure)) view.measure = suite.measures[0].name;
+  const hasMeasure = suite.measures.some((measure) => measure.name === view.measure);
+  if (!hasChosenMeasure || !hasMeasure) view.measure = suite.measures[0].name;
   writeTexts(suite);
   fillChoices(suite);
   time.setSuite(suite, suite.numChunks - 1);
@@ -66,32 +68,52 @@ function writeTexts(suite) {
   byId("totals-note").textContent = seeds === 1
     ? "One seed: there are no intervals."
     : `Every dot is a seed; above them the mean over seeds with its ${level} interval (Student's t).`;
+  if (isConstant(suite)) byId("totals-note").textContent += " Every run has the same: it does not depend on what is done.";
+  byId("missing").textContent = suite.missing;
+  byId("missing").hidden = !suite.missing;
+  byId("maze-section").hidden = !suite.hasStates;
+  if (!suite.hasStates) return;
+  byId("maze-title").textContent = suite.hasMap("d") ? "Where planning looks" : "Values and greedy policy";
   byId("maze-note").textContent = mazeNote(suite);
+}
+
+// Whether all of several runs have the same total reward, rounding aside.
+function isConstant(suite) {
+  const totals = suite.totals.agents.flatMap((agent) => agent.seeds);
+  const [low, high] = [Math.min(...totals), Math.max(...totals)];
+  return totals.length > 1 && totals.every(isNumber) && high - low <= 1e-9 * Math.max(Math.abs(low), Math.abs(high));
 }
 
 // What the maps are, and in how many figures and how often they were kept.
 function mazeNote(suite) {
   const places = suite.hasMaze ? "" : "The states of this suite have no places: they stand in their order. ";
+  const ofSeeds = seedsNote(suite);
+  if (!suite.hasMap("d")) return `${places}Arrows and values are those at a chunk's end. Arrows of several seeds are as long as their shares. ${ofSeeds}`;
   const precision = "As stored here, d is off by at most 1/65,000 (means) and 1/250 (single seeds) of the largest d.";
-  if (suite.seeds.length === 1) return `${places}d is the mean over a chunk. ${precision}`;
-  if (!suite.single) return `${places}d is the mean over a chunk. Single seeds are left out: they would make the file too large. ${precision}`;
-  const { stride } = suite.single;
-  const thinned = stride > 1
-    ? `To keep the file small, single seeds are stored at every ${stride}th chunk; between them the latest one stored is shown. `
-    : "";
+  if (!suite.single) return `${places}d is the mean over a chunk. ${ofSeeds}${precision}`;
   const layers = suite.hasMap("policy") || suite.hasMap("value")
     ? "; arrows and values are those at its end. Arrows of several seeds are as long as their shares. "
     : ". ";
-  return `${places}d is the mean over a chunk${layers}${thinned}${precision}`;
+  return `${places}d is the mean over a chunk${layers}${ofSeeds}${precision}`;
+}
+
+function seedsNote(suite) {
+  if (suite.seeds.length === 1) return "";
+  if (!suite.single) return "Single seeds are left out: they would make the file too large. ";
+  const { stride } = suite.single;
+  return stride > 1
+    ? `To keep the file small, single seeds are stored at every ${stride}th chunk; between them the latest one stored is shown. `
+    : "";
 }
 
 function fillChoices(suite) {
   byId("measure").replaceChildren(...suite.measures.map((one) => option(one.name, one.title, one.name === view.measure)));
   const seeds = suite.single ? suite.seeds.map((seed, i) => option(i, `seed ${seed}`)) : [];
   byId("seed").replaceChildren(option("", suite.seeds.length === 1 ? `seed ${suite.seeds[0]}` : `mean over ${suite.seeds.length}`), ...seeds);
-  byId("policy-label").hidden = !suite.hasMap("policy");
+  byId("policy-label").hidden = !suite.hasMap("policy") || !suite.hasMap("d");
   byId("values-label").hidden = !suite.hasMap("value");
-  byId("window").parentElement.hidden = !suite.switches.length;
+  byId("scale-label").hidden = byId("numbers-label").hidden = !suite.hasMap("d");
+  byId("window").parentElement.hidden = !suite.switches.length || !suite.hasStates;
   fillChips();
 }
 
@@ -128,6 +150,7 @@ function drawAll() {
   if (!view.isReady || !byId("content").clientWidth) return; // without a width there is nowhere to draw
   drawTotals(byId("totals"), view.suite);
   curves.draw(view.suite, view);
+  if (!view.suite.hasStates) return;
   panels.build(view.suite, view);
   time.drawMarks();
 }

@@ -13,10 +13,11 @@ function sceneOf(suite, agent, view) {
   const arrays = view.seed === null ? suite.means : suite.singles;
   return {
     suite, chunk, view,
-    d: suite.agents[agent].plans ? suite.mapAt("d", agent, chunk, view.seed) : null,
+    d: suite.hasMap("d") && suite.agents[agent].plans ? suite.mapAt("d", agent, chunk, view.seed) : null,
     value: "value" in arrays ? suite.mapAt("value", agent, chunk, view.seed) : null,
     policy: policyName in arrays ? suite.policyAt(agent, chunk, view.seed) : null,
-    most: suite.largest("d", view.seed),
+    hasPolicy: view.hasPolicy || !suite.hasMap("d"), // without d there would be nothing to see at first
+    most: suite.hasMap("d") ? suite.largest("d", view.seed) : 0,
   };
 }
 
@@ -58,7 +59,7 @@ class Maze {
   }
 
   drawState(state) {
-    const { suite, d, chunk, view, policy, value } = this.scene;
+    const { suite, d, chunk, view, policy, hasPolicy, value } = this.scene;
     const [x, y] = this.corner(state);
     const side = this.cell - GAP;
     const isTerminal = !suite.states.isCandidate[state];
@@ -70,8 +71,8 @@ class Maze {
     if (suite.isWrong(state, chunk)) this.outline(state, palette().highlight, 2.2, 2);
     if (isTerminal) return;
     const [shift, hasText] = this.layout(view, value, d);
-    if (view.hasPolicy && policy) this.drawPolicy(policy[state], x, y - (hasText ? shift : 0), ink);
-    if (hasText) this.drawTexts(state, x, y + (view.hasPolicy && policy ? shift : 0), ink);
+    if (hasPolicy && policy) this.drawPolicy(policy[state], x, y - (hasText ? shift : 0), ink);
+    if (hasText) this.drawTexts(state, x, y + (hasPolicy && policy ? shift : 0), ink);
   }
 
   // How far arrows and texts give way to each other.
@@ -199,9 +200,9 @@ class Maze {
     const rows = [];
     if (!suite.states.isCandidate[state]) {
       const reward = suite.goalReward(state, chunk);
-      rows.push([null, "terminal: never queried", isNumber(reward) ? `reward ${signed(reward)}` : ""]);
+      rows.push([null, suite.hasMap("d") ? "terminal: never queried" : "terminal", isNumber(reward) ? `reward ${signed(reward)}` : ""]);
     } else if (d) rows.push([null, "d", percent(d[state], 2)]);
-    else rows.push([null, "d", "does not plan"]);
+    else if (suite.hasMap("d")) rows.push([null, "d", "does not plan"]);
     if (suite.isWrong(state, chunk)) rows.push([null, "the model is wrong here", ""]);
     if (value && suite.states.isCandidate[state]) rows.push([null, "value, max q", brief(value[state])]);
     if (policy && suite.states.isCandidate[state]) {

@@ -47,7 +47,7 @@ class Panels {
     maze.draw(scene, this.size);
     const text = noteOf(scene);
     note.textContent = text;
-    canvas.setAttribute("aria-label", `${agent.name}: ${text}. Arrow keys go from state to state.`);
+    canvas.setAttribute("aria-label", `${agent.name}: ${text || "greedy policy and values"}. Arrow keys go from state to state.`);
   }
 
   point(agent, maze, event) {
@@ -72,6 +72,16 @@ class Panels {
   }
 
   drawKey(view) {
+    const { goalReward, start, wrongInPhase } = this.suite.states;
+    const marks = this.suite.hasMap("d") ? this.heatKey(view) : [];
+    const terminal = this.suite.hasMap("d") ? "terminal: never queried" : "terminal";
+    marks.push(make("span", {}, make("i", { class: "mark terminal" }), goalReward ? "terminal, with the reward of entering it now" : terminal));
+    if (wrongInPhase.some((states) => states.length)) marks.push(make("span", {}, make("i", { class: "mark wrong" }), "the model is wrong here"));
+    if (start) marks.push(make("span", {}, make("b", { text: "S" }), " start"));
+    this.key.replaceChildren(...marks);
+  }
+
+  heatKey(view) {
     const most = this.suite.largest("d", view.seed);
     const stops = Array.from({ length: 13 }, (_, i) => heat(i / 12)).join(", ");
     const bar = make("span", { class: "heat" });
@@ -79,15 +89,12 @@ class Panels {
     const half = most * 0.5 ** view.scale;
     const scale = make("span", { class: "heat-scale" }, bar, make("span", { class: "heat-labels" },
       ...[0, half, most].map((value) => make("span", { text: percent(value, value >= 0.1 || !value ? 0 : 1) }))));
-    const { goalReward, start, wrongInPhase } = this.suite.states;
-    const marks = [make("span", {}, make("i", { class: "mark terminal" }), goalReward ? "terminal, with the reward of entering it now" : "terminal: never queried")];
-    if (wrongInPhase.some((states) => states.length)) marks.push(make("span", {}, make("i", { class: "mark wrong" }), "the model is wrong here"));
-    if (start) marks.push(make("span", {}, make("b", { text: "S" }), " start"));
-    this.key.replaceChildren(make("span", { class: "heat-title", text: "d, the chance that planning asks about a state" }), scale, ...marks);
+    return [make("span", { class: "heat-title", text: "d, the chance that planning asks about a state" }), scale];
   }
 }
 
 function noteOf({ suite, d, chunk }) {
+  if (!suite.hasMap("d")) return "";
   if (!d) return "does not plan: there is no d";
   const best = d.reduce((found, value, state) => (value > d[found] ? state : found), 0);
   const wrong = d.reduce((sum, value, state) => sum + (suite.isWrong(state, chunk) ? value : 0), 0);

@@ -4,8 +4,17 @@ class Suite {
   constructor(description, number) {
     Object.assign(this, description);
     this.number = number;
-    this.numStates = this.states.row.length;
+    this.numStates = this.states ? this.states.row.length : 0;
     this.numChunks = this.steps.length;
+    if (this.hasStates) this.place();
+  }
+
+  // Without tables nothing is recorded of single states.
+  get hasStates() {
+    return this.states !== null;
+  }
+
+  place() {
     this.hasMaze = this.states.row.every((row) => row >= 0) && this.states.column.every((column) => column >= 0);
     this.places = this.hasMaze ? this.states.row.map((row, i) => [row, this.states.column[i]]) : this.inOrder();
     this.numRows = 1 + Math.max(...this.places.map(([row]) => row));
@@ -103,12 +112,18 @@ class Suite {
   // [[first, last chunk], …] in which the model is wrong somewhere.
   wrongStretches() {
     const found = [];
-    this.isModelWrong.forEach((isWrong, chunk) => {
+    (this.isModelWrong ?? []).forEach((isWrong, chunk) => {
       if (!isWrong) return;
       if (chunk && this.isModelWrong[chunk - 1]) found[found.length - 1][1] = chunk;
       else found.push([chunk, chunk]);
     });
     return found;
+  }
+
+  // Words to follow a time, none where nothing says whether the model is right.
+  modelWords(chunk) {
+    if (!this.isModelWrong) return "";
+    return this.isModelWrong[chunk] ? ", model wrong" : ", model right";
   }
 
   // First chunks after a switch.

@@ -43,7 +43,7 @@ class Time {
     const steps = `steps ${withCommas(suite.firstStep(chunk))}–${withCommas(suite.steps[chunk])}`;
     const switches = suite.switches.filter((step) => step < suite.steps[chunk]).length;
     const since = suite.switches.length ? `, after ${switches} of ${suite.switches.length} switches` : "";
-    return `${steps}${since}, model ${suite.isModelWrong[chunk] ? "wrong" : "right"}`;
+    return `${steps}${since}${suite.modelWords(chunk)}`;
   }
 
   move(by) {
@@ -84,8 +84,9 @@ class Time {
     this.button.dataset.state = text.toLowerCase(); // what the button does next
   }
 
-  // Space plays wherever it does nothing else.
+  // Space plays wherever it does nothing else, and there is something to see.
   key(event) {
+    if (!this.suite.hasStates) return;
     if (event.key !== " " || event.target.closest("button, select, summary, a, input:not([type=range])")) return;
     event.preventDefault();
     this.toggle();
@@ -95,6 +96,7 @@ class Time {
   drawMarks() {
     const canvas = byId("marks");
     const { suite } = this;
+    if (!suite.hasStates) return;
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     canvas.width = Math.round(width * ratio);

@@ -1,0 +1,110 @@
+"""One seed of one agent as the failure signatures see it: measures, and what they are read against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mgsc.experiments.reading.episodes import ended_in, has_episodes
+from mgsc.experiments.reading.mechanisms import has_d
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from mgsc.search_control.row import StrategyRow
+
+Floats = npt.NDArray[np.float64]
+
+JUDGED = (
+    *("reward", "entropy", "wrong_mass", "redundant_mass", "useful_share", "overshoot"),
+    *("meta_loss", "meta_gradient_norm", "value_error", "effective_candidates", "episode_return"),
+)
+"""Measures that are looked at, where they are recorded."""
+
+
+class Run(NamedTuple):
+    """One seed of one agent.
+
+    Attributes:
+        measures: by name, [chunk].
+        distance: [chunk] total variation between d and a uniform d; None without d on states.
+        learns: whether it learns where to plan.
+        begins: [chunk] environment steps done when a chunk begins.
+        optimum: [chunk] expected reward of the best ε-soft policy; None without tables.
+        reward_scale: max |R| of the goals, twice; without tables, where rewards have one sign, numbers that it
+            lies between: the largest reward per step of a chunk, and the largest of a chunk.
+        settings: of the agent, as stored.
+        ended: [chunk] episodes that ended; None where episodes are not recorded.
+    """
+
+    measures: Mapping[str, Floats]
+    distance: Floats | None
+    learns: bool
+    begins: Floats
+    optimum: Floats | None
+    reward_scale: tuple[float, float]
+    settings: Mapping[str, Any]
+    ended: Floats | None = None
+
+
+def runs_of(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dict[int, Run]:
+    """The runs of an agent, by seed."""
+    chosen = dataset.sel(agent=agent)
+    measures = {name: np.asarray(chosen[name].values, np.float64) for name in JUDGED if name in dataset}
+    distance = _distance(dataset, chosen)
+    ended = ended_in(chosen) if has_episodes(dataset) else None
+    # A strategy says that it learns by what it reports; one that diverged at once has nothing left to say.
+    row = row_of_stored(settings)
+    learns = bool((~np.isnan(measures["meta_loss"])).any()) or (row is not None and row.is_meta_learned)
+    return {
+        int(seed): Run(
+            {name: values[place] for name, values in measures.items()},
+            None if distance is None else distance[place],
+            learns,
+            np.concatenate([[0.0], np.asarray(dataset["step"].values, np.float64)[:-1]]),
+            np.asarray(dataset["optimal_reward"].values, np.float64) if "optimal_reward" in dataset else None,
+            _reward_scale(dataset),
+            settings,
+            None if ended is None else ended[place],
+        )
+        for place, seed in enumerate(dataset["seed"].values)
+    }
+
+
+def row_of_stored(settings: Mapping[str, Any]) -> StrategyRow[Any] | None:
+    """The row of a stored agent's strategy; None for a strategy that is in no table."""
+    from mgsc.search_control.table import STRATEGIES
+
+    return STRATEGIES.get(settings.get("strategy", ""))
+
+
+def mean_return(run: Run, begin: int, end: int) -> float:
+    """Mean over the episodes that ended in the chunks [begin, end), of which there is one."""
+    assert run.ended is not None
+    ended, returns = run.ended[begin:end], run.measures["episode_return"][begin:end]
+    return float(np.average(returns[ended > 0], weights=ended[ended > 0]))
+
+
+def _distance(dataset: xr.Dataset, chosen: xr.Dataset) -> Floats | None:
+    if not has_d(dataset):
+        return None
+    candidates = np.asarray(dataset["is_candidate"].values, bool)
+    d = np.asarray(chosen["query_distribution"].values, np.float64)
+    distance: Floats = np.abs(d - candidates / candidates.sum()).sum(-1) / 2
+    return distance
+
+
+def _reward_scale(dataset: xr.Dataset) -> tuple[float, float]:
+    if "goal_reward" in dataset:
+        goals = np.abs(np.asarray(dataset["goal_reward"].values, np.float64))
+        return (_largest(goals),) * 2
+    rewards = np.abs(np.asarray(dataset["reward"].values, np.float64))
+    steps = np.diff(np.asarray(dataset["step"].values, np.float64), prepend=0.0)
+    return _largest(rewards / steps), _largest(rewards)
+
+
+def _largest(numbers: Floats) -> float:
+    return float(np.max(numbers[np.isfinite(numbers)], initial=0.0))
