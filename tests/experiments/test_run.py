@@ -20,8 +20,9 @@ from mgsc.experiments.design.seeds import LARGEST_SEED, Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.dataset import _budget
+from mgsc.experiments.running.devices import workers
 from mgsc.experiments.running.optimal import optimal_rewards
-from mgsc.experiments.running.program import Lane, Program, run_key, workers
+from mgsc.experiments.running.program import Lane, Program, run_key
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.running.versions import versions
@@ -52,8 +53,8 @@ def _quick_programs_in_small_blocks(monkeypatch):
 
 def patch(monkeypatch) -> None:
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 2)
-    monkeypatch.setattr("mgsc.experiments.running.program.ACCELERATOR_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.devices.CPU_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.devices.ACCELERATOR_WIDTH", 2)
     compile_anew = Program.compile
 
     def compile_once(self, devices):

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from mgsc.experiments.design.problem import Problem
 from mgsc.experiments.design.suites import Suite, get_suite
 from mgsc.experiments.running.build import build_problem
-from mgsc.experiments.running.program import Lane, Program, block_width, run_program, workers
+from mgsc.experiments.running.devices import block_width, workers
+from mgsc.experiments.running.program import Lane, Program, run_program
 
 SUITE = "tmaze-fixed"
 AGENTS = ("no_planning", "uniform", "meta_gradient")

@@ -15,7 +15,8 @@ from mgsc.experiments.classics.runner import run_entry
 from mgsc.experiments.classics.table import CLASSICS, SWEEPING, SWEEPING_TOO
 from mgsc.experiments.reading.statistics import paired_difference
 from mgsc.experiments.running.build import build_problem
-from mgsc.experiments.running.program import Lane, block_width, workers
+from mgsc.experiments.running.devices import block_width, workers
+from mgsc.experiments.running.program import Lane
 
 ROOT_SEED = 0
 
@@ -116,7 +117,7 @@ def test_a_run_is_the_same_beside_others_and_after_others():
 
 @pytest.mark.parametrize(("runs", "num_workers"), [(2000, 2), (2000, 3), (30, 2), (3, 64), (1, 1)])
 def test_batches_hold_every_run_once_and_are_as_many_for_each_worker(runs, num_workers):
-    batches = batches_of(range(runs), num_workers)
+    batches = batches_of(range(runs), num_workers, block_width())
     assert [run for batch in batches for run in batch] == list(range(runs))
     assert max(map(len, batches)) <= BLOCKS_AHEAD * block_width()
     assert len(batches) == runs or len(batches) % num_workers == 0

@@ -94,3 +94,15 @@ def test_impossible_seeds_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(UserError, match="at least 1"):
         run_classics(SMALL, Runs(0), tmp_path / "results.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_results_of_another_origin_are_refused(tmp_path, monkeypatch):
+    out = tmp_path / "results.json"
+    run_classics(SMALL, Runs(1), out)
+    for change in ({"backend": "gpu"}, {"block_width": 512}, {"code": "0123"}):
+        ((name, value),) = change.items()
+        with monkeypatch.context() as patch:
+            here = runner.provenance
+            patch.setattr(runner, "provenance", lambda lanes, also: {**here(lanes, also=also), **change})  # noqa: B023
+            with pytest.raises(UserError, match=rf"other settings: .*provenance\.{name}: .* and {value}"):
+                run_classics(SMALL, Runs(1), out)

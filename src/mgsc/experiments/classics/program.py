@@ -22,7 +22,7 @@ from mgsc.experiments.classics.recorders import Recording, episode_lengths, firs
 from mgsc.experiments.classics.sweeping import with_counter
 from mgsc.experiments.design.problem import Problem
 from mgsc.experiments.running.build import build_agent, replace_numbers
-from mgsc.experiments.running.program import BlockResult, Lane, Program, block_width, program_key, run_key
+from mgsc.experiments.running.program import BlockResult, Lane, Program, program_key, run_key
 from mgsc.types import Array, PyTree
 
 BLOCKS_AHEAD = 16
@@ -67,8 +67,8 @@ class ClassicProgram(Program):
         began = time.perf_counter()
         with jax.default_device(device):
             waiting = list(range(len(lanes)))
-            places = [waiting.pop(0) if waiting else -1 for _ in range(block_width())]
-            numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places])
+            places = [waiting.pop(0) if waiting else -1 for _ in range(self.width(device))]
+            numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places], device)
             state, steps = init(numbers, seeds), np.zeros(len(places), np.int64)
             found: dict[int, dict[str, Any]] = {}
             while len(found) < len(lanes):
@@ -83,7 +83,7 @@ class ClassicProgram(Program):
                     found[places[lane]] = {name: value[lane] for name, value in kept.items()}
                     places[lane], steps[lane] = waiting.pop(0) if waiting else -1, 0
                     progress(self.suite.steps)
-                numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places])
+                numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places], device)
                 is_new = np.isin(np.arange(len(places)), done)
                 state = _refilled(is_new, init(numbers, seeds), state)
         seconds = time.perf_counter() - began
@@ -144,8 +144,8 @@ def _refilled(is_new: Array, fresh: PyTree, state: PyTree) -> PyTree:
     return jax.tree.map(choose, fresh, state)
 
 
-def batches_of(lanes: Sequence[Lane], num_workers: int) -> list[Sequence[Lane]]:
-    """Cuts lanes into as many batches of one size for each worker as ``BLOCKS_AHEAD`` asks for."""
-    rounds = -(-len(lanes) // (num_workers * BLOCKS_AHEAD * block_width()))
+def batches_of(lanes: Sequence[Lane], num_workers: int, width: int) -> list[Sequence[Lane]]:
+    """Cuts lanes into as many batches of one size for each worker as ``BLOCKS_AHEAD`` blocks of a width make."""
+    rounds = -(-len(lanes) // (num_workers * BLOCKS_AHEAD * width))
     each = -(-len(lanes) // (num_workers * rounds))
     return [lanes[first : first + each] for first in range(0, len(lanes), each)]

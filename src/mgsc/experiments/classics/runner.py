@@ -18,6 +18,7 @@ from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import check_suite, settings_as_dict
 from mgsc.experiments.running.compiling import compiled_ahead
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.resumable import Rounds, Work, differences, open_parts, plain
 from mgsc.experiments.tuning.file import check_can_write, check_place
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 KIND = "mgsc classics"
 WORK = Work("run of the classics", "`mgsc reproduce classics`", "runs", "run", "results")
+
+CODE = tuple(f"experiments/classics/{name}.py" for name in ("design", "program", "recorders", "sweeping"))
+"""Source files that decide the numbers of the classics, next to those that decide all numbers."""
 
 Record = dict[str, np.ndarray[Any, Any]]
 Results = dict[str, dict[str, Record]]
@@ -100,14 +104,12 @@ def entry_name(name: str, agent: str) -> str:
 
 def _identities(classics: Mapping[str, Classic], runs: Runs) -> dict[str, dict[str, Any]]:
     """Of every entry, all that decides its numbers."""
-    import jax
-
     found = {}
     for name, classic in classics.items():
         shared = {
             "seeds": dataclasses.asdict(runs.of(classic)),
             "versions": versions(),
-            "backend": jax.default_backend(),
+            "provenance": provenance(classic.suite.lanes_per_block, also=CODE),
             "records": classic.records,
             "length": classic.length,
             "looks_at_ends": classic.looks_at_ends,
@@ -208,9 +210,10 @@ def _run(
 def run_entry(program: Program, lanes: Sequence[Lane], advance: Callable[[int], None]) -> Record:
     """All runs of an entry by its compiled program, on all workers."""
     from mgsc.experiments.classics.program import batches_of
-    from mgsc.experiments.running.program import run_blocks, workers
+    from mgsc.experiments.running.devices import workers
+    from mgsc.experiments.running.program import run_blocks
 
-    finished = list(run_blocks(program, batches_of(lanes, len(workers())), advance))
+    finished = list(run_blocks(program, batches_of(lanes, len(workers()), program.width(workers()[0])), advance))
     return {name: _whole(np.concatenate([block.record[name] for block in finished])) for name in finished[0].record}
 
 

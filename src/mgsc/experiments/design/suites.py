@@ -18,7 +18,7 @@ from mgsc.experiments.design.models import FixedModel, LearnedModel
 from mgsc.experiments.design.own import without_source
 from mgsc.experiments.design.strategies import STRATEGIES
 from mgsc.experiments.design.strategy_row import StrategyRow
-from mgsc.settings import check, left_out, number, size, unknown, with_settings
+from mgsc.settings import added, check, left_out, number, size, unknown, with_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,9 @@ class Suite:
     discount: float = number(0.95, 0.0, 1.0, "discount factor")
     epsilon: float = number(0.1, 0.0, 1.0, "exploration probability")
     planning_updates: int = size(5, 1, 1000, "budget: planning updates per real step")
+    lanes_per_block: int = added(
+        size(0, 0, 2**16, "runs that are computed side by side; 0: 16 on a CPU, 512 on an accelerator")
+    )
     agents: Mapping[str, AgentSettings] = dataclasses.field(default_factory=dict)
 
 
@@ -253,6 +256,8 @@ def settings_as_dict(suite: Suite) -> dict[str, Any]:
         for name, agent in suite.agents.items()
     }
     data = without_source(dataclasses.asdict(dataclasses.replace(suite, agents=agents)))
+    for setting in left_out(suite):
+        del data[setting]
     for name, agent in agents.items():
         for setting in left_out(agent.options):
             del data["agents"][name]["options"][setting]

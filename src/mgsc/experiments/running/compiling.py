@@ -24,7 +24,7 @@ def compiled_ahead(
         num_lanes: how many lanes an agent will run; those with none are not compiled.
         progress: is told of every agent at once, and of each when it is ready.
     """
-    from mgsc.experiments.running.program import workers
+    from mgsc.experiments.running.devices import workers
 
     devices = workers()
     pool = ThreadPoolExecutor(len(devices))

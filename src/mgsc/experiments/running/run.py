@@ -15,6 +15,7 @@ from mgsc.experiments.design.suites import Suite, check_suite, settings_as_dict
 from mgsc.experiments.running.compiling import compiled_ahead
 from mgsc.experiments.running.dataset import as_dataset
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.versions import versions
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _manifest(name: str, suite: Suite, seeds: Seeds) -> Manifest:
         agents=tuple(suite.agents),
         seeds=seeds.numbers,
         versions=versions(),
+        provenance=provenance(suite.lanes_per_block),
         title=suite.title,
     )
 

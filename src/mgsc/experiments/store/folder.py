@@ -23,11 +23,13 @@ from mgsc.experiments.store.manifest import (
     Manifest,
     StoredManifest,
     describe,
+    describe_differences,
     differences,
     read_manifest,
 )
 from mgsc.experiments.store.parts import PARTS_NAME, Part, Parts
 from mgsc.experiments.store.places import refuse_inside
+from mgsc.experiments.store.provenance import lacks
 from mgsc.experiments.store.published import (
     LINK_NAME,
     is_published,
@@ -311,6 +313,8 @@ def _refuse_other_numbers(path: Path, there: Manifest, asked: Manifest, verb: st
         raise StoreError(
             f"cannot {verb} {path}: it is for agents {describe(there.agents)}, not {describe(asked.agents)}"
         )
+    if asked.provenance and lacks(there):
+        raise StoreError(f"cannot {verb} {path}: it {lacks(there)}; run again into another folder, or --overwrite it")
     found = differences(there, asked, there.agents)
     if found:
-        raise StoreError(f"cannot {verb} {path}: it has other settings: {'; '.join(found[:3])}")
+        raise StoreError(f"cannot {verb} {path}: {describe_differences(found)}")

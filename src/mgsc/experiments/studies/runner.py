@@ -19,10 +19,11 @@ from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import settings_as_dict
 from mgsc.experiments.running.compiling import compiled_ahead
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.resumable import Rounds, Work, differences, folder_of, open_parts, plain
 from mgsc.experiments.studies.design import Cell, Study, cells_of, entry_name
-from mgsc.experiments.studies.summary import load_summary, summarise, write_summary
+from mgsc.experiments.studies.summary import OWN_ORIGIN, load_summary, summarise, write_summary
 from mgsc.experiments.tuning.file import check_can_write, check_place
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from mgsc.experiments.running.program import Program
 
 STUDY = Work("study", "a study", "runs", "run", "summary")
+
+ORIGIN = ("versions", "backend", "provenance")
+"""Entries of a summary that say where its numbers come from. Summaries of mgsc 0.1.0 lack the last."""
 
 Totals = list[float]
 """Total reward of every seed, in the order of the seeds."""
@@ -70,8 +74,8 @@ def run_study(
         steps: environment steps of each run; None for the suites' own.
         resume: go on with a stopped study of the same settings; one that is complete stays as it is.
         overwrite: replace a summary that is there, and without ``resume`` a stopped study, too. With ``resume``, those
-            of its entries that are of the same settings are taken over, so that a study may grow; of what code they
-            are is not looked at.
+            of its entries that are of the same settings, seeds, packages and backend are taken over, so that a study
+            may grow. The version and the code of mgsc may differ; such an entry then says its own.
 
     Returns:
         The summary that is then in the file.
@@ -81,13 +85,13 @@ def run_study(
             cannot be written; before any work.
     """
     cells, target = cells_of(study, seeds, steps), Path(out)
-    identities, taken = _identities(name, cells, seeds), dict[str, Totals]()
+    identities, taken = _identities(name, cells, seeds), dict[str, Entry]()
     check_place(target)
     if target.exists():
         there = _refuse_or_take(target, identities, resume=resume, overwrite=overwrite)
         if there is not None:
             old = _entries_in(there)
-            taken = {entry: old[entry].totals for entry in old if old[entry].identity == identities.get(entry)}
+            taken = {entry: old[entry] for entry in old if _may_stay(old[entry].identity, identities.get(entry))}
             if taken.keys() == old.keys() == identities.keys() and not folder_of(target).exists():
                 return there
     problems = _problems(cells)
@@ -97,26 +101,32 @@ def run_study(
         return _are_totals(rounds, seeds)
 
     with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite, work=STUDY) as (parts, kept):
-        totals = {**taken, **{entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}}
+        totals = {entry: found.totals for entry, found in taken.items()}
+        totals |= {entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}
         lots = _lots(cells, problems, seeds, totals)
         for entry, found in _run_lots(lots, seeds, progress or Progress()):
             totals[entry] = found
             parts.keep(entry, [[{"totals": found}]])
-        summary = summarise(name, study, cells, seeds, totals, _origin_of_numbers())
+        own = {entry: _own_origin(found.identity, identities[entry]) for entry, found in taken.items()}
+        own = {entry: origin for entry, origin in own.items() if entry not in kept}
+        summary = summarise(name, study, cells, seeds, totals, _origin_of_numbers(cells), own)
         write_summary(summary, target)
         parts.remove()
     return summary
 
 
-def _origin_of_numbers() -> dict[str, Any]:
-    import jax
+def _origin_of_numbers(cells: Sequence[Cell]) -> dict[str, Any]:
+    from mgsc.experiments.running.devices import devices
 
-    return {"versions": versions(), "backend": jax.default_backend()}
+    widths = {cell.suite.lanes_per_block for cell in cells}
+    if len(widths) > 1:
+        raise UserError(f"lanes_per_block must be the same in all cells of a study, not {sorted(widths)}")
+    return {"versions": versions(), "backend": devices()[0].platform, "provenance": provenance(*widths)}
 
 
 def _identities(name: str, cells: Sequence[Cell], seeds: Seeds) -> dict[str, dict[str, Any]]:
     """Of every entry, all that decides its numbers."""
-    shared = {"study": name, "seeds": dataclasses.asdict(seeds), **_origin_of_numbers()}
+    shared = {"study": name, "seeds": dataclasses.asdict(seeds), **_origin_of_numbers(cells)}
     found = {}
     for cell in cells:
         settings = plain(settings_as_dict(cell.suite))
@@ -136,14 +146,33 @@ class Entry(NamedTuple):
 
 def _entries_in(summary: Mapping[str, Any]) -> dict[str, Entry]:
     """All entries of a summary, by name."""
-    shared = {key: summary[key] for key in ("study", "seeds", "versions", "backend")}
+    shared = {key: summary[key] for key in ("study", "seeds", *ORIGIN) if key in summary}
     found = {}
     for cell in summary["cells"]:
         for agent, entry in cell["agents"].items():
             name = entry_name(cell["ground"], cell["at"], agent)
-            identity = {"agent": name, **shared, "settings": cell["settings"], "own": entry["settings"]}
+            own = {"settings": cell["settings"], "own": entry["settings"]}
+            identity = {"agent": name, **shared, **entry.get(OWN_ORIGIN, {}), **own}
             found[name] = Entry(identity, entry["totals"])
     return found
+
+
+def _may_stay(there: Mapping[str, Any], asked: Mapping[str, Any] | None) -> bool:
+    """Whether an entry of a summary may be taken over: it differs at most in the version and the code of mgsc."""
+    if asked is None:
+        return False
+    names = there.get("provenance", {}).keys() & asked["provenance"].keys()
+
+    def compared(identity: Mapping[str, Any]) -> dict[str, Any]:
+        known = {name: identity["provenance"][name] for name in names - {"code"}}
+        return {**identity, "versions": {**identity["versions"], "mgsc": ""}, "provenance": known}
+
+    return compared({"provenance": {}, **there}) == compared(asked)
+
+
+def _own_origin(there: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the numbers of an entry come from, as far as that differs from the rest of its summary."""
+    return {key: there.get(key, {}) for key in ORIGIN if there.get(key) != asked[key]}
 
 
 def _refuse_or_take(

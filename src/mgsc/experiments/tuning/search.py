@@ -21,6 +21,7 @@ from mgsc.experiments.design.strategy_row import Range
 from mgsc.experiments.design.suites import Suite, check_suite, row_of, settings_as_dict
 from mgsc.experiments.running.compiling import compiled_ahead
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.versions import versions
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ def header(name: str, suite: Suite, protocol: Protocol) -> dict[str, Any]:
         "tuning_seeds": [seeds.__dict__ for seeds in protocol.tuning_seeds],
         "settings": settings_as_dict(suite),
         "versions": versions(),
+        "provenance": provenance(suite.lanes_per_block),
     }
 
 
