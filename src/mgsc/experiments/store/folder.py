@@ -27,7 +27,7 @@ from mgsc.experiments.store.manifest import (
     differences,
     read_manifest,
 )
-from mgsc.experiments.store.parts import PARTS_NAME, Part, Parts
+from mgsc.experiments.store.parts import PARTS_NAME, Part, PartPlace, Parts
 from mgsc.experiments.store.places import refuse_inside
 from mgsc.experiments.store.provenance import lacks
 from mgsc.experiments.store.published import (
@@ -88,6 +88,10 @@ class ResultFolder:
         """
         self._parts.write(agent, seeds, arrays)
 
+    def place(self, agent: str) -> PartPlace:
+        """Where whoever runs an agent of the plan may write its parts, without the folder's lock."""
+        return self._parts.place(agent)
+
     def finished_parts(self) -> tuple[Part, ...]:
         """The sound parts of this very plan; all others are as if they weren't there."""
         return self._parts.finished()
@@ -110,6 +114,7 @@ class ResultFolder:
         Raises:
             StoreError: seeds are missing, or parts hold different arrays.
         """
+        self._parts.look_again()
         missing = self.missing_seeds(agent)
         if missing:
             raise StoreError(f"{self.path}: {agent} still lacks seeds {describe(missing)}")
