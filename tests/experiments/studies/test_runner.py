@@ -44,7 +44,6 @@ def _programs_are_compiled_once():
             vars(self).update(COMPILED[key])
 
         patch.setattr(Program, "compile", compile_once)
-        patch.setattr(Program, "release", lambda self: None)
         yield
 
 

@@ -80,7 +80,7 @@ def own_strategy(
         type(settings),
         functools.partial(_build_checked, name, build),
         queries_model=queries_model,
-        expected_backups=lambda settings, problem, planning_updates: expected_backups,
+        expected_backups=functools.partial(_always, expected_backups),
         space=space,
     )
     agent = AgentSettings(OWN, step_size=step_size, options=settings, own=OwnStrategy(code_digest(build), row, name))
@@ -109,6 +109,10 @@ def _check_settings(name: str, settings: Any) -> None:
             raise UserError(f"{name}.{field.name} has no limits: make it by number, size, choice, switch or text")
         if field.name in taken:
             raise UserError(f"{name}.{field.name} is a setting of every agent: call yours otherwise")
+
+
+def _always(number: int, settings: Any, problem: Problem, planning_updates: int) -> int:
+    return number
 
 
 def _build_checked(

@@ -35,7 +35,10 @@ def settings_of(name: str, **fields: Any) -> type:
         name: of the class.
         fields: made by ``number``, ``size``, ``choice``, ``text`` or ``switch``.
     """
-    return dataclasses.make_dataclass(name, [(field, Any, rule) for field, rule in fields.items()], frozen=True)
+    made = dataclasses.make_dataclass(name, [(field, Any, rule) for field, rule in fields.items()], frozen=True)
+    made.__module__ = __name__
+    globals()[name] = made  # where pickle looks for it
+    return made
 
 
 class Range(NamedTuple):

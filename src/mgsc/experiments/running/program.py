@@ -49,11 +49,13 @@ class BlockResult(NamedTuple):
         lanes: the lanes, padding left out.
         record: name -> [lanes, chunks, ...].
         seconds: wall time of the compiled calls.
+        compile_seconds: time it took to compile, of the first block of a program; 0 for the others.
     """
 
     lanes: Sequence[Lane]
     record: dict[str, NDArray[Any]]
     seconds: float
+    compile_seconds: float = 0.0
 
 
 def run_key(root_seed: int | Array, seed: int | Array) -> Array:
@@ -121,9 +123,9 @@ class Program:
                 self._compiled[device] = (init, call)
         self.compile_seconds += time.perf_counter() - began
 
-    def release(self) -> None:
-        """Lets go of what was compiled: a process may go through hundreds of programs."""
-        self._compiled.clear()
+    def is_compiled_for(self, device: jax.Device) -> bool:
+        """Whether it can run there."""
+        return device in self._compiled
 
     def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
         """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done.

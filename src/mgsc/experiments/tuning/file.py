@@ -10,6 +10,8 @@ from typing import Any
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import SUITES, Suite, check_suite
+from mgsc.experiments.running.executor import Executor
+from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.store.resumable import Rounds, differences, folder_of, open_parts, plain
 from mgsc.experiments.tuning.chosen import load_sweep
@@ -33,6 +35,7 @@ def tune_to_file(
     overwrite: bool = False,
     into: bool = False,
     progress: Progress | None = None,
+    executor: Executor = THREADS,
 ) -> dict[str, Any]:
     """Tunes a suite and writes the sweep; what is finished on the way is kept beside it.
 
@@ -43,6 +46,8 @@ def tune_to_file(
         resume: go on with a stopped tuning of the same settings; one that is complete stays as it is.
         overwrite: replace a sweep that is there, and without ``resume`` a stopped tuning, too.
         into: ``out`` is a sweep of this suite and protocol, in which only these agents are replaced.
+        progress: receives how far it is.
+        executor: where the units of each round run; it decides no number.
 
     Returns:
         The sweep that is then in the file.
@@ -69,7 +74,7 @@ def tune_to_file(
 
     identities = {agent: _identity(plan, suite, agent) for agent in suite.agents}
     with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite) as (parts, rounds):
-        sweep = tune_suite(name, suite, protocol, progress, Kept(rounds, parts.keep))
+        sweep = tune_suite(name, suite, protocol, progress, Kept(rounds, parts.keep), executor)
         if into:
             sweep = replace_agents(_refuse_other_sweep(target, plan), sweep)
         write_sweep(sweep, target)
