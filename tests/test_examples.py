@@ -67,7 +67,7 @@ def test_the_readme_names_every_example():
 def short_runs(monkeypatch):
     """``mgsc.run`` with one seed and a few hundred steps."""
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.devices.CPU_WIDTH", 2)
     run = mgsc.run
 
     def run_shortly(suite, agents=None, seeds=None, root_seed=0, settings=None):

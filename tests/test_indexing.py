@@ -9,6 +9,7 @@ import pytest
 from tests.quick import quick_jit
 
 from mgsc.indexing import add_at, lookup, pick, put_at, settled
+from mgsc.kernel import compile_for
 
 RANDOM = np.random.default_rng(0)
 
@@ -77,3 +78,22 @@ def test_what_is_written_down_stays_as_it_is(shape):
     tables = jnp.asarray(np.random.default_rng(0).normal(size=(2, *shape)), jnp.float32)
     np.testing.assert_array_equal(quick_jit(settled)(tables[0]), tables[0])
     np.testing.assert_array_equal(quick_jit(jax.vmap(settled))(tables), tables)
+
+
+def test_what_is_for_a_cpu_stays_so_on_a_machine_with_an_accelerator(monkeypatch):
+    cpu, tables = jax.local_devices(backend="cpu")[0], np.zeros((6, 4), np.float32)
+
+    def traced() -> str:
+        write = jax.vmap(lambda table, index: add_at(table, index, 1.0))
+        return str(jax.make_jaxpr(write)(tables, np.zeros(6, np.int32)))
+
+    with jax.default_device(cpu):
+        known = traced()
+        monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+        assert traced() == known
+    assert "scatter" not in known
+    assert "scatter" in traced()
+    with jax.default_device("cpu"):
+        assert traced() == known
+    compiled = compile_for(cpu, jax.vmap(lambda table, index: add_at(table, index, 1.0)), tables, jnp.zeros(6, int))
+    assert "scatter(" not in compiled.as_text()

@@ -63,6 +63,7 @@ def _list(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from mgsc.experiments.design import suites
     from mgsc.experiments.design.seeds import Seeds
+    from mgsc.experiments.running.executors import get_executor
     from mgsc.experiments.running.run import run_suite
     from mgsc.experiments.tuning.chosen import tuned_suite
 
@@ -75,6 +76,7 @@ def _run(options: argparse.Namespace) -> int:
     from mgsc.experiments.reading import analysis, diagnostics, tables
     from mgsc.experiments.running.display import display
 
+    executor = get_executor(options.executor)
     with display(options.suite) as progress:
         result = run_suite(
             options.suite,
@@ -85,6 +87,7 @@ def _run(options: argparse.Namespace) -> int:
             resume=options.resume,
             append=options.append,
             progress=progress,
+            executor=executor,
         )
     _print_table(analysis.compare(result), tables)
     findings = diagnostics.diagnose(result)
@@ -110,6 +113,7 @@ def _console(width: int = 120) -> Any:
 
 def _tune(options: argparse.Namespace) -> int:
     from mgsc.experiments.design import suites
+    from mgsc.experiments.running.executors import get_executor
     from mgsc.experiments.tuning import table
     from mgsc.experiments.tuning.file import tune_to_file
     from mgsc.experiments.tuning.search import Protocol
@@ -125,6 +129,7 @@ def _tune(options: argparse.Namespace) -> int:
     protocol.check()
     from mgsc.experiments.running.display import display
 
+    executor = get_executor(options.executor)
     with display(f"{options.suite} (tuning)") as progress:
         sweep = tune_to_file(
             options.suite,
@@ -135,6 +140,7 @@ def _tune(options: argparse.Namespace) -> int:
             overwrite=options.overwrite,
             into=options.into is not None,
             progress=progress,
+            executor=executor,
         )
     _console().print(table.to_table(sweep, list(suite.agents)))
     print(f"\nsweep: {out}   use it: mgsc run {options.suite} --tuned {out}   more: mgsc sensitivity {out}")
@@ -168,8 +174,10 @@ def _study_list(options: argparse.Namespace) -> int:
 
 def _study_run(options: argparse.Namespace) -> int:
     from mgsc.experiments.design.seeds import Seeds
+    from mgsc.experiments.running.executors import get_executor
     from mgsc.experiments.studies import commands, design, study_table
 
+    executor = get_executor(options.executor)
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
     design.cells_of(commands.get_study(options.study), seeds, options.steps)
     from mgsc.experiments.running.display import display
@@ -183,6 +191,7 @@ def _study_run(options: argparse.Namespace) -> int:
             resume=options.resume,
             overwrite=options.overwrite,
             progress=progress,
+            executor=executor,
         )
     _console(study_table.WIDTH).print(study_table.to_table(summary))
     place = os.path.join(options.out, options.study)
@@ -208,19 +217,23 @@ def _reproduce(options: argparse.Namespace) -> int:
 
         raise unknown("experiments", options.what, ("paper", "classics"))
     from mgsc.experiments.reproduce import reproduce
+    from mgsc.experiments.running.executors import get_executor
 
+    executor = get_executor(options.executor)
     seeds = Seeds(30 if options.seeds is None else options.seeds, options.root_seed)
-    reproduce(seeds, options.out, suites=options.suites, overwrite=options.overwrite)
+    reproduce(seeds, options.out, suites=options.suites, overwrite=options.overwrite, executor=executor)
     return 0
 
 
 def _reproduce_classics(options: argparse.Namespace) -> int:
     from mgsc.experiments.classics.commands import reproduce_classics
     from mgsc.experiments.classics.runner import Runs
+    from mgsc.experiments.running.executors import get_executor
 
     if options.suites is not None:
         raise UserError("--suites chooses suites: the classics are run all together")
-    reproduce_classics(Runs(options.seeds, options.root_seed), options.out, overwrite=options.overwrite)
+    runs, executor = Runs(options.seeds, options.root_seed), get_executor(options.executor)
+    reproduce_classics(runs, options.out, overwrite=options.overwrite, executor=executor)
     return 0
 
 

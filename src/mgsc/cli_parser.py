@@ -83,6 +83,7 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     reproduce.add_argument("--suites", nargs="+", help="only these suites (default the paper's)")
     reproduce.add_argument("--out", default="results", help="folder for all results (default results)")
     reproduce.add_argument("--overwrite", action="store_true", help="replace results of other settings")
+    _add_executor(reproduce)
     _add_reading_commands(add)
     merge = add("merge", "put results of other seeds or other agents together")
     merge.add_argument("dirs", nargs="+", help="result folders")
@@ -140,6 +141,12 @@ def _add_run_options(parser: Parser) -> None:
     mode.add_argument("--overwrite", action="store_true", help="replace a result that is there")
     mode.add_argument("--resume", action="store_true", help="go on with a stopped run")
     mode.add_argument("--append", action="store_true", help="add these seeds to the result that is there")
+    _add_executor(parser)
+
+
+def _add_executor(parser: Parser) -> None:
+    help = "where runs are computed: threads (default) or processes, one for each core; it decides no number"
+    parser.add_argument("--executor", default="threads", metavar="NAME", help=help)
 
 
 def _add_tune_options(parser: Parser) -> None:
@@ -160,6 +167,7 @@ def _add_tune_options(parser: Parser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a sweep that is there; without --resume, start over"
     )
+    _add_executor(parser)
 
 
 def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) -> None:
@@ -179,6 +187,7 @@ def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) ->
         action="store_true",
         help="replace a summary that is there; with --resume, what it has of the same settings is kept",
     )
+    _add_executor(run)
     run.set_defaults(command=command_of("study_run"))
     show = actions.add_parser("show", help="print the table of a summary, and draw its figure")
     show.add_argument("summary", metavar="SUMMARY", help="a study, for its committed summary, or the file of one")

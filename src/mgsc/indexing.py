@@ -61,6 +61,17 @@ def settled(table: Array) -> Array:
     return add_at(table, jnp.zeros((), jnp.int32), jnp.zeros(table.shape[1:], table.dtype))
 
 
+def _is_for_cpu() -> bool:
+    """Whether what is traced now is for a CPU: where the default device is, which may be set on a machine with others.
+
+    JAX keeps what it traced by the default device, so a function traced for one device is traced anew for another.
+    """
+    device: jax.Device | str | None = jax.config.jax_default_device  # type: ignore[attr-defined]
+    if device is None:
+        return jax.default_backend() == "cpu"
+    return (device if isinstance(device, str) else device.platform) == "cpu"
+
+
 def _writer(update: Callable[[Array, Array], Array], scatter: Callable[..., Array]) -> Callable[..., Array]:
     """A write of one entry, ``update(old, new)``, that is a loop over the lanes when batched on a CPU."""
 
@@ -80,7 +91,7 @@ def _writer(update: Callable[[Array, Array], Array], scatter: Callable[..., Arra
             for leaf, has_lanes in zip(leaves, jax.tree.leaves(is_batched), strict=True)
         ]
         table, index, entry = jax.tree.unflatten(structure, batched)
-        if jax.default_backend() != "cpu":
+        if not _is_for_cpu():
             return scatter(table, (jnp.arange(size), *index), entry), True
 
         def one_lane(lane: Array, table: Array) -> Array:

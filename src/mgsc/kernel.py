@@ -41,7 +41,8 @@ def compile_for(device: jax.Device, function: Callable[..., Any], *arguments: An
     """Compiles ``function`` for ``device``: on a CPU into one kernel where that is possible.
 
     Args:
-        device: must be the default device of the caller's context.
+        device: becomes the default device while the function is traced, so that parts which depend on the
+            platform (``mgsc.indexing``) are those of this device.
         function: of pytrees of arrays.
         arguments: examples of its arguments.
         donate: numbers of the arguments whose memory the result may take.
@@ -50,17 +51,18 @@ def compile_for(device: jax.Device, function: Callable[..., Any], *arguments: An
         The compiled function. One that scatters or sorts stays in several kernels
         (``mgsc.indexing`` writes without a scatter).
     """
-    if device.platform != "cpu":
-        return jax.jit(function, donate_argnums=donate).lower(*arguments).compile()
-    lowered = jax.jit(as_one_kernel(function), donate_argnums=donate).lower(*arguments)
-    if not UNSUPPORTED.search(lowered.as_text()):
-        try:
-            return lowered.compile(dict(ONE_KERNEL_OPTIONS))
-        except jax.errors.JaxRuntimeError as error:
-            # Another version of XLA may know neither the option nor all kinds of fusions here.
-            if not str(error).startswith(("INVALID_ARGUMENT", "UNIMPLEMENTED")):
-                raise
-    return jax.jit(function, donate_argnums=donate).lower(*arguments).compile(dict(CPU_OPTIONS))
+    with jax.default_device(device):
+        if device.platform != "cpu":
+            return jax.jit(function, donate_argnums=donate).lower(*arguments).compile()
+        lowered = jax.jit(as_one_kernel(function), donate_argnums=donate).lower(*arguments)
+        if not UNSUPPORTED.search(lowered.as_text()):
+            try:
+                return lowered.compile(dict(ONE_KERNEL_OPTIONS))
+            except jax.errors.JaxRuntimeError as error:
+                # Another version of XLA may know neither the option nor all kinds of fusions here.
+                if not str(error).startswith(("INVALID_ARGUMENT", "UNIMPLEMENTED")):
+                    raise
+        return jax.jit(function, donate_argnums=donate).lower(*arguments).compile(dict(CPU_OPTIONS))
 
 
 def as_one_kernel(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -67,7 +67,7 @@ def found() -> dict[str, dict[str, Finding]]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         compile_quickly(monkeypatch)
         for width in ("CPU_WIDTH", "ACCELERATOR_WIDTH"):
-            monkeypatch.setattr(f"mgsc.experiments.running.program.{width}", 2)
+            monkeypatch.setattr(f"mgsc.experiments.running.devices.{width}", 2)
         results = [run_suite("small", suite, Seeds(2)) for suite in (SUITE, NOTHING_TO_WIN, HOPELESS)]
     told: dict[str, dict[str, Finding]] = {str(name): {} for result in results for name in result.agent.values}
     for finding in (finding for result in results for finding in diagnose(result)):

@@ -28,7 +28,7 @@ SHORT = {"steps": 60, "record_every": 20, "measure_every": 20, "planning_updates
 @pytest.fixture(autouse=True)
 def _quick_programs(monkeypatch):
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.devices.CPU_WIDTH", 2)
 
 
 def swap(**changes):

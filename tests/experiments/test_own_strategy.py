@@ -25,7 +25,8 @@ from mgsc.experiments.design.code_digest import code_digest
 from mgsc.experiments.design.own_strategy import own_strategy
 from mgsc.experiments.design.suites import Suite, change_suite, check_suite, settings_as_dict
 from mgsc.experiments.running.build import build_agent, build_problem
-from mgsc.experiments.running.program import Lane, Program, run_program, workers
+from mgsc.experiments.running.devices import workers
+from mgsc.experiments.running.program import Lane, Program, run_program
 from mgsc.experiments.tuning.search import space_of
 from mgsc.search_control import SearchControl, from_logits
 from mgsc.search_control.base import no_state
@@ -38,7 +39,7 @@ SRC = Path(__file__).parent.parent.parent / "src"
 @pytest.fixture(autouse=True)
 def _quick_programs(monkeypatch):
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 4)
+    monkeypatch.setattr("mgsc.experiments.running.devices.CPU_WIDTH", 4)
 
 
 @dataclasses.dataclass(frozen=True)

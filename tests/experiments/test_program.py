@@ -13,15 +13,8 @@ from mgsc import dyna, models
 from mgsc.errors import UserError
 from mgsc.experiments.running import program as program_module
 from mgsc.experiments.running.build import build_agent
-from mgsc.experiments.running.program import (
-    Lane,
-    Program,
-    block_width,
-    blocks_of,
-    run_key,
-    run_program,
-    workers,
-)
+from mgsc.experiments.running.devices import block_width, workers
+from mgsc.experiments.running.program import Lane, Program, blocks_of, run_key, run_program
 
 # Every agent as it is compiled for tests, and one as it is compiled for users.
 FOR_USERS = ["meta_gradient"]
@@ -112,7 +105,7 @@ def test_a_learned_model_with_slots_enough_does_not():
 def test_more_lanes_than_a_block_are_several_blocks_in_order():
     made = programs.program("no_planning")
     lanes = [Lane(seed, {}) for seed in range(2 * block_width() + 1)]
-    assert [len(block) for block in blocks_of(lanes)] == [block_width(), block_width(), 1]
+    assert [len(block) for block in blocks_of(lanes, block_width())] == [block_width(), block_width(), 1]
     made.compile(workers())
     done = []
     results = list(run_program(made, lanes, done.append))

@@ -19,12 +19,13 @@ from mgsc.experiments.design.seeds import LARGEST_SEED, Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.dataset import _budget
+from mgsc.experiments.running.devices import workers
 from mgsc.experiments.running.optimal import optimal_rewards
-from mgsc.experiments.running.program import Lane, Program, run_key, workers
+from mgsc.experiments.running.program import Lane, Program, run_key
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.running.versions import versions
-from mgsc.experiments.store.folder import ResultFolder
+from mgsc.experiments.store import PartPlace
 from mgsc.models import LearnedModel
 
 SUITE = Suite(
@@ -52,8 +53,8 @@ def _quick_programs_in_small_blocks(monkeypatch):
 
 def patch(monkeypatch) -> None:
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 2)
-    monkeypatch.setattr("mgsc.experiments.running.program.ACCELERATOR_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.devices.CPU_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.devices.ACCELERATOR_WIDTH", 2)
     compile_anew = Program.compile
 
     def compile_once(self, devices):
@@ -200,15 +201,15 @@ def test_into_a_folder_is_the_same_as_into_memory(whole, tmp_path):
 
 def crash_at_part(monkeypatch, number: int) -> None:
     """The run stops when it has the block of this number, before it is kept."""
-    write_part, calls = ResultFolder.write_part, []
+    write, calls = PartPlace.write, []
 
     def crashing(*arguments):
         calls.append(arguments)
         if len(calls) > number:
             raise CrashError
-        write_part(*arguments)
+        return write(*arguments)
 
-    monkeypatch.setattr(ResultFolder, "write_part", crashing)
+    monkeypatch.setattr(PartPlace, "write", crashing)
 
 
 @pytest.mark.parametrize("number", [0, 1, 4])
@@ -220,13 +221,17 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(whole, tmp_path, monkey
             run_suite("small", SUITE, Seeds(NUM_SEEDS), out=tmp_path)
     with pytest.raises(store.IncompleteResultError):
         store.open_result(tmp_path)
+    kept = [part.stem.rsplit("-", 2) for part in sorted((tmp_path / "parts").glob("*.npz"))]
+    assert len(kept) == number
     todo: dict[str, int] = {}
     progress = Progress(start=todo.__setitem__)
     given = run_suite("small", SUITE, Seeds(NUM_SEEDS), out=tmp_path, resume=True, progress=progress)
     assert_same_result(given, whole)
-    # Blocks hold 2, 2 and 1 seeds; what was kept is not run again.
-    kept = {0: (0, 0), 1: (2, 0), 4: (5, 2)}[number]
-    left = {"no_planning": 5 - kept[0], "uniform": 5 - kept[1]}
+    # Blocks of seeds 0, 1; 2, 3; and 4; what was kept is not run again.
+    left = dict.fromkeys(SUITE.agents, NUM_SEEDS)
+    for agent, generation, seed in kept:
+        assert generation == "g1"
+        left[agent] -= 1 if seed == "4" else 2
     assert todo == {name: count * SUITE.steps for name, count in left.items()}
 
 

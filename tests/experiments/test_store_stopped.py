@@ -64,7 +64,7 @@ def test_parts_of_another_plan_or_damaged_ones_are_not_trusted(tmp_path: Path) -
         for agent in PAIR:
             folder.write_part(agent, (0,), {"x": np.arange(1000.0)[None]})
             folder.write_part(agent, (1,), {"x": np.arange(1000.0)[None]})
-    broken = tmp_path / "parts" / "uniform-0.npz"
+    broken = tmp_path / "parts" / "uniform-g1-0.npz"
     contents = bytearray(broken.read_bytes())
     contents[len(contents) // 2] ^= 0xFF
     broken.write_bytes(contents)

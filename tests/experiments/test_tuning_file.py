@@ -18,12 +18,14 @@ from mgsc.errors import UserError
 from mgsc.experiments.design.suites import change_suite, choose_agents
 from mgsc.experiments.running.program import Program
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store import resumable
 from mgsc.experiments.store.files import FolderLock
 from mgsc.experiments.store.resumable import differences
 from mgsc.experiments.tuning import file as file_module
 from mgsc.experiments.tuning import search as search_module
+from mgsc.experiments.tuning.chosen import load_sweep
 from mgsc.experiments.tuning.file import check_can_write, tune_to_file, write_sweep
 from mgsc.experiments.tuning.search import tune_suite
 
@@ -188,6 +190,10 @@ def test_parts_of_other_versions_or_another_space_are_refused(monkeypatch, out):
     with monkeypatch.context() as patch:
         patch.setattr(search_module, "versions", lambda: {**versions(), "jax": "9.9"})
         with pytest.raises(UserError, match=r"other settings: versions\.jax: .* and 9\.9;"):
+            tune(out, resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(search_module, "provenance", lambda lanes: {**provenance(lanes), "backend": "gpu"})
+        with pytest.raises(UserError, match=r"other settings: provenance\.backend: cpu .* and gpu;"):
             tune(out, resume=True)
     monkeypatch.setattr(search_module, "STEP_SIZES", search_module.STEP_SIZES._replace(low=0.2))
     with pytest.raises(UserError, match=r"other settings: space\.step_size\.low: 0\.1 and 0\.2;"):
@@ -365,6 +371,22 @@ def test_an_agent_of_other_versions_says_so(monkeypatch, whole, out):
     assert after["versions"] == json.loads(whole)["versions"]
     with pytest.raises(UserError, match=r"sweep of other settings: versions\.jax"):
         tune(out, resume=True)
+
+
+def test_a_sweep_of_mgsc_0_1_0_is_no_sweep_of_now(monkeypatch, whole, out):
+    old = json.loads(whole)
+    del old["provenance"]
+    old["versions"]["mgsc"] = "0.1.0"
+    out.write_text(json.dumps(old))
+    assert load_sweep(str(out)) == old
+    with monkeypatch.context() as patch:
+        refuse_work(patch)
+        with pytest.raises(UserError, match=r"versions\.mgsc: 0\.1\.0 and .*; provenance\.backend: \(none\) and cpu"):
+            tune(out, resume=True)
+    after = tune(out, choose_agents(SUITE, ["uniform"]), into=True)
+    assert "provenance" not in after
+    assert after["agents"]["uniform"]["provenance"] == json.loads(whole)["provenance"]
+    assert "provenance" not in after["agents"]["no_planning"]
 
 
 @pytest.mark.parametrize(

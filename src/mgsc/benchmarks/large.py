@@ -17,7 +17,8 @@ from mgsc import dyna
 from mgsc.environments import TMazeSettings
 from mgsc.experiments.design.suites import get_suite
 from mgsc.experiments.running.build import build_agent, build_problem
-from mgsc.experiments.running.program import block_width, run_key
+from mgsc.experiments.running.devices import block_width
+from mgsc.experiments.running.program import run_key
 from mgsc.kernel import compile_for
 from mgsc.types import Array
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from mgsc.benchmarks.suite_speed import Speed, measure_speed
 from mgsc.experiments.design.suites import PREFIX, get_suite
 from mgsc.experiments.running.build import build_problem
-from mgsc.experiments.running.program import Lane, Program, run_program, workers
+from mgsc.experiments.running.devices import workers
+from mgsc.experiments.running.program import Lane, Program, run_program
 
 SUITE = "tmaze-fixed"
 SEEDS = 30

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from mgsc.experiments.design.suites import Suite, get_suite
 from mgsc.experiments.running.build import build_problem
-from mgsc.experiments.running.program import Lane, Program, block_width, run_program, workers
+from mgsc.experiments.running.devices import block_width, workers
+from mgsc.experiments.running.program import Lane, Program, run_program
 from mgsc.problem import Problem
 
 SUITE = "tmaze-fixed"

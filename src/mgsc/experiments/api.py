@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents
+from mgsc.experiments.running.executor import Executor
+from mgsc.experiments.running.executors import get_executor
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.tuning.chosen import tuned_suite
@@ -32,6 +34,7 @@ def run(
     resume: bool = False,
     append: bool = False,
     progress: Progress | None = None,
+    executor: str | Executor = "threads",
 ) -> xr.Dataset:
     """Runs a suite with its tuned settings.
 
@@ -45,7 +48,10 @@ def run(
         overwrite: replace a result in ``out``.
         resume: go on with a stopped run in ``out``.
         append: add these seeds to the result in ``out``.
-        progress: who is told how far it is.
+        progress: receives how far it is.
+        executor: where the runs are computed: ``"threads"`` of this process, ``"processes"`` of this machine, or an
+            executor of your own. It decides no number. With processes, guard the main program by ``if __name__ ==
+            "__main__"``, as for Python's ``multiprocessing``.
 
     Returns:
         ``xarray.Dataset`` over agent, seed, chunk and state; ``reward`` is the reward per chunk.
@@ -62,4 +68,14 @@ def run(
     which = Seeds(seeds, root_seed, first_seed)
     name, found = (OWN_SUITE, suite) if isinstance(suite, Suite) else (suite, tuned_suite(suite, which))
     chosen = change_suite(choose_agents(found, None if agents is None else list(agents)), settings or {})
-    return run_suite(name, chosen, which, out=out, overwrite=overwrite, resume=resume, append=append, progress=progress)
+    return run_suite(
+        name,
+        chosen,
+        which,
+        out=out,
+        overwrite=overwrite,
+        resume=resume,
+        append=append,
+        progress=progress,
+        executor=get_executor(executor),
+    )

@@ -17,6 +17,8 @@ from mgsc.experiments.reading import analysis, diagnostics, tables
 from mgsc.experiments.report import REPORT_NAME, write_report
 from mgsc.experiments.report.page import check_can_write
 from mgsc.experiments.running.display import display
+from mgsc.experiments.running.executor import Executor
+from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.store.places import refuse_inside
@@ -26,7 +28,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def reproduce(seeds: Seeds, out: str, *, suites: Sequence[str] | None = None, overwrite: bool = False) -> None:
+def reproduce(
+    seeds: Seeds,
+    out: str,
+    *,
+    suites: Sequence[str] | None = None,
+    overwrite: bool = False,
+    executor: Executor = THREADS,
+) -> None:
     """Runs suites; writes ``table.md`` and ``figures/`` beside each result ``out/SUITE``, and ``out/report.html``.
 
     A result of exactly these settings and seeds that is there already, finished or not, is taken up.
@@ -36,6 +45,7 @@ def reproduce(seeds: Seeds, out: str, *, suites: Sequence[str] | None = None, ov
         out: folder for all of it.
         suites: names; None for the paper's, ``PAPER_SUITES``.
         overwrite: replace results of other settings or seeds.
+        executor: where the units of each suite run.
 
     Raises:
         UserError: impossible seeds, no such suite, ``out`` cannot be used, or holds results of other
@@ -56,7 +66,7 @@ def reproduce(seeds: Seeds, out: str, *, suites: Sequence[str] | None = None, ov
         drawing = {}
         with display("reproduce") as progress:
             for name, suite in chosen.items():
-                result = _run(name, suite, seeds, folders[name], progress, overwrite=overwrite)
+                result = _run(name, suite, seeds, folders[name], progress, executor, overwrite=overwrite)
                 comparisons[name], findings[name] = analysis.compare(result), diagnostics.diagnose(result)
                 drawing[name] = background.submit(figures.write_figures, result, folders[name] / "figures")
         console = Console() if Console().is_terminal else Console(width=120)
@@ -71,7 +81,16 @@ def reproduce(seeds: Seeds, out: str, *, suites: Sequence[str] | None = None, ov
     console.print(f"{page}: open it in a browser, or: mgsc view {out}")
 
 
-def _run(name: str, suite: Suite, seeds: Seeds, folder: Path, progress: Progress, *, overwrite: bool) -> xr.Dataset:
+def _run(
+    name: str,
+    suite: Suite,
+    seeds: Seeds,
+    folder: Path,
+    progress: Progress,
+    executor: Executor,
+    *,
+    overwrite: bool,
+) -> xr.Dataset:
     resume = not overwrite and (folder / store.MANIFEST_NAME).exists()
     # One line of the display for all agents of a suite.
     as_one = Progress(
@@ -80,6 +99,15 @@ def _run(name: str, suite: Suite, seeds: Seeds, folder: Path, progress: Progress
         advance=lambda agent, steps: progress.advance(name, steps),
     )
     try:
-        return run_suite(name, suite, seeds, out=folder, resume=resume, overwrite=overwrite, progress=as_one)
+        return run_suite(
+            name,
+            suite,
+            seeds,
+            out=folder,
+            resume=resume,
+            overwrite=overwrite,
+            progress=as_one,
+            executor=executor,
+        )
     except store.StoreError as error:
         raise UserError(f"{error} (or give --overwrite, or another --out)") from None

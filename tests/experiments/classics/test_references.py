@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 
@@ -9,13 +10,16 @@ import jax
 import numpy as np
 import pytest
 
-from mgsc.experiments.classics.program import BLOCKS_AHEAD, ClassicProgram, batches_of
+from mgsc.experiments.classics.program import BLOCKS_AHEAD, ClassicProgram, batch_size
 from mgsc.experiments.classics.references import BOUND, REFERENCES, Reference, compare, updates
-from mgsc.experiments.classics.runner import run_entry
+from mgsc.experiments.classics.runner import Runs, _run
 from mgsc.experiments.classics.table import CLASSICS, SWEEPING, SWEEPING_TOO
 from mgsc.experiments.reading.statistics import paired_difference
 from mgsc.experiments.running.build import build_problem
-from mgsc.experiments.running.program import Lane, block_width, workers
+from mgsc.experiments.running.devices import block_width
+from mgsc.experiments.running.executors import THREADS
+from mgsc.experiments.running.program import Lane
+from mgsc.experiments.running.progress import Progress
 
 ROOT_SEED = 0
 
@@ -34,9 +38,11 @@ FEW_RUNS = {
 
 @functools.cache
 def record(classic: str, agent: str, runs: int):
-    program = ClassicProgram(CLASSICS[classic], agent, build_problem(CLASSICS[classic].suite), ROOT_SEED)
-    program.compile(workers())
-    return run_entry(program, [Lane(seed, {}) for seed in range(runs)], lambda steps: None)
+    whole = CLASSICS[classic]
+    suite = dataclasses.replace(whole.suite, agents={agent: whole.suite.agents[agent]})
+    one = {classic: dataclasses.replace(whole, suite=suite)}
+    ((_, found),) = _run(one, Runs(runs, ROOT_SEED), set(), Progress(), THREADS)
+    return found
 
 
 def name_of(reference: Reference) -> str:
@@ -115,8 +121,8 @@ def test_a_run_is_the_same_beside_others_and_after_others():
 
 
 @pytest.mark.parametrize(("runs", "num_workers"), [(2000, 2), (2000, 3), (30, 2), (3, 64), (1, 1)])
-def test_batches_hold_every_run_once_and_are_as_many_for_each_worker(runs, num_workers):
-    batches = batches_of(range(runs), num_workers)
-    assert [run for batch in batches for run in batch] == list(range(runs))
-    assert max(map(len, batches)) <= BLOCKS_AHEAD * block_width()
-    assert len(batches) == runs or len(batches) % num_workers == 0
+def test_batches_are_as_many_for_each_worker(runs, num_workers):
+    size = batch_size(runs, num_workers, block_width())
+    num_batches = len(range(0, runs, size))
+    assert 1 <= size <= BLOCKS_AHEAD * block_width()
+    assert num_batches == runs or num_batches % num_workers == 0

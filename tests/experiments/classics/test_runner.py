@@ -14,6 +14,7 @@ from mgsc.errors import UserError
 from mgsc.experiments.classics import runner
 from mgsc.experiments.classics.runner import Runs, run_classics
 from mgsc.experiments.running.program import Program
+from mgsc.experiments.store.resumable import Parts
 
 
 @pytest.fixture(autouse=True)
@@ -26,25 +27,24 @@ def are_equal(first, second) -> bool:
 
 
 def test_a_stopped_run_goes_on_and_a_finished_one_is_taken_up(tmp_path, monkeypatch):
-    out, ran = tmp_path / "results.json", []
-    run_entry = runner.run_entry
+    out, ran, keep = tmp_path / "results.json", [], Parts.keep
 
-    def stopped(program, lanes, advance):
+    def stopped(parts, entry, rounds):
         if ran:
             raise KeyboardInterrupt
-        return counted(program, lanes, advance)
+        counted(parts, entry, rounds)
 
-    def counted(program, lanes, advance):
-        ran.append(program.suite.title)
-        return run_entry(program, lanes, advance)
+    def counted(parts, entry, rounds):
+        ran.append(entry)
+        keep(parts, entry, rounds)
 
-    monkeypatch.setattr(runner, "run_entry", stopped)
+    monkeypatch.setattr(Parts, "keep", stopped)
     with pytest.raises(KeyboardInterrupt):
         run_classics(SMALL, Runs(), out)
     assert not out.exists()
-    monkeypatch.setattr(runner, "run_entry", counted)
+    monkeypatch.setattr(Parts, "keep", counted)
     results = run_classics(SMALL, Runs(), out)
-    assert len(ran) == 2, "what was finished before the stop is not run again"
+    assert len(set(ran)) == len(ran) == 2, "what was finished before the stop is not run again"
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
     assert results["dyna-maze"]["n = 0"]["length"].shape == (3, 2)
     assert are_equal(run_classics(SMALL, Runs(), out), results)
@@ -94,3 +94,15 @@ def test_impossible_seeds_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(UserError, match="at least 1"):
         run_classics(SMALL, Runs(0), tmp_path / "results.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_results_of_another_origin_are_refused(tmp_path, monkeypatch):
+    out = tmp_path / "results.json"
+    run_classics(SMALL, Runs(1), out)
+    for change in ({"backend": "gpu"}, {"block_width": 512}, {"code": "0123"}):
+        ((name, value),) = change.items()
+        with monkeypatch.context() as patch:
+            here = runner.provenance
+            patch.setattr(runner, "provenance", lambda lanes, also: {**here(lanes, also=also), **change})  # noqa: B023
+            with pytest.raises(UserError, match=rf"other settings: .*provenance\.{name}: .* and {value}"):
+                run_classics(SMALL, Runs(1), out)

@@ -44,7 +44,6 @@ def _programs_are_compiled_once():
             vars(self).update(COMPILED[key])
 
         patch.setattr(Program, "compile", compile_once)
-        patch.setattr(Program, "release", lambda self: None)
         yield
 
 
@@ -233,4 +232,36 @@ def test_what_was_run_with_other_settings_is_run_again(whole, out):
     changed["cells"][0]["agents"]["uniform"]["settings"]["step_size"] = 0.123
     out.write_text(json.dumps(changed))
     assert resume(out, overwrite=True) == 1
+    assert out.read_bytes() == whole
+
+
+@pytest.mark.parametrize("other", ["code", "mgsc"])
+def test_what_other_code_ran_is_taken_over_and_says_so(other, whole, out):
+    old = json.loads(whole)
+    if other == "code":
+        old["provenance"]["code"] = "0123"
+    else:  # as mgsc 0.1.0 wrote it
+        del old["provenance"]
+        old["versions"]["mgsc"] = "0.1.0"
+    changed = old["cells"][0]["agents"]["uniform"]
+    changed["settings"]["step_size"] = 0.123
+    out.write_text(json.dumps(old))
+    with pytest.raises(UserError, match=r"summary of other settings: .*; add --overwrite"):
+        run(out, resume=True)
+    assert resume(out, overwrite=True) == 1
+    new = json.loads(out.read_text())
+    assert new["provenance"] == json.loads(whole)["provenance"]
+    said = [agent.pop("computed_by", None) for cell in new["cells"] for agent in cell["agents"].values()]
+    origin = {key: old.get(key, {}) for key in ("versions", "provenance") if old.get(key, {}) != new[key]}
+    assert said == [None, *[origin] * (NUM_ENTRIES - 1)]
+    assert new == json.loads(whole)
+    assert resume(out, overwrite=True) == 0
+
+
+@pytest.mark.parametrize("change", [{"backend": "gpu"}, {"block_width": 512}])
+def test_what_another_backend_ran_is_run_again(change, whole, out):
+    old = json.loads(whole)
+    old["provenance"] |= change
+    out.write_text(json.dumps(old))
+    assert resume(out, overwrite=True) == NUM_ENTRIES
     assert out.read_bytes() == whole

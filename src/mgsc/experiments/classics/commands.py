@@ -14,10 +14,12 @@ from mgsc.experiments.classics.result_table import HEAD, cells, findings, to_mar
 from mgsc.experiments.classics.runner import Results, Runs, run_classics
 from mgsc.experiments.classics.table import CLASSICS
 from mgsc.experiments.running.display import display
+from mgsc.experiments.running.executor import Executor
+from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.store.places import refuse_internals
 
 
-def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False) -> None:
+def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False, executor: Executor = THREADS) -> None:
     """Runs every classic experiment into ``out/classics``: ``results.json``, ``table.md`` and ``figures/``.
 
     What is there of exactly these settings and seeds, finished or not, is taken up.
@@ -34,7 +36,9 @@ def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False) -> None
     except OSError as error:
         raise UserError(f"cannot make the folder {folder}: {error.strerror}") from error
     with display("classics") as progress:
-        results = run_classics(CLASSICS, runs, folder / "results.json", overwrite=overwrite, progress=progress)
+        results = run_classics(
+            CLASSICS, runs, folder / "results.json", overwrite=overwrite, progress=progress, executor=executor
+        )
     try:
         (folder / "table.md").write_text(to_markdown(results) + "\n", encoding="utf-8")
     except OSError as error:

@@ -7,6 +7,7 @@ seed. A lane's bits do not depend on what runs beside it, nor on what ran in it 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +22,8 @@ from mgsc.experiments.classics.design import MOST_TIMES, Classic
 from mgsc.experiments.classics.recorders import Recording, episode_lengths, first_solution, reward_through_time
 from mgsc.experiments.classics.sweeping import with_counter
 from mgsc.experiments.running.build import build_agent, replace_numbers
-from mgsc.experiments.running.program import BlockResult, Lane, Program, block_width, program_key, run_key
+from mgsc.experiments.running.program import BlockResult, Lane, Program, program_key, run_key
+from mgsc.experiments.running.units import Unit
 from mgsc.problem import Problem
 from mgsc.types import Array, PyTree
 
@@ -36,6 +38,26 @@ def classic_key(classic: Classic, name: str) -> str:
     """The same for agents of classic experiments that one program serves."""
     record = dataclasses.replace(classic, suite=None, runs=0, planning_only=())  # type: ignore[arg-type]
     return repr((record, name in classic.planning_only, program_key(classic.suite, classic.suite.agents[name])))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassicUnit(Unit):
+    """A batch of runs of one agent of a classic experiment; of any number of lanes.
+
+    Attributes:
+        classic: the experiment.
+    """
+
+    classic: Classic
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The same for batches that one compiled program serves."""
+        return repr((self.root_seed, classic_key(self.classic, self.agent)))
+
+    def make_program(self, problem: Problem) -> Program:
+        """The program that runs it, not compiled yet."""
+        return ClassicProgram(self.classic, self.agent, problem, self.root_seed)
 
 
 class ClassicProgram(Program):
@@ -67,8 +89,8 @@ class ClassicProgram(Program):
         began = time.perf_counter()
         with jax.default_device(device):
             waiting = list(range(len(lanes)))
-            places = [waiting.pop(0) if waiting else -1 for _ in range(block_width())]
-            numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places])
+            places = [waiting.pop(0) if waiting else -1 for _ in range(self.width(device))]
+            numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places], device)
             state, steps = init(numbers, seeds), np.zeros(len(places), np.int64)
             found: dict[int, dict[str, Any]] = {}
             while len(found) < len(lanes):
@@ -83,7 +105,7 @@ class ClassicProgram(Program):
                     found[places[lane]] = {name: value[lane] for name, value in kept.items()}
                     places[lane], steps[lane] = waiting.pop(0) if waiting else -1, 0
                     progress(self.suite.steps)
-                numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places])
+                numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places], device)
                 is_new = np.isin(np.arange(len(places)), done)
                 state = _refilled(is_new, init(numbers, seeds), state)
         seconds = time.perf_counter() - began
@@ -144,8 +166,7 @@ def _refilled(is_new: Array, fresh: PyTree, state: PyTree) -> PyTree:
     return jax.tree.map(choose, fresh, state)
 
 
-def batches_of(lanes: Sequence[Lane], num_workers: int) -> list[Sequence[Lane]]:
-    """Cuts lanes into as many batches of one size for each worker as ``BLOCKS_AHEAD`` asks for."""
-    rounds = -(-len(lanes) // (num_workers * BLOCKS_AHEAD * block_width()))
-    each = -(-len(lanes) // (num_workers * rounds))
-    return [lanes[first : first + each] for first in range(0, len(lanes), each)]
+def batch_size(num_lanes: int, num_workers: int, width: int) -> int:
+    """Lanes of a batch: as many for each worker as at most ``BLOCKS_AHEAD`` blocks of a width hold."""
+    rounds = -(-num_lanes // (num_workers * BLOCKS_AHEAD * width))
+    return -(-num_lanes // (num_workers * rounds))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,23 @@ from mgsc.errors import UserError
 from mgsc.experiments.classics.design import Classic
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import check_suite, settings_as_dict
-from mgsc.experiments.running.compiling import compiled_ahead
+from mgsc.experiments.running.executor import Executor, execute
+from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.provenance import provenance
+from mgsc.experiments.running.units import cut
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.resumable import Rounds, Work, differences, open_parts, plain
 from mgsc.experiments.tuning.file import check_can_write, check_place
 
 if TYPE_CHECKING:
-    from mgsc.experiments.running.program import Lane, Program
+    from mgsc.experiments.classics.program import ClassicUnit
 
 KIND = "mgsc classics"
 WORK = Work("run of the classics", "`mgsc reproduce classics`", "runs", "run", "results")
+
+CODE = tuple(f"experiments/classics/{name}.py" for name in ("design", "program", "recorders", "sweeping"))
+"""Source files that decide the numbers of the classics, next to those that decide all numbers."""
 
 Record = dict[str, np.ndarray[Any, Any]]
 Results = dict[str, dict[str, Record]]
@@ -52,6 +58,7 @@ def run_classics(
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
+    executor: Executor = THREADS,
 ) -> Results:
     """Runs experiments and keeps all that was recorded; what is there of the same settings is taken up.
 
@@ -60,6 +67,8 @@ def run_classics(
         runs: which runs.
         out: JSON file of the results; finished agents stand beside it until all are.
         overwrite: replace what is there of other settings.
+        progress: receives how far it is.
+        executor: where the runs are computed; it decides no number.
 
     Raises:
         UserError: impossible seeds, results of other settings, or the file cannot be written; before any work.
@@ -85,7 +94,7 @@ def run_classics(
     with open_parts(target, identities, is_right, resume=not overwrite, overwrite=overwrite, work=WORK) as opened:
         parts, kept = opened
         records = {entry: rounds[0][0] for entry, rounds in kept.items()}
-        for entry, record in _run(classics, runs, set(records), progress or Progress()):
+        for entry, record in _run(classics, runs, set(records), progress or Progress(), executor):
             records[entry] = plain({name: values.tolist() for name, values in record.items()})
             parts.keep(entry, [[records[entry]]])
         _write(target, identities, records)
@@ -100,14 +109,12 @@ def entry_name(name: str, agent: str) -> str:
 
 def _identities(classics: Mapping[str, Classic], runs: Runs) -> dict[str, dict[str, Any]]:
     """Of every entry, all that decides its numbers."""
-    import jax
-
     found = {}
     for name, classic in classics.items():
         shared = {
             "seeds": dataclasses.asdict(runs.of(classic)),
             "versions": versions(),
-            "backend": jax.default_backend(),
+            "provenance": provenance(classic.suite.lanes_per_block, also=CODE),
             "records": classic.records,
             "length": classic.length,
             "looks_at_ends": classic.looks_at_ends,
@@ -178,40 +185,50 @@ def _results(classics: Mapping[str, Classic], records: Mapping[str, Any]) -> Res
 
 
 def _run(
-    classics: Mapping[str, Classic], runs: Runs, finished: set[str], progress: Progress
+    classics: Mapping[str, Classic], runs: Runs, finished: set[str], progress: Progress, executor: Executor
 ) -> Iterator[tuple[str, Record]]:
-    """All entries that are not finished, one after the other; those that differ in numbers only share a program."""
-    from mgsc.experiments.classics.program import ClassicProgram, classic_key
+    """All entries that are not finished, as they end; those that differ in numbers only share a program."""
+    units = [unit for name in classics for unit in _units_of(name, classics[name], runs) if unit.name not in finished]
+    batches: dict[str, list[ClassicUnit]] = {unit.name: batches_of(unit) for unit in units}
+    entry_of = {batch.name: entry for entry, found in batches.items() for batch in found}
+    for unit in units:
+        progress.start(unit.name, unit.num_steps)
+    everything = [batch for found in batches.values() for batch in found]
+    records: dict[str, Record] = {}
+    run = execute(everything, executor, progress, label=lambda batch: entry_of[batch.name])
+    with contextlib.closing(run) as ended:
+        for batch, result in ended:
+            records[batch.name], entry = result.record, entry_of[batch.name]
+            if all(other.name in records for other in batches[entry]):
+                yield entry, _join([records.pop(other.name) for other in batches[entry]])
+
+
+def _units_of(name: str, classic: Classic, runs: Runs) -> list[ClassicUnit]:
+    """All runs of each agent of an experiment."""
+    from mgsc.experiments.classics.program import ClassicUnit
     from mgsc.experiments.running.build import build_problem
     from mgsc.experiments.running.program import Lane, lane_numbers
 
-    programs: dict[str, Program] = {}
-    lanes: dict[str, tuple[str, list[Lane]]] = {}
-    for name, classic in classics.items():
-        problem = build_problem(classic.suite)
-        for agent, settings in classic.suite.agents.items():
-            entry = entry_name(name, agent)
-            if entry in finished:
-                continue
-            key, numbers = classic_key(classic, agent), lane_numbers(settings, tunes=False)
-            if key not in programs:
-                programs[key] = ClassicProgram(classic, agent, problem, runs.root)
-            lanes[entry] = key, [Lane(seed, numbers) for seed in runs.of(classic).numbers]
-            progress.start(entry, len(lanes[entry][1]) * classic.suite.steps)
-    with compiled_ahead(programs, lambda key: 1, Progress()) as ready:
-        for entry, (key, own) in lanes.items():
-            ready(key)
-            progress.running(entry)
-            yield entry, run_entry(programs[key], own, functools.partial(progress.advance, entry))
+    problem, units = build_problem(classic.suite), []
+    for agent, settings in classic.suite.agents.items():
+        numbers = lane_numbers(settings, tunes=False)
+        lanes = [Lane(seed, numbers) for seed in runs.of(classic).numbers]
+        entry = entry_name(name, agent)
+        units.append(ClassicUnit(entry, classic.suite, agent, lanes, runs.root, problem=problem, classic=classic))
+    return units
 
 
-def run_entry(program: Program, lanes: Sequence[Lane], advance: Callable[[int], None]) -> Record:
-    """All runs of an entry by its compiled program, on all workers."""
-    from mgsc.experiments.classics.program import batches_of
-    from mgsc.experiments.running.program import run_blocks, workers
+def batches_of(unit: ClassicUnit) -> list[ClassicUnit]:
+    """Cuts a unit into as many batches of one size for each worker as ``BLOCKS_AHEAD`` asks for."""
+    from mgsc.experiments.classics.program import batch_size
+    from mgsc.experiments.running.devices import block_width, workers
 
-    finished = list(run_blocks(program, batches_of(lanes, len(workers())), advance))
-    return {name: _whole(np.concatenate([block.record[name] for block in finished])) for name in finished[0].record}
+    width = block_width(lanes_per_block=unit.suite.lanes_per_block)
+    return cut(unit, batch_size(len(unit.lanes), len(workers()), width))
+
+
+def _join(records: Sequence[Record]) -> Record:
+    return {name: _whole(np.concatenate([record[name] for record in records])) for name in records[0]}
 
 
 def _whole(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -76,11 +76,6 @@ def own_strategy(
     space = dict(space or {})
     if strange := sorted(set(space) - set(traced_fields(settings))):
         raise UserError(f"the space of {name} has {strange}: it may have {sorted(traced_fields(settings))}")
-
-    def backups(settings: Any, facts: StrategyFacts) -> int:
-        del settings, facts
-        return expected_backups
-
     row = StrategyRow(
         name=name,
         summary="a strategy of one's own",
@@ -88,7 +83,7 @@ def own_strategy(
         build=functools.partial(_build_checked, name, build),
         needs=always(*needs),
         queries_model=queries_model,
-        expected_backups=backups,
+        expected_backups=functools.partial(_always, expected_backups),
         space=space,
     )
     own = OwnStrategy(digest=code_digest(build), row=row, name=name)
@@ -113,6 +108,11 @@ def _check_settings(name: str, settings: Any) -> None:
     for field in dataclasses.fields(settings):
         if field.name in taken:
             raise UserError(f"{name}.{field.name} is a setting of every agent: call yours otherwise")
+
+
+def _always(number: int, settings: Any, facts: StrategyFacts) -> int:
+    del settings, facts
+    return number
 
 
 def _build_checked(name: str, build: Build, settings: Any, facts: StrategyFacts) -> Strategy:

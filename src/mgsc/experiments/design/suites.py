@@ -42,6 +42,9 @@ class Suite:
     discount: float = number(0.95, 0.0, 1.0, "discount factor")
     epsilon: float = number(0.1, 0.0, 1.0, "exploration probability")
     planning_updates: int = size(5, 1, 1000, "budget: planning updates per real step")
+    lanes_per_block: int = added(
+        size(0, 0, 2**16, "runs that are computed side by side; 0: 16 on a CPU, 512 on an accelerator")
+    )
     agents: Mapping[str, AgentSettings] = dataclasses.field(default_factory=dict)
     values: Any = dataclasses.field(default_factory=TableSettings, metadata=ADDED)
     candidates: Any = dataclasses.field(default_factory=ListedSettings, metadata=ADDED)

@@ -8,7 +8,6 @@ are spread over all CPU cores (one thread each: XLA releases the interpreter), o
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,17 +24,12 @@ from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.suites import Suite, row_of
 from mgsc.experiments.running.build import build_agent, replace_numbers
+from mgsc.experiments.running.devices import block_width, workers
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_for
 from mgsc.problem import Problem
 from mgsc.settings import traced_fields
 from mgsc.types import Array
-
-CPU_WIDTH = 16
-"""Lanes of a block on a CPU: 30 seeds are two blocks, one for each of two cores."""
-
-ACCELERATOR_WIDTH = 512
-"""Lanes of a block on an accelerator, where the cost of a step hardly depends on it."""
 
 CHUNKS_PER_CALL = 20
 """Recorded chunks one call of the compiled program makes at most; progress is shown between calls."""
@@ -55,25 +49,13 @@ class BlockResult(NamedTuple):
         lanes: the lanes, padding left out.
         record: name -> [lanes, chunks, ...].
         seconds: wall time of the compiled calls.
+        compile_seconds: time it took to compile, of the first block of a program; 0 for the others.
     """
 
     lanes: Sequence[Lane]
     record: dict[str, NDArray[Any]]
     seconds: float
-
-
-def block_width() -> int:
-    """Lanes of a block on this process's default backend."""
-    return CPU_WIDTH if jax.default_backend() == "cpu" else ACCELERATOR_WIDTH
-
-
-def workers() -> list[jax.Device]:
-    """The device of each worker: the CPU once per core this process may use, or every accelerator."""
-    devices: list[jax.Device] = jax.local_devices()
-    if jax.default_backend() != "cpu":
-        return devices
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return [devices[number % len(devices)] for number in range(cores)]
+    compile_seconds: float = 0.0
 
 
 def run_key(root_seed: int | Array, seed: int | Array) -> Array:
@@ -136,16 +118,16 @@ class Program:
         began = time.perf_counter()
         for device in dict.fromkeys(devices):
             with jax.default_device(device):
-                numbers, seeds = self._arguments([Lane(0, {})])
+                numbers, seeds = self._arguments([Lane(0, {})], device)
                 init = compile_for(device, jax.vmap(self._init), numbers, seeds)
                 state = init(numbers, seeds)
                 call = compile_for(device, jax.vmap(self._call), numbers, seeds, state, donate=(2,))
                 self._compiled[device] = (init, call)
         self.compile_seconds += time.perf_counter() - began
 
-    def release(self) -> None:
-        """Lets go of what was compiled: a process may go through hundreds of programs."""
-        self._compiled.clear()
+    def is_compiled_for(self, device: jax.Device) -> bool:
+        """Whether it can run there."""
+        return device in self._compiled
 
     def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
         """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done.
@@ -156,7 +138,7 @@ class Program:
         init, call = self._compiled[device]
         records = []
         with jax.default_device(device):
-            numbers, seeds = self._arguments(lanes)
+            numbers, seeds = self._arguments(lanes, device)
             began = time.perf_counter()
             state = init(numbers, seeds)
             for _ in range(self.num_chunks // self.chunks_per_call):
@@ -168,8 +150,12 @@ class Program:
         joined = {name: np.concatenate([record[name] for record in records], axis=1) for name in records[0]}
         return BlockResult(lanes, joined, seconds)
 
-    def _arguments(self, lanes: Sequence[Lane]) -> tuple[dict[str, Array], Array]:
-        padded = [*lanes, *[lanes[-1]] * (block_width() - len(lanes))]
+    def width(self, device: jax.Device) -> int:
+        """Lanes of a block on a device."""
+        return block_width(device, self.suite.lanes_per_block)
+
+    def _arguments(self, lanes: Sequence[Lane], device: jax.Device) -> tuple[dict[str, Array], Array]:
+        padded = [*lanes, *[lanes[-1]] * (self.width(device) - len(lanes))]
         defaults = lane_numbers(self.agent, tunes=self.tunes)
         strange = {name for lane in lanes for name in lane.numbers} - set(defaults)
         if strange:
@@ -222,15 +208,14 @@ def _refuse_problem(check: Callable[[Any], str] | None, model: Any) -> None:
         raise UserError(words)
 
 
-def blocks_of(lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
+def blocks_of(lanes: Sequence[Lane], width: int) -> list[Sequence[Lane]]:
     """Cuts lanes into blocks of at most the block width."""
-    width = block_width()
     return [lanes[first : first + width] for first in range(0, len(lanes), width)]
 
 
 def run_program(program: Program, lanes: Sequence[Lane], progress: Callable[[int], None]) -> Iterator[BlockResult]:
     """Runs all lanes of a compiled program on all workers, giving each block's result as it ends."""
-    return run_blocks(program, blocks_of(lanes), progress)
+    return run_blocks(program, blocks_of(lanes, program.width(workers()[0])), progress)
 
 
 def run_blocks(

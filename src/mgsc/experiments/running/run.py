@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import os
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +11,17 @@ import numpy as np
 
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, check_suite, settings_as_dict
-from mgsc.experiments.running.compiling import compiled_ahead
 from mgsc.experiments.running.dataset import as_dataset
+from mgsc.experiments.running.executor import Executor, execute
+from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.provenance import provenance
+from mgsc.experiments.running.units import units_of, with_times
 from mgsc.experiments.running.versions import versions
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from mgsc.experiments.running.program import BlockResult, Program
     from mgsc.experiments.store import Manifest, ResultFolder
     from mgsc.problem import Problem
 
@@ -37,12 +38,15 @@ def run_suite(
     resume: bool = False,
     append: bool = False,
     progress: Progress | None = None,
+    executor: Executor = THREADS,
 ) -> xr.Dataset:
     """Runs all agents of a suite on all seeds.
 
     Args:
         out: folder to keep the result in, block by block; None keeps it in memory only.
         overwrite, resume, append: what to do with a result that is there, see ``store.create``.
+        progress: receives how far it is.
+        executor: where the units of the suite run; it decides no number.
 
     Returns:
         Labelled arrays as ``store.contract`` lists them.
@@ -57,11 +61,12 @@ def run_suite(
     from mgsc.experiments import store
 
     if out is None:
-        return store.label(_run(suite, problem, plan, seeds.numbers, None, progress or Progress()), plan)
+        return store.label(_run(suite, problem, plan, seeds.numbers, None, progress or Progress(), executor), plan)
     with store.create(out, plan, overwrite=overwrite, resume=resume, append=append) as folder:
         if folder.is_complete:
             return store.open_result(out)
-        return folder.publish(_run(suite, problem, plan, folder.seeds_to_run, folder, progress or Progress()))
+        result = _run(suite, problem, plan, folder.seeds_to_run, folder, progress or Progress(), executor)
+        return folder.publish(result)
 
 
 def _checked_problem(suite: Suite) -> Problem:
@@ -89,6 +94,7 @@ def _manifest(name: str, suite: Suite, seeds: Seeds) -> Manifest:
         agents=tuple(suite.agents),
         seeds=seeds.numbers,
         versions=versions(),
+        provenance=provenance(suite.lanes_per_block),
         title=suite.title,
     )
 
@@ -100,49 +106,30 @@ def _run(
     seeds: Sequence[int],
     folder: ResultFolder | None,
     progress: Progress,
+    executor: Executor,
 ) -> xr.Dataset:
     from mgsc.experiments.running.optimal import optimum
-    from mgsc.experiments.running.program import Program
     from mgsc.experiments.running.recorder import what_it_has
 
-    programs = {name: Program(suite, agent, problem, plan.root_seed) for name, agent in suite.agents.items()}
-    results: dict[str, Arrays] = {}
-    with compiled_ahead(programs, lambda name: len(_missing(name, seeds, folder)), progress) as ready:
+    def optima() -> None:  # remembered: there is time for them while the first agents compile
         for epsilon in (suite.epsilon, 0.0) if problem.truth is not None else ():
-            optimum(suite, epsilon)  # remembered: there is time for it while the first agents compile
-        for name, program in programs.items():
-            missing = _missing(name, seeds, folder)
-            if missing:
-                ready(name)
-            results[name] = _run_agent(name, program, missing, seeds, folder, progress)
+            optimum(suite, epsilon)
+
+    units = units_of(suite, seeds, plan.root_seed, folder, problem)
+    for name in suite.agents:
+        progress.start(name, sum(unit.num_steps for unit in units if unit.agent == name))
+    records: dict[str, Arrays] = {}
+    with contextlib.closing(execute(units, executor, progress, meanwhile=optima)) as finished:
+        for unit, result in finished:
+            if folder is None:
+                records[unit.name] = with_times(unit, result)
+    if folder is None:
+        results = {name: _join([records[unit.name] for unit in units if unit.agent == name]) for name in suite.agents}
+    else:
+        results = {name: folder.gather(name) for name in suite.agents}
     has = what_it_has(problem, records_episodes=suite.records_episodes)
     return as_dataset(suite, problem, results, seeds, has)
 
 
-def _missing(name: str, seeds: Sequence[int], folder: ResultFolder | None) -> Sequence[int]:
-    return seeds if folder is None else folder.missing_seeds(name)
-
-
-def _run_agent(
-    name: str,
-    program: Program,
-    missing: Sequence[int],
-    seeds: Sequence[int],
-    folder: ResultFolder | None,
-    progress: Progress,
-) -> Arrays:
-    from mgsc.experiments.running.program import Lane, run_program
-
-    began = time.perf_counter()
-    finished: list[BlockResult] = []
-    for block in run_program(program, [Lane(seed, {}) for seed in missing], functools.partial(progress.advance, name)):
-        now = time.perf_counter()
-        compiling = 0.0 if finished else program.compile_seconds
-        seconds = {"run_seconds": np.array(now - began), "compile_seconds": np.array(compiling)}
-        began = now
-        finished.append(block._replace(record={**block.record, **seconds}))
-        if folder is not None:
-            folder.write_part(name, tuple(lane.seed for lane in block.lanes), finished[-1].record)
-    if folder is not None:
-        return folder.gather(name)
-    return {key: np.concatenate([np.atleast_1d(block.record[key]) for block in finished]) for key in finished[0].record}
+def _join(records: Sequence[Arrays]) -> Arrays:
+    return {key: np.concatenate([np.atleast_1d(record[key]) for record in records]) for key in records[0]}

@@ -3,9 +3,9 @@
 A result folder::
 
     DIR/manifest.json              the newest plan: suite, settings, agents, seeds, fingerprints
-    DIR/parts/AGENT-SEED.npz       finished blocks of seeds of a run under way
+    DIR/parts/AGENT-gN-SEED.npz    finished blocks of seeds of a run under way, of generation N
     DIR/data.zarr -> data-0001.zarr  the complete result; ``xarray.open_zarr("DIR/data.zarr")``
-    DIR/.lock                      held by whoever writes
+    DIR/.lock                      held by whoever plans and publishes
     DIR/.tmp-LABEL-12HEXDIGITS     half-written; debris unless the lock is held
 
 Why nothing a kill leaves can be taken for a result:
@@ -21,15 +21,19 @@ Why nothing a kill leaves can be taken for a result:
    whether these are the same.
 3. *Parts are not results.* Readers never look at them. A later run takes one over only if it is
    readable to its last byte and names the plan's generation and the agent's fingerprint (SHA-256
-   of suite, settings, root seed, deciding versions, format). ``overwrite`` begins a new
+   of suite, settings, root seed, deciding versions, provenance, format). ``overwrite`` begins a new
    generation, so that it never takes over what it is to replace.
 4. *Old goes last.* The old store and the parts are removed after the commit; a kill before that
    leaves debris which nothing refers to and the next writer removes. A store loses its name
    before its first file, and readers check after reading that the store they read is still there.
    Parts go one by one: those that a kill leaves are of a published generation, or of one before.
+   So are those that a worker writes late whose driver was killed: its generation is in their names,
+   so they replace nothing of a newer plan.
 5. *Silent damage is seen.* A missing zarr chunk reads as a fill value without complaint, so each
    store is sealed with a SHA-256 over all names, numbers and attributes, checked on opening.
-6. *One writer.* A kernel lock on ``.lock``, which dies with its holder, keeps a second one out.
+6. *One publisher.* A kernel lock on ``.lock``, which dies with its holder, keeps a second one out.
+   Workers write parts without it: names are unique within a plan, a part appears whole by ``rename``, and its
+   header is checked against the plan before it is used (3). Only the lock's holder removes anything.
 7. *Only its own goes.* A writer removes names of the forms above: parts, stores of other generations,
    temporary names. Other files in the folder stay. Nobody else's result can be among what is removed:
    a folder inside a result is refused, and so is any other output in a place that a result keeps for
@@ -52,7 +56,7 @@ from mgsc.experiments.store.manifest import (
     StoredManifest,
     read_manifest,
 )
-from mgsc.experiments.store.parts import Part
+from mgsc.experiments.store.parts import Part, PartPlace
 from mgsc.experiments.store.status import Status, open_result, status
 
 __all__ = [
@@ -64,6 +68,7 @@ __all__ = [
     "IncompleteResultError",
     "Manifest",
     "Part",
+    "PartPlace",
     "ResultFolder",
     "Status",
     "StoreError",

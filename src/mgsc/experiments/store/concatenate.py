@@ -10,7 +10,7 @@ import numpy as np
 
 from mgsc.experiments.store.contract import SUMMED, manifest_attributes, manifest_of
 from mgsc.experiments.store.errors import StoreError
-from mgsc.experiments.store.manifest import PER_AGENT, Manifest, describe, differences
+from mgsc.experiments.store.manifest import PER_AGENT, Manifest, describe, describe_differences, differences
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,7 +81,7 @@ def _refuse_other_settings(first: xr.Dataset, other: xr.Dataset, agents: tuple[s
         one, two = _without_own(one), _without_own(two)
     found = differences(one, two, agents or ("shared",))
     if found:
-        raise StoreError(f"results of different runs don't merge: {'; '.join(found[:3])}")
+        raise StoreError(f"results of different runs don't merge: {describe_differences(found)}")
 
 
 def _without_own(plan: Manifest) -> Manifest:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mgsc.experiments.design.quantities import USUAL, Dims, Has, recorded_of
 from mgsc.experiments.store.errors import StoreError
-from mgsc.experiments.store.manifest import FORMAT_VERSION, Manifest, canonical_json, describe
+from mgsc.experiments.store.manifest import FORMAT_VERSION, PROVENANCE, Manifest, canonical_json, describe
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,6 +85,7 @@ def manifest_attributes(plan: Manifest) -> dict[str, Any]:
         "root_seed": plan.root_seed,
         "settings": json.dumps(plan.settings, sort_keys=True, allow_nan=False),
         "versions": json.dumps(dict(plan.versions), sort_keys=True, allow_nan=False),
+        **({PROVENANCE: canonical_json(plan.provenance)} if plan.provenance else {}),
         "format_version": FORMAT_VERSION,
     }
 
@@ -114,6 +115,7 @@ def manifest_of(dataset: xr.Dataset) -> Manifest:
         agents=tuple(str(agent) for agent in dataset["agent"].values),
         seeds=tuple(int(seed) for seed in dataset["seed"].values),
         versions=json.loads(attributes["versions"]),
+        provenance=json.loads(attributes.get(PROVENANCE, "{}")),
     )
 
 

@@ -23,11 +23,13 @@ from mgsc.experiments.store.manifest import (
     Manifest,
     StoredManifest,
     describe,
+    describe_differences,
     differences,
     read_manifest,
 )
-from mgsc.experiments.store.parts import PARTS_NAME, Part, Parts
+from mgsc.experiments.store.parts import PARTS_NAME, Part, PartPlace, Parts
 from mgsc.experiments.store.places import refuse_inside
+from mgsc.experiments.store.provenance import lacks
 from mgsc.experiments.store.published import (
     LINK_NAME,
     is_published,
@@ -86,6 +88,10 @@ class ResultFolder:
         """
         self._parts.write(agent, seeds, arrays)
 
+    def place(self, agent: str) -> PartPlace:
+        """Where whoever runs an agent of the plan may write its parts, without the folder's lock."""
+        return self._parts.place(agent)
+
     def finished_parts(self) -> tuple[Part, ...]:
         """The sound parts of this very plan; all others are as if they weren't there."""
         return self._parts.finished()
@@ -108,6 +114,7 @@ class ResultFolder:
         Raises:
             StoreError: seeds are missing, or parts hold different arrays.
         """
+        self._parts.look_again()
         missing = self.missing_seeds(agent)
         if missing:
             raise StoreError(f"{self.path}: {agent} still lacks seeds {describe(missing)}")
@@ -311,6 +318,8 @@ def _refuse_other_numbers(path: Path, there: Manifest, asked: Manifest, verb: st
         raise StoreError(
             f"cannot {verb} {path}: it is for agents {describe(there.agents)}, not {describe(asked.agents)}"
         )
+    if asked.provenance and lacks(there):
+        raise StoreError(f"cannot {verb} {path}: it {lacks(there)}; run again into another folder, or --overwrite it")
     found = differences(there, asked, there.agents)
     if found:
-        raise StoreError(f"cannot {verb} {path}: it has other settings: {'; '.join(found[:3])}")
+        raise StoreError(f"cannot {verb} {path}: {describe_differences(found)}")

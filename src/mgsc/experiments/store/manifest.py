@@ -21,6 +21,9 @@ KIND = "mgsc result"
 DECIDING_VERSIONS = ("mgsc", "jax", "jaxlib", "numpy", "optax")
 """Packages whose version may change a number; others are recorded but may differ."""
 
+PROVENANCE = "provenance"
+"""The entry of a manifest, and the attribute of a result, that says where its numbers come from."""
+
 PER_AGENT = "agents"
 """The entry of ``settings`` that holds each agent's own settings under the agent's name."""
 
@@ -63,6 +66,8 @@ class Manifest:
         seeds: seeds to run for every agent.
         versions: version of every package that matters, by name.
         title: the suite's title for people.
+        provenance: what else decides the bits of the numbers, by name: backend, block width, code, options. Empty in
+            results of mgsc 0.1.0, which did not store it.
     """
 
     suite: str
@@ -72,6 +77,7 @@ class Manifest:
     seeds: tuple[int, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks the plan.
@@ -86,6 +92,7 @@ class Manifest:
                 raise StoreError(f"the {word} of a result may not repeat: {describe(names)}")
         canonical_json(self.settings)
         canonical_json(self.versions)
+        canonical_json(self.provenance)
 
     @property
     def num_runs(self) -> int:
@@ -103,6 +110,7 @@ class Manifest:
             "agent": agent,
             "own": own.get(agent) if isinstance(own, Mapping) else own,
             "versions": {name: self.versions[name] for name in DECIDING_VERSIONS if name in self.versions},
+            **({PROVENANCE: self.provenance} if self.provenance else {}),
         }
         return dict(json.loads(canonical_json(identity)))
 
@@ -149,6 +157,7 @@ class StoredManifest:
             "base_seeds": list(self.base_seeds),
             "fingerprints": {agent: plan.fingerprint(agent) for agent in plan.agents},
             "versions": dict(plan.versions),
+            **({PROVENANCE: dict(plan.provenance)} if plan.provenance else {}),
             "settings": dict(plan.settings),
         }
         text = json.dumps(contents, indent=2, allow_nan=False) + "\n"
@@ -200,16 +209,34 @@ def differences(first: Manifest, second: Manifest, agents: tuple[str, ...]) -> l
         agents: the agents that both have.
 
     Returns:
-        One phrase for each difference, such as ``"shared.steps: 1000 and 500"``; empty when the
-        numbers are interchangeable.
+        One phrase for each difference, such as ``"shared.steps: 1000 and 500"``, those of settings first; empty when
+        the numbers are interchangeable.
     """
     found: list[str] = []
     for agent in agents:
-        for phrase in _compare("", first.identity(agent), second.identity(agent)):
+        one, two = first.identity(agent), second.identity(agent)
+        for phrase in _compare("", _with_provenance(one, two), _with_provenance(two, one)):
             shown = f"{agent}.{phrase[4:]}" if phrase.startswith("own.") else phrase
             if shown not in found:
                 found.append(shown)
-    return found
+    return sorted(found, key=_is_of_origin)
+
+
+def describe_differences(found: list[str]) -> str:
+    """What keeps numbers apart, in a few words: at most three phrases of ``differences``."""
+    intro = "its numbers are of another origin" if all(map(_is_of_origin, found)) else "it has other settings"
+    return f"{intro}: {'; '.join(phrase.removeprefix(f'{PROVENANCE}.') for phrase in found[:3])}"
+
+
+def _is_of_origin(phrase: str) -> bool:
+    """Whether a difference is not one of settings."""
+    return phrase.startswith(("versions.", f"{PROVENANCE}."))
+
+
+def _with_provenance(identity: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """An identity that has an entry for all that another one says of its provenance."""
+    names = other.get(PROVENANCE, {})
+    return {**identity, PROVENANCE: {**dict.fromkeys(names, "(not stored)"), **identity.get(PROVENANCE, {})}}
 
 
 def canonical_json(value: object) -> str:
@@ -246,6 +273,7 @@ def _parse(contents: dict[str, Any]) -> StoredManifest:
         agents=tuple(str(agent) for agent in contents["agents"]),
         seeds=tuple(int(seed) for seed in contents["seeds"]),
         versions=dict(contents["versions"]),
+        provenance=dict(contents.get(PROVENANCE, {})),
     )
     if contents["fingerprints"] != {agent: plan.fingerprint(agent) for agent in plan.agents}:
         raise ValueError("its fingerprints do not fit its settings")

@@ -1,4 +1,8 @@
-"""Finished parts of a run: one file for each agent and block of seeds, trusted only if they fit."""
+"""Finished parts of a run: one file for each agent and block of seeds, trusted only if they fit.
+
+Whoever runs a block writes its part, in whichever process: a ``PartPlace`` is all it needs. Only the holder of the
+folder's lock plans, removes and publishes.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from mgsc.experiments.store.manifest import StoredManifest, describe
 
 PARTS_NAME = "parts"
 PART_NAME = re.compile(r"[\w.~%-]+-\d+\.npz", re.ASCII)
-"""Form of a part's name, AGENT-SEED.npz; files of other names are never touched."""
+"""Form of a part's name, AGENT-gGENERATION-SEED.npz; files of other names are never touched."""
 
 HEADER = "header"
 ARRAY_PREFIX = "array:"
@@ -51,11 +55,63 @@ class Part:
         """
         try:
             with np.load(self.path, allow_pickle=False) as file:
+                if tuple(json.loads(str(file[HEADER]))["seeds"]) != self.seeds:
+                    raise StoreError(f"{self.path} was written by two runs: use --resume to run its seeds again")
                 return {
                     name.removeprefix(ARRAY_PREFIX): file[name] for name in file.files if name.startswith(ARRAY_PREFIX)
                 }
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise StoreError(f"{self.path} is damaged: use --resume to run its seeds again") from (error)
+
+
+@dataclass(frozen=True)
+class PartPlace:
+    """Where the parts of one agent go, and what they must say of themselves; plain data, to be sent anywhere.
+
+    Attributes:
+        folder: the folder of the parts, an absolute path.
+        agent: the agent's name.
+        generation: of the plan that the parts serve.
+        fingerprint: of the agent in that plan.
+    """
+
+    folder: str
+    agent: str
+    generation: int
+    fingerprint: str
+
+    def header(self, seeds: tuple[int, ...]) -> dict[str, object]:
+        """What a part must say of itself to be accepted."""
+        return {
+            "generation": self.generation,
+            "fingerprint": self.fingerprint,
+            "agent": self.agent,
+            "seeds": list(seeds),
+        }
+
+    def write(self, seeds: tuple[int, ...], arrays: Mapping[str, npt.NDArray[np.generic]]) -> Path:
+        """Writes one part, durably and all at once, see ``ResultFolder.write_part``; no lock is needed.
+
+        A name holds agent, generation and first seed: no two units of a plan share one, and a worker that outlived
+        its plan replaces nothing of a newer one.
+
+        Raises:
+            StoreError: a shape does not fit, or the operating system refuses to write.
+        """
+        arrays = {name: np.asarray(array) for name, array in arrays.items()}
+        _check_arrays(self.agent, seeds, arrays)
+        path = Path(self.folder) / f"{quote(self.agent, safe='')}-g{self.generation}-{seeds[0]}.npz"
+        with files.as_store_errors("write", path):
+            temporary = files.temporary_name(path.parent, path.name)
+            with open(temporary, "xb") as file:
+                named = {ARRAY_PREFIX + name: array for name, array in arrays.items()}
+                header = json.dumps(self.header(seeds), sort_keys=True)
+                np.savez(file, allow_pickle=False, **{HEADER: np.array(header)}, **named)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            files.flush(path.parent)
+        return path
 
 
 class Parts:
@@ -106,22 +162,22 @@ class Parts:
         parts = self._accepted.values()
         return tuple(sorted(parts, key=lambda part: (order[part.agent], part.seeds)))
 
+    def place(self, agent: str) -> PartPlace:
+        """Where the parts of an agent go."""
+        return place_of(self._directory, self._stored, agent)
+
     def write(self, agent: str, seeds: tuple[int, ...], arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Writes one part; see ``ResultFolder.write_part``."""
-        arrays = {name: np.asarray(array) for name, array in arrays.items()}
-        self._check(agent, seeds, arrays)
-        header = json.dumps(part_header(self._stored, agent, seeds), sort_keys=True)
-        path = self._directory / f"{quote(agent, safe='')}-{seeds[0]}.npz"
-        with files.as_store_errors("write", path):
-            temporary = files.temporary_name(self._directory, path.name)
-            with open(temporary, "xb") as file:
-                named = {ARRAY_PREFIX + name: array for name, array in arrays.items()}
-                np.savez(file, allow_pickle=False, **{HEADER: np.array(header)}, **named)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            files.flush(self._directory)
+        self._check(agent, seeds)
+        path = self.place(agent).write(seeds, arrays)
         self._accepted[path] = Part(agent, seeds, path)
+
+    def look_again(self) -> None:
+        """Takes up the parts that others have written since."""
+        for path in part_files(self._directory):
+            part = None if path in self._accepted else read_part(path, self._stored)
+            if part is not None:
+                self._accepted[path] = part
 
     def gather(self, agent: str) -> Arrays:
         """Puts the parts of one agent together; see ``ResultFolder.gather``."""
@@ -137,17 +193,20 @@ class Parts:
             gathered[name] = np.concatenate(pieces)[places] if first.ndim else np.stack(pieces)
         return gathered
 
-    def _check(self, agent: str, seeds: tuple[int, ...], arrays: Arrays) -> None:
+    def _check(self, agent: str, seeds: tuple[int, ...]) -> None:
         if agent not in self._stored.plan.agents:
             raise StoreError(f"agent {agent} is not planned: {describe(self._stored.plan.agents)}")
         planned = self._stored.seeds_to_run
         if not seeds or not set(seeds) <= set(planned) or len(set(seeds)) != len(seeds):
             raise StoreError(f"seeds {describe(seeds)} are not among the planned {describe(planned)}")
-        for name, array in arrays.items():
-            if array.dtype.kind not in "biuf":
-                raise StoreError(f"array {name} of {agent} holds {array.dtype}, not numbers")
-            if array.ndim and len(array) != len(seeds):
-                raise StoreError(f"array {name} of {agent} has {len(array)} rows for {len(seeds)} seeds")
+
+
+def _check_arrays(agent: str, seeds: tuple[int, ...], arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise StoreError(f"array {name} of {agent} holds {array.dtype}, not numbers")
+        if array.ndim and len(array) != len(seeds):
+            raise StoreError(f"array {name} of {agent} has {len(array)} rows for {len(seeds)} seeds")
 
 
 def part_files(directory: Path) -> list[Path]:
@@ -155,14 +214,9 @@ def part_files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob("*.npz") if PART_NAME.fullmatch(path.name) and path.is_file())
 
 
-def part_header(stored: StoredManifest, agent: str, seeds: tuple[int, ...]) -> dict[str, object]:
-    """What a part must say of itself to be accepted."""
-    return {
-        "generation": stored.generation,
-        "fingerprint": stored.plan.fingerprint(agent),
-        "agent": agent,
-        "seeds": list(seeds),
-    }
+def place_of(directory: Path, stored: StoredManifest, agent: str) -> PartPlace:
+    """Where the parts of an agent of a plan go."""
+    return PartPlace(os.path.abspath(directory), agent, stored.generation, stored.plan.fingerprint(agent))
 
 
 def read_part(path: Path, stored: StoredManifest) -> Part | None:
@@ -185,4 +239,5 @@ def read_part(path: Path, stored: StoredManifest) -> Part | None:
         return None
     if agent not in stored.plan.agents or not set(seeds) <= set(stored.seeds_to_run):
         return None
-    return Part(agent, seeds, path) if header == part_header(stored, agent, seeds) else None
+    expected = place_of(path.parent, stored, agent).header(seeds)
+    return Part(agent, seeds, path) if header == expected else None

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mgsc.experiments.store.contract import manifest_of
 from mgsc.experiments.store.errors import IncompleteResultError, StoreError
 from mgsc.experiments.store.folder import holds_only_debris, refuse_foreign
 from mgsc.experiments.store.manifest import MANIFEST_NAME, MERGE, RUN, StoredManifest, read_manifest
 from mgsc.experiments.store.parts import PARTS_NAME, part_files, read_part
+from mgsc.experiments.store.provenance import lacks
 from mgsc.experiments.store.published import is_published, published_generation, read_published
 
 if TYPE_CHECKING:
     import xarray as xr
+
+LOGGER = logging.getLogger("mgsc")
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ def status(directory: str | os.PathLike[str]) -> Status:
     num_runs = len(stored.plan.agents) * len(stored.seeds_to_run)
     if published == stored.generation:
         runs = f"{len(stored.plan.agents)} agents × {len(stored.plan.seeds)} seeds"
-        return Status(True, True, num_runs, num_runs, f"{path} is complete: {runs}")
+        note = f"; it {lacks(stored.plan)}" if lacks(stored.plan) else ""
+        return Status(True, True, num_runs, num_runs, f"{path} is complete: {runs}{note}")
     num_finished = _count_finished(path, stored)
     command = MERGE if stored.begun_by == MERGE.name else RUN
     done = f"{num_finished} of {num_runs} runs (agents × seeds) are done; {command.again}"
@@ -77,7 +83,7 @@ def open_result(directory: str | os.PathLike[str]) -> xr.Dataset:
 
     Returns:
         The newest *complete* result. While a run that is to replace or extend it is unfinished,
-        that is the result before it; ``status`` tells.
+        that is the result before it; ``status`` tells. What a result of mgsc 0.1.0 lacks is logged as a warning.
 
     Raises:
         IncompleteResultError: the run was stopped; says how much is done.
@@ -86,7 +92,10 @@ def open_result(directory: str | os.PathLike[str]) -> xr.Dataset:
     path = _existing(directory)
     if not is_published(path):
         raise IncompleteResultError(status(path).message)
-    return read_published(path)[0]
+    dataset = read_published(path)[0]
+    if words := lacks(manifest_of(dataset)):
+        LOGGER.warning("mgsc: %s %s", path, words)
+    return dataset
 
 
 def _existing(directory: str | os.PathLike[str]) -> Path:

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.running.executor import Executor
+from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.studies.design import Study
 from mgsc.experiments.studies.summary import find_summary, summaries
@@ -54,6 +56,7 @@ def run_to_folder(
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    executor: Executor = THREADS,
 ) -> dict[str, Any]:
     """Runs a study into ``folder/NAME.json``, see ``runner.run_study``; its figure and table are put beside it.
 
@@ -72,6 +75,7 @@ def run_to_folder(
         resume=resume,
         overwrite=overwrite,
         progress=progress,
+        executor=executor,
     )
     write_shown(summary, folder)
     return summary

@@ -6,30 +6,36 @@ side, and it compiles once.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import functools
+import itertools
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import settings_as_dict
-from mgsc.experiments.running.compiling import compiled_ahead
+from mgsc.experiments.running.executor import Executor, execute
+from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.provenance import provenance
+from mgsc.experiments.running.units import Unit, cut
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.resumable import Rounds, Work, differences, folder_of, open_parts, plain
 from mgsc.experiments.studies.design import Cell, Study, cells_of, entry_name
-from mgsc.experiments.studies.summary import load_summary, summarise, write_summary
+from mgsc.experiments.studies.summary import OWN_ORIGIN, load_summary, summarise, write_summary
 from mgsc.experiments.tuning.file import check_can_write, check_place
 
 if TYPE_CHECKING:
-    from mgsc.experiments.running.program import Program
     from mgsc.problem import Problem
 
 STUDY = Work("study", "a study", "runs", "run", "summary")
+
+ORIGIN = ("versions", "backend", "provenance")
+"""Entries of a summary that say where its numbers come from. Summaries of mgsc 0.1.0 lack the last."""
 
 Totals = list[float]
 """Total reward of every seed, in the order of the seeds."""
@@ -40,13 +46,20 @@ class Lot(NamedTuple):
 
     Attributes:
         ground: label of the ground all of them belong to.
-        program: of the first of them.
+        unit: of the first of them, without lanes.
         numbers: by the name of the entry (``Cell.entry``), the numbers its lanes run with.
     """
 
     ground: str
-    program: Program
+    unit: Unit
     numbers: dict[str, dict[str, float]]
+
+    def whole(self, seeds: Seeds) -> Unit:
+        """The unit of all lanes, entry by entry."""
+        from mgsc.experiments.running.program import Lane
+
+        lanes = [Lane(seed, numbers) for numbers in self.numbers.values() for seed in seeds.numbers]
+        return dataclasses.replace(self.unit, lanes=lanes)
 
 
 def run_study(
@@ -59,6 +72,7 @@ def run_study(
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    executor: Executor = THREADS,
 ) -> dict[str, Any]:
     """Runs a study and writes its summary; what is finished on the way is kept beside it.
 
@@ -70,8 +84,10 @@ def run_study(
         steps: environment steps of each run; None for the suites' own.
         resume: go on with a stopped study of the same settings; one that is complete stays as it is.
         overwrite: replace a summary that is there, and without ``resume`` a stopped study, too. With ``resume``, those
-            of its entries that are of the same settings are taken over, so that a study may grow; of what code they
-            are is not looked at.
+            of its entries that are of the same settings, seeds, packages and backend are taken over, so that a study
+            may grow. The version and the code of mgsc may differ; such an entry then says its own.
+        progress: receives how far it is.
+        executor: where the units of all agents of all cells run; it decides no number.
 
     Returns:
         The summary that is then in the file.
@@ -81,13 +97,13 @@ def run_study(
             cannot be written; before any work.
     """
     cells, target = cells_of(study, seeds, steps), Path(out)
-    identities, taken = _identities(name, cells, seeds), dict[str, Totals]()
+    identities, taken = _identities(name, cells, seeds), dict[str, Entry]()
     check_place(target)
     if target.exists():
         there = _refuse_or_take(target, identities, resume=resume, overwrite=overwrite)
         if there is not None:
             old = _entries_in(there)
-            taken = {entry: old[entry].totals for entry in old if old[entry].identity == identities.get(entry)}
+            taken = {entry: old[entry] for entry in old if _may_stay(old[entry].identity, identities.get(entry))}
             if taken.keys() == old.keys() == identities.keys() and not folder_of(target).exists():
                 return there
     problems = _problems(cells)
@@ -97,26 +113,32 @@ def run_study(
         return _are_totals(rounds, seeds)
 
     with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite, work=STUDY) as (parts, kept):
-        totals = {**taken, **{entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}}
+        totals = {entry: found.totals for entry, found in taken.items()}
+        totals |= {entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}
         lots = _lots(cells, problems, seeds, totals)
-        for entry, found in _run_lots(lots, seeds, progress or Progress()):
+        for entry, found in _run_lots(lots, seeds, progress or Progress(), executor):
             totals[entry] = found
             parts.keep(entry, [[{"totals": found}]])
-        summary = summarise(name, study, cells, seeds, totals, _origin_of_numbers())
+        own = {entry: _own_origin(found.identity, identities[entry]) for entry, found in taken.items()}
+        own = {entry: origin for entry, origin in own.items() if entry not in kept}
+        summary = summarise(name, study, cells, seeds, totals, _origin_of_numbers(cells), own)
         write_summary(summary, target)
         parts.remove()
     return summary
 
 
-def _origin_of_numbers() -> dict[str, Any]:
-    import jax
+def _origin_of_numbers(cells: Sequence[Cell]) -> dict[str, Any]:
+    from mgsc.experiments.running.devices import devices
 
-    return {"versions": versions(), "backend": jax.default_backend()}
+    widths = {cell.suite.lanes_per_block for cell in cells}
+    if len(widths) > 1:
+        raise UserError(f"lanes_per_block must be the same in all cells of a study, not {sorted(widths)}")
+    return {"versions": versions(), "backend": devices()[0].platform, "provenance": provenance(*widths)}
 
 
 def _identities(name: str, cells: Sequence[Cell], seeds: Seeds) -> dict[str, dict[str, Any]]:
     """Of every entry, all that decides its numbers."""
-    shared = {"study": name, "seeds": dataclasses.asdict(seeds), **_origin_of_numbers()}
+    shared = {"study": name, "seeds": dataclasses.asdict(seeds), **_origin_of_numbers(cells)}
     found = {}
     for cell in cells:
         settings = plain(settings_as_dict(cell.suite))
@@ -136,14 +158,33 @@ class Entry(NamedTuple):
 
 def _entries_in(summary: Mapping[str, Any]) -> dict[str, Entry]:
     """All entries of a summary, by name."""
-    shared = {key: summary[key] for key in ("study", "seeds", "versions", "backend")}
+    shared = {key: summary[key] for key in ("study", "seeds", *ORIGIN) if key in summary}
     found = {}
     for cell in summary["cells"]:
         for agent, entry in cell["agents"].items():
             name = entry_name(cell["ground"], cell["at"], agent)
-            identity = {"agent": name, **shared, "settings": cell["settings"], "own": entry["settings"]}
+            own = {"settings": cell["settings"], "own": entry["settings"]}
+            identity = {"agent": name, **shared, **entry.get(OWN_ORIGIN, {}), **own}
             found[name] = Entry(identity, entry["totals"])
     return found
+
+
+def _may_stay(there: Mapping[str, Any], asked: Mapping[str, Any] | None) -> bool:
+    """Whether an entry of a summary may be taken over: it differs at most in the version and the code of mgsc."""
+    if asked is None:
+        return False
+    names = there.get("provenance", {}).keys() & asked["provenance"].keys()
+
+    def compared(identity: Mapping[str, Any]) -> dict[str, Any]:
+        known = {name: identity["provenance"][name] for name in names - {"code"}}
+        return {**identity, "versions": {**identity["versions"], "mgsc": ""}, "provenance": known}
+
+    return compared({"provenance": {}, **there}) == compared(asked)
+
+
+def _own_origin(there: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the numbers of an entry come from, as far as that differs from the rest of its summary."""
+    return {key: there.get(key, {}) for key in ORIGIN if there.get(key) != asked[key]}
 
 
 def _refuse_or_take(
@@ -208,7 +249,7 @@ def _lots(
     cells: Sequence[Cell], problems: Mapping[str, Problem], seeds: Seeds, finished: Mapping[str, Any]
 ) -> dict[str, Lot]:
     """All entries that are not finished, in lots."""
-    from mgsc.experiments.running.program import Program, lane_numbers, problem_key, program_key
+    from mgsc.experiments.running.program import lane_numbers, problem_key, program_key
 
     lots: dict[str, Lot] = {}
     for cell in cells:
@@ -218,36 +259,56 @@ def _lots(
                 continue
             key = repr((cell.ground, program_key(cell.suite, agent, tunes=True)))
             if key not in lots:
-                program = Program(cell.suite, agent, problems[problem_key(cell.suite)], seeds.root, tunes=True)
-                lots[key] = Lot(cell.ground, program, {})
+                alone, problem = (
+                    dataclasses.replace(cell.suite, agents={name: agent}),
+                    problems[problem_key(cell.suite)],
+                )
+                unit = Unit(f"{name}-{len(lots)}", alone, name, (), seeds.root, tunes=True, problem=problem)
+                lots[key] = Lot(cell.ground, unit, {})
             lots[key].numbers[entry] = lane_numbers(agent, tunes=True)
     return lots
 
 
-def _run_lots(lots: Mapping[str, Lot], seeds: Seeds, progress: Progress) -> Iterator[tuple[str, Totals]]:
-    programs = {key: lot.program for key, lot in lots.items()}
-    steps: dict[str, int] = {}
+def _run_lots(
+    lots: Mapping[str, Lot], seeds: Seeds, progress: Progress, executor: Executor
+) -> Iterator[tuple[str, Totals]]:
+    """The totals of each entry, as soon as its last lane has run."""
+    from mgsc.experiments.running.devices import block_width
+
+    steps, units, lot_of = dict[str, int](), list[Unit](), dict[str, _LotTotals]()
     for lot in lots.values():
-        lanes = len(lot.numbers) * seeds.count
-        steps[lot.ground] = steps.get(lot.ground, 0) + lanes * lot.program.suite.steps
+        whole = lot.whole(seeds)
+        steps[lot.ground] = steps.get(lot.ground, 0) + whole.num_steps
+        blocks = cut(whole, block_width(lanes_per_block=whole.suite.lanes_per_block))
+        units += blocks
+        lot_of |= dict.fromkeys((unit.name for unit in blocks), _LotTotals(lot, blocks, seeds.count))
     for ground, number in steps.items():
         progress.start(ground, number)
-    listener = Progress(running=lambda key: progress.running(lots[key].ground))
-    with compiled_ahead(programs, lambda key: len(lots[key].numbers) * seeds.count, listener) as ready:
-        for key, lot in lots.items():
-            ready(key)
-            yield from _run_lot(lot, seeds, functools.partial(progress.advance, lot.ground))
-            lot.program.release()
+    run = execute(units, executor, progress, label=lambda unit: lot_of[unit.name].lot.ground)
+    with contextlib.closing(run) as finished:
+        for unit, result in finished:
+            totals = [round(float(total), 2) for total in result.record["reward"].astype(float).sum(1)]
+            yield from lot_of[unit.name].take(unit, totals)
 
 
-def _run_lot(lot: Lot, seeds: Seeds, advance: Callable[[int], None]) -> Iterator[tuple[str, Totals]]:
-    """The totals of each entry of a lot, as soon as its last lane has run."""
-    from mgsc.experiments.running.program import Lane, run_program
+class _LotTotals:
+    """The totals of a lot's lanes as they come in."""
 
-    lanes = [Lane(seed, numbers) for numbers in lot.numbers.values() for seed in seeds.numbers]
-    entries, totals = iter(lot.numbers), list[float]()
-    for block in run_program(lot.program, lanes, advance):
-        totals += [round(float(total), 2) for total in block.record["reward"].astype(float).sum(1)]
-        while len(totals) >= seeds.count:
-            yield next(entries), totals[: seeds.count]
-            del totals[: seeds.count]
+    def __init__(self, lot: Lot, blocks: Sequence[Unit], count: int) -> None:
+        self.lot, self._count = lot, count
+        self._first = dict(zip([unit.name for unit in blocks], _places(blocks), strict=True))
+        self._totals: list[float | None] = [None] * sum(len(unit.lanes) for unit in blocks)
+
+    def take(self, unit: Unit, totals: Totals) -> Iterator[tuple[str, Totals]]:
+        """Takes the totals of a unit; gives the entries that are complete with it."""
+        first, entries = self._first[unit.name], list(self.lot.numbers)
+        self._totals[first : first + len(totals)] = totals
+        for place in range(first // self._count, (first + len(totals) - 1) // self._count + 1):
+            found = [total for total in self._totals[place * self._count :][: self._count] if total is not None]
+            if len(found) == self._count:
+                yield entries[place], found
+
+
+def _places(blocks: Sequence[Unit]) -> list[int]:
+    """The place of each block's first lane among the lanes of all."""
+    return [0, *itertools.accumulate(len(unit.lanes) for unit in blocks[:-1])]

@@ -24,6 +24,9 @@ from mgsc.files import read_json
 from mgsc.settings import unknown
 
 KIND = "mgsc study"
+OWN_ORIGIN = "computed_by"
+"""Where the numbers of an entry come from that was taken over from another summary, if elsewhere than the rest."""
+
 WIN, TIE, LOSS = "win", "tie", "loss"
 VERDICTS = (WIN, TIE, LOSS, None)
 
@@ -32,14 +35,21 @@ Totals = Mapping[str, Sequence[float]]
 
 
 def summarise(
-    name: str, study: Study, cells: Sequence[Cell], seeds: Seeds, totals: Totals, numbers_of: Mapping[str, Any]
+    name: str,
+    study: Study,
+    cells: Sequence[Cell],
+    seeds: Seeds,
+    totals: Totals,
+    numbers_of: Mapping[str, Any],
+    own_origins: Mapping[str, Mapping[str, Any]] = {},
 ) -> dict[str, Any]:
     """Puts a study's results together.
 
     Args:
         cells: all cells, as ``cells_of`` gives them.
         totals: of every agent of every cell, by ``Cell.entry``.
-        numbers_of: versions and backend that made the numbers.
+        numbers_of: versions, backend and provenance of the numbers.
+        own_origins: by ``Cell.entry``, those of entries whose numbers come from elsewhere.
     """
     summary: dict[str, Any] = plain(
         {
@@ -57,13 +67,15 @@ def summarise(
                 {"label": axis.label, "values": [value.label for value in axis.values], "is_ordered": axis.is_ordered}
                 for axis in study.axes
             ],
-            "cells": [_cell(study, cell, cells, totals) for cell in cells],
+            "cells": [_cell(study, cell, cells, totals, own_origins) for cell in cells],
         }
     )
     return summary
 
 
-def _cell(study: Study, cell: Cell, cells: Sequence[Cell], totals: Totals) -> dict[str, Any]:
+def _cell(
+    study: Study, cell: Cell, cells: Sequence[Cell], totals: Totals, own_origins: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     settings = settings_as_dict(cell.suite)
     own, origins = settings.pop("agents"), origins_of(cell)
     costs = costs_of(cell.suite) if study.compares else {}
@@ -82,6 +94,7 @@ def _cell(study: Study, cell: Cell, cells: Sequence[Cell], totals: Totals) -> di
                 "totals": totals[cell.entry(agent)],
                 "origin": origins[agent],
                 "settings": own[agent],
+                **({OWN_ORIGIN: own_origins[cell.entry(agent)]} if own_origins.get(cell.entry(agent)) else {}),
             }
             for agent in cell.suite.agents
         },

@@ -10,6 +10,8 @@ from typing import Any
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import SUITES, Suite, check_suite
+from mgsc.experiments.running.executor import Executor
+from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.store.resumable import Rounds, differences, folder_of, open_parts, plain
 from mgsc.experiments.tuning.chosen import load_sweep
@@ -17,7 +19,10 @@ from mgsc.experiments.tuning.search import Kept, Protocol, check_can_tune, check
 from mgsc.files import regular_place
 
 SHARED = ("suite", "protocol")
-"""Entries of a sweep that decide all its agents' numbers, beside settings and versions."""
+"""Entries of a sweep that decide all its agents' numbers, next to settings and origin."""
+
+ORIGIN = ("versions", "provenance")
+"""Entries of a sweep that say where its numbers come from. Sweeps of mgsc 0.1.0 have the first only."""
 
 
 def tune_to_file(
@@ -30,6 +35,7 @@ def tune_to_file(
     overwrite: bool = False,
     into: bool = False,
     progress: Progress | None = None,
+    executor: Executor = THREADS,
 ) -> dict[str, Any]:
     """Tunes a suite and writes the sweep; what is finished on the way is kept beside it.
 
@@ -40,6 +46,8 @@ def tune_to_file(
         resume: go on with a stopped tuning of the same settings; one that is complete stays as it is.
         overwrite: replace a sweep that is there, and without ``resume`` a stopped tuning, too.
         into: ``out`` is a sweep of this suite and protocol, in which only these agents are replaced.
+        progress: receives how far it is.
+        executor: where the units of each round run; it decides no number.
 
     Returns:
         The sweep that is then in the file.
@@ -66,7 +74,7 @@ def tune_to_file(
 
     identities = {agent: _identity(plan, suite, agent) for agent in suite.agents}
     with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite) as (parts, rounds):
-        sweep = tune_suite(name, suite, protocol, progress, Kept(rounds, parts.keep))
+        sweep = tune_suite(name, suite, protocol, progress, Kept(rounds, parts.keep), executor)
         if into:
             sweep = replace_agents(_refuse_other_sweep(target, plan), sweep)
         write_sweep(sweep, target)
@@ -80,11 +88,10 @@ def replace_agents(sweep: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[s
     Args:
         sweep: the whole one.
         fresh: whose agents take the place of those of the same names, or stand beside them. An entry
-            that other versions made than the rest says so itself.
+            of other versions or another provenance than the rest says so itself.
     """
-    entries = dict(fresh["agents"])
-    if fresh["versions"] != sweep["versions"]:
-        entries = {agent: {**entry, "versions": fresh["versions"]} for agent, entry in entries.items()}
+    other = {key: fresh[key] for key in ORIGIN if fresh.get(key) != sweep.get(key)}
+    entries = {agent: {**entry, **other} for agent, entry in fresh["agents"].items()}
     agents = _in_order(sweep["suite"], {**sweep["agents"], **entries})
     own = {**sweep["settings"]["agents"], **fresh["settings"]["agents"]}
     return {
@@ -109,16 +116,13 @@ def _shared(sweep: Mapping[str, Any]) -> dict[str, Any]:
 
 def _identity(plan: Mapping[str, Any], suite: Suite, agent: str) -> dict[str, Any]:
     """All that decides the numbers of one agent."""
-    import jax
-
     space = space_of(suite, suite.agents[agent])
     return {
         "agent": agent,
         "own": plan["settings"]["agents"][agent],
         "space": {key: span._asdict() for key, span in space.items()},
         **_shared(plan),
-        "versions": plan["versions"],
-        "backend": jax.default_backend(),
+        **{key: plan[key] for key in ORIGIN},
     }
 
 
@@ -153,12 +157,12 @@ def _refuse_or_take(
         for agent, settings in suite.agents.items()
     }
     found = {
-        agent: {key: entry[key] for key in ("space", "versions") if key in entry}
+        agent: {key: entry[key] for key in ("space", *ORIGIN) if key in entry}
         for agent, entry in there["agents"].items()
     }
-    decides = (*SHARED, "settings", "versions")
+    decides = (*SHARED, "settings", *ORIGIN)
     other = differences(
-        {**{key: there.get(key) for key in decides}, "agents": found},
+        {**{key: there[key] for key in decides if key in there}, "agents": found},
         {**{key: plan[key] for key in decides}, "agents": plain(spaces)},
     )
     if other and not overwrite:

@@ -7,7 +7,7 @@ seeds, and the best of those is chosen. Choosing twice matters: on few seeds the
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,13 +18,16 @@ from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, check_suite, row_of, settings_as_dict
-from mgsc.experiments.running.compiling import compiled_ahead
+from mgsc.experiments.running.executor import Executor, Session, listener_of
+from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.provenance import provenance
+from mgsc.experiments.running.units import Unit, cut
 from mgsc.experiments.running.versions import versions
 from mgsc.search_control.row import Range
 
 if TYPE_CHECKING:
-    from mgsc.experiments.running.program import Program
+    from mgsc.experiments.running.program import BlockResult
     from mgsc.problem import Problem
 
 STEP_SIZES = Range(0.1, 1.0, is_bounded=True)
@@ -129,12 +132,18 @@ class Kept(NamedTuple):
 
 
 def tune_suite(
-    name: str, suite: Suite, protocol: Protocol, progress: Progress | None = None, kept: Kept | None = None
+    name: str,
+    suite: Suite,
+    protocol: Protocol,
+    progress: Progress | None = None,
+    kept: Kept | None = None,
+    executor: Executor = THREADS,
 ) -> dict[str, Any]:
     """Tunes every agent of a suite.
 
     Args:
         kept: rounds that need not run again (``check_rounds`` knows which), and who keeps new ones.
+        executor: where the units of each round run.
 
     Returns:
         The sweep as plain data: every configuration with its mean and interval, the finalists, and
@@ -144,19 +153,8 @@ def tune_suite(
         UserError: impossible settings or protocol; before any work.
     """
     problem = check_can_tune(suite, protocol)
-    from mgsc.experiments.running.program import Program
-
-    progress, kept = progress or Progress(), kept or Kept()
-    programs = {
-        agent: Program(suite, settings, problem, protocol.root, tunes=True) for agent, settings in suite.agents.items()
-    }
-    agents = {}
-    with compiled_ahead(programs, lambda agent: _num_lanes(protocol, kept.rounds.get(agent, ())), progress) as ready:
-        for agent, program in programs.items():
-            if len(kept.rounds.get(agent, ())) < NUM_ROUNDS:
-                ready(agent)
-            rounds = _tune_agent(agent, program, protocol, progress, kept)
-            agents[agent] = _entry(space_of(suite, program.agent), rounds)
+    rounds = _run_rounds(suite, problem, protocol, progress or Progress(), kept or Kept(), executor)
+    agents = {agent: _entry(space_of(suite, settings), rounds[agent]) for agent, settings in suite.agents.items()}
     chosen = {agent: entry["chosen"] for agent, entry in agents.items()}
     return {**header(name, suite, protocol), "chosen": chosen, "agents": agents}
 
@@ -185,6 +183,7 @@ def header(name: str, suite: Suite, protocol: Protocol) -> dict[str, Any]:
         "tuning_seeds": [seeds.__dict__ for seeds in protocol.tuning_seeds],
         "settings": settings_as_dict(suite),
         "versions": versions(),
+        "provenance": provenance(suite.lanes_per_block),
     }
 
 
@@ -211,23 +210,102 @@ def check_rounds(rounds: Sequence[Rows], suite: Suite, agent: AgentSettings, pro
     return 1 <= len(rounds) <= NUM_ROUNDS
 
 
+class _Agent:
+    """An agent that is being tuned: its finished rounds, and what has come in of the one under way."""
+
+    def __init__(self, whole: Unit, protocol: Protocol, rounds: Sequence[Rows]) -> None:
+        self.whole, self.protocol, self.rounds = whole, protocol, list(rounds)
+        self._points: list[Numbers] = []
+        self._units: list[Unit] = []
+        self._totals: dict[str, np.ndarray[Any, Any]] = {}
+
+    @property
+    def is_tuned(self) -> bool:
+        return len(self.rounds) == NUM_ROUNDS
+
+    def begin_round(self, width: int) -> list[Unit]:
+        """The units of the next round, named AGENT-ROUND-LANE."""
+        from mgsc.experiments.running.program import Lane
+
+        if self.rounds:
+            self._points = final_points(self.rounds[0], self.protocol)
+        else:
+            self._points = first_points(self.whole.suite, self.whole.suite.agents[self.whole.agent], self.protocol)
+        lanes = [Lane(seed, point) for point in self._points for seed in self._seeds.numbers]
+        name = f"{self.whole.agent}-{len(self.rounds) + 1}"
+        self._units, self._totals = cut(dataclasses.replace(self.whole, name=name, lanes=lanes), width), {}
+        return self._units
+
+    def take(self, unit: Unit, result: BlockResult) -> bool:
+        """Takes the result of a unit; whether the round has ended with it."""
+        self._totals[unit.name] = result.record["reward"].sum(1)
+        if len(self._totals) < len(self._units):
+            return False
+        totals = np.concatenate([self._totals[unit.name] for unit in self._units])
+        self.rounds.append(_rows(self._points, totals.reshape(len(self._points), -1).astype(float)))
+        return True
+
+    @property
+    def _seeds(self) -> Seeds:
+        return self.protocol.tuning_seeds[len(self.rounds)]
+
+
+def _run_rounds(
+    suite: Suite, problem: Problem, protocol: Protocol, progress: Progress, kept: Kept, executor: Executor
+) -> dict[str, Sequence[Rows]]:
+    """Runs the rounds of all agents that are not kept yet; returns all."""
+    from mgsc.experiments.running.devices import block_width
+
+    width, agents = block_width(lanes_per_block=suite.lanes_per_block), dict[str, _Agent]()
+    for name, settings in suite.agents.items():
+        alone = dataclasses.replace(suite, agents={name: settings})
+        whole = Unit(name, alone, name, (), protocol.root, tunes=True, problem=problem)
+        agents[name] = _Agent(whole, protocol, kept.rounds.get(name, ()))
+        progress.start(name, _num_lanes(protocol, agents[name].rounds) * suite.steps)
+    waiting = [name for name, agent in agents.items() if not agent.is_tuned]
+    # Where workers share programs, agents go one by one, so that a stop loses one round; elsewhere all at once.
+    most, under_way = 1 if executor.shares_programs else len(waiting), set[str]()
+    with executor.open(listener_of(progress)) as session:
+        for name in waiting:
+            session.prepare(agents[name].whole)
+        while waiting or under_way:
+            while waiting and len(under_way) < most:
+                under_way.add(waiting[0])
+                _submit(session, agents[waiting.pop(0)].begin_round(width))
+            unit, result = session.finished()
+            agent = agents[unit.agent]
+            if agent.take(unit, result):
+                kept.keep(unit.agent, agent.rounds)
+                if agent.is_tuned:
+                    under_way.remove(unit.agent)
+                else:
+                    _submit(session, agent.begin_round(width))
+    return {name: agent.rounds for name, agent in agents.items()}
+
+
+def _submit(session: Session, units: Sequence[Unit]) -> None:
+    for unit in units:
+        session.submit(unit)
+
+
 def _num_lanes(protocol: Protocol, rounds: Sequence[Rows]) -> int:
     lanes = (protocol.configurations * protocol.seeds, protocol.finalists * protocol.final_seeds)
     return sum(lanes[len(rounds) :])
 
 
-def _tune_agent(name: str, program: Program, protocol: Protocol, progress: Progress, kept: Kept) -> Sequence[Rows]:
-    """Runs the rounds of an agent that are not kept yet; returns both."""
-    advance = functools.partial(progress.advance, name)
-    rounds = list(kept.rounds.get(name, ()))
-    while len(rounds) < NUM_ROUNDS:
-        if rounds:
-            points = final_points(rounds[0], protocol)
-        else:
-            points = first_points(program.suite, program.agent, protocol)
-        rounds.append(_evaluate(program, points, protocol.tuning_seeds[len(rounds)], advance))
-        kept.keep(name, rounds)
-    return rounds
+def _rows(points: Sequence[Numbers], totals: np.ndarray[Any, Any]) -> Rows:
+    """What is kept of each configuration, from the totals [configurations, seeds] of a round."""
+    from mgsc.experiments.reading.statistics import mean_interval
+
+    rows = []
+    for point, rewards in zip(points, totals, strict=True):
+        interval = mean_interval(rewards)
+        numbers = {
+            key: None if math.isnan(value) else round(value, 2)
+            for key, value in zip(("mean", "low", "high"), interval[:3], strict=True)
+        }
+        rows.append({"settings": point, "n": len(rewards), **numbers})
+    return rows
 
 
 def _entry(space: Mapping[str, Range], rounds: Sequence[Rows]) -> dict[str, Any]:
@@ -249,20 +327,3 @@ def is_at_edge(value: float, span: Range) -> bool:
         return False
     share = math.log(value / span.low) / math.log(span.high / span.low) if span.high > span.low else 0.5
     return not EDGE < share < 1 - EDGE
-
-
-def _evaluate(program: Program, points: Sequence[Numbers], seeds: Seeds, advance: Callable[[int], None]) -> Rows:
-    from mgsc.experiments.reading.statistics import mean_interval
-    from mgsc.experiments.running.program import Lane, run_program
-
-    lanes = [Lane(seed, point) for point in points for seed in seeds.numbers]
-    totals = np.concatenate([block.record["reward"].sum(1) for block in run_program(program, lanes, advance)])
-    rows = []
-    for point, rewards in zip(points, totals.reshape(len(points), len(seeds.numbers)).astype(float), strict=True):
-        interval = mean_interval(rewards)
-        numbers = {
-            key: None if math.isnan(value) else round(value, 2)
-            for key, value in zip(("mean", "low", "high"), interval[:3], strict=True)
-        }
-        rows.append({"settings": point, "n": len(rewards), **numbers})
-    return rows

@@ -1,0 +1,256 @@
+"""The executor of processes: one for each core, pinned to it, with its own programs.
+
+A worker is started when there is work for it. It compiles what it runs, and prefers units of programs that it has
+compiled. It must compute the very same bits as this process, and is compared with it by its provenance.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import pickle
+import signal
+import traceback
+from collections.abc import Iterator
+from multiprocessing import connection, get_context
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mgsc.errors import UserError
+from mgsc.experiments.running.executor import Finished, Listener
+from mgsc.experiments.running.units import Programs, Unit, run_unit
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+GRACE = 5.0
+"""Seconds that a worker has to end after it was told to."""
+
+RUNNING, ADVANCE, DONE, FAILED = "running", "advance", "done", "failed"
+"""What a worker sends: its program has compiled; lane-steps; the result; the error."""
+
+
+class Setup(NamedTuple):
+    """What a worker needs besides its units.
+
+    Attributes:
+        core: the core it is pinned to; None where processes cannot be pinned.
+        provenance: what its own must be.
+    """
+
+    core: int | None
+    provenance: dict[str, Any]
+
+
+class _Worker:
+    def __init__(self, setup: Setup) -> None:
+        context = get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process: SpawnProcess = context.Process(target=work, args=(theirs, setup), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.unit: Unit | None = None
+        self.keys: set[str] = set()
+
+    def begin(self, unit: Unit, pickled: bytes) -> None:
+        """Gives it a unit to run."""
+        self.unit = unit
+        self.keys.add(unit.key)
+        with contextlib.suppress(BrokenPipeError):  # it died; that is seen where it is read from
+            self.connection.send_bytes(pickled)
+
+    def end(self) -> None:
+        """Tells it to end: what it is at is abandoned."""
+        if self.unit is not None:
+            self.process.terminate()
+        self.connection.close()
+
+    def join(self) -> None:
+        """Waits until it has ended."""
+        self.process.join(GRACE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+class _ProcessSession:
+    def __init__(self, listener: Listener) -> None:
+        from mgsc.experiments.running.devices import devices, num_cores
+        from mgsc.experiments.running.provenance import provenance
+
+        platform = devices()[0].platform
+        if platform != "cpu":
+            raise UserError(f"the executor processes is for CPUs: on a {platform}, use threads")
+        self._listener, self._provenance = listener, provenance()
+        can_pin = hasattr(os, "sched_getaffinity")
+        self._cores: list[int | None] = [*sorted(os.sched_getaffinity(0))] if can_pin else [None] * num_cores()
+        self._workers: list[_Worker] = []
+        self._waiting: collections.deque[tuple[Unit, bytes]] = collections.deque()
+
+    def prepare(self, unit: Unit) -> None:
+        _pickled(unit)
+
+    def submit(self, unit: Unit) -> None:
+        self._waiting.append((unit, _pickled(unit)))
+
+    def finished(self) -> Finished:
+        while True:
+            self._assign()
+            busy = {worker.connection: worker for worker in self._workers}
+            for ready in connection.wait(list(busy)):
+                ended = self._receive(busy[ready])  # type: ignore[index]
+                if ended is not None:
+                    self._assign()
+                    return ended
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.end()
+        for worker in self._workers:
+            worker.join()
+
+    def _receive(self, worker: _Worker) -> Finished | None:
+        """Takes one message of a worker: the unit that it says has ended, with its result."""
+        try:
+            kind, content = worker.connection.recv()
+        except (EOFError, ConnectionResetError):
+            raise _death_of(worker) from None
+        unit = worker.unit
+        if kind == FAILED:
+            worker.unit = None
+            raise content
+        assert unit is not None
+        if kind == RUNNING:
+            self._listener.running(unit)
+        elif kind == ADVANCE:
+            self._listener.advance(unit, content)
+        else:
+            worker.unit = None
+            return unit, content
+        return None
+
+    def _assign(self) -> None:
+        """Gives every idle worker a unit, and starts workers while there are cores and units without one."""
+        for worker in self._workers:
+            if worker.unit is None and self._waiting:
+                worker.begin(*self._take(worker))
+        while self._waiting and len(self._workers) < len(self._cores):
+            worker = _Worker(Setup(self._cores[len(self._workers)], self._provenance))
+            self._workers.append(worker)
+            worker.begin(*self._take(worker))
+
+    def _take(self, worker: _Worker) -> tuple[Unit, bytes]:
+        """The next unit of a worker: of a program that it has, else of one that nobody has, else the first."""
+        taken: set[str] = set().union(*(other.keys for other in self._workers))
+        places = range(len(self._waiting))
+        own = (place for place in places if self._waiting[place][0].key in worker.keys)
+        free = (place for place in places if self._waiting[place][0].key not in taken)
+        place = next(own, next(free, 0))
+        found = self._waiting[place]
+        del self._waiting[place]
+        return found
+
+
+def _pickled(unit: Unit) -> bytes:
+    try:
+        return pickle.dumps(unit)
+    except Exception as error:  # whatever a part of anyone's raises
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{unit.agent} cannot be sent to another process ({reason}): define the functions and settings of your own"
+            " parts at the top of a module, or use the executor threads"
+        ) from None
+
+
+def _death_of(worker: _Worker) -> UserError:
+    worker.process.join(GRACE)
+    code = worker.process.exitcode or 0
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
+    what = f" while it ran {worker.unit.name}" if worker.unit is not None else ""
+    hint = " (is there memory enough?)" if code == -signal.SIGKILL else ""
+    return UserError(f"worker process {worker.process.pid} {how}{hint}{what}; finished parts are kept")
+
+
+@contextlib.contextmanager
+def open_processes(listener: Listener) -> Iterator[_ProcessSession]:
+    """A session of processes; they end with it.
+
+    Raises:
+        UserError: programs are compiled for an accelerator here.
+    """
+    session = _ProcessSession(listener)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def work(pipe: Connection[Any, Any], setup: Setup) -> None:
+    """Runs the units that come through a pipe until it closes; the main function of a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started it ends it
+    programs = Programs(most=8)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        try:
+            _settle(setup)
+        except BaseException as error:
+            pipe.send((FAILED, _portable(error)))
+            return
+        while True:
+            pickled = pipe.recv_bytes()
+            try:
+                pipe.send((DONE, _run(pickled, programs, pipe)))
+            except BrokenPipeError:
+                raise
+            except BaseException as error:
+                pipe.send((FAILED, _portable(error)))
+
+
+def _run(pickled: bytes, programs: Programs, pipe: Connection[Any, Any]) -> Any:
+    from mgsc.experiments.running.devices import devices
+
+    try:
+        unit: Unit = pickle.loads(pickled)
+    except (AttributeError, ImportError) as error:
+        raise UserError(
+            f"a worker process cannot import a part of your own ({error}): define it at the top of a module that can be"
+            " imported, or use the executor threads"
+        ) from None
+    device = devices()[0]
+    programs.compiled(unit, [device])
+    pipe.send((RUNNING, None))
+    return run_unit(unit, programs, device, lambda steps: pipe.send((ADVANCE, steps)))
+
+
+def _settle(setup: Setup) -> None:
+    """Makes this process compute as the one that started it, on its core.
+
+    Raises:
+        UserError: it would compute other bits.
+    """
+    if setup.core is not None:
+        os.sched_setaffinity(0, {setup.core})
+    import jax
+
+    from mgsc.experiments.running.provenance import JAX_SETTINGS, provenance
+    from mgsc.experiments.store.resumable import differences, plain
+
+    options = setup.provenance["options"]
+    for name, value in {"jax_platforms": "cpu", **{name: options[name] for name in JAX_SETTINGS}}.items():
+        jax.config.update(name, value)  # type: ignore[no-untyped-call]
+    other = differences(plain(setup.provenance), plain(provenance()))
+    if other:
+        raise UserError(f"a worker process computes otherwise than the one that started it: {'; '.join(other)}")
+
+
+def _portable(error: BaseException) -> BaseException:
+    """The error as it can be sent: itself, with its traceback as a note, or its text."""
+    if not isinstance(error, UserError):
+        error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(
+            f"{type(error).__name__} in a worker process:\n{''.join(traceback.format_exception(error))}"
+        )
+    return error

@@ -1,0 +1,244 @@
+"""Units of work: blocks of lanes of one agent, each of which runs anywhere and gives the same bits.
+
+A suite, a sweep, a study and the classics are lists of units. A unit is data and can be pickled; ``run_unit`` builds,
+compiles and runs it in whichever process it is called. Where units run is an executor's business
+(``running.executor``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import jax
+
+    from mgsc.experiments.design.suites import Suite
+    from mgsc.experiments.running.program import BlockResult, Lane, Program
+    from mgsc.experiments.store import PartPlace, ResultFolder
+    from mgsc.problem import Problem
+
+    Arrays = dict[str, np.ndarray[Any, Any]]
+
+MOST_PROGRAMS = 4
+"""Compiled programs that a process keeps which nobody tells what comes next."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """A block of lanes of one agent.
+
+    Attributes:
+        name: tells it from all others of its list, as in ``uniform-16``.
+        suite: its settings; of its agents only this one is needed.
+        agent: the agent's name.
+        lanes: seeds with the values of traced settings that differ from the agent's; at most a block width.
+        root_seed: root of the seeds of all lanes.
+        tunes: records the reward only, and lets lanes differ in K.
+        place: where its part is written; None where its record is returned.
+        side_by_side: units of its agent that run at once; its time is counted by that share.
+        problem: the suite's, if it is built already. It stays in this process.
+    """
+
+    name: str
+    suite: Suite
+    agent: str
+    lanes: Sequence[Lane]
+    root_seed: int
+    tunes: bool = False
+    place: PartPlace | None = None
+    side_by_side: int = 1
+    problem: Problem | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: all but the problem, which holds functions."""
+        return {**self.__dict__, "problem": None}
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The same for units that one compiled program serves."""
+        from mgsc.experiments.running.program import program_key
+
+        return repr((self.root_seed, self.tunes, program_key(self.suite, self._settings, tunes=self.tunes)))
+
+    @property
+    def num_steps(self) -> int:
+        """Lane-steps it makes."""
+        return len(self.lanes) * self.suite.steps
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of each lane."""
+        return tuple(lane.seed for lane in self.lanes)
+
+    def make_program(self, problem: Problem) -> Program:
+        """The program that runs it, not compiled yet."""
+        from mgsc.experiments.running.program import Program
+
+        return Program(self.suite, self._settings, problem, self.root_seed, tunes=self.tunes)
+
+    def complete_lanes(self) -> list[Lane]:
+        """Its lanes with all numbers in which lanes of its program may differ."""
+        from mgsc.experiments.running.program import Lane, lane_numbers
+
+        own = lane_numbers(self._settings, tunes=self.tunes)
+        return [Lane(lane.seed, {**own, **lane.numbers}) for lane in self.lanes]
+
+    @property
+    def _settings(self) -> Any:
+        return self.suite.agents[self.agent]
+
+
+class _Entry:
+    """A program of ``Programs``, and the right to compile it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.program: Program | None = None
+        self.is_counted = False
+
+
+class Programs:
+    """The compiled programs of a process. Threads share them, and each is compiled once."""
+
+    def __init__(self, most: int | None = None) -> None:
+        """An empty collection; of more than ``most`` programs the one that was used longest ago is dropped."""
+        self._most = most
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._problems: OrderedDict[str, Problem] = OrderedDict()
+
+    def compiled(self, unit: Unit, devices: Sequence[jax.Device]) -> Program:
+        """The program of a unit, compiled for some devices; who comes second waits for the first.
+
+        Raises:
+            UserError: the unit's settings are impossible.
+        """
+        with self._lock:
+            entry = self._entries.setdefault(unit.key, _Entry())
+            self._entries.move_to_end(unit.key)
+            while self._most is not None and len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+        with entry.lock:
+            if entry.program is None:
+                entry.program = unit.make_program(unit.problem or self._problem(unit.suite))
+            missing = [device for device in dict.fromkeys(devices) if not entry.program.is_compiled_for(device)]
+            if missing:
+                entry.program.compile(missing)
+            return entry.program
+
+    def drop(self, key: str) -> None:
+        """Lets go of a program: a process may go through hundreds."""
+        with self._lock:
+            self._entries.pop(key, None)
+
+    def count_seconds(self, key: str) -> float:
+        """Seconds that a program took to compile, the first time this is called; 0 after that."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or entry.program is None or entry.is_counted:
+                return 0.0
+            entry.is_counted = True
+            return entry.program.compile_seconds
+
+    def _problem(self, suite: Suite) -> Problem:
+        from mgsc.experiments.running.build import build_problem
+        from mgsc.experiments.running.program import problem_key
+
+        key = problem_key(suite)
+        problem = self._problems.get(key) or build_problem(suite)
+        self._problems[key] = problem
+        while len(self._problems) > MOST_PROGRAMS:
+            self._problems.popitem(last=False)
+        return problem
+
+
+OF_THIS_PROCESS = Programs(MOST_PROGRAMS)
+
+
+def run_unit(
+    unit: Unit,
+    programs: Programs = OF_THIS_PROCESS,
+    device: jax.Device | None = None,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> BlockResult:
+    """Runs a unit in this process.
+
+    Args:
+        unit: which.
+        programs: where its program is taken from, or compiled into.
+        device: where it runs; None for the first in use.
+        advance: is called with lane-steps as they are done.
+
+    Returns:
+        What was recorded, and times. The record is empty where it was written as a part.
+
+    Raises:
+        UserError: impossible settings, a run that cannot go on, or a part that cannot be written.
+    """
+    from mgsc.experiments.running.devices import devices
+
+    device = device or devices()[0]
+    program = programs.compiled(unit, [device])
+    result = program.run_block(unit.complete_lanes(), device, advance)
+    result = result._replace(lanes=unit.lanes, compile_seconds=programs.count_seconds(unit.key))
+    if unit.place is None:
+        return result
+    unit.place.write(unit.seeds, with_times(unit, result))
+    return result._replace(record={})
+
+
+def with_times(unit: Unit, result: BlockResult) -> Arrays:
+    """What a unit recorded, and its share of the time."""
+    times = {"run_seconds": result.seconds / unit.side_by_side, "compile_seconds": result.compile_seconds}
+    return {**result.record, **{name: np.array(seconds) for name, seconds in times.items()}}
+
+
+AnyUnit = TypeVar("AnyUnit", bound=Unit)
+
+
+def cut(unit: AnyUnit, width: int) -> list[AnyUnit]:
+    """Cuts a unit of any number of lanes into units of at most a block width, named by their first lanes' places."""
+    return [
+        dataclasses.replace(unit, name=f"{unit.name}-{first}", lanes=unit.lanes[first : first + width])
+        for first in range(0, len(unit.lanes), width)
+    ]
+
+
+def units_of(
+    suite: Suite,
+    seeds: Sequence[int],
+    root_seed: int,
+    folder: ResultFolder | None = None,
+    problem: Problem | None = None,
+) -> list[Unit]:
+    """The units of a suite that are missing, agent by agent, named AGENT-SEED by their first seeds.
+
+    Args:
+        suite: checked settings.
+        seeds: for every agent.
+        root_seed: root of all seeds.
+        folder: what is finished there is left out, and units write their parts there; None for all units.
+        problem: the suite's, if it is built already.
+    """
+    from mgsc.experiments.running.devices import block_width, workers
+    from mgsc.experiments.running.program import Lane, blocks_of
+
+    width, num_workers, units = block_width(lanes_per_block=suite.lanes_per_block), len(workers()), list[Unit]()
+    for name, agent in suite.agents.items():
+        missing = seeds if folder is None else folder.missing_seeds(name)
+        blocks = blocks_of([Lane(seed, {}) for seed in missing], width)
+        alone = dataclasses.replace(suite, agents={name: agent})
+        place = folder.place(name) if folder is not None and blocks else None
+        side_by_side = min(len(blocks), num_workers)
+        units += [
+            Unit(f"{name}-{block[0].seed}", alone, name, block, root_seed, False, place, side_by_side, problem)
+            for block in blocks
+        ]
+    return units

@@ -1,0 +1,17 @@
+"""Results that do not store where their numbers come from: what is read of them, and what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mgsc.experiments.store.manifest import Manifest
+
+
+def lacks(plan: Manifest) -> str:
+    """What a result, "it", does not say of its numbers; empty where nothing is missing."""
+    if plan.provenance:
+        return ""
+    version = plan.versions.get("mgsc")
+    stored = f"was stored by mgsc {version}" if version else "was stored without its provenance"
+    return f"{stored}: it does not say on which backend, with which block width or by which code it was computed"
