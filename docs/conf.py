@@ -49,8 +49,8 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 napoleon_attr_annotations = False
 
-# Types in signatures that have no page to lead to: other packages', aliases, and what is private.
-nitpick_ignore_regex = [("py:class", r"(?!mgsc\.).*"), ("py:exc", r"(?!mgsc\.).*")]
+# Types in signatures that have no page to lead to: other packages', aliases, a row's settings S, and what is private.
+nitpick_ignore_regex = [("py:class", r"(?!mgsc\.).*|mgsc\..*\.S"), ("py:exc", r"(?!mgsc\.).*")]
 nitpick_ignore = [
     ("py:class", "mgsc.environments.gymnax.GymnaxParams"),
     ("py:class", "mgsc.experiments.store.files.FolderLock"),

@@ -10,18 +10,17 @@ import sys
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.quick import compile_quickly
 
 import mgsc
-from mgsc.meta_gradient import transition_meta_loss
-from mgsc.types import Candidates, Params, Parts, Successors, Transition
+from mgsc import dyna
+from mgsc.types import Transition
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
-LONGEST = {"own_environment": 20, "own_strategy": 40}
+LONGEST = {"own_environment": 20, "own_strategy": 40, "own_suite": 60, "cartpole_mlp": 80}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -145,107 +144,36 @@ def test_the_plain_agent_beside_uniform(capsys):
 # --- networks -------------------------------------------------------------------------------------
 
 
-def some_problem(cartpole, key):
-    """Parameters that are no constants, a batch of candidates, and a real transition."""
-    keys = jax.random.split(key, 6)
-
-    def network(key, sizes):
-        layers = cartpole.init_mlp(key, sizes)
-        last = layers[-1]
-        return [*layers[:-1], (0.3 * jax.random.normal(key, last[0].shape), last[1])]
-
-    observations = jax.random.normal(keys[0], (6, 4))
-    candidates = Candidates(observations, jnp.arange(6), jnp.array([True] * 5 + [False]))
-    params = Params(network(keys[1], (4, 8, 8, 2)), network(keys[2], (6, 8, 5)))
-    real = Transition(observations[0], jnp.int32(1), jnp.float64(1.0), jnp.float64(0.9), observations[1])
-    return params, network(keys[3], (4, 8, 1)), candidates, real
+@pytest.fixture(scope="module")
+def cartpole():
+    return load("cartpole_mlp")
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("x64")
-def test_the_networks_meta_gradient_is_that_of_finite_differences():
-    """∂L/∂η through exact_network, softmax and h, against the general meta-loss with its target held fixed."""
-    cartpole = load("cartpole_mlp")
-    params, logits, candidates, real = some_problem(cartpole, jax.random.key(1))
-    step_size = 0.3
-    loss, gradient, weights = cartpole.meta_gradient(cartpole.PARTS, params, logits, candidates, real, step_size)
-    assert weights[5] == 0
-    assert np.ptp(weights[:5]) > 0.01
-    numbers = (step_size, cartpole.PLANNING_UPDATES)
-    planned = mgsc.meta_gradient.planned_parameters(cartpole.PARTS, params, candidates, weights, *numbers)
-    target = mgsc.meta_gradient.target_parameters(cartpole.PARTS, planned, params.values, real, step_size)
-
-    @jax.jit
-    def loss_of(flat):
-        weights = cartpole.query_weights(unflatten(flat), candidates)
-        return transition_meta_loss(cartpole.PARTS, params, candidates, weights, None, *numbers, target=target)
-
-    flat, unflatten = jax.flatten_util.ravel_pytree(logits)
-    expected, _ = jax.flatten_util.ravel_pytree(gradient)
-    assert float(loss) == pytest.approx(float(loss_of(flat)))
-    size = 1e-6
-    for place in range(0, len(flat), 7):
-        nudge = jnp.zeros_like(flat).at[place].set(size)
-        slope = (loss_of(flat + nudge) - loss_of(flat - nudge)) / (2 * size)
-        assert float(slope) == pytest.approx(float(expected[place]), rel=1e-5, abs=1e-9)
-    assert np.abs(expected).max() > 1e-4
-
-
-@pytest.mark.slow
-def test_the_candidates_weights_leave_where_the_model_is_wrong():
-    """Every episode ends at once with reward 1; the model says so where x < 0, and −1 elsewhere."""
-    cartpole = load("cartpole_mlp")
-
-    def expect(model, observation, action):
-        reward = jnp.where(observation[0] < 0, 1.0, -1.0)
-        return Successors(jnp.ones(1), reward[None], jnp.zeros(1), observation[None])
-
-    parts = Parts(cartpole.apply_mlp, cartpole.POLICY.probabilities, expect)
-    state = cartpole.init(jax.random.key(0))
-
-    def step(carry, key):
-        logits, optimizer = carry
-        key_candidates, key_real = jax.random.split(key)
-        observations = jax.random.normal(key_candidates, (24, 4))
-        candidates = Candidates(observations, jnp.arange(24), jnp.ones(24, bool))
-        here = jax.random.normal(key_real, (4,))
-        real = Transition(here, jnp.int32(0), jnp.float32(1.0), jnp.float32(0.0), here)
-        params = Params(state.values, state.model)
-        _, gradient, weights = cartpole.meta_gradient(parts, params, logits, candidates, real, 0.01)
-        mass = jnp.sum(jnp.where(observations[:, 0] < 0, weights, 0)) - jnp.mean(observations[:, 0] < 0)
-        return cartpole.descend(logits, optimizer, gradient, 0.01), mass
-
-    keys = jax.random.split(jax.random.key(1), 300)
-    _, excess = jax.jit(lambda: jax.lax.scan(step, (state.logits, state.logits_optimizer), keys))()
-    assert excess[0] == pytest.approx(0, abs=1e-6), "it begins uniform"
-    assert excess[-100:].mean() > 0.3, "of at most 0.5"
-
-
-@pytest.mark.slow
-def test_cartpole_runs_and_mgsc_leaves_uniform(capsys):
-    cartpole = load("cartpole_mlp")
-    returns, spreads = cartpole.main(["--steps", "120", "--seeds", "2"])
-    assert {name: each.shape for name, each in returns.items()} == dict.fromkeys(cartpole.AGENTS, (2,))
-    assert all((each >= 8).all() for each in returns.values()), "a pole takes eight steps to fall"
-    np.testing.assert_allclose(spreads["uniform"], 1, atol=1e-5)
-    assert (spreads["MGSC"] < 0.999).all()
+def test_cartpole_runs_on_the_loop_and_mgsc_leaves_uniform(cartpole, capsys):
+    results = cartpole.main(["--steps", "240", "--seeds", "2"])
+    assert {name: each.shape for name, each in results.items()} == dict.fromkeys(cartpole.AGENTS, (2, 3))
+    assert all((each[:, 0] >= 8).all() for each in results.values()), "a pole takes eight steps to fall"
+    assert all((each[:, 1] >= 1).all() for each in results.values()), "episodes ended"
+    np.testing.assert_allclose(results["uniform"][:, 2], 1, atol=1e-4)
+    assert (results["MGSC"][:, 2] < 0.999).all()
     assert capsys.readouterr().out.count(" to ") == 3
 
 
 @pytest.mark.slow
-def test_cartpoles_state_can_be_saved(tmp_path):
-    """A state of networks, optimisers and a buffer goes on bit for bit."""
-    cartpole = load("cartpole_mlp")
-    key = jax.random.key(0)
-    learn = jax.jit(cartpole.learn)
-    numbers = cartpole.AGENTS["MGSC"]
-    real = Transition(jnp.ones(4), jnp.int32(1), jnp.float32(0.02), jnp.float32(0.99), jnp.zeros(4))
-    state, _ = learn(cartpole.init(key), numbers, real, key)
+def test_a_state_of_networks_optimisers_and_buffers_can_be_saved(cartpole, tmp_path):
+    """It goes on bit for bit."""
+    agent, key = cartpole.build(*cartpole.AGENTS["MGSC"]), jax.random.key(0)
+
+    @jax.jit
+    def steps(state):
+        return dyna.run_chunk(agent, state, key, num_steps=5, measure_every=5, recorder=dyna.total_reward())[0]
+
+    state = steps(dyna.init(agent, key))
     mgsc.save_state(state, tmp_path / "state")
-    restored = mgsc.load_state(tmp_path / "state", like=jax.eval_shape(cartpole.init, key))
-    for one, other in zip(
-        *map(jax.tree.leaves, (learn(state, numbers, real, key), learn(restored, numbers, real, key)))
-    ):
+    restored = mgsc.load_state(tmp_path / "state", like=jax.eval_shape(lambda: dyna.init(agent, key)))
+    assert int(restored.step) == 5
+    for one, other in zip(*map(jax.tree.leaves, (steps(state), steps(restored))), strict=True):
         np.testing.assert_array_equal(one, other)
 
 

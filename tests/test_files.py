@@ -20,7 +20,7 @@ def test_a_file_is_made_and_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_issue_11_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, is_there: bool) -> None:
+def test_issue_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, is_there: bool) -> None:
     (tmp_path / "elsewhere").mkdir()
     target, link = tmp_path / "elsewhere" / "target", tmp_path / "link"
     if is_there:
@@ -32,7 +32,7 @@ def test_issue_11_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, 
     assert os.listdir(tmp_path / "elsewhere") == ["target"]
 
 
-def test_issue_11_pipes_folders_and_circles_are_refused_in_words(tmp_path: Path) -> None:
+def test_issue_pipes_folders_and_circles_are_refused_in_words(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "circle").symlink_to("circle")
@@ -43,7 +43,7 @@ def test_issue_11_pipes_folders_and_circles_are_refused_in_words(tmp_path: Path)
     assert sorted(os.listdir(tmp_path)) == ["circle", "folder", "pipe"]
 
 
-def test_issue_11_a_device_stays_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_issue_a_device_stays_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "replace", lambda *_: pytest.fail("replaced"))
     (tmp_path / "null").symlink_to(os.devnull)
     with pytest.raises(UserError, match="it is a device or pipe"):

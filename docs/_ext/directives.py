@@ -34,6 +34,7 @@ OF_ONE = {
 OF_ALL = {
     "strategies": facts.strategies,
     "strategy-pages": pages,
+    "needs": facts.needs,
     "agent-settings": facts.shared_settings,
     "measures": facts.measures,
 }

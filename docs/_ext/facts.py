@@ -12,16 +12,17 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from mgsc import search_control
 from mgsc.experiments.design import quantities
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.suites import PAPER_SUITES, Suite, updates_of
+from mgsc.experiments.running.measure_table import MORE_MEASURES
 from mgsc.experiments.studies import across
 from mgsc.experiments.studies.summary import load_summary, summaries
 from mgsc.experiments.tuning.search import STEP_SIZES
-from mgsc.search_control.row import NoSettings
+from mgsc.search_control.row import Need, NoSettings
 from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import describe
 
@@ -29,6 +30,9 @@ DOCS = Path(__file__).parent.parent
 RESULTS = DOCS / "results"
 COMPARISON = "comparison"
 """The study in which all agents meet."""
+
+HAS = {"truth": "tables", "listed": "listed states", "episodes": "recorded episodes"}
+"""What a problem may have, in the words of the pages."""
 
 
 class Cost(NamedTuple):
@@ -158,8 +162,13 @@ def measures() -> str:
         "for each state, per chunk": quantities.STATE_MEASURES,
         "for each state, at a chunk's end": quantities.SNAPSHOTS,
         "by a strategy of itself": quantities.REPORTED,
+        "where candidates are drawn anew, per chunk": quantities.SPREAD,
+        "with `records_episodes`, per chunk": quantities.EPISODES,
     }
     rows = [[f"`{name}`", meaning, of] for of, listed in groups.items() for name, meaning in listed.items()]
+    for row in MORE_MEASURES:
+        where = [f"with {HAS[one]}" for one in row.needs] + [f"without {HAS[one]}" for one in row.spares]
+        rows.append([f"`{row.name}`", f"{row.meaning} [{row.unit}]", ", ".join([*where, "per chunk"])])
     return table(("name", "meaning [unit]", "recorded"), rows)
 
 
@@ -219,6 +228,17 @@ def strategies() -> str:
         own = 0 if row.settings is NoSettings else len(dataclasses.fields(row.settings))
         rows.append([f"[`{name}`](/strategies/{name}.md)", row.summary, str(own), f"{found.backups:,}"])
     return table(("strategy", "what it does", "settings", "expected backups"), rows, numbers=2)
+
+
+def needs() -> str:
+    """What each strategy that plans needs of a problem, with its own settings as they are by default."""
+    rows = []
+    for name, row in STRATEGIES.items():
+        if row.plans:
+            needed = row.needs(row.settings())
+            cells = ["yes" if need in needed else "" for need in get_args(Need)]
+            rows.append([f"[`{name}`](/strategies/{name}.md)", *cells])
+    return table(("strategy", *get_args(Need)), rows)
 
 
 def suite_results(name: str) -> str:

@@ -1,6 +1,6 @@
 """Dyna with search control: the real step, and its compiled loop.
 
-The loop knows no strategy, model or value function by name. ``real_step`` is the algorithm; ``run_chunk`` draws its
+No strategy, model or value function is named in the loop. ``real_step`` is the algorithm; ``run_chunk`` draws its
 noise ahead, repeats it, and reduces what is recorded while it runs. ``mgsc.agent`` holds what an agent is made of,
 ``mgsc.planning`` the updates.
 """
@@ -32,6 +32,8 @@ __all__ = [
     "draw_noise",
     "init",
     "learn",
+    "learn_model",
+    "observe",
     "plan",
     "real_step",
     "run",

@@ -10,10 +10,12 @@ A       actions
 M       successor slots kept for one state and action
 N       candidates search control chooses from
 K       planning updates per real step
-B       lanes: pairs of seed and settings that run side by side
+B       lanes: pairs of seed and settings that run side by side; in an update, a minibatch
 T       real steps
 E       members of an ensemble
 P       phases of an environment that changes
+C       actions that a policy may choose in one state
+F       inputs of a network, features
 ======  =====================================================================
 
 Units: rewards and values are in the environment's reward, probabilities are plain numbers,
@@ -124,11 +126,11 @@ class Candidates(NamedTuple):
     """The states search control may choose from: all S of them, or a batch.
 
     Attributes:
-        observation: [N, ...] what the values and the model are asked about.
+        observation: [N, ...] what the values and the model are queried with.
         index: [N] int32 names of the candidates, for strategies that keep a number per state.
-        is_allowed: [N] or [N, A] bool; what must never be queried (terminal states) is False. Strategies that ask
-            about where the agent has been, or comes by its model (replay, recency, visited states, trajectories, hill
-            climbing, Dyna-Q, uncertainty), rely on its never being in such a state: they ask about any it was in.
+        is_allowed: [N] or [N, A] bool; what must never be queried (terminal states) is False. Strategies that query
+            where the agent has been, or where its model leads (replay, recency, visited states, trajectories, hill
+            climbing, Dyna-Q, uncertainty), rely on its never acting in such a state.
         action: [N] actions that belong to the candidates, or None when the policy chooses.
     """
 
@@ -139,14 +141,14 @@ class Candidates(NamedTuple):
 
 
 class Query(NamedTuple):
-    """One question to the model.
+    """One query of the model.
 
     Attributes:
-        observation: where the model is asked.
+        observation: where the model is queried.
         index: int32 name of the candidate.
         action: the action to imagine, or None: the behaviour policy of the current values picks it.
         reward_bonus: added to the imagined reward.
-        outcome: a stored real transition to apply *instead of* asking the model, or None.
+        outcome: a stored real transition to apply *instead of* querying the model, or None.
         step_scale: the update's step size is multiplied by it; 0 makes an update that changes nothing.
             None: 1, at no cost.
     """

@@ -20,6 +20,8 @@ PAGES = {str(page.relative_to(DOCS)): page.read_text(encoding="utf-8") for page 
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 WITH_EXAMPLES = [name for name, text in PAGES.items() if PYTHON.search(text)]
+GUIDES = [name for name in PAGES if name.startswith("guides/") and name != "guides/index.md"]
+DIFF = re.compile(r"```diff\n--- a/(\S+)\n(.*?)```", re.DOTALL)
 DOCUMENTED = [
     ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for file in sorted((ROOT / "src").rglob("*.py"))
@@ -28,9 +30,7 @@ DOCUMENTED = [
 
 
 def test_there_are_examples() -> None:
-    assert {"quick_start.md", "concepts.md", "guides/environment.md", "guides/strategy.md", "guides/model.md"} <= set(
-        WITH_EXAMPLES
-    )
+    assert {"quick_start.md", "concepts.md", *GUIDES} <= set(WITH_EXAMPLES)
     assert {"mgsc.experiments.api", "mgsc.meta_gradient", "mgsc.search_control.base"} <= set(DOCUMENTED)
 
 
@@ -41,6 +41,23 @@ def test_a_pages_examples_run_one_after_the_other(name, monkeypatch, capsys) -> 
     for number, code in enumerate(PYTHON.findall(PAGES[name])):
         exec(compile(code, f"{name}, example {number}", "exec", dont_inherit=True), names)
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_guides_diff_is_one_line_with_its_import(name) -> None:
+    ((file, changes),) = DIFF.findall(PAGES[name])
+    there = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    lines = {sign: [line[1:] for line in changes.splitlines() if line[0] == sign] for sign in " -+"}
+    for line in lines[" "] + lines["-"]:
+        assert there.count(line) == 1, line
+    assert not set(lines["+"]) & set(there)
+    first, second = lines["+"]
+    assert first.startswith("from mgsc.")
+    assert not second.startswith("from ")
+
+
+def test_every_guide_is_listed() -> None:
+    assert {f"guides/{page}" for page in re.findall(r"\]\((\w+\.md)\)", PAGES["guides/index.md"])} == set(GUIDES)
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

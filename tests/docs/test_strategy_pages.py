@@ -12,8 +12,10 @@ from tests.experiments.studies.small_studies import SMALL_COMPARISON, made_up
 
 from mgsc import search_control
 from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.quantities import GROUPS
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import PAPER_SUITES
+from mgsc.experiments.running.measure_table import MORE_MEASURES
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.summary import write_summary
 from mgsc.search_control.table import STRATEGIES
@@ -73,6 +75,24 @@ def test_costs_are_those_of_the_table() -> None:
     # Occupancy [S, S], frequency [S, A], two queues [S A + 1] and where the agent is, of 4 bytes each.
     assert cost == (5, (1 + 5) * (4 + 16), 4 * (15 * 15 + 15 * 4 + 2 * (15 * 4 + 1) + 1))
     assert facts.cost_of("tmaze-fixed", AgentSettings("no_planning")) == (0, 0, 0)
+
+
+def test_what_strategies_need_is_that_of_the_table() -> None:
+    header, _, *rows = (line.strip("| ").split(" | ") for line in facts.needs().splitlines())
+    assert header == ["strategy", "listed states", "tables", "discrete actions", "a table of values"]
+    assert len(rows) == len(PLANNING)
+    # The candidates guide says of three of them that this depends on settings.
+    varying = {"meta_gradient": {"logits": "network"}, "td_error_priority": {"correction": "importance"}}
+    varying["uncertainty"] = {"source": "ensemble"}
+    for name, options in varying.items():
+        row = STRATEGIES[name]
+        assert set(row.needs(row.settings())) != set(row.needs(row.settings(**options)))
+
+
+def test_all_that_is_recorded_is_listed() -> None:
+    named = re.findall(r"^\| `(\w+)` \|", facts.measures(), re.MULTILINE)
+    known = {name for group in GROUPS for name in group.quantities} - {"reward", "query_distribution"}
+    assert set(named) == known | {row.name for row in MORE_MEASURES}
 
 
 def test_results_are_those_of_the_committed_tables() -> None:

@@ -51,12 +51,13 @@ def curve_of(axes: Axes, agent: str) -> np.ndarray:
             without_listed(num_seeds=3, num_chunks=40),
             ["total_reward", "reward_through_time", *NAMES[1:3], "mechanisms", "mechanisms_inside"],
         ),
-        (
+        pytest.param(
             with_episodes(small()),
             [
                 *("total_reward", "reward_through_time", "episode_return", "episode_length", "distribution_maze"),
                 *("distribution_through_time", "mechanisms", "mechanisms_inside", "correlations"),
             ],
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -67,6 +68,7 @@ def test_every_result_has_the_figures_it_can_have(made: xr.Dataset, names: list[
         assert_nothing_overlaps_or_is_cut_off(lay_out(draw()))
 
 
+@pytest.mark.slow
 def test_equal_results_give_equal_files(dataset: xr.Dataset, tmp_path: Path) -> None:
     short = dataset.isel(chunk=slice(0, 8))
     paths = write_figures(short, tmp_path / "one")

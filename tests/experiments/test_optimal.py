@@ -228,7 +228,7 @@ def test_a_problem_has_the_optimal_values_of_its_discount():
 
 
 @pytest.mark.parametrize("order", [(False, True), (True, False)])
-def test_issue_11_an_optimum_is_remembered_with_the_options_it_was_compiled_with(order) -> None:
+def test_issue_an_optimum_is_remembered_with_the_options_it_was_compiled_with(order) -> None:
     """The quick programs of tests and those that users run differ in the last bits, whichever came first."""
     settings = TMazeSettings(stem=2, arm=2, switch_every=100)
     suite = dataclasses.replace(get_suite("tmaze-fixed"), environment=settings, steps=400, record_every=50)

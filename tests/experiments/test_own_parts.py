@@ -58,7 +58,7 @@ def suite(own):
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
     compile_quickly(monkeypatch)
-    monkeypatch.setattr("mgsc.experiments.running.program.CPU_WIDTH", 2)
+    monkeypatch.setattr("mgsc.experiments.running.devices.CPU_WIDTH", 2)
 
 
 def test_a_suite_of_ones_own_parts_runs_is_kept_and_opens(suite, tmp_path):
@@ -106,6 +106,14 @@ def test_the_digest_of_an_environment_sees_its_code_and_its_numbers(own):
     assert with_step(own.step) == with_step(own.step)
     assert with_step(own.step) != with_step(slower)
     assert with_step(own.step, {"wind": 1.0}) != with_step(own.step, {"wind": 2.0})
+    plain = with_step(own.step).source
+    for other in (
+        plain._replace(reward_scale=2.0),
+        plain._replace(observation_scale=np.ones(1, np.float32)),
+        plain._replace(observation=like((1,), jnp.float16)),
+        plain._replace(environment=plain.environment._replace(num_actions=3)),
+    ):
+        assert own_environment("line", other) != own_environment("line", plain)
 
 
 @dataclasses.dataclass(frozen=True)

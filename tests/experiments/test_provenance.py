@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tarfile
 from dataclasses import replace
@@ -10,8 +11,10 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from tests.experiments.small_tuning import PROTOCOL
 from tests.experiments.small_tuning import SUITE as SMALL_SUITE
 from tests.experiments.synthetic import PAIR, fill, manifest, small
+from tests.quick import compile_quickly
 
 from mgsc import cli
 from mgsc.errors import UserError
@@ -24,7 +27,8 @@ from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.program import Lane, Program, run_program
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.store.provenance import lacks
-from mgsc.experiments.tuning.chosen import tuned_suite
+from mgsc.experiments.tuning.chosen import load_sweep, tuned_suite
+from mgsc.experiments.tuning.file import tune_to_file
 
 OLD = Path(__file__).parent.parent / "data" / "result-0.1.0.tar.gz"
 """``mgsc run tmaze-fixed --agents uniform meta_gradient --seeds 2 --steps 500``, as mgsc 0.1.0 stored it."""
@@ -245,3 +249,18 @@ def test_old_results_merge_with_old_ones_only(old, tmp_path):
     fill(tmp_path / "new", part, same, overwrite=True)
     with pytest.raises(store.StoreError, match=r"backend: \(not stored\) and cpu x86_64 AVX2; block_width: \(not"):
         store.merge([tmp_path / "0", tmp_path / "new"], tmp_path / "mixed")
+
+
+def test_an_old_sweep_is_no_sweep_of_now(tmp_path, monkeypatch):
+    compile_quickly(monkeypatch)
+    out, whole = tmp_path / "sweep.json", tune_to_file("small", SMALL_SUITE, PROTOCOL, tmp_path / "whole.json")
+    old = {key: value for key, value in whole.items() if key != "provenance"}
+    old["versions"] = {**whole["versions"], "mgsc": "0.1.0"}
+    out.write_text(json.dumps(old))
+    assert load_sweep(str(out)) == old
+    with pytest.raises(UserError, match=r"versions\.mgsc: 0\.1\.0 and .*; provenance\.backend: \(none\) and cpu"):
+        tune_to_file("small", SMALL_SUITE, PROTOCOL, out, resume=True)
+    after = tune_to_file("small", choose_agents(SMALL_SUITE, ["uniform"]), PROTOCOL, out, into=True)
+    assert "provenance" not in after
+    assert after["agents"]["uniform"]["provenance"] == whole["provenance"]
+    assert "provenance" not in after["agents"]["no_planning"]

@@ -114,7 +114,7 @@ def stop_merging(sources: list[str], out: Path, monkeypatch: pytest.MonkeyPatch,
             store.merge(sources, out, **how)
 
 
-def test_issue_11_a_stopped_merge_is_done_again_by_the_same_command(
+def test_issue_a_stopped_merge_is_done_again_by_the_same_command(
     sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "both"
@@ -129,7 +129,7 @@ def test_issue_11_a_stopped_merge_is_done_again_by_the_same_command(
     assert capsys.readouterr().err == f"mgsc: {out} holds a result: use --overwrite or another folder\n"
 
 
-def test_issue_11_another_merge_or_run_is_replaced_when_asked_only(
+def test_issue_another_merge_or_run_is_replaced_when_asked_only(
     sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "both"

@@ -39,7 +39,7 @@ def names_in(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}])
 @pytest.mark.parametrize("place", INSIDE)
-def test_issue_11_no_result_is_written_inside_another(result: Path, place: str, how: dict[str, bool]) -> None:
+def test_issue_no_result_is_written_inside_another(result: Path, place: str, how: dict[str, bool]) -> None:
     before = names_in(result)
     message = rf"^{result / place} lies inside the result {result.resolve()}: name a folder outside$"
     with pytest.raises(StoreError, match=message):
@@ -47,7 +47,7 @@ def test_issue_11_no_result_is_written_inside_another(result: Path, place: str, 
     assert names_in(result) == before
 
 
-def test_issue_11_merge_into_a_result_is_refused_and_nothing_is_lost(result: Path, tmp_path: Path, capsys) -> None:
+def test_issue_merge_into_a_result_is_refused_and_nothing_is_lost(result: Path, tmp_path: Path, capsys) -> None:
     for first_seed in (0, 2):
         fill(tmp_path / f"{first_seed}", small(first_seed=first_seed), manifest(PAIR, 2, first_seed=first_seed))
     sources = [str(tmp_path / "0"), str(tmp_path / "2")]

@@ -25,7 +25,6 @@ from mgsc.experiments.store.files import FolderLock
 from mgsc.experiments.store.resumable import differences
 from mgsc.experiments.tuning import file as file_module
 from mgsc.experiments.tuning import search as search_module
-from mgsc.experiments.tuning.chosen import load_sweep
 from mgsc.experiments.tuning.file import check_can_write, tune_to_file, write_sweep
 from mgsc.experiments.tuning.search import tune_suite
 
@@ -315,7 +314,7 @@ def test_debris_of_a_kill_is_cleaned(whole, out):
     assert out.read_bytes() == whole
 
 
-def test_issue_11_what_others_put_among_the_parts_survives(whole, out):
+def test_issue_what_others_put_among_the_parts_survives(whole, out):
     stop_in_round(2, out)
     remove = resumable.Parts.remove
 
@@ -371,22 +370,6 @@ def test_an_agent_of_other_versions_says_so(monkeypatch, whole, out):
     assert after["versions"] == json.loads(whole)["versions"]
     with pytest.raises(UserError, match=r"sweep of other settings: versions\.jax"):
         tune(out, resume=True)
-
-
-def test_a_sweep_of_mgsc_0_1_0_is_no_sweep_of_now(monkeypatch, whole, out):
-    old = json.loads(whole)
-    del old["provenance"]
-    old["versions"]["mgsc"] = "0.1.0"
-    out.write_text(json.dumps(old))
-    assert load_sweep(str(out)) == old
-    with monkeypatch.context() as patch:
-        refuse_work(patch)
-        with pytest.raises(UserError, match=r"versions\.mgsc: 0\.1\.0 and .*; provenance\.backend: \(none\) and cpu"):
-            tune(out, resume=True)
-    after = tune(out, choose_agents(SUITE, ["uniform"]), into=True)
-    assert "provenance" not in after
-    assert after["agents"]["uniform"]["provenance"] == json.loads(whole)["provenance"]
-    assert "provenance" not in after["agents"]["no_planning"]
 
 
 @pytest.mark.parametrize(

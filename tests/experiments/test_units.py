@@ -278,8 +278,8 @@ def with_strategy(build) -> mgsc.experiments.Suite:
 def test_a_strategy_that_cannot_be_sent_is_refused_before_any_work(monkeypatch, tmp_path):
     monkeypatch.setattr(Program, "compile", lambda *arguments: pytest.fail("compiled"))
 
-    def hidden(settings, step_size, planning_updates, problem):
-        return worker_parts.evenly(settings, step_size, planning_updates, problem)
+    def hidden(settings, facts):
+        return worker_parts.evenly(settings, facts)
 
     with pytest.raises(
         UserError, match=r"^mine cannot be sent to another process \(.*hidden.*\): define the functions"

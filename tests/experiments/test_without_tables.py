@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,19 +14,22 @@ from rich.console import Console
 from tests.experiments.synthetic import (
     NUM_CANDIDATES,
     OF_NETWORKS,
+    fill,
+    manifest,
     small,
     with_episodes,
     without_listed,
     without_tables,
 )
 
-from mgsc.experiments.design.quantities import ALWAYS, EPISODES, MEASURES, PER_CHUNK, REPORTED, SPREAD
+from mgsc.experiments import store
+from mgsc.experiments.design.quantities import ALWAYS, EPISODES, MEASURES, PER_CHUNK, REPORTED, SPREAD, Has
 from mgsc.experiments.reading.analysis import chunks_of_kind, compare
 from mgsc.experiments.reading.missing import DRAWN_ANEW, NO_EPISODES, NO_TABLES, what_is_missing
 from mgsc.experiments.reading.sections import sections
 from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.reading.tables import to_json, to_markdown, to_tables
-from mgsc.experiments.store.contract import check_dataset
+from mgsc.experiments.store.contract import check_dataset, what_it_has
 from mgsc.experiments.store.errors import StoreError
 
 NAN = math.nan
@@ -73,6 +77,21 @@ def test_the_contract_follows_from_what_the_problem_has(made: xr.Dataset, lacked
     check_dataset(made, *names)
     with pytest.raises(StoreError, match=f"lacks the variable {lacked}"):
         check_dataset(made.drop_vars(lacked), *names)
+
+
+@pytest.mark.parametrize("has", [("episodes",), ()])
+def test_stored_and_put_together_it_is_the_same(has: tuple[Has, ...], tmp_path: Path) -> None:
+    halves = []
+    for number in (0, 1):
+        made = without_tables(num_chunks=4, has=has).isel(seed=[2 * number, 2 * number + 1])
+        halves.append(fill(tmp_path / str(number), made, manifest(OF_NETWORKS, 2, first_seed=2 * number)))
+    together = store.merge([tmp_path / "0", tmp_path / "1"], tmp_path / "both")
+    opened = store.open_result(tmp_path / "both")
+    assert what_it_has(opened) == has
+    xr.testing.assert_equal(opened, together)
+    for row, other in zip(compare(opened).rows, compare(without_tables(num_chunks=4, has=has)).rows, strict=True):
+        assert (row.name, row.total, row.n) == (other.name, other.total, 4)
+        assert repr((row.episodes, row.mechanism)) == repr((other.episodes, other.mechanism)), "NaN is NaN"
 
 
 # --- episodes --------------------------------------------------------------------------------

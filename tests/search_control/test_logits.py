@@ -10,10 +10,13 @@ import pytest
 from tests.meta_gradient.problems import NUM_ACTIONS, network_problem, table_problem
 from tests.quick import quick_jit
 
+from mgsc.agent import discrete_parts
 from mgsc.meta_gradient import transition_meta_loss
+from mgsc.policies import epsilon_greedy_probabilities
 from mgsc.search_control import linear_logits, meta_gradient, network_logits, table_logits
 from mgsc.search_control.base import allowed_pairs, masked_softmax
-from mgsc.types import Candidates
+from mgsc.types import Candidates, Params, Successors, Transition
+from mgsc.values.mlp import mlp
 
 PROBLEMS = {"table": table_problem, "network": network_problem}
 STEP = 0.5
@@ -123,3 +126,37 @@ def test_d_follows_candidates_that_change():
     reverse = Candidates(*(column[::-1] for column in problem.candidates[:3]))
     np.testing.assert_allclose(control.weights(state, problem.params, reverse), first[::-1], rtol=1e-6)
     assert np.ptp(first) > 1e-3
+
+
+@pytest.mark.slow
+def test_a_network_of_logits_leaves_where_the_model_is_wrong():
+    """Every episode ends at once with reward 1; the model says so where x < 0, and -1 elsewhere."""
+
+    def expect(model, observation, action):
+        reward = jnp.where(observation[0] < 0, 1.0, -1.0)
+        return Successors(jnp.ones(1), reward[None], jnp.zeros(1), observation[None])
+
+    values = mlp(lambda observation: observation, (4, 16, 2))
+    parts = discrete_parts(values.action_values, lambda q: epsilon_greedy_probabilities(q, 0.1), expect)
+    control = meta_gradient(
+        optax.adam(0.01), step_size=0.01, planning_updates=8, method="network", logits=network_logits((32,))
+    )(parts)
+    params = Params(values.init(jax.random.key(0))[0], ())
+
+    def batch(key):
+        observations = jax.random.normal(key, (24, 4))
+        return Candidates(observations, jnp.arange(24), jnp.ones(24, bool))
+
+    def step(state, key):
+        key_candidates, key_real = jax.random.split(key)
+        candidates, here = batch(key_candidates), jax.random.normal(key_real, (4,))
+        weights = control.weights(state, params, candidates)
+        real = Transition(here, jnp.int32(0), jnp.float32(1.0), jnp.float32(0.0), here)
+        is_right = candidates.observation[:, 0] < 0
+        return control.observe(state, params, candidates, real)[0], jnp.sum(weights * is_right) - jnp.mean(is_right)
+
+    keys = jax.random.split(jax.random.key(1), 300)
+    begun = control.init(jax.random.key(2), params, batch(jax.random.key(3)))
+    _, excess = quick_jit(lambda: jax.lax.scan(step, begun, keys))()
+    assert float(excess[0]) == pytest.approx(0, abs=1e-6), "it begins uniform"
+    assert excess[-100:].mean() > 0.3, "of at most 0.5"

@@ -18,11 +18,11 @@ from mgsc.candidates import from_buffer
 from mgsc.environments.cartpole import CartPoleSettings, cartpole
 from mgsc.errors import UserError
 from mgsc.facts import Facts
+from mgsc.meta_gradient.methods import suitable_method
 from mgsc.models.mlp import MlpModel, mlp_model
 from mgsc.policies import epsilon_greedy
 from mgsc.problem import Problem
 from mgsc.search_control.expected import all_expected_errors
-from mgsc.search_control.meta_gradient import suitable_method
 from mgsc.search_control.row import Need, named_setting, num_candidate_pairs
 from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import left_out

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mgsc.errors import UserError
 from mgsc.indexing import add_at, lookup
 from mgsc.meta_gradient import automatic, exact_network
 from mgsc.meta_gradient.exact_table import TABLE_FORMS, VisitedGradient, visited_gradient
@@ -178,3 +179,23 @@ def get_method(name: MethodName, form: Form, origin: Origin, *, is_successive: b
     if is_successive and (method.successive is None or form not in ("scaled", "single")):
         raise ValueError('experience "successive" is for method "table" with form "scaled" or "single"')
     return method
+
+
+def suitable_method(form: Form, target: Origin, *, is_table: bool, is_listed: bool) -> MethodName:
+    """The way to compute the meta-gradient: of a table in closed form, of other values in one forward-mode pass.
+
+    What these do not offer is left to automatic differentiation.
+
+    Args:
+        form, target: of the planned parameters and of the target.
+        is_table: whether the values are a table.
+        is_listed: whether the candidates are all states, in order.
+
+    Raises:
+        UserError: "saturating" with values that are no table.
+    """
+    if form == "saturating" and not is_table:
+        raise UserError("form=saturating counts the updates of each entry of a table: other values need another form")
+    if is_table and is_listed:
+        return "table" if target == "planned" and form in TABLE_FORMS else "automatic"
+    return "network" if form in exact_network.NETWORK_FORMS else "automatic"

@@ -20,7 +20,7 @@ class Model(NamedTuple):
         update: ``(noise, state, transition) -> state`` learns from a real transition; None when fixed.
         draw_update: noise of one update, such as the choice of a minibatch.
         problem: ``(state) -> str`` what makes the answers wrong for good, in words; empty where nothing does. The
-            runner asks on the host, after each call of the compiled program. None: nothing can.
+            runner calls it on the host, after each call of the compiled program. None: nothing can.
     """
 
     init: Callable[[Array], PyTree]

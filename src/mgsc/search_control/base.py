@@ -1,9 +1,9 @@
 """The interface of search control, and what all strategies share: masking, softmax, sampling.
 
-Per real step the loop asks a strategy, in this order, to ``observe`` the real transition, to hear of what
-was learned from it (``after_learning``), to give the ``weights`` of the candidates, to ``propose`` K queries,
-and to hear of each backup (``after_backup``). What a strategy does not need it leaves out (None), and the
-loop does nothing in its place. Most strategies are a formula for logits: ``from_logits`` makes one of such a formula.
+Per real step the loop calls a strategy's functions in this order: ``observe`` with the real transition,
+``after_learning`` with the update it gave, ``weights`` of the candidates, ``propose`` for each of K queries, and
+``after_backup`` with each backup. A function that a strategy does not need is None, and the loop does nothing in
+its place. Most strategies are a formula for logits: ``from_logits`` makes one of such a formula.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class SearchControl(NamedTuple):
         propose: ``(noise, state, params, distribution, candidates, last) -> Query``; ``last`` is
             the Backup before this one, at first the real transition's. None: the shared sampler.
         after_backup: ``(state, params, backup) -> state``, or None.
-        observe: ``(state, params, candidates, transition) -> (state, info)`` hears of the real
-            transition before anything is learned from it, or None; ``info`` is a dict of numbers people look at.
-        after_learning: ``(state, params, backup) -> state`` hears of the real transition's own update, with the
+        observe: ``(state, params, candidates, transition) -> (state, info)`` receives the real transition
+            before anything is learned from it, or None; ``info`` is a dict of numbers that are reported.
+        after_learning: ``(state, params, backup) -> state`` receives the real transition's own update, with the
             values and the model as planning will find them, or None.
         draw: noise of one proposal.
     """
@@ -111,7 +111,7 @@ def from_logits(
 
         >>> strategy = from_logits(lambda state, params, candidates: params.values[candidates.index].max(-1))
         >>> states, q = jnp.arange(3), jnp.array([[0.0, 1.0], [0.0, 0.0], [9.0, 9.0]])
-        >>> search_control = strategy(None)  # asks for none of the agent's parts
+        >>> search_control = strategy(None)  # uses none of the agent's parts
         >>> d = search_control.weights((), Params(q, None), Candidates(states, states, states < 2))
         >>> [round(float(probability), 2) for probability in d]
         [0.73, 0.27, 0.0]

@@ -24,14 +24,11 @@ import jax.numpy as jnp
 import optax
 
 from mgsc import meta_gradient as gradients
-from mgsc.errors import UserError
-from mgsc.meta_gradient.exact_network import NETWORK_FORMS
-from mgsc.meta_gradient.exact_table import TABLE_FORMS
 from mgsc.meta_gradient.forms import Form, Origin
-from mgsc.meta_gradient.methods import MethodName, Planning, SlopeAndLoss, get_method
+from mgsc.meta_gradient.methods import Method, MethodName, Planning, SlopeAndLoss, get_method, suitable_method
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
 from mgsc.search_control.experience import Experience, Recent, in_order, nothing_yet, remember
-from mgsc.search_control.logits import LogitFunction, table_logits
+from mgsc.search_control.logits import LogitFunction, Logits, table_logits
 from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
 
 
@@ -97,122 +94,139 @@ def meta_gradient(
         ValueError: ``method`` does not offer ``form``, ``target`` or ``experience``.
         UserError: "saturating" with values that are no table; when the strategy is given the agent's parts.
     """
+    is_successive = experience == "successive"
     if method is not None:
-        get_method(method, form, target, is_successive=experience == "successive")  # refuses at once
-    # A bonus or a share known to be zero costs nothing; the former's gradient would take many logarithms.
-    has_bonus = not isinstance(entropy_bonus, int | float) or entropy_bonus != 0
-    has_mixture = not isinstance(mixture, int | float) or mixture != 0
-
-    def softmax(logits: Array, candidates: Candidates) -> Array:
-        return masked_softmax(logits / temperature, candidates.is_allowed)
-
-    def mixed(weights: Array, candidates: Candidates) -> Array:
-        if not has_mixture:
-            return weights
-        return (1 - mixture) * weights + mixture * masked_softmax(jnp.zeros_like(weights), candidates.is_allowed)
-
-    def reset(state: MetaGradientState) -> MetaGradientState:
-        if state.count is None:
-            return state
-        is_due = state.count % reset_every == 0
-        fresh = jax.tree.map(functools.partial(jnp.where, is_due), optimizer.init(state.logits), state.optimizer)
-        return state._replace(optimizer=fresh, count=state.count + 1)
+        get_method(method, form, target, is_successive=is_successive)  # refuses at once
 
     def build(parts: Parts) -> SearchControl:
         name = method or suitable_method(form, target, is_table=parts.is_table, is_listed=is_listed)
-        gradient_of = _gradient(name, form, target, experience)
-        function = (logits or table_logits())(parts)
-
-        def softmax_of(eta: PyTree, params: Params, candidates: Candidates) -> Array:
-            return softmax(function.apply(eta, params, candidates), candidates)
-
-        def init(key: Array, params: Params, candidates: Candidates) -> MetaGradientState:
-            eta = function.init(key, params, candidates)
-            return MetaGradientState(
-                logits=eta,
-                weights=softmax_of(eta, params, candidates) if function.is_table else None,
-                optimizer=optimizer.init(eta),
-                recent=None if experience == "one" else nothing_yet(candidates, experience_length),
-                count=jnp.zeros((), jnp.int32) if reset_every else None,
-            )
-
-        def observe(
-            state: MetaGradientState, params: Params, candidates: Candidates, transition: Transition
-        ) -> tuple[MetaGradientState, dict[str, Array]]:
-            eta, weights, optimizer_state, recent, count = reset(state)
-            recent = None if recent is None else remember(recent, transition)
-            if weights is None:
-                found, to_eta = jax.vjp(lambda eta: function.apply(eta, params, candidates), eta)
-                weights = softmax(found, candidates)
-            planning = Planning(
-                parts=parts,
-                params=params,
-                candidates=candidates,
-                weights=mixed(weights, candidates),
-                softmax=weights,
-                temperature=temperature,
-                step_size=step_size,
-                planning_updates=planning_updates,
-            )
-            slope, loss = gradient_of(planning, transition if recent is None else recent)
-            if has_mixture:
-                slope = (1 - mixture) * slope
-            if has_bonus:
-                slope = slope - entropy_bonus * gradients.entropy_gradient(weights, temperature)
-            eta_slope = slope if function.is_table else to_eta(slope)[0]
-            change, optimizer_state = optimizer.update(eta_slope, optimizer_state, eta)
-            eta = optax.apply_updates(eta, change)
-            after = MetaGradientState(
-                logits=eta,
-                weights=softmax_of(eta, params, candidates) if function.is_table else None,
-                optimizer=optimizer_state,
-                recent=recent,
-                count=count,
-            )
-            return after, {"meta_loss": loss, "meta_gradient_norm": jnp.sqrt(jnp.sum(slope**2))}
-
-        def current_weights(state: MetaGradientState, params: Params, candidates: Candidates) -> Array:
-            weights = state.weights
-            return mixed(softmax_of(state.logits, params, candidates) if weights is None else weights, candidates)
-
-        return SearchControl(init=init, weights=current_weights, observe=observe)
+        rule = _Rule(
+            parts=parts,
+            logits=(logits or table_logits())(parts),
+            method=get_method(name, form, target, is_successive=is_successive),
+            form=form,
+            target=target,
+            experience=experience,
+            experience_length=experience_length,
+            optimizer=optimizer,
+            reset_every=reset_every,
+            step_size=step_size,
+            planning_updates=planning_updates,
+            entropy_bonus=entropy_bonus,
+            temperature=temperature,
+            mixture=mixture,
+        )
+        return SearchControl(init=rule.init, weights=rule.weights, observe=rule.observe)
 
     return build
 
 
-def suitable_method(form: Form, target: Origin, *, is_table: bool, is_listed: bool) -> MethodName:
-    """The way to compute the meta-gradient: of a table in closed form, of other values in one forward-mode pass.
+class _Rule(NamedTuple):
+    """What the strategy was built of: the agent's parts, and the arguments of ``meta_gradient``."""
 
-    What these do not offer is left to automatic differentiation.
+    parts: Parts
+    logits: Logits
+    method: Method
+    form: Form
+    target: Origin
+    experience: Experience
+    experience_length: int
+    optimizer: optax.GradientTransformation
+    reset_every: int
+    step_size: Array | float
+    planning_updates: Array | int
+    entropy_bonus: Array | float
+    temperature: Array | float
+    mixture: Array | float
 
-    Args:
-        form, target: as in ``meta_gradient``.
-        is_table: whether the values are a table.
-        is_listed: whether the candidates are all states, in order.
+    def init(self, key: Array, params: Params, candidates: Candidates) -> MetaGradientState:
+        eta = self.logits.init(key, params, candidates)
+        return MetaGradientState(
+            logits=eta,
+            weights=self.kept(eta, params, candidates),
+            optimizer=self.optimizer.init(eta),
+            recent=None if self.experience == "one" else nothing_yet(candidates, self.experience_length),
+            count=jnp.zeros((), jnp.int32) if self.reset_every else None,
+        )
 
-    Raises:
-        UserError: "saturating" with values that are no table.
-    """
-    if form == "saturating" and not is_table:
-        raise UserError("form=saturating counts the updates of each entry of a table: other values need another form")
-    if is_table and is_listed:
-        return "table" if target == "planned" and form in TABLE_FORMS else "automatic"
-    return "network" if form in NETWORK_FORMS else "automatic"
+    def weights(self, state: MetaGradientState, params: Params, candidates: Candidates) -> Array:
+        """What queries are drawn with."""
+        softmax = state.weights
+        if softmax is None:
+            softmax = self.softmax(self.logits.apply(state.logits, params, candidates), candidates)
+        return self.mixed(softmax, candidates)
 
+    def observe(
+        self, state: MetaGradientState, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[MetaGradientState, dict[str, Array]]:
+        """The meta-update: one step of the optimiser on η along ∇J."""
+        state = self.reset(state)
+        recent = None if state.recent is None else remember(state.recent, transition)
+        softmax, to_eta = self.differentiable(state, params, candidates)
+        planning = Planning(
+            parts=self.parts,
+            params=params,
+            candidates=candidates,
+            weights=self.mixed(softmax, candidates),
+            softmax=softmax,
+            temperature=self.temperature,
+            step_size=self.step_size,
+            planning_updates=self.planning_updates,
+        )
+        slope, loss = self.loss_gradient(planning, transition if recent is None else recent)
+        if not _is_zero(self.mixture):
+            slope = (1 - self.mixture) * slope
+        if not _is_zero(self.entropy_bonus):
+            slope = slope - self.entropy_bonus * gradients.entropy_gradient(softmax, self.temperature)
+        change, optimizer = self.optimizer.update(to_eta(slope), state.optimizer, state.logits)
+        eta = optax.apply_updates(state.logits, change)
+        weights = self.kept(eta, params, candidates)
+        after = state._replace(logits=eta, weights=weights, optimizer=optimizer, recent=recent)
+        return after, {"meta_loss": loss, "meta_gradient_norm": jnp.sqrt(jnp.sum(slope**2))}
 
-_GradientOf = Callable[[Planning, Transition | Recent], SlopeAndLoss]
-
-
-def _gradient(name: MethodName, form: Form, target: Origin, experience: Experience) -> _GradientOf:
-    """(∂L/∂logits, L) of a planning, for the experience that the target is made of."""
-    method = get_method(name, form, target, is_successive=experience == "successive")
-
-    def of(planning: Planning, seen: Transition | Recent) -> SlopeAndLoss:
+    def loss_gradient(self, planning: Planning, seen: Transition | Recent) -> SlopeAndLoss:
+        """(∂L/∂logits, L) for the experience that the target is made of."""
         if isinstance(seen, Transition):
-            return method.newest(planning, seen, form, target)
+            return self.method.newest(planning, seen, self.form, self.target)
         transitions, is_real = in_order(seen)
-        if experience == "successive" and method.successive is not None:
-            return method.successive(planning, transitions, is_real, form)
-        return method.recent(planning, transitions, is_real / is_real.sum(), form, target)
+        if self.experience == "successive" and self.method.successive is not None:
+            return self.method.successive(planning, transitions, is_real, self.form)
+        return self.method.recent(planning, transitions, is_real / is_real.sum(), self.form, self.target)
 
-    return of
+    def softmax(self, logits: Array, candidates: Candidates) -> Array:
+        return masked_softmax(logits / self.temperature, candidates.is_allowed)
+
+    def mixed(self, softmax: Array, candidates: Candidates) -> Array:
+        """The softmax with its uniform share."""
+        if _is_zero(self.mixture):
+            return softmax
+        uniform = masked_softmax(jnp.zeros_like(softmax), candidates.is_allowed)
+        return (1 - self.mixture) * softmax + self.mixture * uniform
+
+    def kept(self, eta: PyTree, params: Params, candidates: Candidates) -> Array | None:
+        """The softmax of a table of logits, which the next step needs again; None of what depends on more than η."""
+        if not self.logits.is_table:
+            return None
+        return self.softmax(self.logits.apply(eta, params, candidates), candidates)
+
+    def differentiable(
+        self, state: MetaGradientState, params: Params, candidates: Candidates
+    ) -> tuple[Array, Callable[[Array], PyTree]]:
+        """The softmax, and the function that takes a derivative by the logits to one by η."""
+        if state.weights is not None:
+            return state.weights, lambda slope: slope
+        logits, pull_back = jax.vjp(lambda eta: self.logits.apply(eta, params, candidates), state.logits)
+        return self.softmax(logits, candidates), lambda slope: pull_back(slope)[0]
+
+    def reset(self, state: MetaGradientState) -> MetaGradientState:
+        """The state with a fresh optimiser, when that is due."""
+        if state.count is None:
+            return state
+        is_due = state.count % self.reset_every == 0
+        fresh = jax.tree.map(functools.partial(jnp.where, is_due), self.optimizer.init(state.logits), state.optimizer)
+        return state._replace(optimizer=fresh, count=state.count + 1)
+
+
+def _is_zero(number: Array | float) -> bool:
+    """Whether a bonus or a share is fixed at zero, which costs nothing: the former's gradient takes many logarithms."""
+    return isinstance(number, int | float) and number == 0

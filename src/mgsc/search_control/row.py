@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -104,12 +105,12 @@ class StrategyRow(Generic[S]):
 
 def always(*needs: Need) -> Callable[[Any], Collection[Need]]:
     """The needs of a strategy that needs the same whatever its settings."""
+    return functools.partial(_same_needs, needs)
 
-    def of(settings: Any) -> Collection[Need]:
-        del settings
-        return needs
 
-    return of
+def _same_needs(needs: Collection[Need], settings: Any) -> Collection[Need]:
+    del settings
+    return needs
 
 
 def num_candidate_pairs(facts: StrategyFacts) -> int:

@@ -21,8 +21,8 @@ class ValueFunction(NamedTuple):
         update: ``(θ, learner, observation [B, ...], action [B, ...], error [B], step_size [B]) -> (θ, learner)``, a
             semi-gradient step along the mean of ``step_size · error · ∇q`` over the batch.
         action_values: ``(θ, observation) -> [A]``; None where actions are continuous.
-        is_table: whether θ is an array [S, A] in which an observation numbers a row, which lets the meta-gradient
-            use its closed form for tables.
+        is_table: whether θ is an array [S, A] in which an observation numbers a row, and ``bootstrap`` is the
+            maximum of that row, which lets the meta-gradient use its closed form for tables.
     """
 
     init: Callable[[Array], tuple[PyTree, PyTree]]

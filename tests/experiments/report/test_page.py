@@ -159,7 +159,7 @@ def test_a_disk_that_refuses_is_one_line(results, capsys, monkeypatch) -> None:
     assert "No space left on device" in capsys.readouterr().err
 
 
-def test_issue_11_a_report_is_replaced_and_nothing_else_is(results, capsys) -> None:
+def test_issue_a_report_is_replaced_and_nothing_else_is(results, capsys) -> None:
     page, old, mine = results / "page.html", results / "old.html", results / "mine.html"
     assert cli.main(["report", str(results), "--out", str(page)]) == 0
     assert cli.main(["report", str(results), "--out", str(page)]) == 0
@@ -178,7 +178,7 @@ def test_issue_11_a_report_is_replaced_and_nothing_else_is(results, capsys) -> N
         assert mine.read_text("utf-8") == contents
 
 
-def test_issue_11_a_report_goes_through_a_link_and_not_into_a_pipe(results, capsys) -> None:
+def test_issue_a_report_goes_through_a_link_and_not_into_a_pipe(results, capsys) -> None:
     (results / "link.html").symlink_to(results / "page.html")
     assert cli.main(["report", str(results), "--out", str(results / "link.html")]) == 0
     assert (results / "link.html").is_symlink()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from tests.experiments.synthetic import PAIR, fill, manifest, small
@@ -78,7 +79,7 @@ def test_a_port_in_use(tmp_path, capsys) -> None:
 
 
 def test_view_prints_its_address_serves_and_ends_quietly(tmp_path) -> None:
-    fill(tmp_path / "run", small(), manifest(PAIR, 2))
+    fill(tmp_path / "run", small(), replace(manifest(PAIR, 2), provenance={"backend": "cpu"}))
     # Whoever starts the tests in the background has them, and so this process, ignore the signal.
     script = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     script += "from mgsc.cli import main; sys.exit(main(sys.argv[1:]))"

@@ -18,6 +18,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 from collections.abc import Callable
@@ -105,8 +106,8 @@ def own_environment(
         source: from ``from_map``, ``from_tables``, ``from_dense`` or ``from_gymnasium``; or a ``Simulator``, for an
             environment without tables, which then counts its steps and changes itself.
         switch_every: environment steps each phase lasts.
-        step_limit: steps after which an episode is truncated, 0 for none; None takes the world's own. Tells of a
-            simulator only what its own code does.
+        step_limit: steps after which an episode is truncated, 0 for none; None takes the world's own. Of a
+            simulator it only states what its code does.
 
     Raises:
         UserError: a source of another kind, or a setting out of its limits.
@@ -140,13 +141,8 @@ def own_model(
     settings: Any = NoSettings(),  # noqa: B008
 ) -> OwnPart:
     """A model of one's own for ``Suite(model=...)``; ``build(settings, facts)`` makes it."""
-    made = _checked("model", name, build, 2, Model | BuiltModel)
-
-    def as_built(settings: Any, facts: Facts) -> BuiltModel:
-        found: Model | BuiltModel = made(settings, facts)
-        return BuiltModel(found) if isinstance(found, Model) else found
-
-    return _own("model", name, build, settings, ModelRow(name, SUMMARY, type(settings), as_built))
+    made = functools.partial(_as_built, _checked("model", name, build, 2, (Model, BuiltModel)))
+    return _own("model", name, build, settings, ModelRow(name, SUMMARY, type(settings), made))
 
 
 def own_candidates(
@@ -165,7 +161,7 @@ def own_policy(
     settings: Any = NoSettings(),  # noqa: B008
 ) -> OwnPart:
     """A behaviour policy of one's own for ``Suite(policy=...)``; ``build(settings, epsilon)`` makes it."""
-    row = PolicyRow(name, SUMMARY, type(settings), _checked("policy", name, build, 2, Callable))
+    row = PolicyRow(name, SUMMARY, type(settings), _checked("policy", name, build, 2, None))
     return _own("policy", name, build, settings, row)
 
 
@@ -217,27 +213,33 @@ def _checked(kind: str, name: str, build: Any, num_arguments: int, wanted: Any) 
     except TypeError:
         raise UserError(f"build of {kind} {name} takes {inspect.signature(build)}: it must take {takes}") from None
 
-    def checked(*arguments: Any) -> Any:
-        found = build(*arguments)
-        is_right = callable(found) if kind == "policy" else isinstance(found, wanted)
-        if not is_right:
-            raise UserError(f"build of {kind} {name} gave a {type(found).__name__}: it must give {_words(wanted)}")
-        return found
-
-    return checked
+    return functools.partial(_build, kind, name, wanted, build)
 
 
-def _words(wanted: Any) -> str:
-    return "a BehaviourPolicy" if wanted is Callable else f"a {getattr(wanted, '__name__', 'Model')}"
+def _build(kind: str, name: str, wanted: Any, build: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``build`` gives; a function of this module, so that parts can be sent to other processes."""
+    found = build(*arguments)
+    if not (callable(found) if wanted is None else isinstance(found, wanted)):
+        words = {"model": "a Model", "policy": "a BehaviourPolicy"}.get(kind) or f"a {wanted.__name__}"
+        raise UserError(f"build of {kind} {name} gave a {type(found).__name__}: it must give {words}")
+    return found
+
+
+def _as_built(made: Callable[..., Any], settings: Any, facts: Facts) -> BuiltModel:
+    found: Model | BuiltModel = made(settings, facts)
+    return BuiltModel(found) if isinstance(found, Model) else found
 
 
 def _simulator_digest(source: Simulator) -> str:
     found = hashlib.sha256()
     for function in source.environment[:4]:
         found.update(code_digest(function).encode())
-    for leaf in (*jax.tree.leaves(source.params), source.reward_scale, *source.observation.shape):
+    observation = source.observation
+    found.update(repr((source.environment.num_actions, observation.shape, str(observation.dtype))).encode())
+    for leaf in jax.tree.leaves((source.params, source.reward_scale, source.observation_scale)):
         array = np.asarray(leaf)
         found.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
+    found.update(str(jax.tree.structure((source.params, source.observation_scale))).encode())
     return found.hexdigest()
 
 

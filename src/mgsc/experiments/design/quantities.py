@@ -74,7 +74,7 @@ class Group(NamedTuple):
         quantities: name -> meaning.
         dims: of each array.
         needs: what the problem must have.
-        spares: what it must not have, because others take its place.
+        spares: what it must not have all of, because others take its place.
         is_of_planning: whether only agents that plan have it; NaN for the others.
     """
 

@@ -36,7 +36,7 @@ class MeasureRow:
         unit: of its numbers.
         measure: ``(view) -> []``; compiled into the run.
         needs: what the problem must have.
-        spares: what it must not have.
+        spares: what it must not have all of, because other measures take its place.
     """
 
     name: str
@@ -48,4 +48,5 @@ class MeasureRow:
 
     def applies(self, has: Collection[Has]) -> bool:
         """Whether it is recorded of a problem that has these."""
-        return set(self.needs) <= set(has) and not set(self.spares) & set(has)
+        is_spared = bool(self.spares) and set(self.spares) <= set(has)
+        return set(self.needs) <= set(has) and not is_spared

@@ -28,7 +28,7 @@ TOLERANCE = 1e-4
 
 
 def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: Problem) -> None:
-    """Lets an agent with a strategy of anyone's hear of its first real transition, and looks at what it says.
+    """Calls a strategy of one's own with an agent's first real transition, and checks what it returns.
 
     Raises:
         UserError: weights that are no distribution over what may be queried, a memory that changes its form, or
@@ -65,7 +65,7 @@ def own_parts_of(suite: Suite) -> list[str]:
 
 
 def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Problem) -> None:
-    """Makes the first real step of an agent in a suite with parts of the user's own, and looks at what it gives.
+    """Makes the first real step of an agent in a suite with parts of one's own, and checks what it gives.
 
     Raises:
         UserError: their code raises an error, a state changes its form, or a number is not finite.
