@@ -126,3 +126,8 @@ def test_running_sums_can_be_drawn_from_too(size):
 def test_largest_is_the_maximum_over_the_last_axis(size):
     values = np.float32(np.random.default_rng(size).normal(size=(3, size)))
     np.testing.assert_array_equal(largest(jnp.asarray(values)), values.max(-1))
+
+
+def test_issue_nothing_can_be_drawn_of_no_weights():
+    with pytest.raises(ValueError, match=r"weights are of shape \[0\]"):
+        sum_tree(jnp.zeros(0))

@@ -9,6 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 
+from mgsc.errors import UserError
 from mgsc.noise import Draw, uniforms
 from mgsc.sampling import index_from_weights, largest
 from mgsc.types import ActionChoice, Array, PyTree
@@ -42,12 +43,12 @@ def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
         epsilon: exploration probability in [0, 1]; may be traced.
 
     Raises:
-        ValueError: the values are of continuous actions; said when the policy is given them.
+        UserError: the values are of continuous actions; said when the policy is given them.
     """
 
     def build(values: ValueFunction) -> Policy:
         if values.action_values is None:
-            raise ValueError("epsilon_greedy compares the values of all actions: these values are of continuous ones")
+            raise UserError("epsilon_greedy compares the values of all actions: these values have no action_values")
         action_values = values.action_values
         probabilities = functools.partial(epsilon_greedy_probabilities, epsilon=epsilon)
 

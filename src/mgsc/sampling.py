@@ -51,7 +51,13 @@ def index_from_weights(uniform: Array, weights: Array) -> Array:
 
 
 def sum_tree(weights: Array) -> Tree:
-    """Sums [N] non-negative weights, at least one of them positive, so that many indices can be drawn."""
+    """Sums [N] non-negative weights, at least one of them positive, so that many indices can be drawn.
+
+    Raises:
+        ValueError: no weights.
+    """
+    if not weights.shape[0]:
+        raise ValueError("weights are of shape [0]: nothing can be drawn of them")
     levels = []
     while True:
         blocks = jnp.pad(weights, (0, -weights.shape[0] % BLOCK)).reshape(-1, BLOCK)

@@ -160,6 +160,8 @@ def _with_setting(settings: Any, path: list[str], value: Any, key: str) -> Any:
         raise unknown("setting", key, known, name)
     current = getattr(settings, name)
     if dataclasses.is_dataclass(current):
+        if not dataclasses.fields(current):
+            raise UserError(f"{key} cannot be set: {name} has no settings")
         if len(path) == 1:
             raise UserError(
                 f"{key} is a group of settings: name one of {', '.join(f.name for f in dataclasses.fields(current))}"

@@ -175,6 +175,28 @@ def growing(settings, facts, initial_value):
         (lambda: own_values("v", lambda settings: None), r"it must take \(settings, facts, initial_value\)"),
         (lambda: own_model("m", 3), r"build of model m is a int: it must be a function \(settings, facts\)"),
         (lambda: own_policy("", lambda settings, epsilon: None), "policy.name is ''"),
+        (
+            lambda: change_suite(tables_suite(values=own_values("v", broken_values)), {"values.units": "3"}),
+            r"values\.units cannot be set: v has no settings",
+        ),
+        (
+            lambda: change_suite(tables_suite(values=own_values("v", optimistic, Optimism())), {"values.bonsu": "3"}),
+            r"unknown setting 'values\.bonsu'; did you mean 'bonus'\?",
+        ),
+        (lambda: change_suite(tables_suite(), {"policy.epsilon": "0.2"}), "policy has no settings"),
+        (lambda: own_values("v", int), r"build of values v must take \(settings, facts, initial_value\)"),
+        (
+            lambda: mgsc.run(tables_suite(values=own_values("v", lambda s, f, i: 1 / 0)), seeds=1),
+            "build of values v fails: ZeroDivisionError",
+        ),
+        (
+            lambda: mgsc.run(tables_suite(policy=own_policy("p", lambda s, e: jnp.argmax)), seeds=1),
+            "policy p fails: TypeError",
+        ),
+        (
+            lambda: mgsc.run(tables_suite(policy=own_policy("p", lambda s, e: type)), seeds=1),
+            r"policy p gave a type: build must give a function \(values: ValueFunction\) -> Policy",
+        ),
         (lambda: own_environment("e", 3), "the source of environment e is a int"),
         (lambda: check_suite(tables_suite(values=3)), r"values is a int: it must be settings .*own_values"),
         (
@@ -183,7 +205,7 @@ def growing(settings, facts, initial_value):
         ),
         (
             lambda: mgsc.run(tables_suite(values=own_values("v", broken_values)), seeds=1),
-            "the first real step of uniform fails in values v: NameError: name 'undefined_name'",
+            "uniform cannot run with values v: q of the values fails: NameError: name 'undefined_name'",
         ),
         (lambda: mgsc.run(tables_suite(values=own_values("v", nan_values)), seeds=1), "is not finite: see values v"),
         (
@@ -195,6 +217,82 @@ def growing(settings, facts, initial_value):
 def test_mistakes_are_named_before_any_work(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"observation": None}, "observation of environment line is None: it must be a jax.ShapeDtypeStruct"),
+        ({"params": {"a": object()}}, r"params\['a'\] of environment line is a object"),
+        ({"reward_scale": -1.0}, "reward_scale of environment line is -1.0: it must be a finite number above 0"),
+        ({"observation_scale": np.ones(2)}, r"observation_scale .* of shape \(1,\)"),
+        ({"observation_scale": np.zeros(1)}, "finite numbers above 0"),
+        ({"environment": None}, "environment of environment line is a NoneType: it must be an Environment"),
+        ({"num_actions": 0}, "num_actions of environment line is 0: it must be an int of at least 1"),
+        ({"num_actions": 2.5}, "num_actions of environment line is 2.5"),
+    ],
+)
+def test_a_simulator_that_cannot_be_is_refused(own, change, message):
+    environment = Environment(own.keys, own.keys, own.reset, own.step, change.pop("num_actions", 2))
+    source = Simulator(environment, (), like((1,), jnp.float32))._replace(**change)
+    with pytest.raises(UserError, match=message):
+        own_environment("line", source)
+
+
+def test_a_simulator_changes_itself(own):
+    source = Simulator(Environment(own.keys, own.keys, own.reset, own.step, 2), (), like((1,), jnp.float32))
+    with pytest.raises(UserError, match="a Simulator, which changes itself: leave out switch_every"):
+        own_environment("line", source, switch_every=20)
+
+
+def short_values(settings, facts, initial_value):
+    good = table(facts.num_states, facts.num_actions, initial_value)
+    return good._replace(action_values=lambda theta, observation: theta[observation, :-1])
+
+
+def no_candidates(settings, facts):
+    return listed(Candidates(jnp.zeros(0, jnp.int32), jnp.zeros(0, jnp.int32), jnp.zeros(0, bool)))
+
+
+def float_candidates(settings, facts):
+    return listed(Candidates(jnp.zeros(3), jnp.arange(3, dtype=jnp.int32), jnp.ones(3, bool)))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"values": own_values("v", short_values)},
+            r"action_values .* is float32\[3\]: it must be floating\[4\]",
+        ),
+        (
+            {"candidates": own_candidates("c", no_candidates)},
+            r"index of the candidates is int32\[0\]: .* N at least 1",
+        ),
+        (
+            {"candidates": own_candidates("c", float_candidates)},
+            r"the observation of the candidates is float32\[3\]: it must be int32\[3\]",
+        ),
+    ],
+)
+def test_parts_of_other_forms_are_refused(parts, message):
+    with pytest.raises(UserError, match=message):
+        mgsc.run(tables_suite(**parts), seeds=1)
+
+
+def test_an_environment_that_gives_no_step_is_refused(suite):
+    source = suite.environment.source
+    broken = source.environment._replace(step=lambda noise, place, action, params: (place, 0.0))
+    other = own_environment("line", source._replace(environment=broken))
+    with pytest.raises(UserError, match="step of the environment gives a tuple: it must be a Step"):
+        mgsc.run(dataclasses.replace(suite, environment=other), seeds=1)
+
+
+def test_an_environment_of_another_form_than_it_says_is_refused(suite):
+    source = suite.environment.source
+    other = own_environment("line", source._replace(observation=like(source.observation.shape, jnp.int32)))
+    with pytest.raises(UserError, match="the observation of reset is float32"):
+        mgsc.run(dataclasses.replace(suite, environment=other), seeds=1)
 
 
 def test_what_needs_tables_or_listed_states_is_refused_in_words(suite):

@@ -11,8 +11,10 @@ import sys
 import types
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from tests.quick import compile_quickly
 
@@ -255,6 +257,47 @@ def digest(path: Path, *, helper="x + 1", scale="2.0", default="0", comment="") 
     module = types.ModuleType("somewhere")
     exec(compile(path.read_text(), str(path), "exec"), module.__dict__)
     return code_digest(module.build)
+
+
+class Weighted:
+    """A build that is an object, with a value, a method and a property of its own."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+    def __call__(self, settings, facts):
+        return self.half
+
+    @property
+    def half(self):
+        return self.weight / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Constants:
+    scale: float
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Weighted,
+        lambda value: Weighted(value).__call__,
+        lambda value: functools.partial(by_value, Constants(value)),
+        lambda value: with_inner(Constants(value)),
+        lambda value: with_inner(optax.adam(value)),
+        lambda value: with_inner(jax.random.key(int(value))),
+        lambda value: jax.jit(with_inner(value)),
+    ],
+)
+def test_issue_the_digest_sees_objects_methods_and_compiled_functions(make):
+    assert code_digest(make(1.0)) == code_digest(make(1.0))
+    assert code_digest(make(1.0)) != code_digest(make(2.0))
+
+
+def test_issue_agents_of_one_name_and_other_objects_are_told_apart():
+    agents = {name: own_strategy("mine", Weighted(weight)) for name, weight in (("a", 1.0), ("b", 2.0))}
+    assert agents["a"] != agents["b"]
 
 
 def test_the_digest_follows_the_code_and_nothing_else(tmp_path):

@@ -232,7 +232,7 @@ def test_every_path_to_a_setting():
         ("uniform.window", "unknown setting 'window'"),
         ("uniform.stepsize", "unknown setting 'stepsize'; did you mean 'step_size'"),
         ("uniform.step_size.x", "step_size is a single setting and has no 'x'"),
-        ("uniform.options", "options is a group of settings"),
+        ("uniform.options", "options has no settings"),
         ("meta_gradient.strategy", "an agent's strategy is what it is"),
         ("meta_gradient.options.frm", "unknown setting 'options.frm'; did you mean 'form'"),
         ("agents.strategy", "an agent's strategy is what it is"),

@@ -17,11 +17,12 @@ Example:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -34,10 +35,11 @@ from mgsc.environments.row import Simulator
 from mgsc.environments.world import World
 from mgsc.errors import UserError
 from mgsc.experiments.design.code_digest import code_digest
+from mgsc.experiments.design.simulators import check_simulator
 from mgsc.facts import Facts
 from mgsc.models import BuiltModel, Model
 from mgsc.models.row import ModelRow
-from mgsc.policies import BehaviourPolicy, PolicyRow
+from mgsc.policies import BehaviourPolicy, Policy, PolicyRow
 from mgsc.search_control.row import NoSettings, StrategyRow
 from mgsc.settings import check, size, text
 from mgsc.types import Array
@@ -119,6 +121,10 @@ def own_environment(
         )
     if step_limit is None:
         step_limit = source.step_limit if isinstance(source, World) else 0
+    if isinstance(source, Simulator):
+        check_simulator(name, source)
+        if switch_every != NEVER:
+            raise UserError(f"environment {name} is a Simulator, which changes itself: leave out switch_every")
     digest = _simulator_digest(source) if isinstance(source, Simulator) else _digest(source.tables)
     settings = OwnSettings(digest, source, name, switch_every, step_limit)
     check(settings, "environment.")
@@ -202,27 +208,55 @@ def check_own_settings(name: str, settings: Any) -> None:
             raise UserError(f"{name}.{field.name} has no limits: make it by number, size, choice, switch or text")
 
 
+def check_build(what: str, build: Any, takes: str, num_arguments: int) -> None:
+    """Refuses what is no function of so many arguments; ``takes`` says them in words."""
+    if not callable(build):
+        raise UserError(f"{what} is a {type(build).__name__}: it must be a function {takes}")
+    try:
+        inspect.signature(build).bind(*range(num_arguments))
+    except TypeError:
+        raise UserError(f"{what} takes {inspect.signature(build)}: it must take {takes}") from None
+    except ValueError as error:
+        raise UserError(f"{what} must take {takes}: {error}") from None
+
+
 def _checked(kind: str, name: str, build: Any, num_arguments: int, wanted: Any) -> Callable[..., Any]:
     """``build``, refused where it takes other arguments, and its result where it is of another type."""
     takes = {2: "(settings, facts)", 3: "(settings, facts, initial_value)"}[num_arguments]
     takes = "(settings, epsilon)" if kind == "policy" else takes
-    if not callable(build):
-        raise UserError(f"build of {kind} {name} is a {type(build).__name__}: it must be a function {takes}")
-    try:
-        inspect.signature(build).bind(*range(num_arguments))
-    except TypeError:
-        raise UserError(f"build of {kind} {name} takes {inspect.signature(build)}: it must take {takes}") from None
-
+    check_build(f"build of {kind} {name}", build, takes, num_arguments)
     return functools.partial(_build, kind, name, wanted, build)
 
 
 def _build(kind: str, name: str, wanted: Any, build: Callable[..., Any], *arguments: Any) -> Any:
     """What ``build`` gives; a function of this module, so that parts can be sent to other processes."""
-    found = build(*arguments)
+    with named_errors(f"build of {kind} {name}"):
+        found = build(*arguments)
     if not (callable(found) if wanted is None else isinstance(found, wanted)):
         words = {"model": "a Model", "policy": "a BehaviourPolicy"}.get(kind) or f"a {wanted.__name__}"
         raise UserError(f"build of {kind} {name} gave a {type(found).__name__}: it must give {words}")
+    return functools.partial(_policy, name, found) if kind == "policy" else found
+
+
+def _policy(name: str, behaviour: BehaviourPolicy, values: ValueFunction) -> Policy:
+    with named_errors(f"policy {name}"):
+        found = behaviour(values)
+    if not isinstance(found, Policy):
+        raise UserError(
+            f"policy {name} gave a {type(found).__name__}: build must give a function (values: ValueFunction) -> Policy"
+        )
     return found
+
+
+@contextlib.contextmanager
+def named_errors(what: str) -> Iterator[None]:
+    """Says whose code raised an error; JAX's own about traced values are for who traces."""
+    try:
+        yield
+    except (UserError, jax.errors.JAXTypeError):
+        raise
+    except Exception as error:
+        raise UserError(f"{what} fails: {type(error).__name__}: {error}") from error
 
 
 def _as_built(made: Callable[..., Any], settings: Any, facts: Facts) -> BuiltModel:
@@ -234,12 +268,10 @@ def _simulator_digest(source: Simulator) -> str:
     found = hashlib.sha256()
     for function in source.environment[:4]:
         found.update(code_digest(function).encode())
-    observation = source.observation
+    observation, scales = source.observation, (source.reward_scale, source.observation_scale)
     found.update(repr((source.environment.num_actions, observation.shape, str(observation.dtype))).encode())
-    for leaf in jax.tree.leaves((source.params, source.reward_scale, source.observation_scale)):
-        array = np.asarray(leaf)
-        found.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
-    found.update(str(jax.tree.structure((source.params, source.observation_scale))).encode())
+    found.update(code_digest([*jax.tree.leaves((source.params, scales))]).encode())
+    found.update(str(jax.tree.structure((source.params, scales))).encode())
     return found.hexdigest()
 
 

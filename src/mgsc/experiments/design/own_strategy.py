@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, get_args
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import OWN, AgentSettings
 from mgsc.experiments.design.code_digest import code_digest
-from mgsc.experiments.design.own import OwnStrategy, check_own_settings
+from mgsc.experiments.design.own import OwnStrategy, check_build, check_own_settings, named_errors
 from mgsc.problem import StrategyFacts
 from mgsc.search_control import SearchControl, Strategy
 from mgsc.search_control.row import Need, NoSettings, Range, StrategyRow, always
@@ -69,7 +68,7 @@ def own_strategy(
     """
     if name in STRATEGIES or name == OWN:
         raise UserError(f"{name!r} is the name of a strategy of the table: call yours otherwise")
-    _check_build(name, build)
+    check_build(f"build of {name}", build, "(settings, facts) -> Strategy", 2)
     _check_settings(name, settings)
     if unknown := sorted(set(needs) - set(get_args(Need))):
         raise UserError(f"{name} needs {unknown}: it may need {list(get_args(Need))}")
@@ -87,19 +86,10 @@ def own_strategy(
         space=space,
     )
     own = OwnStrategy(digest=code_digest(build), row=row, name=name)
+    check(own, "own.")
     agent = AgentSettings(OWN, step_size=step_size, options=settings, own=own)
     check(agent, f"{name}.")
     return agent
-
-
-def _check_build(name: str, build: Any) -> None:
-    wanted = "(settings, facts)"
-    if not callable(build):
-        raise UserError(f"build of {name} is a {type(build).__name__}: it must be a function {wanted} -> Strategy")
-    try:
-        inspect.signature(build).bind(*range(2))
-    except TypeError:
-        raise UserError(f"build of {name} takes {inspect.signature(build)}: it must take {wanted}") from None
 
 
 def _check_settings(name: str, settings: Any) -> None:
@@ -116,7 +106,8 @@ def _always(number: int, settings: Any, facts: StrategyFacts) -> int:
 
 
 def _build_checked(name: str, build: Build, settings: Any, facts: StrategyFacts) -> Strategy:
-    strategy = build(settings, facts)
+    with named_errors(f"build of {name}"):
+        strategy = build(settings, facts)
     if not callable(strategy):
         raise UserError(
             f"build of {name} gave a {type(strategy).__name__}: it must give a Strategy, which is a function "

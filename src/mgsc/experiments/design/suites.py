@@ -244,10 +244,22 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
             known += PARTS
             if head not in known:
                 raise unknown("setting", key, [*known, *suite.agents, "agents"], head)
-            # What is set of a part of one's own is among its options.
-            own = f"{head}.options.{rest}" if isinstance(getattr(suite, head), OwnPart) else key
-            suite = with_settings(suite, {own: value})
+            part = getattr(suite, head)
+            if isinstance(part, OwnPart):
+                changed: dict[str, Any] = {head: _change_own(head, part, rest, value)}
+                suite = dataclasses.replace(suite, **changed)
+            else:
+                suite = with_settings(suite, {key: value})
     return suite
+
+
+def _change_own(head: str, part: OwnPart, key: str, value: Any) -> OwnPart:
+    known = [field.name for field in dataclasses.fields(part.options)]
+    if not known:
+        raise UserError(f"{head}.{key} cannot be set: {part.name} has no settings")
+    if key.partition(".")[0] not in known:
+        raise unknown("setting", f"{head}.{key}", known, key)
+    return dataclasses.replace(part, options=with_settings(part.options, {key: value}))
 
 
 def _change_agent(agent: AgentSettings, key: str, value: Any) -> AgentSettings:

@@ -15,7 +15,8 @@ from mgsc.experiments.design.own import OwnPart, OwnSettings
 from mgsc.experiments.design.suites import PARTS
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import lane_numbers
-from mgsc.types import Array, Backup, Candidates, PyTree, Transition
+from mgsc.experiments.running.trial_forms import check_forms, check_state
+from mgsc.types import Array, Backup, Candidates, Transition
 
 if TYPE_CHECKING:
     from mgsc.dyna import Dyna
@@ -73,6 +74,10 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
     if not (own := own_parts_of(suite)):
         return
     built, key = build_agent(suite, agent, problem), jax.random.key(0)
+    try:
+        check_forms(built, problem.facts.observation)
+    except UserError as error:
+        raise UserError(f"{name} cannot run with {', '.join(own)}: {error}") from error
 
     def first_step() -> tuple[dyna.DynaState, dyna.DynaState]:
         begun = dyna.init(built, key)
@@ -88,7 +93,7 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
         raise UserError(
             f"the first real step of {name} fails in {', '.join(own)}: {type(error).__name__}: {reason}"
         ) from error
-    _check_form(f"one real step of {name} with {', '.join(own)}", begun, after)
+    check_state(f"one real step of {name} with {', '.join(own)}", begun, after)
     for place, leaf in jax.tree_util.tree_leaves_with_path(after):
         if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) and not np.isfinite(np.asarray(leaf)).all():
             where = jax.tree_util.keystr(place)
@@ -105,11 +110,11 @@ def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:
         told = control.observe(search, params, candidates, backup.transition)
         if not (isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], dict)):
             raise UserError(f"observe of {name} must give (state, info), where info is a dict of numbers")
-        _check_form(f"observe of {name}", search, told[0])
+        check_state(f"observe of {name}", search, told[0])
         search = told[0]
     if control.after_learning is not None:
         heard = control.after_learning(search, params, backup)
-        _check_form(f"after_learning of {name}", search, heard)
+        check_state(f"after_learning of {name}", search, heard)
         search = heard
     weights = control.weights(search, params, candidates)
     num_actions = agent.environment.num_actions
@@ -120,7 +125,7 @@ def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:
             f"for each of {shapes[0][0]} states, or for each of them and {num_actions} actions"
         )
     if control.after_backup is not None:
-        _check_form(
+        check_state(
             f"after_backup of {name}",
             search,
             control.after_backup(search, params, backup._replace(index=candidates.index[0])),
@@ -134,26 +139,6 @@ def _first_backup(agent: Dyna, begun: dyna.DynaState, key: Array) -> tuple[Backu
     transition: Transition = dyna.act(agent, begun, action, noise)[0]
     candidates = dyna.draw_candidates(agent, begun.candidates, transition, noise)[1]
     return dyna.learn(agent, begun.params, transition, dyna.REAL, agent.step_size)[2], candidates
-
-
-def _check_form(what: str, before: PyTree, after: PyTree) -> None:
-    def form(state: PyTree) -> dict[str, str]:
-        leaves = jax.tree_util.tree_leaves_with_path(state)
-        return {
-            f"state{jax.tree_util.keystr(place)}": f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}"
-            for place, leaf in leaves
-        }
-
-    old, new = form(before), form(after)
-    for place in old | new:
-        if old.get(place) != new.get(place):
-            nothing = "not there"
-            raise UserError(
-                f"{what} must give a state of the form it was given: {place} was {old.get(place, nothing)} "
-                f"and is {new.get(place, nothing)}"
-            )
-    if str(jax.tree.structure(before)) != str(jax.tree.structure(after)):
-        raise UserError(f"{what} must give a state of the form it was given, of the same types")
 
 
 def _check_weights(name: str, weights: np.ndarray[Any, Any], is_candidate: np.ndarray[Any, Any]) -> None:

@@ -53,12 +53,13 @@ def concatenate_agents(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     """
     first, *others = datasets
     plans = [manifest_of(dataset) for dataset in datasets]
+    for other in others:
+        _refuse_other_settings(first, other, ())
     agents = [agent for plan in plans for agent in plan.agents]
     twice = sorted({agent for agent in agents if agents.count(agent) > 1})
     if twice:
         raise StoreError(f"{describe(tuple(twice))}: there twice, with other agents beside")
-    for other, plan in zip(others, plans[1:], strict=True):
-        _refuse_other_settings(first, other, ())
+    for plan in plans[1:]:
         if set(plan.seeds) != set(plans[0].seeds):
             raise StoreError(
                 f"{describe(plans[0].agents)} has seeds {describe(plans[0].seeds)}, but"
