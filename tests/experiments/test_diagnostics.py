@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from tests.experiments.measured import UNIFORM, measured, with_numbers
+from tests.experiments.measured import NUM_STATES, UNIFORM, measured, with_numbers
 from tests.quick import compile_quickly
 
 from mgsc import cli
@@ -59,6 +59,11 @@ HOPELESS = dataclasses.replace(
     model=FixedModel(corrupted_share=1.0, reward_noise=1.0),
     agents={"misled": AgentSettings("uniform", options=NoSettings())},
 )
+BOUNDLESS = dataclasses.replace(
+    SUITE,
+    environment=dataclasses.replace(SUITE.environment, reward=3e38, penalty=-3e38),
+    agents={"boundless": AgentSettings("uniform", options=NoSettings())},
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,7 @@ def found() -> dict[str, dict[str, Finding]]:
         compile_quickly(monkeypatch)
         for width in ("CPU_WIDTH", "ACCELERATOR_WIDTH"):
             monkeypatch.setattr(f"mgsc.experiments.running.devices.{width}", 2)
-        results = [run_suite("small", suite, Seeds(2)) for suite in (SUITE, NOTHING_TO_WIN, HOPELESS)]
+        results = [run_suite("small", suite, Seeds(2)) for suite in (SUITE, NOTHING_TO_WIN, HOPELESS, BOUNDLESS)]
     told: dict[str, dict[str, Finding]] = {str(name): {} for result in results for name in result.agent.values}
     for finding in (finding for result in results for finding in diagnose(result)):
         told[finding.agent][finding.signature] = finding
@@ -86,6 +91,7 @@ def found() -> dict[str, dict[str, Finding]]:
         ("tiny", {"no_improvement"}, "values don't improve", "raise tiny.step_size (1e-06)"),
         ("idle", {"nil_gradient"}, "the meta-gradient is nil", "environment.reward"),
         ("misled", {"no_improvement"}, "values don't improve", "a better model"),
+        ("boundless", {"not_finite"}, "values", "lower step_size"),
     ],
 )
 def test_a_failing_run_says_so(
@@ -103,7 +109,7 @@ def test_a_failing_run_says_so(
 @pytest.mark.slow
 def test_one_failure_is_not_told_as_another(found: dict[str, dict[str, Finding]]) -> None:
     assert found["healthy"] == {}
-    for agent in ("slow", "cold", "tiny", "idle", "misled"):
+    for agent in ("slow", "cold", "tiny", "idle", "misled", "boundless"):
         assert len(found[agent]) == 1, "one cause, one finding"
     told = {name for findings in found.values() for name in findings}
     assert told == set(SIGNATURES)
@@ -150,6 +156,60 @@ def test_one_chunk_that_is_not_finite_is_told_with_its_step() -> None:
     entry = json.loads(to_json([finding]))["findings"][0]
     assert entry["figures"] == {"norm": None, "not_finite": pytest.approx(7 / 12)}
     assert entry["seeds"] == [1]
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_values_that_are_not_finite_are_told_of_any_agent_with_their_step(healthy: xr.Dataset, wrong: float) -> None:
+    values = np.zeros((3, 12, NUM_STATES))
+    values[1, 5:, 2] = wrong
+    for agent in ("no_planning", "uniform", "meta_gradient"):
+        finding = only(with_numbers(healthy, agent, state_value=values))
+        assert (finding.signature, finding.agent, finding.seeds) == ("not_finite", agent, (1,))
+        assert str(finding) == (
+            f"{agent}: values are not finite in 58 % of the chunks (1 of 3 seeds, since step 500)."
+            " Try: take smaller steps (lower step_size), or lower discount."
+        )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.0, "rewards are not finite in 50 %"), (math.nan, "values and rewards are not finite in 100 %")],
+)
+def test_rewards_that_are_not_finite_are_told(healthy: xr.Dataset, value: float, words: str) -> None:
+    reward = np.repeat([1.0, math.inf], 6)
+    finding = only(with_numbers(healthy, "uniform", reward=reward, state_value=value))
+    assert (finding.signature, finding.since) == ("not_finite", 0 if math.isnan(value) else 600)
+    assert finding.words == f"{words} of the chunks"
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"value_error": 1.0, "reward": 0.0},  # values don't improve
+        {"value_error": math.nan, "reward": 0.0},
+        {"meta_gradient_norm": 0.0},
+        {"query_distribution": UNIFORM},
+    ],
+)
+def test_larger_steps_are_not_advised_where_values_are_not_finite(numbers: dict[str, object]) -> None:
+    state_value = np.zeros((3, 12, NUM_STATES))
+    flat = with_numbers(measured(), "meta_gradient", **numbers)
+    assert only(flat).signature != "not_finite"
+    state_value[0, 6:] = math.nan
+    assert only(with_numbers(flat, "meta_gradient", state_value=state_value)).signature == "not_finite"
+
+
+def test_other_failures_are_told_after_values_that_are_not_finite() -> None:
+    state_value = np.zeros((3, 12, NUM_STATES))
+    state_value[0, 6:] = math.nan
+    narrow = {"entropy": 0.1, "redundant_mass": 0.6, "wrong_mass": 0.0, "overshoot": 3.0, "meta_loss": math.nan}
+    findings = diagnose(with_numbers(measured(), "meta_gradient", state_value=state_value, **narrow))
+    assert [(finding.signature, finding.seeds) for finding in findings] == [
+        ("not_finite", (0,)),
+        ("exploding_gradient", (0, 1, 2)),
+        ("collapsed", (1, 2)),
+        ("overshoot", (0, 1, 2)),
+    ]
 
 
 def test_an_agent_that_diverged_at_once_is_still_one_that_learns() -> None:
@@ -229,13 +289,20 @@ def test_a_strategy_of_no_table_gets_advice_without_names_of_settings() -> None:
 
 
 def test_mgsc_has_advice_against_every_failure_of_learning() -> None:
-    assert {*STRATEGIES["meta_gradient"].advice} == {*SIGNATURES} - {"no_improvement"}
+    assert {*STRATEGIES["meta_gradient"].advice} == {*SIGNATURES} - {"not_finite", "no_improvement"}
 
 
 def test_a_short_run_is_not_judged() -> None:
     short = with_numbers(measured(num_chunks=7), "meta_gradient", query_distribution=UNIFORM)
     assert diagnose(short) == []
     assert verdict(short, []) == "too short to judge: 7 recorded chunks, at least 8 are needed"
+
+
+def test_of_a_short_run_values_that_are_not_finite_are_told() -> None:
+    short = with_numbers(measured(num_chunks=2), "uniform", state_value=math.nan)
+    assert verdict(short, diagnose(short)).startswith(
+        "uniform: values are not finite in 100 % of the chunks (all seeds"
+    )
 
 
 # --- the command line --------------------------------------------------------------------------

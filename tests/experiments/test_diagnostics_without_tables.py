@@ -11,6 +11,7 @@ import xarray as xr
 from tests.experiments.measured import measured, with_numbers
 from tests.experiments.synthetic import without_listed, without_tables
 
+from mgsc.experiments.design.quantities import PER_CHUNK
 from mgsc.experiments.reading.diagnostics import SIGNATURES, Finding, diagnose, to_json, verdict
 from mgsc.experiments.reading.missing import NEEDS, not_judged
 
@@ -65,6 +66,18 @@ def test_what_is_not_finite_is_told_with_its_step(healthy: xr.Dataset, name: str
     finding = only(with_numbers(healthy, "meta_gradient", **{name: numbers}))
     assert (finding.signature, finding.seeds, finding.since) == ("exploding_gradient", (1,), 1250)
     assert json.loads(to_json([finding]))["findings"][0]["figures"]["norm"] is None
+
+
+def test_values_of_networks_that_are_not_finite_are_told_in_place_of_returns_that_do_not_improve(
+    healthy: xr.Dataset,
+) -> None:
+    flat = with_numbers(healthy, "uniform", episode_return=2.0, **EPISODES_ENDED)
+    assert only(flat).signature == "no_improvement"
+    value = np.zeros((4, 3, CHUNKS))
+    value[1, :, 2:] = math.nan
+    finding = only(flat.assign(value_here=(PER_CHUNK, value)))
+    assert (finding.signature, finding.agent, finding.since) == ("not_finite", "uniform", 500)
+    assert finding.advice == "take smaller steps (lower step_size), or lower discount"
 
 
 @pytest.mark.parametrize(("largest", "is_told"), [(100.0, True), (20.0, False)])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mgsc.experiments.reading import words
 from mgsc.experiments.reading.missing import not_judged
 from mgsc.experiments.reading.seed_runs import Run, mean_return, row_of_stored, runs_of
 from mgsc.experiments.store.contract import what_it_has
@@ -60,6 +61,12 @@ goes on from quarter to quarter and ends above max |R|²; healthy runs never com
 
 OVERSHOT = 0.25
 """Share of the chunks in which planned updates overshoot that is substantial; healthy runs: up to 10 %."""
+
+LARGER_STEPS = ("nil_gradient", "uniform", "no_improvement")
+"""What larger steps may mend. It is not told of an agent whose values are not finite: that one needs smaller steps."""
+
+READ_OFF_VALUES = ("collapsed",)
+"""What is not told of a seed whose values are not finite, since it is read off them."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +134,12 @@ def diagnose(dataset: xr.Dataset) -> list[Finding]:
     findings = []
     for agent in (str(name) for name in dataset["agent"].values):
         runs = runs_of(dataset, agent, settings[agent])
+        finite = {seed: run for seed, run in runs.items() if _is_not_finite(run) is None}
         for name, signature in SIGNATURES.items():
-            if name in unjudged:
+            if name in unjudged or (name in LARGER_STEPS and len(finite) < len(runs)):
                 continue
-            signs = {seed: sign for seed, run in runs.items() if (sign := signature.find(run)) is not None}
+            judged = finite if name in READ_OFF_VALUES else runs
+            signs = {seed: sign for seed, run in judged.items() if (sign := signature.find(run)) is not None}
             if signs:
                 findings.append(_finding(dataset, name, agent, signs, settings[agent]))
     return findings
@@ -147,10 +156,10 @@ def verdict(dataset: xr.Dataset, findings: list[Finding]) -> str:
     if chunks < FEWEST_CHUNKS and not findings:
         return f"too short to judge: {chunks} recorded chunks, at least {FEWEST_CHUNKS} are needed"
     has = what_it_has(dataset)
-    words = to_text(findings) or "no failure signature"
+    text = to_text(findings) or "no failure signature"
     if names := not_judged(has):
-        words += f"\nnot judged, for lack of {'listed states' if 'truth' in has else 'tables'}: {', '.join(names)}"
-    return words
+        text += f"\nnot judged, for lack of {'listed states' if 'truth' in has else 'tables'}: {', '.join(names)}"
+    return text
 
 
 def to_json(findings: list[Finding]) -> str:
@@ -176,6 +185,14 @@ def _finding(dataset: xr.Dataset, name: str, agent: str, signs: Mapping[int, Sig
         SIGNATURES[name].tell(figures),
         _advise(name, agent, settings),
     )
+
+
+def _is_not_finite(run: Run) -> Sign | None:
+    values, rewards = ~run.has_finite_values, ~np.isfinite(run.measures["reward"])
+    broken = values | rewards
+    if not broken.any():
+        return None
+    return Sign(int(np.argmax(broken)), {"values": float(values.mean()), "rewards": float(rewards.mean())})
 
 
 def _explodes(run: Run) -> Sign | None:
@@ -308,42 +325,15 @@ def _always(advice: str) -> Callable[[str, Mapping[str, Any]], str]:
     return advise
 
 
-def _tell_exploding(figures: Mapping[str, float]) -> str:
-    if figures["not_finite"]:
-        return f"the meta-gradient explodes: it is not finite in {100 * figures['not_finite']:.0f} % of the chunks"
-    return f"the meta-gradient grows without bound: its norm is {figures['norm']:.2g} in the last quarter"
-
-
-def _tell_collapsed(figures: Mapping[str, float]) -> str:
-    share = f"in {100 * figures['share']:.0f} % of the chunks"
-    if "wasted" not in figures:
-        return (
-            f"d has collapsed on {figures['states']:.1f} candidates {share}; how much of that planning is wasted is not"
-            " recorded"
-        )
-    return (
-        f"d has collapsed on {figures['states']:.1f} states {share}, and"
-        f" {100 * figures['wasted']:.0f} % of that planning changes nothing or trusts a wrong model"
-    )
-
-
-def _tell_no_improvement(figures: Mapping[str, float]) -> str:
-    if "first_return" in figures:
-        return (
-            f"the return of an episode doesn't improve: {figures['first_return']:.3g} at first and"
-            f" {figures['later_return']:.3g} in the second half"
-        )
-    return (
-        f"values don't improve: their error is {figures['first_error']:.2g} at first and never below"
-        f" {figures['least_error']:.2g}, reward {100 * figures['first_reward']:z.0f} % of the optimum at first and"
-        f" {100 * figures['later_reward']:z.0f} % in the second half"
-    )
-
-
 SIGNATURES: Mapping[str, Signature] = {
+    "not_finite": Signature(
+        _is_not_finite,
+        words.not_finite,
+        _always("take smaller steps (lower step_size), or lower discount"),
+    ),
     "exploding_gradient": Signature(
         _explodes,
-        _tell_exploding,
+        words.exploding,
         _always("take smaller steps where d is learned, or lower discount if values grow without bound"),
     ),
     "nil_gradient": Signature(
@@ -358,12 +348,12 @@ SIGNATURES: Mapping[str, Signature] = {
     ),
     "collapsed": Signature(
         _has_collapsed,
-        _tell_collapsed,
+        words.collapsed,
         _always("take smaller steps where d is learned, or give its entropy more weight"),
     ),
     "no_improvement": Signature(
         _does_not_improve,
-        _tell_no_improvement,
+        words.no_improvement,
         _advise_values,
     ),
     "overshoot": Signature(

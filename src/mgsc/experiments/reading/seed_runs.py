@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from mgsc.search_control.row import StrategyRow
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 JUDGED = (
     *("reward", "entropy", "wrong_mass", "redundant_mass", "useful_share", "overshoot"),
     *("meta_loss", "meta_gradient_norm", "value_error", "effective_candidates", "episode_return"),
 )
 """Measures that are looked at, where they are recorded."""
+
+VALUES = ("value_here", "state_value")
+"""Values themselves, one a chunk or one for each state: where they are recorded, they are to be finite."""
 
 
 class Run(NamedTuple):
@@ -32,6 +36,7 @@ class Run(NamedTuple):
         measures: by name, [chunk].
         distance: [chunk] total variation between d and a uniform d; None without d on states.
         learns: whether it learns where to plan.
+        has_finite_values: [chunk] whether all recorded values are finite.
         begins: [chunk] environment steps done when a chunk begins.
         optimum: [chunk] expected reward of the best ε-soft policy; None without tables.
         reward_scale: max |R| of the goals, twice; without tables, where rewards have one sign, numbers that it
@@ -43,6 +48,7 @@ class Run(NamedTuple):
     measures: Mapping[str, Floats]
     distance: Floats | None
     learns: bool
+    has_finite_values: Flags
     begins: Floats
     optimum: Floats | None
     reward_scale: tuple[float, float]
@@ -55,6 +61,7 @@ def runs_of(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dic
     chosen = dataset.sel(agent=agent)
     measures = {name: np.asarray(chosen[name].values, np.float64) for name in JUDGED if name in dataset}
     distance = _distance(dataset, chosen)
+    finite = _finite_values(chosen)
     ended = ended_in(chosen) if has_episodes(dataset) else None
     # A strategy says that it learns by what it reports; one that diverged at once has nothing left to say.
     row = row_of_stored(settings)
@@ -64,6 +71,7 @@ def runs_of(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dic
             {name: values[place] for name, values in measures.items()},
             None if distance is None else distance[place],
             learns,
+            finite[place],
             np.concatenate([[0.0], np.asarray(dataset["step"].values, np.float64)[:-1]]),
             np.asarray(dataset["optimal_reward"].values, np.float64) if "optimal_reward" in dataset else None,
             _reward_scale(dataset),
@@ -95,6 +103,14 @@ def _distance(dataset: xr.Dataset, chosen: xr.Dataset) -> Floats | None:
     d = np.asarray(chosen["query_distribution"].values, np.float64)
     distance: Floats = np.abs(d - candidates / candidates.sum()).sum(-1) / 2
     return distance
+
+
+def _finite_values(chosen: xr.Dataset) -> Flags:
+    finite = np.ones((chosen.sizes["seed"], chosen.sizes["chunk"]), bool)
+    for name in VALUES:
+        if name in chosen:
+            finite &= np.isfinite(np.asarray(chosen[name].values, np.float64)).reshape(*finite.shape, -1).all(-1)
+    return finite
 
 
 def _reward_scale(dataset: xr.Dataset) -> tuple[float, float]:
