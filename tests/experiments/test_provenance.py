@@ -180,7 +180,9 @@ LACKS = "stored by mgsc 0.1.0: it does not say on which backend, with which bloc
 @pytest.fixture
 def old(tmp_path) -> Path:
     with tarfile.open(OLD) as archive:
-        archive.extractall(tmp_path, filter="data")
+        # Python 3.11.4 and later have the filter, and from 3.12 on it is asked for.
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+        archive.extractall(tmp_path)
     return tmp_path / "tmaze-fixed"
 
 
