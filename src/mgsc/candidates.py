@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from mgsc.facts import Facts
 from mgsc.indexing import lookup, put_at
 from mgsc.noise import Draw, keys, nothing
-from mgsc.settings import size
+from mgsc.settings import Row, size
 from mgsc.types import Array, Candidates, PyTree, Transition
 
 
@@ -97,20 +97,14 @@ S = TypeVar("S")
 
 
 @dataclasses.dataclass(frozen=True)
-class CandidatesRow(Generic[S]):
+class CandidatesRow(Row[S]):
     """A candidate source that suites may name.
 
     Attributes:
-        name: in the table.
-        summary: one line for ``mgsc list``.
-        settings: the frozen dataclass of its settings.
         build: ``(settings, facts) -> CandidateSource``.
         needs_tables: whether states must be listed.
     """
 
-    name: str
-    summary: str
-    settings: type[S]
     build: Callable[[S, Facts], CandidateSource]
     needs_tables: bool = False
 

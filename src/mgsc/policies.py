@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax.numpy as jnp
 
 from mgsc.errors import UserError
 from mgsc.noise import Draw, uniforms
 from mgsc.sampling import index_from_weights, largest
+from mgsc.settings import Row
 from mgsc.types import ActionChoice, Array, PyTree
 from mgsc.values.base import ValueFunction
 
@@ -75,19 +76,13 @@ S = TypeVar("S")
 
 
 @dataclasses.dataclass(frozen=True)
-class PolicyRow(Generic[S]):
+class PolicyRow(Row[S]):
     """A behaviour policy that suites may name.
 
     Attributes:
-        name: in the table.
-        summary: one line for ``mgsc list``.
-        settings: the frozen dataclass of its settings.
         build: ``(settings, epsilon) -> BehaviourPolicy``; ε is the suite's exploration probability.
     """
 
-    name: str
-    summary: str
-    settings: type[S]
     build: Callable[[S, Array | float], BehaviourPolicy]
 
 

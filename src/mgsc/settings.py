@@ -11,11 +11,27 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mgsc.errors import UserError
 
 Settings = TypeVar("Settings")
+S = TypeVar("S")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row(Generic[S]):
+    """What the table of a kind of part says of each: rows of a kind add how it is built, and what it needs.
+
+    Attributes:
+        name: in the table.
+        summary: one line for ``mgsc list``.
+        settings: the frozen dataclass of its settings.
+    """
+
+    name: str
+    summary: str
+    settings: type[S]
 
 
 def number(default: float, low: float, high: float, help: str, *, above: bool = False) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mgsc.environments.base import Environment
 from mgsc.environments.maze import Maze
 from mgsc.environments.world import World
+from mgsc.settings import Row
 from mgsc.types import PyTree
 
 S = TypeVar("S")
@@ -38,17 +39,12 @@ class Simulator(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class EnvironmentRow(Generic[S]):
+class EnvironmentRow(Row[S]):
     """An environment that suites may name.
 
     Attributes:
-        name: in the table.
-        summary: one line for ``mgsc list``.
         settings: the frozen dataclass of its settings; it has ``switch_every`` and ``step_limit``.
         build: ``(settings) ->`` its maze or world, if it has tables, else its simulator.
     """
 
-    name: str
-    summary: str
-    settings: type[S]
     build: Callable[[S], Maze | World | Simulator]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from mgsc.environments.tables import Tables
 from mgsc.facts import Facts
 from mgsc.models.base import Model
+from mgsc.settings import Row
 
 S = TypeVar("S")
 
@@ -27,19 +28,13 @@ class BuiltModel(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelRow(Generic[S]):
+class ModelRow(Row[S]):
     """A model that suites may name.
 
     Attributes:
-        name: in the table.
-        summary: one line for ``mgsc list``.
-        settings: the frozen dataclass of its settings.
         build: ``(settings, facts) -> BuiltModel``.
         needs_tables: whether states must be listed.
     """
 
-    name: str
-    summary: str
-    settings: type[S]
     build: Callable[[S, Facts], BuiltModel]
     needs_tables: bool = False

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Strategy
+from mgsc.settings import Row
 
 S = TypeVar("S")
 
@@ -63,13 +64,10 @@ def _never(settings: Any) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class StrategyRow(Generic[S]):
+class StrategyRow(Row[S]):
     """A strategy that suites may name.
 
     Attributes:
-        name: in the table.
-        summary: one line for ``mgsc list``.
-        settings: the frozen dataclass of its own settings.
         build: ``(settings, facts) -> Strategy``.
         needs: ``(settings) ->`` what it needs of a problem; suites without that are refused.
         plans: False for Q-learning.
@@ -85,9 +83,6 @@ class StrategyRow(Generic[S]):
         advice: by the name of a diagnosis, ``(agent, its settings as stored) ->`` what to try.
     """
 
-    name: str
-    summary: str
-    settings: type[S]
     build: Callable[[S, StrategyFacts], Strategy]
     needs: Callable[[S], Collection[Need]] = _nothing
     plans: bool = True

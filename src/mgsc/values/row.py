@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from mgsc.facts import Facts
+from mgsc.settings import Row
 from mgsc.types import Array
 from mgsc.values.base import ValueFunction
 
@@ -14,19 +15,13 @@ S = TypeVar("S")
 
 
 @dataclasses.dataclass(frozen=True)
-class ValuesRow(Generic[S]):
+class ValuesRow(Row[S]):
     """A value function that suites may name.
 
     Attributes:
-        name: in the table.
-        summary: one line for ``mgsc list``.
-        settings: the frozen dataclass of its settings.
         build: ``(settings, facts, initial_value) -> ValueFunction``; the initial value may be traced.
         needs_tables: whether states must be listed.
     """
 
-    name: str
-    summary: str
-    settings: type[S]
     build: Callable[[S, Facts, Array | float], ValueFunction]
     needs_tables: bool = False

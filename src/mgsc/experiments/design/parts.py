@@ -26,11 +26,12 @@ from mgsc.models.learned import LEARNED_ROW
 from mgsc.models.mlp import MLP_MODEL_ROW
 from mgsc.models.row import ModelRow
 from mgsc.policies import EPSILON_GREEDY_ROW, PolicyRow
+from mgsc.settings import Row
 from mgsc.values.mlp import MLP_VALUES_ROW
 from mgsc.values.row import ValuesRow
 from mgsc.values.table import TABLE_ROW
 
-AnyRow = TypeVar("AnyRow", EnvironmentRow[Any], ValuesRow[Any], ModelRow[Any], CandidatesRow[Any], PolicyRow[Any])
+AnyRow = TypeVar("AnyRow", bound=Row[Any])
 
 
 def _by_name(rows: Iterable[AnyRow]) -> Mapping[str, AnyRow]:
