@@ -23,6 +23,7 @@ from mgsc.experiments.figures.style import (
     agent_names,
     dress,
     headline,
+    legend_below,
     new_figure,
     seeds_text,
     title_of,
@@ -272,10 +273,4 @@ def _finish(figure: Figure, dataset: xr.Dataset, agent: str, words: str, more: l
         label = "the model is wrong about this state"
         handles.append(Patch(facecolor="none", edgecolor=HIGHLIGHT, linewidth=1.4, label=label))
     if handles + more:
-        figure.legend(
-            handles=handles + more,
-            loc="outside lower center",
-            ncols=2,
-            fontsize=SMALL,
-            frameon=False,
-        )
+        legend_below(figure, handles + more, columns=2)

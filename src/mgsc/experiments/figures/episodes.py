@@ -27,6 +27,7 @@ from mgsc.experiments.figures.style import (
     agent_names,
     dress,
     headline,
+    legend_below,
     new_figure,
     seeds_text,
     styles,
@@ -88,14 +89,7 @@ def episode_figure(dataset: xr.Dataset, name: str) -> Figure:
     axes.set_title(_caption(dataset, has_gaps, is_cut), fontsize=SMALL, loc="left", color=INK)
     headline(figure, f"{title_of(dataset)}: {words}, {seeds_text(dataset)}")
     handles = [*agent_handles(agents), *world_handles(dataset)]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=4 if len(handles) == 4 else 3,
-        fontsize=SMALL,
-        frameon=False,
-        handlelength=3.2,
-    )
+    legend_below(figure, handles, columns=4 if len(handles) == 4 else 3, has_dashes=True)
     return figure
 
 

@@ -27,11 +27,11 @@ from mgsc.experiments.figures.style import (
     INK,
     LABEL,
     SHADE,
-    SMALL,
     agent_names,
     dress,
     headline,
     jitter,
+    legend_below,
     new_figure,
     seeds_text,
     styles,
@@ -130,14 +130,8 @@ def measures_through_time(dataset: xr.Dataset, page: str) -> Figure:
         last.tick_params(labelbottom=True)
     headline(figure, f"{title_of(dataset)}: {PAGES[page][0]}, {seeds_text(dataset)}{_bands(dataset)}")
     every = agent_handles(agents)
-    figure.legend(
-        handles=[handle for handle in every if handle.get_label() in shown] + world_handles(dataset),
-        loc="outside lower center",
-        ncols=3,
-        fontsize=SMALL,
-        frameon=False,
-        handlelength=3.2,
-    )
+    drawn = [handle for handle in every if handle.get_label() in shown]
+    legend_below(figure, drawn + world_handles(dataset), has_dashes=True)
     return figure
 
 
@@ -187,7 +181,7 @@ def correlations(dataset: xr.Dataset) -> Figure:
         Line2D([], [], color=INK, marker="o", markersize=4, linewidth=1.2, label="of d's change, 95 % interval"),
         Line2D([], [], color=FAINT, marker="|", markersize=6, linewidth=1.2, label="shuffled over the states"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
+    legend_below(figure, handles, columns=2)
     return figure
 
 

@@ -24,6 +24,7 @@ from mgsc.experiments.figures.style import (
     dress,
     headline,
     jitter,
+    legend_below,
     new_figure,
     seeds_text,
     styles,
@@ -126,14 +127,8 @@ def reward_through_time(dataset: xr.Dataset) -> Figure:
     title = f"{title_of(dataset)}: average reward, {seeds_text(dataset, SPREAD)}"
     headline(figure, title)
     optimum = Line2D([], [], color=INK, linewidth=0.8, label="best ε-soft policy, expected")
-    figure.legend(
-        handles=[*agent_handles(agents), *([optimum] if has_optimum(dataset) else []), *world_handles(dataset)],
-        loc="outside lower center",
-        ncols=3,
-        fontsize=SMALL,
-        frameon=False,
-        handlelength=3.2,
-    )
+    optima = [optimum] if has_optimum(dataset) else []
+    legend_below(figure, [*agent_handles(agents), *optima, *world_handles(dataset)], has_dashes=True)
     return figure
 
 

@@ -130,6 +130,18 @@ def headline(figure: Figure, title: str) -> None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE, color=INK)
 
 
+def legend_below(figure: Figure, handles: Sequence[Any], *, columns: int = 3, has_dashes: bool = False) -> None:
+    """The legend of a whole figure, below it; its lines are longer where dashes tell them apart."""
+    figure.legend(
+        handles=list(handles),
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=SMALL,
+        frameon=False,
+        handlelength=3.2 if has_dashes else None,
+    )
+
+
 def brief(value: float) -> str:
     """A reward in few figures."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -13,11 +13,11 @@ from matplotlib.lines import Line2D
 
 from mgsc.experiments.figures.style import (
     FAINT,
-    SMALL,
     Style,
     counted,
     dress,
     headline,
+    legend_below,
     new_figure,
     save_all,
     styles,
@@ -84,14 +84,7 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
             axes.tick_params(axis="x", rotation=90)
     panels[0].set_ylabel(f"total reward of {steps_text(summary)}")
     headline(figure, f"{summary['title']}: mean and 95 % interval, {counted(summary['seeds']['count'], 'seed')}")
-    figure.legend(
-        handles=_legend(summary, agents, style),
-        loc="outside lower center",
-        ncols=4,
-        fontsize=SMALL,
-        frameon=False,
-        handlelength=3.2,
-    )
+    legend_below(figure, _legend(summary, agents, style), columns=4, has_dashes=True)
     return figure
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.patches import Patch, Rectangle
 
-from mgsc.experiments.figures.style import INK, SMALL, counted, dress, headline, new_figure
+from mgsc.experiments.figures.style import INK, SMALL, counted, dress, headline, legend_below, new_figure
 from mgsc.experiments.studies.summary import LOSS, TIE, WIN, entries_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def draw_map(summary: Mapping[str, Any]) -> Figure:
     headline(figure, f"{summary['title']}: paired difference of total reward, {seeds}")
     words = {WIN: "95 % interval above 0", TIE: "holds 0", LOSS: "below 0"}
     handles = [Patch(facecolor=COLOURS[key], label=f"{MARKS[key]} {key}: {text}") for key, text in words.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
+    legend_below(figure, handles)
     return figure
 
 
