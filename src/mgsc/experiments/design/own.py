@@ -46,6 +46,9 @@ from mgsc.types import Array
 from mgsc.values import ValueFunction
 from mgsc.values.row import ValuesRow
 
+PARTS = ("environment", "model", "values", "candidates", "policy")
+"""Settings of a suite that are groups of settings of a part."""
+
 SUMMARY = "a part of one's own"
 
 
@@ -137,7 +140,12 @@ def own_values(
     settings: Any = NoSettings(),  # noqa: B008
 ) -> OwnPart:
     """Values of one's own for ``Suite(values=...)``; ``build(settings, facts, initial_value)`` makes them."""
-    row = ValuesRow(name, SUMMARY, type(settings), _checked("values", name, build, 3, ValueFunction))
+    row = ValuesRow(
+        name,
+        SUMMARY,
+        type(settings),
+        _checked("values", name, build, "(settings, facts, initial_value)", ValueFunction, "a ValueFunction"),
+    )
     return _own("values", name, build, settings, row)
 
 
@@ -147,7 +155,9 @@ def own_model(
     settings: Any = NoSettings(),  # noqa: B008
 ) -> OwnPart:
     """A model of one's own for ``Suite(model=...)``; ``build(settings, facts)`` makes it."""
-    made = functools.partial(_as_built, _checked("model", name, build, 2, (Model, BuiltModel)))
+    made = functools.partial(
+        _as_built, _checked("model", name, build, "(settings, facts)", (Model, BuiltModel), "a Model")
+    )
     return _own("model", name, build, settings, ModelRow(name, SUMMARY, type(settings), made))
 
 
@@ -157,7 +167,12 @@ def own_candidates(
     settings: Any = NoSettings(),  # noqa: B008
 ) -> OwnPart:
     """A candidate source of one's own for ``Suite(candidates=...)``; ``build(settings, facts)`` makes it."""
-    row = CandidatesRow(name, SUMMARY, type(settings), _checked("candidates", name, build, 2, CandidateSource))
+    row = CandidatesRow(
+        name,
+        SUMMARY,
+        type(settings),
+        _checked("candidates", name, build, "(settings, facts)", CandidateSource, "a CandidateSource"),
+    )
     return _own("candidates", name, build, settings, row)
 
 
@@ -167,13 +182,14 @@ def own_policy(
     settings: Any = NoSettings(),  # noqa: B008
 ) -> OwnPart:
     """A behaviour policy of one's own for ``Suite(policy=...)``; ``build(settings, epsilon)`` makes it."""
-    row = PolicyRow(name, SUMMARY, type(settings), _checked("policy", name, build, 2, None))
+    made = _checked("policy", name, build, "(settings, epsilon)", Callable, "a BehaviourPolicy")
+    row = PolicyRow(name, SUMMARY, type(settings), functools.partial(_as_policy, made, name))
     return _own("policy", name, build, settings, row)
 
 
 def without_source(data: dict[str, Any]) -> dict[str, Any]:
     """Settings as plain data, less what JSON cannot hold; the digests stand for it."""
-    for key in ("environment", "values", "model", "candidates", "policy"):
+    for key in PARTS:
         part = data.get(key)
         if isinstance(part, dict):
             part.pop("source", None)
@@ -208,38 +224,39 @@ def check_own_settings(name: str, settings: Any) -> None:
             raise UserError(f"{name}.{field.name} has no limits: make it by number, size, choice, switch or text")
 
 
-def check_build(what: str, build: Any, takes: str, num_arguments: int) -> None:
-    """Refuses what is no function of so many arguments; ``takes`` says them in words."""
+def check_build(what: str, build: Any, takes: str) -> None:
+    """Refuses what is no function of the arguments that ``takes`` says, as in ``"(settings, facts)"``."""
     if not callable(build):
         raise UserError(f"{what} is a {type(build).__name__}: it must be a function {takes}")
     try:
-        inspect.signature(build).bind(*range(num_arguments))
+        inspect.signature(build).bind(*takes.split(","))
     except TypeError:
         raise UserError(f"{what} takes {inspect.signature(build)}: it must take {takes}") from None
     except ValueError as error:
         raise UserError(f"{what} must take {takes}: {error}") from None
 
 
-def _checked(kind: str, name: str, build: Any, num_arguments: int, wanted: Any) -> Callable[..., Any]:
+def _checked(kind: str, name: str, build: Any, takes: str, wanted: Any, words: str) -> Callable[..., Any]:
     """``build``, refused where it takes other arguments, and its result where it is of another type."""
-    takes = {2: "(settings, facts)", 3: "(settings, facts, initial_value)"}[num_arguments]
-    takes = "(settings, epsilon)" if kind == "policy" else takes
-    check_build(f"build of {kind} {name}", build, takes, num_arguments)
-    return functools.partial(_build, kind, name, wanted, build)
+    check_build(f"build of {kind} {name}", build, takes)
+    return functools.partial(_build, f"build of {kind} {name}", build, wanted, words)
 
 
-def _build(kind: str, name: str, wanted: Any, build: Callable[..., Any], *arguments: Any) -> Any:
+def _build(what: str, build: Callable[..., Any], wanted: Any, words: str, *arguments: Any) -> Any:
     """What ``build`` gives; a function of this module, so that parts can be sent to other processes."""
-    with named_errors(f"build of {kind} {name}"):
+    with named_errors(f"{what} fails"):
         found = build(*arguments)
-    if not (callable(found) if wanted is None else isinstance(found, wanted)):
-        words = {"model": "a Model", "policy": "a BehaviourPolicy"}.get(kind) or f"a {wanted.__name__}"
-        raise UserError(f"build of {kind} {name} gave a {type(found).__name__}: it must give {words}")
-    return functools.partial(_policy, name, found) if kind == "policy" else found
+    if not isinstance(found, wanted):
+        raise UserError(f"{what} gave a {type(found).__name__}: it must give {words}")
+    return found
+
+
+def _as_policy(made: Callable[..., Any], name: str, settings: Any, epsilon: Array | float) -> BehaviourPolicy:
+    return functools.partial(_policy, name, made(settings, epsilon))
 
 
 def _policy(name: str, behaviour: BehaviourPolicy, values: ValueFunction) -> Policy:
-    with named_errors(f"policy {name}"):
+    with named_errors(f"policy {name} fails"):
         found = behaviour(values)
     if not isinstance(found, Policy):
         raise UserError(
@@ -249,14 +266,22 @@ def _policy(name: str, behaviour: BehaviourPolicy, values: ValueFunction) -> Pol
 
 
 @contextlib.contextmanager
-def named_errors(what: str) -> Iterator[None]:
-    """Says whose code raised an error; JAX's own about traced values are for who traces."""
+def named_errors(what: str, *, traces: bool = True) -> Iterator[None]:
+    """Says what went wrong where an error is raised in anyone's code.
+
+    Args:
+        what: what fails, in words.
+        traces: whether JAX's errors about traced values are left to who traces.
+    """
     try:
         yield
-    except (UserError, jax.errors.JAXTypeError):
+    except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{what} fails: {type(error).__name__}: {error}") from error
+        if traces and isinstance(error, jax.errors.JAXTypeError):
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        raise UserError(f"{what}: {type(error).__name__}: {reason}") from error
 
 
 def _as_built(made: Callable[..., Any], settings: Any, facts: Facts) -> BuiltModel:

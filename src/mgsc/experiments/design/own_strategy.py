@@ -68,7 +68,7 @@ def own_strategy(
     """
     if name in STRATEGIES or name == OWN:
         raise UserError(f"{name!r} is the name of a strategy of the table: call yours otherwise")
-    check_build(f"build of {name}", build, "(settings, facts) -> Strategy", 2)
+    check_build(f"build of {name}", build, "(settings, facts) -> Strategy")
     _check_settings(name, settings)
     if unknown := sorted(set(needs) - set(get_args(Need))):
         raise UserError(f"{name} needs {unknown}: it may need {list(get_args(Need))}")
@@ -106,7 +106,7 @@ def _always(number: int, settings: Any, facts: StrategyFacts) -> int:
 
 
 def _build_checked(name: str, build: Build, settings: Any, facts: StrategyFacts) -> Strategy:
-    with named_errors(f"build of {name}"):
+    with named_errors(f"build of {name} fails"):
         strategy = build(settings, facts)
     if not callable(strategy):
         raise UserError(

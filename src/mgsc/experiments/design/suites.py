@@ -16,7 +16,7 @@ from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import COMPARED, OWN, AgentSettings, default_agents
-from mgsc.experiments.design.own import OwnPart, OwnSettings, without_source
+from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, without_source
 from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLICIES, VALUES
 from mgsc.models import FixedModel, LearnedModel
 from mgsc.models.mlp import MlpModel
@@ -52,9 +52,6 @@ class Suite:
     batch_size: int = added(size(1, 1, 100_000, "queries of one planning update, whose mean is one step of the values"))
     records_episodes: bool = added(switch(False, "whether returns and lengths of episodes are recorded"))
 
-
-PARTS = ("environment", "model", "values", "candidates", "policy")
-"""Settings of a suite that are groups of settings of a part."""
 
 PAPER_SUITES: Mapping[str, Suite] = {
     "tmaze-fixed": Suite(

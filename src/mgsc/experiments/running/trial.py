@@ -11,8 +11,7 @@ import numpy as np
 from mgsc import dyna
 from mgsc.environments.row import Simulator
 from mgsc.errors import UserError
-from mgsc.experiments.design.own import OwnPart, OwnSettings
-from mgsc.experiments.design.suites import PARTS
+from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, named_errors
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import lane_numbers
 from mgsc.experiments.running.trial_forms import check_forms, check_state
@@ -84,15 +83,8 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
         noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(built, key, jnp.arange(1)))
         return begun, dyna.real_step(built, begun, noise)[0]
 
-    try:
+    with named_errors(f"the first real step of {name} fails in {', '.join(own)}", traces=False):
         begun, after = jax.jit(first_step)()
-    except UserError:
-        raise
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"the first real step of {name} fails in {', '.join(own)}: {type(error).__name__}: {reason}"
-        ) from error
     check_state(f"one real step of {name} with {', '.join(own)}", begun, after)
     for place, leaf in jax.tree_util.tree_leaves_with_path(after):
         if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) and not np.isfinite(np.asarray(leaf)).all():

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from mgsc.dyna import Dyna
 from mgsc.environments.base import Step
 from mgsc.errors import UserError
+from mgsc.experiments.design.own import named_errors
 from mgsc.types import Candidates, PyTree, Transition
 
 INTEGER, FLOAT, BOOL = jnp.integer, jnp.floating, jnp.bool_
@@ -108,13 +109,8 @@ def _check_candidates(agent: Dyna, observation: Any) -> None:
 
 def _form(what: str, function: Any, *arguments: Any) -> Any:
     """What a function gives, as shapes and dtypes."""
-    try:
+    with named_errors(f"{what} fails", traces=False):
         return jax.eval_shape(function, *arguments)
-    except UserError:
-        raise
-    except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise UserError(f"{what} fails: {type(error).__name__}: {reason}") from error
 
 
 def _check_type(what: str, found: Any, wanted: type) -> None:
