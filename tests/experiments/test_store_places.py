@@ -72,6 +72,8 @@ def test_beside_a_result_and_below_other_manifests_there_is_room(result: Path, t
     store.create(tmp_path / "result 2", manifest(PAIR, 2)).close()
     (tmp_path / "manifest.json").write_text("{")
     store.create(tmp_path / "result 3", manifest(PAIR, 2)).close()
+    assert (tmp_path / "result 2" / "manifest.json").is_file()
+    assert (tmp_path / "result 3" / "manifest.json").is_file()
 
 
 # --- other outputs ---------------------------------------------------------------------------

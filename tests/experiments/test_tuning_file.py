@@ -10,14 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.experiments.small_tuning import AGENTS, LANE_STEPS, PROTOCOL, SUITE
+from tests.experiments.small_tuning import AGENTS, LANE_STEPS, PROTOCOL, SUITE, StopError, resume, stop_in_round, tune
 from tests.quick import compile_quickly
 
 from mgsc import cli
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import change_suite, choose_agents
 from mgsc.experiments.running.program import Program
-from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store import resumable
@@ -25,15 +24,11 @@ from mgsc.experiments.store.files import FolderLock
 from mgsc.experiments.store.resumable import differences
 from mgsc.experiments.tuning import file as file_module
 from mgsc.experiments.tuning import search as search_module
-from mgsc.experiments.tuning.file import check_can_write, tune_to_file, write_sweep
+from mgsc.experiments.tuning.file import check_can_write, write_sweep
 from mgsc.experiments.tuning.search import tune_suite
 
 COMPILED: dict[str, dict[str, object]] = {}
 NUM_ROUNDS = 2 * len(AGENTS)
-
-
-class StopError(Exception):
-    """Stands for whatever may stop a tuning."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,31 +60,6 @@ def whole(tmp_path_factory) -> bytes:
 @pytest.fixture
 def out(tmp_path) -> Path:
     return tmp_path / "sweep.json"
-
-
-def tune(out, suite=SUITE, protocol=PROTOCOL, **options):
-    return tune_to_file("tmaze-fixed", suite, protocol, out, **options)
-
-
-def stop_in_round(number: int, out: Path, **options) -> None:
-    """Tunes up to the end of a round, but not to where it is kept."""
-    left = number
-
-    def advance(agent, steps):
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise StopError
-
-    with pytest.raises(StopError):
-        tune(out, progress=Progress(advance=advance), **options)
-
-
-def resume(out: Path, **options) -> int:
-    """Goes on; returns how many lane-steps that took."""
-    steps = []
-    tune(out, resume=True, progress=Progress(advance=lambda agent, done: steps.append(done)), **options)
-    return sum(steps)
 
 
 def parts_of(out: Path) -> list[str]:
