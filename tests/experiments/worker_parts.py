@@ -28,9 +28,20 @@ def refusing(settings, facts):
 
 
 def failing(settings, facts):
-    if is_worker():
-        raise ZeroDivisionError("one over nought")
-    return evenly(settings, facts)
+    strategy = evenly(settings, facts)
+
+    def fail(parts):
+        return divide_by_nought() if is_worker() else strategy(parts)
+
+    return fail
+
+
+def failing_to_build(settings, facts):
+    return divide_by_nought() if is_worker() else evenly(settings, facts)
+
+
+def divide_by_nought():
+    raise ZeroDivisionError("one over nought")
 
 
 def dying(settings, facts):

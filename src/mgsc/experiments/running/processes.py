@@ -244,8 +244,8 @@ def _settle(setup: Setup) -> None:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """The error as it can be sent: itself, with its traceback as a note, or its text."""
-    if not isinstance(error, UserError):
+    """The error as it can be sent: itself, with its traceback as a note where code has failed, or its text."""
+    if not isinstance(error, UserError) or error.__cause__ is not None:  # which is not pickled
         error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))
