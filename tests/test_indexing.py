@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.quick import quick_jit
 
-from mgsc.indexing import add_at, lookup, pick, put_at, settled
+from mgsc.indexing import add_at, after, lookup, pick, put_at, settled
 from mgsc.kernel import compile_for
 
 RANDOM = np.random.default_rng(0)
@@ -78,6 +78,12 @@ def test_what_is_written_down_stays_as_it_is(shape):
     tables = jnp.asarray(np.random.default_rng(0).normal(size=(2, *shape)), jnp.float32)
     np.testing.assert_array_equal(quick_jit(settled)(tables[0]), tables[0])
     np.testing.assert_array_equal(quick_jit(jax.vmap(settled))(tables), tables)
+
+
+@pytest.mark.parametrize("read", [0.0, -1.0, np.inf, np.nan])
+@pytest.mark.parametrize("index", [0, 5])
+def test_an_index_that_waits_for_a_number_is_the_same(index, read):
+    assert quick_jit(after)(jnp.int32(index), jnp.float32(read)) == index
 
 
 def test_what_is_for_a_cpu_stays_so_on_a_machine_with_an_accelerator(monkeypatch):

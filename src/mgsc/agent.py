@@ -14,7 +14,7 @@ from mgsc.indexing import pick
 from mgsc.models.base import Model
 from mgsc.noise import Draw, Use, draw_all, nothing
 from mgsc.policies import BehaviourPolicy, Policy
-from mgsc.sampling import largest
+from mgsc.reductions import largest
 from mgsc.search_control.base import SearchControl, Strategy
 from mgsc.types import ActionChoice, Array, Candidates, Params, Parts, PyTree, Successors, Transition
 from mgsc.values.base import ValueFunction

@@ -16,6 +16,7 @@ from jax import lax
 
 from mgsc.agent import Dyna, DynaState, StepInfo, StepNoise, assemble, draw_noise, init
 from mgsc.environments.base import Step
+from mgsc.indexing import after
 from mgsc.planning import learn, plan
 from mgsc.types import Array, Candidates, Params, PyTree, Transition
 
@@ -44,6 +45,10 @@ __all__ = [
 REAL = -1
 """The candidate index of an update from real experience."""
 
+LARGE = 2_000
+"""Numbers of a table that is written in place at the price of an order in which things must happen; a smaller one is
+copied faster."""
+
 
 def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaState, StepInfo]:
     """One real step: act, observe, meta-update, learn the model, learn the values, plan."""
@@ -55,12 +60,13 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
     believed = model if agent.learns_model_first else state.model
     search, info = observe(agent, state.search, state.params._replace(model=believed), candidates, transition)
 
+    transition = _once_reported(agent, state.values, transition, info)
     direct_step_size = agent.step_size if agent.updates_directly else 0.0
     values, learner, backup = learn(agent, state.params, transition, REAL, direct_step_size)
     params = Params(values, model, learner)
     values, learner, search, weights = plan(agent, params, search, candidates, backup, noise)
 
-    after = DynaState(
+    following = DynaState(
         step=state.step + 1,
         environment=environment,
         observation=observation,
@@ -70,7 +76,7 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
         learner=learner,
         candidates=source,
     )
-    return after, StepInfo(
+    return following, StepInfo(
         transition=transition,
         weights=weights,
         search=info,
@@ -117,6 +123,13 @@ def observe(
     if agent.search_control.observe is None:
         return search, {}
     return agent.search_control.observe(search, params, candidates, transition)
+
+
+def _once_reported(agent: Dyna, values: PyTree, transition: Transition, info: dict[str, Array]) -> Transition:
+    """The transition, for a large table known only after what search control reports: see ``mgsc.indexing.after``."""
+    if not info or not agent.values.is_table or values.size < LARGE:
+        return transition
+    return transition._replace(observation=after(transition.observation, next(iter(info.values()))))
 
 
 class Recorder(NamedTuple):

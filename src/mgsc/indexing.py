@@ -61,7 +61,20 @@ def settled(table: Array) -> Array:
     return add_at(table, jnp.zeros((), jnp.int32), jnp.zeros(table.shape[1:], table.dtype))
 
 
-def _is_for_cpu() -> bool:
+def after(index: Array, read: Array) -> Array:
+    """``index`` as it is, but known only after ``read``.
+
+    A compiled loop writes a table in place where everything that is read of it is read before. What it must not know
+    is that the index does not depend on ``read``.
+
+    Args:
+        index: [] a valid index, so 0 or more.
+        read: [] a number that was worked out of the table.
+    """
+    return jnp.maximum(index, jnp.isnan(read).astype(index.dtype) - 1)
+
+
+def is_for_cpu() -> bool:
     """Whether what is traced now is for a CPU: where the default device is, which may be set on a machine with others.
 
     JAX keeps what it traced by the default device, so a function traced for one device is traced anew for another.
@@ -91,7 +104,7 @@ def _writer(update: Callable[[Array, Array], Array], scatter: Callable[..., Arra
             for leaf, has_lanes in zip(leaves, jax.tree.leaves(is_batched), strict=True)
         ]
         table, index, entry = jax.tree.unflatten(structure, batched)
-        if not _is_for_cpu():
+        if not is_for_cpu():
             return scatter(table, (jnp.arange(size), *index), entry), True
 
         def one_lane(lane: Array, table: Array) -> Array:

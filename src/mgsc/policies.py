@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from mgsc.errors import UserError
 from mgsc.noise import Draw, uniforms
-from mgsc.sampling import index_from_weights, largest
+from mgsc.reductions import largest
+from mgsc.sampling import index_from_weights
 from mgsc.settings import Row
 from mgsc.types import ActionChoice, Array, PyTree
 from mgsc.values.base import ValueFunction

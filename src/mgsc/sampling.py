@@ -15,6 +15,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from mgsc.indexing import FEW, lookup
+from mgsc.reductions import LONG, running_sums
 from mgsc.types import Array
 
 BLOCK = 4
@@ -38,14 +39,17 @@ def index_from_cumulative(uniform: Array, cumulative: Array) -> Array:
     point = uniform * cumulative[-1]
     if size <= FEW:
         return _count([cumulative[slot] <= point for slot in range(size - 1)])
-    return jnp.sum(cumulative <= point, dtype=jnp.int32)
+    if size <= LONG:
+        return jnp.sum(cumulative <= point, dtype=jnp.int32)
+    found: Array = jnp.searchsorted(cumulative, point, side="right", method="scan_unrolled")
+    return found.astype(jnp.int32)
 
 
 def index_from_weights(uniform: Array, weights: Array) -> Array:
     """Draws an index with probability proportional to ``weights`` [N]; see above."""
     if weights.shape[-1] > FEW:
         return index_from_tree(uniform, sum_tree(weights))
-    sums = _running_sums(weights)
+    sums = running_sums(weights)
     point = uniform * sums[-1]
     return _count([part <= point for part in sums[:-1]])
 
@@ -64,7 +68,7 @@ def sum_tree(weights: Array) -> Tree:
         levels.append(blocks)
         if len(blocks) == 1:
             return tuple(levels)
-        weights = _running_sums(blocks)[-1]
+        weights = running_sums(blocks)[-1]
 
 
 def index_from_tree(uniform: Array, tree: Tree) -> Array:
@@ -83,7 +87,7 @@ def index_from_tree(uniform: Array, tree: Tree) -> Array:
 def point_in_tree(uniform: Array, tree: Tree) -> tuple[Array, Array]:
     """The same index, and where in its weight the point lies: [] in [0, weight)."""
     index = jnp.zeros((), jnp.int32)
-    point = uniform * _running_sums(tree[-1][0])[-1]
+    point = uniform * running_sums(tree[-1][0])[-1]
     for blocks in reversed(tree):
         slot, point = step_down(point, lookup(blocks, index))
         index = index * BLOCK + slot
@@ -100,38 +104,13 @@ def step_down(point: Array, weights: Array) -> tuple[Array, Array]:
     Returns:
         [] int32 slot, never one of weight zero; the point less all weights before that slot's.
     """
-    sums = _running_sums(weights)
+    sums = running_sums(weights)
     # What was subtracted on the way down is rounded: the point may have come to lie on the total.
     passed = [(part <= point) & (part < sums[-1]) for part in sums[:-1]]
     start = jnp.zeros_like(point)
     for part, is_passed in zip(sums[:-1], passed, strict=True):
         start = jnp.where(is_passed, part, start)
     return _count(passed), point - start
-
-
-def largest(values: Array) -> Array:
-    """Maximum over the last axis."""
-    if values.shape[-1] > FEW:
-        return jnp.max(values, axis=-1)
-    result = values[..., 0]
-    for slot in range(1, values.shape[-1]):
-        result = jnp.maximum(result, values[..., slot])
-    return result
-
-
-def total(values: Array) -> Array:
-    """Sum over the last axis."""
-    if values.shape[-1] > FEW:
-        return jnp.sum(values, axis=-1)
-    return _running_sums(values)[-1]
-
-
-def _running_sums(weights: Array) -> list[Array]:
-    """Sums over the last axis up to each slot; a weight of zero leaves the sum exactly as it was."""
-    sums = [weights[..., 0]]
-    for slot in range(1, weights.shape[-1]):
-        sums.append(sums[-1] + weights[..., slot])
-    return sums
 
 
 def _count(conditions: list[Array]) -> Array:

@@ -96,6 +96,17 @@ def test_masked_candidates_get_exactly_zero_and_never_nan():
         assert gradient[TERMINAL] == 0
 
 
+def test_the_gradient_of_one_entry_is_that_of_a_slope_with_one_entry():
+    weights = jnp.array([[0.25, 0.0], [0.5, 0.25]])
+    for junk, action in ((0.75, 0), (jnp.nan, 1)):  # the pair (0, 1) must not be queried
+        visited = meta_gradient.VisitedGradient(jnp.int32(0), jnp.float32(junk), jnp.zeros(()), jnp.zeros(()))
+        slope = jnp.zeros_like(weights).at[0, action].set(junk)
+        found = meta_gradient.visited_logits_gradient(weights, visited, 0.5, action=jnp.int32(action))
+        np.testing.assert_array_equal(found, meta_gradient.logits_gradient(weights, slope, 0.5))
+    with pytest.raises(ValueError, match="the action taken must be given"):
+        meta_gradient.visited_logits_gradient(weights, visited)
+
+
 def test_logits_gradient_ignores_what_stands_at_weight_zero():
     weights = jnp.array([0.25, 0.75, 0.0])
     for junk in (jnp.nan, jnp.inf, -7.0):

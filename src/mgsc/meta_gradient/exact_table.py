@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from mgsc.indexing import lookup, pick
 from mgsc.meta_gradient.forms import Form, check_choice
-from mgsc.sampling import largest, total
+from mgsc.reductions import largest, total
 from mgsc.types import Array, Params, Parts, Transition
 
 TABLE_FORMS: tuple[Form, ...] = ("scaled", "single", "saturating")
@@ -99,20 +99,33 @@ def visited_gradient(
     return VisitedGradient(state, gradient, td_error, move**2)
 
 
-def visited_logits_gradient(weights: Array, visited: VisitedGradient, temperature: Array | float = 1.0) -> Array:
+def visited_logits_gradient(
+    weights: Array, visited: VisitedGradient, temperature: Array | float = 1.0, *, action: Array | None = None
+) -> Array:
     """∂L/∂η of w = softmax(η / τ) where only one ∂L/∂w is not zero.
 
     Args:
-        weights: [S] probabilities.
+        weights: [S] probabilities, or [S, A] of states and actions jointly.
         visited: from ``visited_gradient``.
         temperature: τ.
+        action: [] the action taken, for weights over pairs.
 
     Returns:
-        [S], exactly 0 where ``weights`` is 0.
+        Like ``weights``, exactly 0 where ``weights`` is 0.
+
+    Raises:
+        ValueError: weights over pairs without an action.
     """
-    is_visited = jnp.arange(weights.shape[0]) == visited.state
-    baseline = lookup(weights, visited.state)
-    return weights * (visited.gradient / temperature) * (is_visited - baseline)
+    entry = visited.state
+    if weights.ndim == 2:
+        if action is None:
+            raise ValueError(f"weights have shape {weights.shape}: over pairs, the action taken must be given")
+        entry = entry * weights.shape[1] + action
+    flat = weights.ravel()
+    baseline = lookup(flat, entry)
+    gradient = jnp.where(baseline > 0, visited.gradient, 0)
+    seen = jnp.where(jnp.arange(flat.shape[0]) == entry, gradient, 0)
+    return (flat * (seen - baseline * gradient) / temperature).reshape(weights.shape)
 
 
 def _expected_errors(

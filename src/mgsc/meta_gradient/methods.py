@@ -16,7 +16,7 @@ from jax import lax
 from mgsc.errors import UserError
 from mgsc.indexing import add_at, lookup
 from mgsc.meta_gradient import automatic, exact_network
-from mgsc.meta_gradient.exact_table import TABLE_FORMS, VisitedGradient, visited_gradient
+from mgsc.meta_gradient.exact_table import TABLE_FORMS, VisitedGradient, visited_gradient, visited_logits_gradient
 from mgsc.meta_gradient.forms import FORMS, ORIGINS, Form, Origin, check_choice
 from mgsc.meta_gradient.softmax import logits_gradient
 from mgsc.meta_gradient.successive import successive_loss_and_weights_gradient
@@ -86,8 +86,8 @@ def _at_entry(slope: Array, state: Array, action: Array, amount: Array) -> Array
 def _newest_of_table(planning: Planning, transition: Transition, form: Form, origin: Origin) -> SlopeAndLoss:
     del origin
     visited = _visited(planning, transition, form)
-    slope = _at_entry(jnp.zeros_like(planning.weights), visited.state, transition.action, visited.gradient)
-    return logits_gradient(planning.softmax, slope, planning.temperature), visited.meta_loss
+    slope = visited_logits_gradient(planning.softmax, visited, planning.temperature, action=transition.action)
+    return slope, visited.meta_loss
 
 
 def _recent_of_table(

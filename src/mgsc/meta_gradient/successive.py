@@ -15,7 +15,7 @@ from jax import lax
 
 from mgsc.indexing import add_at, lookup, pick
 from mgsc.meta_gradient.forms import Form, check_choice
-from mgsc.sampling import largest
+from mgsc.reductions import largest
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup
 from mgsc.noise import Draw, uniforms
+from mgsc.reductions import softmax
 from mgsc.sampling import Tree, index_from_tree, sum_tree
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
@@ -66,7 +66,7 @@ Strategy = Callable[[Parts], SearchControl]
 def masked_softmax(logits: Array, is_allowed: Array) -> Array:
     """Softmax over all entries of ``logits``, exactly 0 where ``is_allowed`` (same leading axes) is False."""
     allowed = is_allowed if is_allowed.ndim == logits.ndim else is_allowed[..., None]
-    return jax.nn.softmax(jnp.where(allowed, logits, -jnp.inf), axis=tuple(range(logits.ndim)))
+    return softmax(jnp.where(allowed, logits, -jnp.inf))
 
 
 def allowed_pairs(candidates: Candidates, num_actions: int) -> Array:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from mgsc.indexing import lookup, pick, settled
 from mgsc.models.base import Model
-from mgsc.sampling import largest, total
+from mgsc.reductions import largest, total
 from mgsc.types import Array, Candidates, Params, Parts, PyTree, Successors, Transition
 
 

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import optax
 
 from mgsc import meta_gradient as gradients
+from mgsc.indexing import settled
 from mgsc.meta_gradient.forms import Form, Origin
 from mgsc.meta_gradient.methods import Method, MethodName, Planning, SlopeAndLoss, get_method, suitable_method
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
@@ -154,7 +155,7 @@ class _Rule(NamedTuple):
         softmax = state.weights
         if softmax is None:
             softmax = self.softmax(self.logits.apply(state.logits, params, candidates), candidates)
-        return self.mixed(softmax, candidates)
+        return settled(self.mixed(softmax, candidates))
 
     def observe(
         self, state: MetaGradientState, params: Params, candidates: Candidates, transition: Transition

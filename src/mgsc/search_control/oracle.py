@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mgsc.environments.tables import Tables
 from mgsc.indexing import lookup, settled
 from mgsc.problem import StrategyFacts
-from mgsc.sampling import largest, total
+from mgsc.reductions import largest, total
 from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs, masked_softmax
 from mgsc.search_control.expected import all_answers, all_expected_targets, all_values
 from mgsc.search_control.row import StrategyRow, always

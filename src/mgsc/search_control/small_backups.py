@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
 from mgsc.problem import StrategyFacts
-from mgsc.sampling import largest
+from mgsc.reductions import largest
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_queries, with_query
 from mgsc.search_control.largest import empty_queue, find_largest, refreshed

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from mgsc.indexing import lookup, settled
 from mgsc.problem import StrategyFacts
-from mgsc.sampling import largest, total
+from mgsc.reductions import largest, total
 from mgsc.search_control.base import SearchControl, Strategy, no_state
 from mgsc.search_control.expected import all_answers, all_values
 from mgsc.search_control.row import Range, StrategyRow, always

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mgsc.indexing import lookup, put_at
 from mgsc.problem import StrategyFacts
-from mgsc.sampling import largest
+from mgsc.reductions import largest
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.experience import LARGEST_WINDOW
 from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query

@@ -13,7 +13,7 @@ import optax
 from mgsc.facts import Facts
 from mgsc.indexing import pick
 from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp
-from mgsc.sampling import largest
+from mgsc.reductions import largest
 from mgsc.settings import choice, size
 from mgsc.types import Array, PyTree
 from mgsc.values.base import ValueFunction

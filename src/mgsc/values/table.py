@@ -9,7 +9,7 @@ from jax import lax
 
 from mgsc.facts import Facts
 from mgsc.indexing import add_at, lookup, pick
-from mgsc.sampling import largest
+from mgsc.reductions import largest
 from mgsc.types import Array, PyTree
 from mgsc.values.base import ValueFunction
 from mgsc.values.row import ValuesRow

@@ -15,7 +15,7 @@ from jax import lax
 from mgsc.dyna import DynaState, Recorder, StepInfo
 from mgsc.environments.tables import Tables
 from mgsc.indexing import add_at, lookup, put_at
-from mgsc.sampling import largest
+from mgsc.reductions import largest
 from mgsc.types import Array
 
 Record = dict[str, Array]
