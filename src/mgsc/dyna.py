@@ -139,11 +139,13 @@ class Recorder(NamedTuple):
         init: ``() -> record`` at the start of a chunk.
         step: ``(record, StepInfo) -> record`` after every real step: keep it cheap.
         measure: ``(record, DynaState) -> record`` every ``measure_every`` steps.
+        keep: ``(DynaState) -> pytree`` every ``measure_every`` steps, of which all are kept; None for nothing.
     """
 
     init: Callable[[], PyTree]
     step: Callable[[PyTree, StepInfo], PyTree]
     measure: Callable[[PyTree, DynaState], PyTree]
+    keep: Callable[[DynaState], PyTree] | None = None
 
 
 def total_reward() -> Recorder:
@@ -164,9 +166,13 @@ def run_chunk(
         key: the run's key; the steps fold their number into it, so chunks of any length agree.
         num_steps: a multiple of ``measure_every``.
         measure_every: real steps whose noise is drawn at once, and after which is measured.
+
+    Returns:
+        The state, and the record; of a recorder that keeps something, the pair of its record and of what it has
+        kept, [num_steps / measure_every, ...].
     """
 
-    def block(carry: tuple[DynaState, PyTree], _: None) -> tuple[tuple[DynaState, PyTree], None]:
+    def block(carry: tuple[DynaState, PyTree], _: None) -> tuple[tuple[DynaState, PyTree], PyTree]:
         noise = draw_noise(agent, key, carry[0].step + jnp.arange(measure_every))
 
         def step(carry: tuple[DynaState, PyTree], noise: StepNoise) -> tuple[tuple[DynaState, PyTree], None]:
@@ -174,12 +180,12 @@ def run_chunk(
             return (state, recorder.step(carry[1], info)), None
 
         (state, record), _ = lax.scan(step, carry, noise)
-        return (state, recorder.measure(record, state)), None
+        return (state, recorder.measure(record, state)), None if recorder.keep is None else recorder.keep(state)
 
     if num_steps % measure_every:
         raise ValueError(f"num_steps ({num_steps}) must be a multiple of measure_every ({measure_every})")
-    carry, _ = lax.scan(block, (state, recorder.init()), None, length=num_steps // measure_every)
-    return carry
+    (state, record), kept = lax.scan(block, (state, recorder.init()), None, length=num_steps // measure_every)
+    return state, record if recorder.keep is None else (record, kept)
 
 
 def run(agent: Dyna, key: Array, num_steps: int, *, chunk_steps: int = 250) -> tuple[DynaState, Array]:

@@ -13,7 +13,7 @@ from mgsc.agent import Dyna, StepNoise
 from mgsc.search_control.base import Distribution, make_distribution, sample_query
 from mgsc.types import Array, Backup, Candidates, Params, PyTree, Query, Transition
 
-MAX_UNROLL = 5
+MAX_UNROLL = 2
 """Planning updates that are unrolled in the compiled step; more are scanned over in such groups."""
 
 

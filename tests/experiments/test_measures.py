@@ -15,7 +15,7 @@ from tests.search_control import strategies_table as table
 from mgsc import dyna
 from mgsc.experiments.design.quantities import ALWAYS, MEASURES, SNAPSHOTS, STATE_MEASURES
 from mgsc.experiments.running.build import build_agent, build_problem
-from mgsc.experiments.running.measures import look, measure_planning, measure_values
+from mgsc.experiments.running.measures import known_of, look, measure_planning, measure_values, see
 from mgsc.models import LearnedModel
 from mgsc.models.learned import EMPTY, LearnedState
 
@@ -28,18 +28,22 @@ NUM_SLOTS = 4
 
 def measuring(agent, problem):
     """(clock, values, d, the model's state) -> all measures of that moment, as NumPy."""
-    begun = dyna.init(agent, jax.random.key(0))
+    begun, rate = dyna.init(agent, jax.random.key(0)), jnp.float32(agent.step_size * agent.planning_updates)
+    known = known_of(problem)
 
     def measure(clock, values, weights, model):
-        state = begun._replace(
-            values=values,
-            environment=begun.environment._replace(clock=clock),
-            search=begun.search._replace(weights=weights),
-            model=model,
+        state = begun._replace(values=values, environment=begun.environment._replace(clock=clock), model=model)
+        seen = see(agent, problem, state, weights)
+        moment = look(known, agent.policy, seen)
+        planning = measure_planning(
+            known,
+            weights,
+            rate,
+            moment,
+            reward_scale=problem.facts.reward_scale,
+            learns=problem.known.model_tables is None,
         )
-        moment = look(agent, problem, state)
-        always, of_states, snapshots = measure_values(problem, moment)
-        return measure_planning(agent, problem, state, moment), always, of_states, snapshots
+        return planning | {"useful_share": seen.useful_share}, *measure_values(known, moment)
 
     measure = quick_jit(measure)
 

@@ -14,7 +14,8 @@ from tests.search_control import strategies_table as table
 from mgsc import dyna
 from mgsc.dyna import StepInfo
 from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES
-from mgsc.experiments.running.measures import look, measure_planning, measure_values
+from mgsc.experiments.running.measures import Seen
+from mgsc.experiments.running.measuring import Measuring
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.types import Transition
 
@@ -47,7 +48,7 @@ def test_a_record_holds_the_sum_of_rewards_means_of_the_rest_and_the_last_snapsh
 
     @quick_jit
     def run():
-        record = recorder.init()
+        record, kept = recorder.init(), []
         for number, d in enumerate(weights):
             transition = Transition(zero, zero, jnp.float32(number), jnp.float32(0), zero)
             report = {"meta_loss": jnp.float32(2 * number)}
@@ -55,11 +56,19 @@ def test_a_record_holds_the_sum_of_rewards_means_of_the_rest_and_the_last_snapsh
             record = recorder.step(record, info)
             if number % 2:
                 record = recorder.measure(record, states[number // 2])
-        looks = [look(agent, table.PROBLEM, state) for state in states]
-        planning = [measure_planning(agent, table.PROBLEM, *seen) for seen in zip(states, looks)]
-        return record, planning, [measure_values(table.PROBLEM, moment) for moment in looks]
+                kept.append(recorder.keep(states[number // 2]))
+        return record, kept
 
-    record, planning, values = run()
+    record, kept = run()
+    # One lane, one chunk, two moments; then each of these alone.
+    measure, rate = Measuring(table.PROBLEM, agent.policy), jnp.float32([agent.step_size * agent.planning_updates])
+
+    def measured(*moments: Seen):
+        seen = jax.tree.map(lambda *leaves: jnp.stack(leaves)[None, None], *moments)
+        return {name: value[0, 0] for name, value in measure(jax.devices()[0], seen, rate).items()}
+
+    one, other = (measured(moment) for moment in kept)
+    record |= measured(*kept)
     assert set(record) == {"reward", "query_distribution", *REPORTED, *MEASURES, *VALUES}
     # Rewards 0 + 1 + 2 + 3 = 6; meta-losses (0 + 2 + 4 + 6) / 4 = 3; nobody told of a norm.
     assert record["reward"] == 6
@@ -69,15 +78,13 @@ def test_a_record_holds_the_sum_of_rewards_means_of_the_rest_and_the_last_snapsh
     # Measured twice, with the d of the state, which is uniform over 5 states.
     np.testing.assert_allclose(record["entropy"], np.log(5), rtol=1e-5)
     for name in MEASURES:
-        np.testing.assert_allclose(record[name], (planning[0][name] + planning[1][name]) / 2, rtol=1e-5, atol=1e-7)
-    for number, names in enumerate((ALWAYS, STATE_MEASURES)):
-        for name in names:
-            mean = (values[0][number][name] + values[1][number][name]) / 2
-            np.testing.assert_allclose(record[name], mean, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(record[name], (one[name] + other[name]) / 2, rtol=1e-5, atol=1e-7)
+    for name in (*ALWAYS, *STATE_MEASURES):
+        np.testing.assert_allclose(record[name], (one[name] + other[name]) / 2, rtol=1e-5, atol=1e-7)
     assert (record["model_error"] > 0).any(), "only the second measurement is of a phase in which the model is wrong"
     for name in SNAPSHOTS:
-        np.testing.assert_array_equal(record[name], values[1][2][name])
-        assert (values[0][2][name] != values[1][2][name]).any()
+        np.testing.assert_array_equal(record[name], other[name])
+        assert (one[name] != other[name]).any()
 
 
 def test_an_agent_that_does_not_plan_records_rewards_and_values_only():
@@ -85,12 +92,14 @@ def test_an_agent_that_does_not_plan_records_rewards_and_values_only():
     state = dyna.init(agent, jax.random.key(0))
     recorder = make_recorder(agent, table.PROBLEM, 4, 2)
     record = jax.eval_shape(lambda: recorder.measure(recorder.init(), state))
-    assert set(recorder.init()) == set(record) == {"reward", *VALUES}
+    assert set(recorder.init()) == set(record) == {"reward"}
+    assert recorder.keep(state).weights is None
 
 
 def test_the_recorder_of_tuning_records_rewards_only(agent):
     recorder = reward_recorder()
     assert set(recorder.init()) == {"reward"}
+    assert recorder.keep is None
     assert recorder.measure(recorder.init(), dyna.init(agent, jax.random.key(0))) == {"reward": 0}
 
 

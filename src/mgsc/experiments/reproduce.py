@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -23,9 +23,6 @@ from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.store.places import refuse_inside
 from mgsc.experiments.tuning.chosen import tuned_suite
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 def reproduce(
@@ -60,25 +57,31 @@ def reproduce(
     for folder in folders.values():
         refuse_inside(folder)
     check_can_write(Path(out) / REPORT_NAME)
-    comparisons, findings = {}, {}
-    # The figures of one suite are drawn while the next one compiles.
-    with ThreadPoolExecutor(1) as background:
-        drawing = {}
+    # What one suite shows is worked out by another process while the next one compiles and runs.
+    with ProcessPoolExecutor(1, get_context("spawn")) as background:
+        shown = {}
         with display("reproduce") as progress:
             for name, suite in chosen.items():
-                result = _run(name, suite, seeds, folders[name], progress, executor, overwrite=overwrite)
-                comparisons[name], findings[name] = analysis.compare(result), diagnostics.diagnose(result)
-                drawing[name] = background.submit(figures.write_figures, result, folders[name] / "figures")
+                _run(name, suite, seeds, folders[name], progress, executor, overwrite=overwrite)
+                shown[name] = background.submit(_show, folders[name])
         console = Console() if Console().is_terminal else Console(width=120)
-        for name, comparison in comparisons.items():
+        for name, future in shown.items():
+            comparison, findings, num_figures = future.result()
             console.print(tables.to_tables(comparison))
-            if findings[name]:
-                console.print(diagnostics.to_text(findings[name]), markup=False, highlight=False)
-            (folders[name] / "table.md").write_text(tables.to_markdown(comparison) + "\n")
+            if findings:
+                console.print(diagnostics.to_text(findings), markup=False, highlight=False)
+            console.print(f"{folders[name]}: table.md, data.zarr, and {num_figures} figures in figures/")
         page, _ = write_report([folders[name] for name in names], Path(out) / REPORT_NAME)
-        for name, drawn in drawing.items():
-            console.print(f"{folders[name]}: table.md, data.zarr, and {len(drawn.result())} figures in figures/")
     console.print(f"{page}: open it in a browser, or: mgsc view {out}")
+
+
+def _show(folder: Path) -> tuple[analysis.Comparison, list[diagnostics.Finding], int]:
+    """Writes the table and the figures of a result; gives what is printed of it."""
+    result = store.open_result(folder)
+    comparison = analysis.compare(result)
+    (folder / "table.md").write_text(tables.to_markdown(comparison) + "\n")
+    drawn = figures.write_figures(result, folder / "figures")
+    return comparison, diagnostics.diagnose(result), len(drawn)
 
 
 def _run(
@@ -90,7 +93,7 @@ def _run(
     executor: Executor,
     *,
     overwrite: bool,
-) -> xr.Dataset:
+) -> None:
     resume = not overwrite and (folder / store.MANIFEST_NAME).exists()
     # One line of the display for all agents of a suite.
     as_one = Progress(
@@ -99,7 +102,7 @@ def _run(
         advance=lambda agent, steps: progress.advance(name, steps),
     )
     try:
-        return run_suite(
+        run_suite(
             name,
             suite,
             seeds,

@@ -22,6 +22,7 @@ from mgsc.experiments.classics.design import MOST_TIMES, Classic
 from mgsc.experiments.classics.recorders import Recording, episode_lengths, first_solution, reward_through_time
 from mgsc.experiments.classics.sweeping import with_counter
 from mgsc.experiments.running.build import build_agent, replace_numbers
+from mgsc.experiments.running.measuring import Measuring
 from mgsc.experiments.running.program import BlockResult, Lane, Program, program_key, run_key
 from mgsc.experiments.running.units import Unit
 from mgsc.problem import Problem
@@ -55,13 +56,16 @@ class ClassicUnit(Unit):
         """The same for batches that one compiled program serves."""
         return repr((self.root_seed, classic_key(self.classic, self.agent)))
 
-    def make_program(self, problem: Problem) -> Program:
+    def make_program(self, problem: Problem, measuring: Measuring | None = None) -> Program:
         """The program that runs it, not compiled yet."""
+        del measuring
         return ClassicProgram(self.classic, self.agent, problem, self.root_seed)
 
 
 class ClassicProgram(Program):
     """The compiled program of one agent of a classic experiment."""
+
+    measures = False
 
     def __init__(self, classic: Classic, name: str, problem: Problem, root_seed: int) -> None:
         """Plans the program.

@@ -1,7 +1,9 @@
 """What is measured at a moment of a run: where d looks, how wrong and how redundant that is, what it brings.
 
 On the exact tables of the phase of the step just made, with the values, the model and the d of that
-moment. All sums over states and actions are exact expectations; nothing is sampled.
+moment. All sums over states and actions are exact expectations; nothing is sampled. What only
+the agent can tell its loop keeps (``see``); the rest is the same for all agents of a suite, and one program
+(``running.measuring``).
 """
 
 from __future__ import annotations
@@ -11,10 +13,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mgsc.agent import parts_of
-from mgsc.dyna import Dyna, DynaState
+from mgsc.agent import Dyna, DynaState, parts_of
 from mgsc.indexing import lookup, settled
 from mgsc.meta_gradient import entropy
+from mgsc.policies import Policy
 from mgsc.problem import Problem
 from mgsc.search_control.expected import all_answers
 from mgsc.types import Array, Candidates, Successors
@@ -28,15 +30,69 @@ WRONG = 0.05
 Record = dict[str, Array]
 
 
+class Known(NamedTuple):
+    """What is known exactly of a problem, as arguments of the program that measures.
+
+    Attributes:
+        truth: [P, S, A, M] all outcomes in each phase.
+        optimal: [P, S, A] q* of each phase.
+        wrong: [P, S] where a fixed model is wrong.
+        is_candidate: [S] which states are not terminal.
+        uniform: [S] a uniform d over what may be queried.
+        switch_every: [] int32 environment steps of a phase.
+    """
+
+    truth: Successors
+    optimal: Array
+    wrong: Array
+    is_candidate: Array
+    uniform: Array
+    switch_every: Array
+
+
+def known_of(problem: Problem) -> Known:
+    """What is known of a problem with tables."""
+    known, tables = problem.known, problem.known.tables
+    discount = problem.facts.discount * (1.0 - jnp.asarray(tables.terminates, jnp.float32))
+    truth = (jnp.asarray(tables.probability), jnp.asarray(tables.reward), discount, jnp.asarray(tables.successor))
+    listed = problem.candidates.listed
+    is_allowed = jnp.asarray(known.is_candidate if listed is None else listed.is_allowed)
+    return Known(
+        truth=Successors(*truth),
+        optimal=jnp.asarray(known.optimal),
+        wrong=jnp.asarray(known.wrong),
+        is_candidate=jnp.asarray(known.is_candidate),
+        uniform=is_allowed / is_allowed.sum(),
+        switch_every=jnp.asarray(problem.environment_params.switch_every),
+    )
+
+
+class Seen(NamedTuple):
+    """What is kept of an agent at a moment: what it, and nobody else, can tell of all states.
+
+    Attributes:
+        clock: [] int32 environment steps made.
+        q: [S, A].
+        believed_target: [S, A] E_m[r + γ' max q].
+        weights: [S] or [S, A] d; None where there is none, or none of listed states.
+        useful_share: [] see ``useful_share``; None where ``weights`` is.
+    """
+
+    clock: Array
+    q: Array
+    believed_target: Array
+    weights: Array | None
+    useful_share: Array | None
+
+
 class Moment(NamedTuple):
-    """The agent's view of all states, beside the truth.
+    """What was seen of all states, beside the truth.
 
     Attributes:
         phase: [] int32 of the step just made.
         q: [S, A].
         best: [S] max q.
         policy: [S, A].
-        believed: [S, A, M] the model's answers.
         believed_target: [S, A] E_m[r + γ' max q].
         true_target: [S, A] E_true[r + γ' max q].
         error: [S] e(s) = Σ_a π(a|s) |E_m[r + γ' max q] − E_true[r + γ' max q]|.
@@ -47,31 +103,42 @@ class Moment(NamedTuple):
     q: Array
     best: Array
     policy: Array
-    believed: Successors
     believed_target: Array
     true_target: Array
     error: Array
     update: Array
 
 
-def look(agent: Dyna, problem: Problem, state: DynaState) -> Moment:
-    """Asks the agent and the tables about every state."""
-    params, candidates = state.params, all_states(problem)
-    clock = state.environment.clock - 1
-    phase = (clock // problem.environment_params.switch_every) % problem.known.tables.num_phases
+def see(agent: Dyna, problem: Problem, state: DynaState, weights: Array | None) -> Seen:
+    """Asks an agent about every state: compiled into its loop, so no more than it must be."""
+    candidates, clock = all_states(problem), state.environment.clock
     parts = parts_of(agent.values, agent.policy, agent.model)
-    q = jax.vmap(parts.action_values, (None, 0))(params.values, candidates.observation)
-    policy = settled(jax.vmap(parts.policy)(q))
+    q = jax.vmap(parts.action_values, (None, 0))(state.values, candidates.observation)
     best = settled(q.max(-1))
-    answers = all_answers(agent.model, params.model, candidates, agent.environment.num_actions)
+    answers = all_answers(parts, state.model, candidates, agent.environment.num_actions)
     believed = Successors(*(column.reshape(*q.shape, -1) for column in answers))
-    truth = _truth(agent, problem, phase)
-    believed_target, true_target = (
-        settled(_expected(successors, _targets(successors, best))) for successors in (believed, truth)
-    )
-    error = _mean_distance(policy, believed_target, true_target)
-    update = _mean_distance(policy, believed_target, q)
-    return Moment(phase, q, best, policy, believed, believed_target, true_target, error, update)
+    targets = _targets(believed, best)
+    share = None
+    if weights is not None:
+        phase = _phase(clock, problem.environment_params.switch_every, problem.known.tables.num_phases)
+        optimal = jnp.asarray(problem.known.optimal)[phase]
+        pairs = _pairs(weights, jax.vmap(parts.policy)(q))
+        share = useful_share(q, targets, optimal, pairs[..., None] * believed.probability, agent.step_size)
+    return Seen(clock, q, _expected(believed, targets), weights, share)
+
+
+def look(known: Known, policy: Policy, seen: Seen) -> Moment:
+    """What was seen, beside the exact tables."""
+    phase, q = _phase(seen.clock, known.switch_every, len(known.optimal)), seen.q
+    if policy.probabilities is None:
+        raise ValueError("exact tables have discrete actions: the policy must have probabilities")
+    chosen = settled(jax.vmap(policy.probabilities)(q))
+    best = settled(q.max(-1))
+    truth = Successors(*(lookup(column, phase) for column in known.truth))
+    true_target = settled(_expected(truth, _targets(truth, best)))
+    error = _mean_distance(chosen, seen.believed_target, true_target)
+    update = _mean_distance(chosen, seen.believed_target, q)
+    return Moment(phase, q, best, chosen, seen.believed_target, true_target, error, update)
 
 
 def all_states(problem: Problem) -> Candidates:
@@ -80,31 +147,36 @@ def all_states(problem: Problem) -> Candidates:
     return Candidates(index, index, jnp.asarray(problem.known.is_candidate))
 
 
-def measure_values(problem: Problem, moment: Moment) -> tuple[Record, Record, Record]:
+def measure_values(known: Known, moment: Moment) -> tuple[Record, Record, Record]:
     """What every agent has: ``ALWAYS``, the ``STATE_MEASURES``, and the ``SNAPSHOTS``."""
-    far = jnp.abs(moment.q - jnp.asarray(problem.known.optimal)[moment.phase]).mean(-1)
-    candidates = jnp.asarray(problem.known.is_candidate)
+    far = jnp.abs(moment.q - known.optimal[moment.phase]).mean(-1)
     is_flat = moment.best == moment.q.min(-1)
     greedy = jnp.where(is_flat, -1.0, jnp.argmax(moment.q, -1).astype(far.dtype))
     return (
-        {"value_error": jnp.sum(far * candidates) / candidates.sum()},
+        {"value_error": jnp.sum(far * known.is_candidate) / known.is_candidate.sum()},
         {"model_error": moment.error, "state_value_error": far},
         {"state_value": moment.best, "greedy_action": greedy},
     )
 
 
-def measure_planning(agent: Dyna, problem: Problem, state: DynaState, moment: Moment) -> Record:
-    """Where d looks and what it brings: the ``MEASURES``, each a scalar."""
-    candidates = problem.listed
-    weights = agent.search_control.weights(state.search, state.params, candidates)
+def measure_planning(
+    known: Known, weights: Array, rate: Array, moment: Moment, *, reward_scale: float, learns: bool
+) -> Record:
+    """Where d looks and what it brings: the ``MEASURES`` but ``useful_share``, each a scalar.
+
+    Args:
+        known: the exact tables.
+        weights: [S] or [S, A] d.
+        rate: [] α K.
+        moment: what was seen.
+        reward_scale: max |R|, of which ``WRONG`` and ``REDUNDANT`` are shares.
+        learns: whether the model learns; of a fixed one it is known where it is wrong.
+    """
     d = weights if weights.ndim == 1 else weights.sum(-1)
-    uniform = candidates.is_allowed / candidates.is_allowed.sum()
-    if problem.known.model_tables is None:
-        wrong = moment.error > WRONG * problem.facts.reward_scale
-    else:
-        wrong = jnp.asarray(problem.known.wrong)[moment.phase]
-    is_redundant = (moment.update < REDUNDANT * problem.facts.reward_scale) & ~wrong
-    pairs = weights if weights.ndim == 2 else d[:, None] * moment.policy
+    uniform = known.uniform
+    wrong = moment.error > WRONG * reward_scale if learns else known.wrong[moment.phase]
+    is_redundant = (moment.update < REDUNDANT * reward_scale) & ~wrong
+    pairs = _pairs(weights, moment.policy)
     return {
         "entropy": entropy(weights),
         "wrong_mass": d @ wrong,
@@ -115,24 +187,24 @@ def measure_planning(agent: Dyna, problem: Problem, state: DynaState, moment: Mo
         "uniform_redundant_mass": uniform @ is_redundant,
         "weighted_update": d @ moment.update,
         "uniform_update": uniform @ moment.update,
-        "useful_share": useful_share(agent, problem, moment, pairs),
         "alignment": alignment(moment, pairs),
-        "overshoot": agent.step_size * agent.planning_updates * pairs.max(),
+        "overshoot": rate * pairs.max(),
     }
 
 
-def useful_share(agent: Dyna, problem: Problem, moment: Moment, pairs: Array) -> Array:
-    """Of planning updates at ``pairs`` [S, A] that change anything, the share that comes closer to q*.
+def useful_share(q: Array, targets: Array, optimal: Array, chance: Array, step_size: Array | float) -> Array:
+    """Of planning updates that change anything, the share that comes closer to q*; NaN where nothing would change.
 
-    Each outcome the model may answer with counts with its probability; NaN where nothing would change.
+    Args:
+        q, optimal: [S, A].
+        targets: [S, A, M] r + γ' max q of each outcome the model may answer with.
+        chance: [S, A, M] how probable it is that planning meets it.
+        step_size: α.
     """
-    target = _targets(moment.believed, moment.best)
-    optimal = jnp.asarray(problem.known.optimal)[moment.phase][..., None]
-    q = moment.q[..., None]
-    updated = q + agent.step_size * (target - q)
-    chance = pairs[..., None] * moment.believed.probability
-    changes = jnp.sum(chance * (updated != q))
-    closer = jnp.sum(chance * (jnp.abs(updated - optimal) < jnp.abs(q - optimal)))
+    old, optimal = q[..., None], optimal[..., None]
+    updated = old + step_size * (targets - old)
+    changes = jnp.sum(chance * (updated != old))
+    closer = jnp.sum(chance * (jnp.abs(updated - optimal) < jnp.abs(old - optimal)))
     return jnp.where(changes > 0, closer / jnp.where(changes > 0, changes, 1.0), jnp.nan)
 
 
@@ -144,14 +216,16 @@ def alignment(moment: Moment, pairs: Array) -> Array:
     return jnp.where(norms > 0, jnp.sum(planned * real) / jnp.where(norms > 0, norms, 1.0), jnp.nan)
 
 
-def _truth(agent: Dyna, problem: Problem, phase: Array) -> Successors:
-    tables = problem.known.tables
-    return Successors(
-        lookup(jnp.asarray(tables.probability), phase),
-        lookup(jnp.asarray(tables.reward), phase),
-        agent.discount * (1.0 - lookup(jnp.asarray(tables.terminates, jnp.float32), phase)),
-        lookup(jnp.asarray(tables.successor), phase),
-    )
+def _phase(clock: Array, switch_every: Array, num_phases: int) -> Array:
+    """[] of the step just made."""
+    if num_phases == 1:  # XLA aborts where a kernel has an argument that turns out to be needless
+        return jnp.zeros((), jnp.int32)
+    return ((clock - 1) // switch_every) % num_phases
+
+
+def _pairs(weights: Array, policy: Array) -> Array:
+    """[S, A] how often planning asks about each pair."""
+    return weights if weights.ndim == 2 else weights[:, None] * policy
 
 
 def _mean_distance(policy: Array, one: Array, other: Array) -> Array:

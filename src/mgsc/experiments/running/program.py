@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from mgsc import dyna
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.suites import Suite, row_of
+from mgsc.experiments.design.suites import Suite, row_of, updates_of
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.devices import block_width, workers
+from mgsc.experiments.running.measuring import Measuring, measuring_of
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_for
 from mgsc.problem import Problem
@@ -95,8 +96,18 @@ def program_key(suite: Suite, agent: AgentSettings, *, tunes: bool = False) -> s
 class Program:
     """The compiled program of one agent; ``compile_seconds`` is filled in by ``compile``."""
 
+    measures = True
+    """Whether its loop keeps moments that are measured apart, where its problem has tables."""
+
     def __init__(
-        self, suite: Suite, agent: AgentSettings, problem: Problem, root_seed: int, *, tunes: bool = False
+        self,
+        suite: Suite,
+        agent: AgentSettings,
+        problem: Problem,
+        root_seed: int,
+        *,
+        tunes: bool = False,
+        measuring: Measuring | None = None,
     ) -> None:
         """Plans the program.
 
@@ -106,10 +117,14 @@ class Program:
             problem: the suite's.
             root_seed: root of the seeds of all lanes.
             tunes: record the reward only, and let lanes differ in K.
+            measuring: the problem's, if another agent has it already.
         """
         self.suite, self.agent, self.problem, self.root_seed, self.tunes = suite, agent, problem, root_seed, tunes
         self.num_chunks = suite.steps // suite.record_every
         self.chunks_per_call = max(n for n in range(1, CHUNKS_PER_CALL + 1) if self.num_chunks % n == 0)
+        self._measuring: Measuring | None = None
+        if self.measures and not tunes:
+            self._measuring = measuring or measuring_of(suite, problem)
         self.compile_seconds = 0.0
         self._compiled: dict[jax.Device, tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
@@ -119,11 +134,22 @@ class Program:
         for device in dict.fromkeys(devices):
             with jax.default_device(device):
                 numbers, seeds = self._arguments([Lane(0, {})], device)
-                init = compile_for(device, jax.vmap(self._init), numbers, seeds)
+                init = self._ready_init(device, numbers, seeds)
                 state = init(numbers, seeds)
                 call = compile_for(device, jax.vmap(self._call), numbers, seeds, state, donate=(2,))
+                if self._measuring is not None:
+                    _, (_, seen) = call.out_info
+                    self._measuring.compiled(device, seen, self._rate(numbers))
                 self._compiled[device] = (init, call)
         self.compile_seconds += time.perf_counter() - began
+
+    def _ready_init(self, device: jax.Device, numbers: dict[str, Array], seeds: Array) -> Callable[..., Any]:
+        """``_init`` for all lanes. What a table begins with is written faster than it is compiled."""
+        init = jax.vmap(self._init)
+        if not self._build(numbers).values.is_table:
+            return compile_for(device, init, numbers, seeds)
+        # Parts of the state may be the same array; the loop takes the memory of each.
+        return lambda numbers, seeds: jax.tree.map(jnp.copy, init(numbers, seeds))
 
     def is_compiled_for(self, device: jax.Device) -> bool:
         """Whether it can run there."""
@@ -143,6 +169,9 @@ class Program:
             state = init(numbers, seeds)
             for _ in range(self.num_chunks // self.chunks_per_call):
                 state, record = call(numbers, seeds, state)
+                if self._measuring is not None:
+                    record, seen = record
+                    record |= self._measuring(device, seen, self._rate(numbers))
                 _refuse_problem(self.problem.model.problem, state.model)
                 records.append({name: np.asarray(value)[: len(lanes)] for name, value in record.items()})
                 progress(len(lanes) * self.chunks_per_call * self.suite.record_every)
@@ -153,6 +182,10 @@ class Program:
     def width(self, device: jax.Device) -> int:
         """Lanes of a block on a device."""
         return block_width(device, self.suite.lanes_per_block)
+
+    def _rate(self, numbers: dict[str, Array]) -> Array:
+        """[lanes] α K."""
+        return numbers["step_size"] * updates_of(self.suite, self.agent)
 
     def _arguments(self, lanes: Sequence[Lane], device: jax.Device) -> tuple[dict[str, Array], Array]:
         padded = [*lanes, *[lanes[-1]] * (self.width(device) - len(lanes))]
@@ -177,9 +210,7 @@ class Program:
     def _init(self, numbers: dict[str, Array], seed: Array) -> dyna.DynaState:
         return dyna.init(self._build(numbers), run_key(self.root_seed, seed))
 
-    def _call(
-        self, numbers: dict[str, Array], seed: Array, state: dyna.DynaState
-    ) -> tuple[dyna.DynaState, dict[str, Array]]:
+    def _call(self, numbers: dict[str, Array], seed: Array, state: dyna.DynaState) -> tuple[dyna.DynaState, Any]:
         agent, suite = self._build(numbers), self.suite
         if self.tunes:
             recorder = reward_recorder()
@@ -193,7 +224,7 @@ class Program:
             )
         key = run_key(self.root_seed, seed)
 
-        def chunk(state: dyna.DynaState, _: None) -> tuple[dyna.DynaState, dict[str, Array]]:
+        def chunk(state: dyna.DynaState, _: None) -> tuple[dyna.DynaState, Any]:
             return dyna.run_chunk(
                 agent, state, key, num_steps=suite.record_every, measure_every=suite.measure_every, recorder=recorder
             )

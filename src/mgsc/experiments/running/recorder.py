@@ -1,8 +1,8 @@
 """What a run records, reduced inside the compiled loop.
 
 Every step: reward, d, episodes, and what the strategy reports of itself. Every ``measure_every`` steps, where the
-environment has tables: the measures of ``mgsc.experiments.running.measures``, averaged over the chunk; and at the
-chunk's end a snapshot. ``design.quantities`` lists what is recorded of which problem.
+environment has tables, the loop keeps what the measures of ``mgsc.experiments.running.measures`` are worked out of
+when it has ended (``running.measuring``). ``design.quantities`` lists what is recorded of which problem.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from mgsc.dyna import Dyna, DynaState, Recorder, StepInfo
-from mgsc.experiments.design.quantities import MEASURES, REPORTED, Has, groups_of
+from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES, Has, groups_of
 from mgsc.experiments.running.measure_row import View
 from mgsc.experiments.running.measure_table import MORE_MEASURES
-from mgsc.experiments.running.measures import Record, look, measure_planning, measure_values
+from mgsc.experiments.running.measures import Record, Seen, see
 from mgsc.meta_gradient import entropy
 from mgsc.problem import Problem
 from mgsc.types import Array
+
+MEASURED_APART = frozenset({*ALWAYS, *STATE_MEASURES, *SNAPSHOTS, *MEASURES})
+"""What is worked out of the moments that were kept."""
 
 
 def reward_recorder() -> Recorder:
@@ -46,12 +49,14 @@ def make_recorder(
     """The recorder of one chunk of ``num_steps``.
 
     Its record holds the sum of rewards, and of all else means over the chunk: the quantities of ``groups_of`` what
-    the problem has; those of planning only where the agent plans.
+    the problem has, but for those that are measured apart; those of planning only where the agent plans. Where there
+    are exact tables it keeps a ``Seen`` of every moment.
     """
     plans = agent.max_planning_updates > 0
     has = what_it_has(problem, records_episodes=records_episodes)
     groups = [group for group in groups_of(has) if plans or not group.is_of_planning]
     names = {name for group in groups for name in group.quantities}
+    apart = MEASURED_APART if problem.truth is not None else frozenset[str]()
     num_measures = num_steps // measure_every
     more = [row for row in MORE_MEASURES if row.applies(has)]
 
@@ -59,7 +64,7 @@ def make_recorder(
         record: Record = {row.name: jnp.zeros(()) for row in more}
         for group in groups:
             shape = (len(problem.known.is_candidate),) if "state" in group.dims else ()
-            record |= dict.fromkeys(group.quantities, jnp.zeros(shape))
+            record |= dict.fromkeys((name for name in group.quantities if name not in apart), jnp.zeros(shape))
         return record
 
     def step(record: Record, info: StepInfo) -> Record:
@@ -80,15 +85,15 @@ def make_recorder(
         view = View(agent, problem, state)
         for row in more:
             record = record | {row.name: record[row.name] + row.measure(view) / num_measures}
-        if problem.truth is None:
-            return record
-        moment = look(agent, problem, state)
-        always, per_state, snapshots = measure_values(problem, moment)
-        of_planning = measure_planning(agent, problem, state, moment) if names.issuperset(MEASURES) else {}
-        means = always | per_state | of_planning
-        return record | {name: record[name] + value / num_measures for name, value in means.items()} | snapshots
+        return record
 
-    return Recorder(init=init, step=step, measure=measure)
+    def keep(state: DynaState) -> Seen:
+        weights = None
+        if names.issuperset(MEASURES):
+            weights = agent.search_control.weights(state.search, state.params, problem.listed)
+        return see(agent, problem, state, weights)
+
+    return Recorder(init=init, step=step, measure=measure, keep=None if problem.truth is None else keep)
 
 
 def _of_episodes(record: Record, info: StepInfo) -> dict[str, Array]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import jax
 
     from mgsc.experiments.design.suites import Suite
+    from mgsc.experiments.running.measuring import Measuring
     from mgsc.experiments.running.program import BlockResult, Lane, Program
     from mgsc.experiments.store import PartPlace, ResultFolder
     from mgsc.problem import Problem
@@ -77,11 +78,11 @@ class Unit:
         """The seed of each lane."""
         return tuple(lane.seed for lane in self.lanes)
 
-    def make_program(self, problem: Problem) -> Program:
-        """The program that runs it, not compiled yet."""
+    def make_program(self, problem: Problem, measuring: Measuring | None = None) -> Program:
+        """The program that runs it, not compiled yet; all of one problem may share what measures."""
         from mgsc.experiments.running.program import Program
 
-        return Program(self.suite, self._settings, problem, self.root_seed, tunes=self.tunes)
+        return Program(self.suite, self._settings, problem, self.root_seed, tunes=self.tunes, measuring=measuring)
 
     def complete_lanes(self) -> list[Lane]:
         """Its lanes with all numbers in which lanes of its program may differ."""
@@ -112,7 +113,7 @@ class Programs:
         self._most = most
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._problems: OrderedDict[str, Problem] = OrderedDict()
+        self._problems: OrderedDict[str, tuple[Problem, Measuring | None]] = OrderedDict()
 
     def compiled(self, unit: Unit, devices: Sequence[jax.Device]) -> Program:
         """The program of a unit, compiled for some devices; who comes second waits for the first.
@@ -127,7 +128,7 @@ class Programs:
                 self._entries.popitem(last=False)
         with entry.lock:
             if entry.program is None:
-                entry.program = unit.make_program(unit.problem or self._problem(unit.suite))
+                entry.program = unit.make_program(*self._problem(unit))
             missing = [device for device in dict.fromkeys(devices) if not entry.program.is_compiled_for(device)]
             if missing:
                 entry.program.compile(missing)
@@ -147,16 +148,21 @@ class Programs:
             entry.is_counted = True
             return entry.program.compile_seconds
 
-    def _problem(self, suite: Suite) -> Problem:
+    def _problem(self, unit: Unit) -> tuple[Problem, Measuring | None]:
+        """A unit's problem, and what measures all its agents."""
         from mgsc.experiments.running.build import build_problem
+        from mgsc.experiments.running.measuring import measuring_of
         from mgsc.experiments.running.program import problem_key
 
-        key = problem_key(suite)
-        problem = self._problems.get(key) or build_problem(suite)
-        self._problems[key] = problem
-        while len(self._problems) > MOST_PROGRAMS:
-            self._problems.popitem(last=False)
-        return problem
+        key = problem_key(unit.suite)
+        with self._lock:
+            if key not in self._problems:
+                problem = unit.problem or build_problem(unit.suite)
+                self._problems[key] = problem, measuring_of(unit.suite, problem)
+            self._problems.move_to_end(key)
+            while len(self._problems) > MOST_PROGRAMS:
+                self._problems.popitem(last=False)
+            return self._problems[key]
 
 
 OF_THIS_PROCESS = Programs(MOST_PROGRAMS)

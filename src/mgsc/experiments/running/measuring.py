@@ -1,0 +1,125 @@
+"""The program that measures: one for all agents of a suite, which takes what their loops have kept.
+
+What is measured every ``measure_every`` steps is the same for all agents of a suite. So their loops keep the few
+arrays it is worked out of, and this program looks at many moments at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from mgsc.experiments.design.parts import VALUES, row_for
+from mgsc.experiments.design.quantities import MEASURES
+from mgsc.experiments.design.suites import Suite
+from mgsc.experiments.running.measures import Known, Record, Seen, known_of, look, measure_planning, measure_values
+from mgsc.kernel import compile_for
+from mgsc.policies import Policy
+from mgsc.problem import Problem
+from mgsc.types import Array, like
+
+
+class Measuring:
+    """Measures of a problem, compiled once for each form that agents keep their moments in."""
+
+    def __init__(self, problem: Problem, policy: Policy) -> None:
+        """Plans it.
+
+        Args:
+            problem: with exact tables.
+            policy: of its agents.
+        """
+        self._problem, self._policy = problem, policy
+        self._known = known_of(problem)
+        self._lock = threading.Lock()
+        self._compiled: dict[Any, Callable[[Known, Seen, Array], Record]] = {}
+
+    def __call__(self, device: jax.Device, seen: Seen, rate: Array) -> Record:
+        """Means over the moments of a chunk, and a snapshot of its last one.
+
+        Args:
+            device: where the arguments are.
+            seen: [lanes, chunks, moments of a chunk, ...].
+            rate: [lanes] α K.
+
+        Returns:
+            [lanes, chunks, ...] each; without ``MEASURES`` where ``seen`` has no weights.
+        """
+        record = self.compiled(device, seen, rate)(self._known_on(device), self._complete(seen), rate)
+        plans = seen.weights is not None
+        return {name: value for name, value in record.items() if plans or name not in MEASURES}
+
+    def compiled(self, device: jax.Device, seen: Any, rate: Any) -> Callable[[Known, Seen, Array], Record]:
+        """The program for arguments of this form, compiled now or before; who comes second waits for the first.
+
+        Args:
+            device: where it will run.
+            seen, rate: as above, or what has their shapes.
+        """
+        forms = jax.tree.map(lambda leaf: like(leaf.shape, leaf.dtype), (self._complete(seen), rate))
+        key = device, str(forms)
+        with self._lock:
+            if key not in self._compiled:
+                self._compiled[key] = compile_for(device, jax.vmap(self._measure, (None, 0, 0)), self._known, *forms)
+            return self._compiled[key]
+
+    def _known_on(self, device: jax.Device) -> Known:
+        known: Known = jax.device_put(self._known, device)
+        return known
+
+    def _complete(self, seen: Any) -> Any:
+        """With a d also of an agent that does not plan, so that one program serves both."""
+        if seen.weights is not None or self._problem.candidates.listed is None:
+            return seen
+        is_allowed = self._problem.listed.is_allowed
+        shape = seen.clock.shape
+        return seen._replace(
+            weights=np.zeros((*shape, *is_allowed.shape), np.float32), useful_share=np.zeros(shape, np.float32)
+        )
+
+    def _measure(self, known: Known, seen: Seen, rate: Array) -> Record:
+        """Of one lane, [chunks, moments of a chunk, ...]."""
+
+        def chunk(_: None, seen: Seen) -> tuple[None, Record]:
+            num_moments = len(seen.clock)
+
+            def moment(record: Record, seen: Seen) -> tuple[Record, None]:
+                means, snapshots = self._of_moment(known, seen, rate)
+                sums = {name: record[name] + value / num_moments for name, value in means.items()}
+                return sums | snapshots, None
+
+            forms = jax.eval_shape(lambda: self._of_moment(known, jax.tree.map(lambda leaf: leaf[0], seen), rate))
+            nothing = {name: jnp.zeros(form.shape, form.dtype) for part in forms for name, form in part.items()}
+            return None, lax.scan(moment, nothing, seen)[0]
+
+        return lax.scan(chunk, None, seen)[1]
+
+    def _of_moment(self, known: Known, seen: Seen, rate: Array) -> tuple[Record, Record]:
+        moment = look(known, self._policy, seen)
+        always, of_states, snapshots = measure_values(known, moment)
+        of_planning: Record = {}
+        if seen.weights is not None:
+            of_planning = measure_planning(
+                known,
+                seen.weights,
+                rate,
+                moment,
+                reward_scale=self._problem.facts.reward_scale,
+                learns=self._problem.known.model_tables is None,
+            )
+            of_planning["useful_share"] = jnp.asarray(seen.useful_share)
+        return always | of_states | of_planning, snapshots
+
+
+def measuring_of(suite: Suite, problem: Problem) -> Measuring | None:
+    """What measures the agents of a suite; None where nothing is known of its environment."""
+    if problem.truth is None:
+        return None
+    row, settings = row_for(suite.values, VALUES)
+    return Measuring(problem, problem.policy(row.build(settings, problem.facts, 0.0)))
