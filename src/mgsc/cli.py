@@ -10,8 +10,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from mgsc import compilation_cache
 from mgsc.cli_parser import build_parser
 from mgsc.errors import UserError
 
@@ -21,8 +23,7 @@ EXIT_INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
-    # What was compiled once is not compiled again; a cache the user has set wins.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.expanduser("~/.cache/mgsc/jax"))
+    compilation_cache.switch_on()
     options = argparse.Namespace()
     try:
         build_parser(lambda name: globals()["_" + name]).parse_args(arguments, options)
@@ -293,6 +294,24 @@ def _merge(options: argparse.Namespace) -> int:
 
     result = store.merge(options.dirs, options.out, overwrite=options.overwrite)
     print(f"{options.out}: {result.sizes['agent']} agents, {result.sizes['seed']} seeds")
+    return 0
+
+
+def _cache(options: argparse.Namespace) -> int:
+    folder = compilation_cache.root()
+    if options.clear:
+        found = compilation_cache.clear()
+        print(f"{folder}: {found.programs} compiled programs removed, {found.size / 1e6:.1f} MB")
+        return 0
+    found = compilation_cache.contents(folder)
+    print(f"{folder}: {found.programs} compiled programs, {found.size / 1e6:.1f} MB")
+    used = os.environ.get(compilation_cache.FOLDER)
+    if used is None:
+        print("not in use: the folder cannot be written")
+    elif not Path(used).is_relative_to(folder):
+        print(f"not in use: {compilation_cache.FOLDER} is {used}")
+    else:
+        print(f"in use on this machine: {used}, at most {compilation_cache.LIMIT / 1e6:.0f} MB")
     return 0
 
 

@@ -24,6 +24,7 @@ COMMANDS = (
     "view",
     "merge",
     "bench",
+    "cache",
 )
 
 VIEW_PORT = 8337
@@ -92,6 +93,8 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     bench = add("bench", "measure steps per second, beside NumPy and numba")
     bench.add_argument("--out", default="results/bench.json", help="JSON file (default results/bench.json)")
     bench.add_argument("--quick", action="store_true", help="a tenth of the steps: noisier")
+    cache = add("cache", "show where compiled programs are kept, and how many")
+    cache.add_argument("--clear", action="store_true", help="remove them")
     return parser
 
 

@@ -147,7 +147,8 @@ class Program:
         """``_init`` for all lanes. What a table begins with is written faster than it is compiled."""
         init = jax.vmap(self._init)
         if not self._build(numbers).values.is_table:
-            return compile_for(device, init, numbers, seeds)
+            compiled: Callable[..., Any] = compile_for(device, init, numbers, seeds)
+            return compiled
         # Parts of the state may be the same array; the loop takes the memory of each.
         return lambda numbers, seeds: jax.tree.map(jnp.copy, init(numbers, seeds))
 

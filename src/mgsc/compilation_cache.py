@@ -1,0 +1,110 @@
+"""Where the command line keeps compiled programs, so that what was compiled once is not compiled again.
+
+JAX's persistent cache does the work: its keys hold the program, the options and the versions, it locks its folder, and
+it drops what was used longest ago when it grows too large. Here is where it lies: in the user's cache folder, apart for
+each kind of processor, because a home may be shared by machines whose compiled code differs. A cache that the user has
+set wins. The Python API uses none unless JAX is told to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import NamedTuple
+
+from mgsc.errors import UserError
+
+LIMIT = 512 * 2**20
+"""Bytes of the programs of one kind of processor; those of the paper's suites take some ten million."""
+
+LEAST_SECONDS = 0.2
+"""What compiles faster is not kept."""
+
+FOLDER = "JAX_COMPILATION_CACHE_DIR"
+SUFFIX = "-cache"
+"""How the names of kept programs end."""
+
+
+class Contents(NamedTuple):
+    """What lies in a cache: number of programs, and bytes of all files."""
+
+    programs: int
+    size: int
+
+
+def root(environment: MutableMapping[str, str] | None = None) -> Path:
+    """The folder of all compiled programs: in the cache folder that the platform gives each user."""
+    variables = os.environ if environment is None else environment
+    base = variables.get("XDG_CACHE_HOME") or os.path.join(
+        "~", "Library/Caches" if sys.platform == "darwin" else ".cache"
+    )
+    return Path(base).expanduser() / "mgsc" / "programs"
+
+
+def processor() -> str:
+    """A name for machines that may run each other's compiled code: architecture, model and instructions."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        told = [
+            next((line for line in lines if line.startswith(key)), "") for key in ("model name", "flags", "Features")
+        ]
+    except OSError:
+        told = [platform.processor(), platform.release()]
+    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+    return f"{platform.machine()}-{digest}"
+
+
+def switch_on(environment: MutableMapping[str, str] | None = None) -> None:
+    """Lets JAX, which is not imported yet, keep its programs; worker processes inherit it.
+
+    Nothing is kept where the folder cannot be written, as in a home that is read-only.
+    """
+    variables = os.environ if environment is None else environment
+    if FOLDER in variables:
+        return
+    folder = root(variables) / processor()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    if os.access(folder, os.W_OK):
+        variables[FOLDER] = str(folder)
+        variables.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(LIMIT))
+        variables.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", str(LEAST_SECONDS))
+
+
+def contents(folder: Path) -> Contents:
+    """What a folder of the cache holds, with all below it."""
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    return Contents(sum(path.name.endswith(SUFFIX) for path in files), sum(_size(path) for path in files))
+
+
+def clear() -> Contents:
+    """Removes all compiled programs that the command line has kept; those of a cache the user has set stay.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        UserError: the folder cannot be removed.
+    """
+    folder = root()
+    found = contents(folder)
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise UserError(f"cannot remove {folder}: {error.strerror}") from None
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # another process has just dropped it
+        return 0
