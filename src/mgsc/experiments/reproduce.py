@@ -98,6 +98,7 @@ def _run(
     # One line of the display for all agents of a suite.
     as_one = Progress(
         start=lambda agent, steps: progress.start(name, steps),
+        compiling=lambda agent: progress.compiling(name),
         running=lambda agent: progress.running(name),
         advance=lambda agent, steps: progress.advance(name, steps),
     )

@@ -121,9 +121,9 @@ def test_cells_that_differ_in_numbers_share_a_program():
 def test_progress_is_told_by_ground(out):
     started, running, steps = [], set(), []
     progress = Progress(
-        lambda ground, number: started.append((ground, number)),
-        running.add,
-        lambda ground, done: steps.append((ground, done)),
+        start=lambda ground, number: started.append((ground, number)),
+        running=running.add,
+        advance=lambda ground, done: steps.append((ground, done)),
     )
     run(out, progress=progress)
     assert started == [("tiny TMaze", NUM_ENTRIES * ENTRY_STEPS)]

@@ -14,7 +14,7 @@ from rich.text import Text
 from mgsc.experiments.running.progress import Progress as Listener
 
 PLAIN_SECONDS = 5.0
-"""Seconds between lines where there is no terminal."""
+"""Seconds between lines where there is no terminal; the first comes at once."""
 
 
 def short(number: float) -> str:
@@ -23,6 +23,11 @@ def short(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g}{letter}"
     return f"{number:.0f}"
+
+
+def _which(number: int, programs: int) -> str:
+    """Which program it is; what is announced as one, such as a study's ground, may take several."""
+    return f"{number} of {programs}" if number <= programs else f"program {number}"
 
 
 class _Speed(ProgressColumn):
@@ -57,15 +62,23 @@ def _live(title: str, console: Console) -> Iterator[Listener]:
         tasks: dict[str, TaskID] = {}
         lock = threading.Lock()
 
+        compiling: dict[str, int] = {}
+
         def start(agent: str, steps: int) -> None:
             if agent in tasks:
-                bars.update(tasks[agent], total=(bars.tasks[tasks[agent]].total or 0) + steps)
+                task = bars.tasks[tasks[agent]]
+                bars.update(tasks[agent], total=(task.total or 0) + steps, programs=task.fields["programs"] + 1)
             else:
-                tasks[agent] = bars.add_task(agent, total=steps, start=False, phase="waiting", done="")
+                tasks[agent] = bars.add_task(agent, total=steps, start=False, phase="waiting", done="", programs=1)
+
+        def compile_began(agent: str) -> None:
+            with lock:
+                compiling[agent] = compiling.get(agent, 0) + 1
+                programs = bars.tasks[tasks[agent]].fields["programs"]
+                bars.update(tasks[agent], phase=f"compiling {_which(compiling[agent], programs)}")
 
         def running(agent: str) -> None:
             bars.start_task(tasks[agent])
-            bars.update(tasks[agent], phase="running")
 
         def advance(agent: str, steps: int) -> None:
             with lock:
@@ -73,37 +86,71 @@ def _live(title: str, console: Console) -> Iterator[Listener]:
                 done = f"{short(task.completed + steps)}/{short(task.total or 0)}"
                 bars.update(tasks[agent], advance=steps, done=done)
 
-        yield Listener(start, running, advance)
+        yield Listener(start, compile_began, running, advance)
+
+
+class _Stopwatch:
+    """Seconds in which somebody runs."""
+
+    def __init__(self) -> None:
+        self._running: set[str] = set()
+        self._before, self._since = 0.0, 0.0
+
+    def begin(self, agent: str, now: float) -> None:
+        if not self._running:
+            self._since = now
+        self._running.add(agent)
+
+    def end(self, agent: str, now: float) -> None:
+        if agent in self._running:
+            self._running.remove(agent)
+            if not self._running:
+                self._before += now - self._since
+
+    def seconds(self, now: float) -> float:
+        return self._before + (now - self._since if self._running else 0.0)
 
 
 def _plain(title: str, console: Console) -> Listener:
-    began, lock = time.monotonic(), threading.Lock()
+    lock, watch = threading.Lock(), _Stopwatch()
     total: dict[str, int] = {}
     done: dict[str, int] = {}
-    last = [began]
+    counts = {"programs": 0, "compiling": 0}
+    last = [-PLAIN_SECONDS]
 
-    def say(agent: str, now: float) -> None:
-        steps, everything = sum(done.values()), sum(total.values())
-        seconds = now - began
-        rate = steps / seconds if seconds else 0.0
-        left = (everything - steps) / rate if rate else float("nan")
-        console.print(
-            f"{title}: {agent}  {100 * steps / everything:3.0f} %  {short(steps)}/{short(everything)} steps  "
-            f"{short(rate)} steps/s  ETA {left:.0f} s",
-            highlight=False,
-            soft_wrap=True,
-        )
+    def say(words: str, now: float) -> None:
+        console.print(f"{title}: {words}", highlight=False, soft_wrap=True)
         last[0] = now
 
     def start(agent: str, steps: int) -> None:
+        counts["programs"] += 1
         total[agent] = total.get(agent, 0) + steps
         done.setdefault(agent, 0)
+
+    def compiling(agent: str) -> None:
+        with lock:
+            counts["compiling"] += 1
+            now = time.monotonic()
+            if now - last[0] >= PLAIN_SECONDS:
+                say(f"compiling {_which(counts['compiling'], counts['programs'])}, {agent}", now)
+
+    def running(agent: str) -> None:
+        with lock:
+            watch.begin(agent, time.monotonic())
 
     def advance(agent: str, steps: int) -> None:
         with lock:
             done[agent] += steps
-            now = time.monotonic()
-            if now - last[0] >= PLAIN_SECONDS or sum(done.values()) == sum(total.values()):
-                say(agent, now)
+            now, made, everything = time.monotonic(), sum(done.values()), sum(total.values())
+            if now - last[0] >= PLAIN_SECONDS or made == everything:
+                seconds = watch.seconds(now)
+                rate = made / seconds if seconds else float("nan")
+                say(
+                    f"{agent}  {100 * made / everything:3.0f} %  {short(made)}/{short(everything)} steps  "
+                    f"{short(rate)} steps/s  ETA {(everything - made) / rate:.0f} s",
+                    now,
+                )
+            if done[agent] == total[agent]:
+                watch.end(agent, now)
 
-    return Listener(start, lambda agent: None, advance)
+    return Listener(start, compiling, running, advance)

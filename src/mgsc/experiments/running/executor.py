@@ -23,10 +23,12 @@ class Listener(NamedTuple):
     """How a session reports.
 
     Attributes:
+        compiling: ``(unit,)`` when its program begins to compile.
         running: ``(unit,)`` when its program has compiled, before it runs.
         advance: ``(unit, lane_steps)`` as they are done.
     """
 
+    compiling: Callable[[Unit], None] = lambda unit: None
     running: Callable[[Unit], None] = lambda unit: None
     advance: Callable[[Unit, int], None] = lambda unit, steps: None
 
@@ -104,4 +106,8 @@ def listener_of(progress: Progress, label: Callable[[Unit], str] = lambda unit: 
         if begun.setdefault(name, unit) is unit:  # of several threads one is the first
             progress.running(name)
 
-    return Listener(running, lambda unit, steps: progress.advance(label(unit), steps))
+    return Listener(
+        compiling=lambda unit: progress.compiling(label(unit)),
+        running=running,
+        advance=lambda unit, steps: progress.advance(label(unit), steps),
+    )

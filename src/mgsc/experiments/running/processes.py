@@ -134,11 +134,17 @@ class _ProcessSession:
         """Gives every idle worker a unit, and starts workers while there are cores and units without one."""
         for worker in self._workers:
             if worker.unit is None and self._waiting:
-                worker.begin(*self._take(worker))
+                self._begin(worker)
         while self._waiting and len(self._workers) < len(self._cores):
             worker = _Worker(Setup(self._cores[len(self._workers)], self._provenance))
             self._workers.append(worker)
-            worker.begin(*self._take(worker))
+            self._begin(worker)
+
+    def _begin(self, worker: _Worker) -> None:
+        unit, pickled = self._take(worker)
+        if unit.key not in worker.keys:
+            self._listener.compiling(unit)
+        worker.begin(unit, pickled)
 
     def _take(self, worker: _Worker) -> tuple[Unit, bytes]:
         """The next unit of a worker: of a program that it has, else of one that nobody has, else the first."""

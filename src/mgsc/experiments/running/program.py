@@ -134,7 +134,7 @@ class Program:
         for device in dict.fromkeys(devices):
             with jax.default_device(device):
                 numbers, seeds = self._arguments([Lane(0, {})], device)
-                init = self._ready_init(device, numbers, seeds)
+                init = compile_for(device, jax.vmap(self._init), numbers, seeds)
                 state = init(numbers, seeds)
                 call = compile_for(device, jax.vmap(self._call), numbers, seeds, state, donate=(2,))
                 if self._measuring is not None:
@@ -142,15 +142,6 @@ class Program:
                     self._measuring.compiled(device, seen, self._rate(numbers))
                 self._compiled[device] = (init, call)
         self.compile_seconds += time.perf_counter() - began
-
-    def _ready_init(self, device: jax.Device, numbers: dict[str, Array], seeds: Array) -> Callable[..., Any]:
-        """``_init`` for all lanes. What a table begins with is written faster than it is compiled."""
-        init = jax.vmap(self._init)
-        if not self._build(numbers).values.is_table:
-            compiled: Callable[..., Any] = compile_for(device, init, numbers, seeds)
-            return compiled
-        # Parts of the state may be the same array; the loop takes the memory of each.
-        return lambda numbers, seeds: jax.tree.map(jnp.copy, init(numbers, seeds))
 
     def is_compiled_for(self, device: jax.Device) -> bool:
         """Whether it can run there."""

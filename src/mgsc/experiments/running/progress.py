@@ -12,10 +12,12 @@ class Progress(NamedTuple):
     Attributes:
         start: ``(agent, lane_steps)`` before an agent compiles: how many lane-steps it will make. Said
             again of the same name, they add up.
+        compiling: ``(agent,)`` when its program begins to compile.
         running: ``(agent,)`` when it has compiled.
         advance: ``(agent, lane_steps)`` as they are done.
     """
 
     start: Callable[[str, int], None] = lambda agent, steps: None
+    compiling: Callable[[str], None] = lambda agent: None
     running: Callable[[str], None] = lambda agent: None
     advance: Callable[[str, int], None] = lambda agent, steps: None

@@ -32,7 +32,7 @@ class _ThreadSession:
 
     def prepare(self, unit: Unit) -> None:
         if unit.key not in self._compiling:
-            self._compiling[unit.key] = self._compilers.submit(self._programs.compiled, unit, self._devices)
+            self._compiling[unit.key] = self._compilers.submit(self._compile, unit)
 
     def submit(self, unit: Unit) -> None:
         self.prepare(unit)
@@ -53,6 +53,10 @@ class _ThreadSession:
     def close(self) -> None:
         for pool in (self._compilers, self._runners):
             pool.shutdown(cancel_futures=True)
+
+    def _compile(self, unit: Unit) -> Program:
+        self._listener.compiling(unit)
+        return self._programs.compiled(unit, self._devices)
 
     def _run(self, unit: Unit) -> None:
         try:

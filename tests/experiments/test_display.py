@@ -1,0 +1,71 @@
+"""What is shown while a suite runs where there is no terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from mgsc.experiments.running import display
+from mgsc.experiments.running.executor import execute
+from mgsc.experiments.running.executors import THREADS
+from mgsc.experiments.running.progress import Progress
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """A plain display at a clock of ours, and what it has said."""
+    clock, text = Clock(), io.StringIO()
+    monkeypatch.setattr(display, "time", clock)
+    return clock, text, display._plain("suite", Console(file=text, width=200))
+
+
+def test_it_says_from_the_first_second_what_compiles(shown):
+    clock, text, listener = shown
+    for agent in ("one", "other"):
+        listener.start(agent, 1000)
+    listener.compiling("one")
+    assert text.getvalue() == "suite: compiling 1 of 2, one\n"
+    clock.now += 1
+    listener.compiling("other")
+    assert text.getvalue().count("\n") == 1, "a line now and then"
+
+
+def test_steps_per_second_are_of_the_time_in_which_somebody_runs(shown):
+    clock, text, listener = shown
+    for agent in ("one", "other"):
+        listener.start(agent, 1000)
+        listener.compiling(agent)
+    clock.now += 50
+    listener.running("one")
+    clock.now += 1
+    listener.advance("one", 1000)
+    clock.now += 50  # the other still compiles
+    listener.running("other")
+    clock.now += 1
+    listener.advance("other", 1000)
+    assert text.getvalue().splitlines()[-1] == "suite: other  100 %  2.00k/2.00k steps  1.00k steps/s  ETA 0 s"
+
+
+def test_sessions_say_when_a_program_begins_to_compile_and_when_it_runs():
+    from tests.experiments.programs import SUITE
+
+    from mgsc.experiments.design.suites import choose_agents
+    from mgsc.experiments.running.units import units_of
+
+    said: list[tuple[str, str]] = []
+    progress = Progress(
+        compiling=lambda agent: said.append(("compiling", agent)), running=lambda agent: said.append(("running", agent))
+    )
+    units = units_of(choose_agents(SUITE, ["no_planning"]), range(20), 0)
+    assert len(list(execute(units, THREADS, progress))) == len(units) > 1
+    assert said == [("compiling", "no_planning"), ("running", "no_planning")]
