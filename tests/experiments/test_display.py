@@ -53,7 +53,7 @@ def test_steps_per_second_are_of_the_time_in_which_somebody_runs(shown):
     listener.running("other")
     clock.now += 1
     listener.advance("other", 1000)
-    assert text.getvalue().splitlines()[-1] == "suite: other  100 %  2.00k/2.00k steps  1.00k steps/s  ETA 0 s"
+    assert text.getvalue().splitlines()[-1] == "suite: other  100 %  2k/2k steps  1k steps/s  ETA 0 s"
 
 
 def test_sessions_say_when_a_program_begins_to_compile_and_when_it_runs():

@@ -116,6 +116,11 @@ def test_the_block_width_is_that_of_the_device():
         platform = "gpu"
 
     assert devices.block_width(Accelerator()) == devices.ACCELERATOR_WIDTH
+    # What is asked for decides how many lanes are padded; not so on a CPU, or where the suite says how many.
+    for lanes, width in ((1, 8), (8, 8), (30, 32), (32, 32), (33, 64), (512, 512)):
+        assert devices.padded_width(Accelerator(), lanes) == width
+        assert devices.padded_width(CPU, lanes) == devices.CPU_WIDTH
+        assert devices.padded_width(Accelerator(), lanes, 24) == 24
 
 
 @pytest.mark.parametrize("chosen", [CPU, "cpu"])

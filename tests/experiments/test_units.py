@@ -135,10 +135,10 @@ def test_units_of_agents_that_share_a_program_run_with_their_own_numbers():
 def test_a_program_is_compiled_once_for_two_threads(monkeypatch):
     compiled, is_compiling = [], threading.Event()
 
-    def compile_slowly(self, wanted):
+    def compile_slowly(self, wanted, lanes):
         compiled.append(self)
         is_compiling.wait(0.2)
-        self._compiled = dict.fromkeys(wanted)
+        self._compiled = {(device, self.width(device, lanes)): None for device in wanted}
 
     monkeypatch.setattr(Program, "compile", compile_slowly)
     (unit,) = units_of(ONE, (0,), 0)
@@ -154,8 +154,8 @@ def test_a_program_is_compiled_once_for_two_threads(monkeypatch):
 
 def test_of_many_programs_those_used_last_are_kept(monkeypatch):
     compiled = []
-    monkeypatch.setattr(Program, "compile", lambda self, wanted: compiled.append(self.suite.steps))
-    monkeypatch.setattr(Program, "is_compiled_for", lambda self, device: self.suite.steps in compiled)
+    monkeypatch.setattr(Program, "compile", lambda self, wanted, lanes: compiled.append(self.suite.steps))
+    monkeypatch.setattr(Program, "is_compiled_for", lambda self, device, lanes: self.suite.steps in compiled)
     programs = Programs(most=2)
     units = {steps: units_of(change_suite(ONE, {"steps": steps}), (0,), 0)[0] for steps in (50, 100, 150)}
     made = {steps: programs.compiled(units[steps], devices()[:1]) for steps in units}

@@ -57,7 +57,7 @@ def test_what_differs_in_numbers_only_shares_a_program_and_runs_as_alone(tmp_pat
     agent = dataclasses.replace(maze.suite.agents["n = 0"], initial_value=1.0)
     other = dataclasses.replace(maze, suite=dataclasses.replace(maze.suite, title="other", agents={"n = 0": agent}))
     compiled, compile_it = [], Program.compile
-    monkeypatch.setattr(Program, "compile", lambda program, devices: (compiled.append(1), compile_it(program, devices)))
+    monkeypatch.setattr(Program, "compile", lambda program, *rest: (compiled.append(1), compile_it(program, *rest)))
     both = run_classics({"maze": maze, "other": other}, Runs(), tmp_path / "both.json")
     assert len(compiled) == 1
     alone = run_classics({"other": other}, Runs(), tmp_path / "alone.json")

@@ -89,11 +89,11 @@ class ClassicProgram(Program):
         Raises:
             UserError: a run has not come to its end after many times the suite's ``steps``.
         """
-        init, call = self._compiled[device]
+        init, call = self.functions(device, len(lanes))
         began = time.perf_counter()
         with jax.default_device(device):
             waiting = list(range(len(lanes)))
-            places = [waiting.pop(0) if waiting else -1 for _ in range(self.width(device))]
+            places = [waiting.pop(0) if waiting else -1 for _ in range(self.width(device, len(lanes)))]
             numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places], device)
             state, steps = init(numbers, seeds), np.zeros(len(places), np.int64)
             found: dict[int, dict[str, Any]] = {}

@@ -10,7 +10,10 @@ CPU_WIDTH = 16
 """Lanes of a block on a CPU: 30 seeds are two blocks, one for each of two cores."""
 
 ACCELERATOR_WIDTH = 512
-"""Lanes of a block on an accelerator, where the cost of a step hardly depends on it."""
+"""Most lanes of a block on an accelerator, where the cost of a step hardly depends on them."""
+
+LEAST_ON_ACCELERATOR = 8
+"""Fewest lanes a block is padded to there."""
 
 
 def devices() -> list[jax.Device]:
@@ -45,3 +48,15 @@ def block_width(device: jax.Device | None = None, lanes_per_block: int = 0) -> i
         return lanes_per_block
     platform = (device or devices()[0]).platform
     return CPU_WIDTH if platform == "cpu" else ACCELERATOR_WIDTH
+
+
+def padded_width(device: jax.Device, num_lanes: int, lanes_per_block: int = 0) -> int:
+    """Lanes that a block of ``num_lanes`` is padded to.
+
+    On a CPU, or where the suite sets it, always the block width, so that a lane's bits do not depend on how many run
+    beside it. An accelerator takes the next power of two: what is asked for decides, and few widths are compiled.
+    """
+    width = block_width(device, lanes_per_block)
+    if lanes_per_block or device.platform == "cpu":
+        return width
+    return min(width, max(LEAST_ON_ACCELERATOR, 1 << (num_lanes - 1).bit_length()))

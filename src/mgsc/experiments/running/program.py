@@ -24,7 +24,7 @@ from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
 from mgsc.experiments.running.build import build_agent, replace_numbers
-from mgsc.experiments.running.devices import block_width, workers
+from mgsc.experiments.running.devices import block_width, padded_width, workers
 from mgsc.experiments.running.measuring import Measuring, measuring_of
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_for
@@ -126,26 +126,30 @@ class Program:
         if self.measures and not tunes:
             self._measuring = measuring or measuring_of(suite, problem)
         self.compile_seconds = 0.0
-        self._compiled: dict[jax.Device, tuple[Callable[..., Any], Callable[..., Any]]] = {}
+        self._compiled: dict[tuple[jax.Device, int], tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
-    def compile(self, devices: Sequence[jax.Device]) -> None:
-        """Compiles for each of the devices."""
+    def compile(self, devices: Sequence[jax.Device], num_lanes: int = 1) -> None:
+        """Compiles for blocks of so many lanes on each of the devices."""
         began = time.perf_counter()
         for device in dict.fromkeys(devices):
             with jax.default_device(device):
-                numbers, seeds = self._arguments([Lane(0, {})], device)
+                numbers, seeds = self._arguments([Lane(0, {})] * min(num_lanes, self.width(device, num_lanes)), device)
                 init = compile_for(device, jax.vmap(self._init), numbers, seeds)
                 state = init(numbers, seeds)
                 call = compile_for(device, jax.vmap(self._call), numbers, seeds, state, donate=(2,))
                 if self._measuring is not None:
                     _, (_, seen) = call.out_info
                     self._measuring.compiled(device, seen, self._rate(numbers))
-                self._compiled[device] = (init, call)
+                self._compiled[device, len(seeds)] = (init, call)
         self.compile_seconds += time.perf_counter() - began
 
-    def is_compiled_for(self, device: jax.Device) -> bool:
-        """Whether it can run there."""
-        return device in self._compiled
+    def is_compiled_for(self, device: jax.Device, num_lanes: int = 1) -> bool:
+        """Whether blocks of so many lanes can run there."""
+        return (device, self.width(device, num_lanes)) in self._compiled
+
+    def functions(self, device: jax.Device, num_lanes: int = 1) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """What was compiled for such blocks: ``(numbers, seeds) -> state``, and a call of the loop."""
+        return self._compiled[device, self.width(device, num_lanes)]
 
     def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
         """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done.
@@ -153,7 +157,7 @@ class Program:
         Raises:
             UserError: a learned model met more outcomes than it can hold; said at the end of a call.
         """
-        init, call = self._compiled[device]
+        init, call = self.functions(device, len(lanes))
         records = []
         with jax.default_device(device):
             numbers, seeds = self._arguments(lanes, device)
@@ -171,16 +175,16 @@ class Program:
         joined = {name: np.concatenate([record[name] for record in records], axis=1) for name in records[0]}
         return BlockResult(lanes, joined, seconds)
 
-    def width(self, device: jax.Device) -> int:
-        """Lanes of a block on a device."""
-        return block_width(device, self.suite.lanes_per_block)
+    def width(self, device: jax.Device, num_lanes: int) -> int:
+        """Lanes that a block of so many is padded to on a device."""
+        return padded_width(device, num_lanes, self.suite.lanes_per_block)
 
     def _rate(self, numbers: dict[str, Array]) -> Array:
         """[lanes] α K."""
         return numbers["step_size"] * updates_of(self.suite, self.agent)
 
     def _arguments(self, lanes: Sequence[Lane], device: jax.Device) -> tuple[dict[str, Array], Array]:
-        padded = [*lanes, *[lanes[-1]] * (self.width(device) - len(lanes))]
+        padded = [*lanes, *[lanes[-1]] * (self.width(device, len(lanes)) - len(lanes))]
         defaults = lane_numbers(self.agent, tunes=self.tunes)
         strange = {name for lane in lanes for name in lane.numbers} - set(defaults)
         if strange:
@@ -238,7 +242,7 @@ def blocks_of(lanes: Sequence[Lane], width: int) -> list[Sequence[Lane]]:
 
 def run_program(program: Program, lanes: Sequence[Lane], progress: Callable[[int], None]) -> Iterator[BlockResult]:
     """Runs all lanes of a compiled program on all workers, giving each block's result as it ends."""
-    return run_blocks(program, blocks_of(lanes, program.width(workers()[0])), progress)
+    return run_blocks(program, blocks_of(lanes, block_width(workers()[0], program.suite.lanes_per_block)), progress)
 
 
 def run_blocks(

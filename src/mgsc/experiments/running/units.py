@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MOST_PROGRAMS = 4
 """Compiled programs that a process keeps which nobody tells what comes next."""
 
+FULL_BLOCK = 2**30
+"""Lanes of a unit that stands for those to come: its program is compiled for a whole block."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
@@ -129,9 +132,10 @@ class Programs:
         with entry.lock:
             if entry.program is None:
                 entry.program = unit.make_program(*self._problem(unit))
-            missing = [device for device in dict.fromkeys(devices) if not entry.program.is_compiled_for(device)]
+            size = len(unit.lanes) or FULL_BLOCK
+            missing = [device for device in dict.fromkeys(devices) if not entry.program.is_compiled_for(device, size)]
             if missing:
-                entry.program.compile(missing)
+                entry.program.compile(missing, size)
             return entry.program
 
     def drop(self, key: str) -> None:
