@@ -53,12 +53,12 @@ def test_a_program_is_run_for_all_seeds(monkeypatch):
 def test_the_field_is_measured(monkeypatch):
     """Few steps of each: a field is large."""
     asked = []
-    monkeypatch.setattr(strategy_speed, "measure_speed", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(strategy_speed, "measure_speeds", lambda *arguments: asked.append(arguments) or [None])
     measure_field(scale=0.1)
     (suite,) = {id(suite): suite for suite, *_ in asked}.values()
     assert suite.environment == FieldSettings(side=40)
     assert [arguments[1:] for arguments in asked] == [
-        (name, 5, 30, pytest.approx(0.002)) for name in ("uniform", "meta_gradient", "meta_gradient_recent")
+        (name, 5, [30], pytest.approx(0.002)) for name in ("uniform", "meta_gradient", "meta_gradient_recent")
     ]
     assert {arguments[1] for arguments in asked} <= set(suite.agents)
 

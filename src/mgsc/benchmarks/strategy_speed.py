@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mgsc.benchmarks.suite_speed import Speed, measure_speed
+from mgsc.benchmarks.suite_speed import Speed, measure_speeds
 from mgsc.experiments.design.suites import PREFIX, get_suite
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.devices import workers
@@ -83,4 +83,5 @@ def _seconds(program: Program) -> float:
 
 def measure_field(agents: Sequence[str] = FIELD_AGENTS, scale: float = 1.0) -> list[Speed]:
     """Environment steps per second of all seeds together in a field of 40 × 40 cells."""
-    return [measure_speed(get_suite(FIELD), agent, UPDATES, SEEDS, scale * FIELD_SCALE) for agent in agents]
+    measured = [measure_speeds(get_suite(FIELD), agent, UPDATES, [SEEDS], scale * FIELD_SCALE) for agent in agents]
+    return [speed for (speed,) in measured]

@@ -12,7 +12,6 @@ from mgsc.experiments.design.suites import Suite, get_suite
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.devices import block_width, workers
 from mgsc.experiments.running.program import Lane, Program, run_program
-from mgsc.problem import Problem
 
 SUITE = "tmaze-fixed"
 AGENTS = ("no_planning", "uniform", "meta_gradient")
@@ -40,35 +39,39 @@ class Speed(NamedTuple):
 
 def measure_agents(seeds: Sequence[int] = SEEDS, updates: Sequence[int] = UPDATES, scale: float = 1.0) -> list[Speed]:
     """Measures every agent at every number of seeds and of planning updates."""
-    suite = get_suite(SUITE)
-    speeds = []
+    speeds: list[Speed] = []
     for agent in AGENTS:
         for planning_updates in updates if agent != "no_planning" else (0,):
-            for count in seeds:
-                speeds.append(measure_speed(suite, agent, planning_updates, count, scale))
+            speeds += measure_speeds(get_suite(SUITE), agent, planning_updates, seeds, scale)
     return speeds
 
 
-def measure_speed(suite: Suite, agent: str, planning_updates: int, seeds: int, scale: float) -> Speed:
-    """Measures one agent of a suite; ``scale`` is the share of the steps, of which there is one period at least."""
+def measure_speeds(suite: Suite, agent: str, planning_updates: int, seeds: Sequence[int], scale: float) -> list[Speed]:
+    """Measures one agent of a suite at several numbers of seeds, with one program.
+
+    Args:
+        suite: its ``steps`` are not looked at: a measurement takes whole periods of its environment, one at least.
+        agent: its name.
+        planning_updates: K; 0 for the suite's.
+        seeds: how many, one number for each measurement.
+        scale: share of the steps.
+    """
     period = suite.environment.switch_every
-    blocks = -(-seeds // block_width())
-    wanted = scale * LANE_STEPS / (block_width() * max(blocks, 2)) * 10 / (5 + planning_updates)
-    steps = max(1, round(wanted / period)) * period
-    suite = dataclasses.replace(suite, steps=steps, planning_updates=planning_updates or suite.planning_updates)
-    program = _program(suite, agent, build_problem(suite))
-    lanes = [Lane(seed, {}) for seed in range(seeds)]
-    seconds = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        for _ in run_program(program, lanes, lambda steps: None):
-            pass
-        seconds.append(time.perf_counter() - began)
-    speed = seeds * steps / statistics.median(seconds)
-    return Speed(agent, seeds, planning_updates, speed, program.compile_seconds)
-
-
-def _program(suite: Suite, agent: str, problem: Problem) -> Program:
-    program = Program(suite, suite.agents[agent], problem, root_seed=0)
+    suite = dataclasses.replace(suite, steps=period, planning_updates=planning_updates or suite.planning_updates)
+    program = Program(suite, suite.agents[agent], build_problem(suite), root_seed=0)
     program.compile(workers())
-    return program
+    speeds = []
+    for count in seeds:
+        lanes, seconds = [Lane(seed, {}) for seed in range(count)], []
+        blocks = -(-count // block_width())
+        wanted = scale * LANE_STEPS / (block_width() * max(blocks, 2)) * 10 / (5 + planning_updates)
+        periods = max(1, round(wanted / period))
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            for _ in range(periods):
+                for _ in run_program(program, lanes, lambda steps: None):
+                    pass
+            seconds.append(time.perf_counter() - began)
+        speed = count * periods * period / statistics.median(seconds)
+        speeds.append(Speed(agent, count, planning_updates, speed, program.compile_seconds))
+    return speeds

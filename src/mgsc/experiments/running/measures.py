@@ -18,6 +18,7 @@ from mgsc.indexing import lookup, settled
 from mgsc.meta_gradient import entropy
 from mgsc.policies import Policy
 from mgsc.problem import Problem
+from mgsc.reductions import largest, total
 from mgsc.search_control.expected import all_answers
 from mgsc.types import Array, Candidates, Successors
 
@@ -114,7 +115,7 @@ def see(agent: Dyna, problem: Problem, state: DynaState, weights: Array | None) 
     candidates, clock = all_states(problem), state.environment.clock
     parts = parts_of(agent.values, agent.policy, agent.model)
     q = jax.vmap(parts.action_values, (None, 0))(state.values, candidates.observation)
-    best = settled(q.max(-1))
+    best = settled(largest(q))
     answers = all_answers(parts, state.model, candidates, agent.environment.num_actions)
     believed = Successors(*(column.reshape(*q.shape, -1) for column in answers))
     targets = _targets(believed, best)
@@ -124,7 +125,7 @@ def see(agent: Dyna, problem: Problem, state: DynaState, weights: Array | None) 
         optimal = jnp.asarray(problem.known.optimal)[phase]
         pairs = _pairs(weights, jax.vmap(parts.policy)(q))
         share = useful_share(q, targets, optimal, pairs[..., None] * believed.probability, agent.step_size)
-    return Seen(clock, q, _expected(believed, targets), weights, share)
+    return Seen(clock, q, settled(_expected(believed, targets)), weights, share)
 
 
 def look(known: Known, policy: Policy, seen: Seen) -> Moment:
@@ -133,7 +134,7 @@ def look(known: Known, policy: Policy, seen: Seen) -> Moment:
     if policy.probabilities is None:
         raise ValueError("exact tables have discrete actions: the policy must have probabilities")
     chosen = settled(jax.vmap(policy.probabilities)(q))
-    best = settled(q.max(-1))
+    best = settled(largest(q))
     truth = Successors(*(lookup(column, phase) for column in known.truth))
     true_target = settled(_expected(truth, _targets(truth, best)))
     error = _mean_distance(chosen, seen.believed_target, true_target)
@@ -149,7 +150,7 @@ def all_states(problem: Problem) -> Candidates:
 
 def measure_values(known: Known, moment: Moment) -> tuple[Record, Record, Record]:
     """What every agent has: ``ALWAYS``, the ``STATE_MEASURES``, and the ``SNAPSHOTS``."""
-    far = jnp.abs(moment.q - known.optimal[moment.phase]).mean(-1)
+    far = total(jnp.abs(moment.q - known.optimal[moment.phase])) / moment.q.shape[-1]
     is_flat = moment.best == moment.q.min(-1)
     greedy = jnp.where(is_flat, -1.0, jnp.argmax(moment.q, -1).astype(far.dtype))
     return (
@@ -203,8 +204,8 @@ def useful_share(q: Array, targets: Array, optimal: Array, chance: Array, step_s
     """
     old, optimal = q[..., None], optimal[..., None]
     updated = old + step_size * (targets - old)
-    changes = jnp.sum(chance * (updated != old))
-    closer = jnp.sum(chance * (jnp.abs(updated - optimal) < jnp.abs(old - optimal)))
+    changes = jnp.sum(total(total(chance * (updated != old))))
+    closer = jnp.sum(total(total(chance * (jnp.abs(updated - optimal) < jnp.abs(old - optimal)))))
     return jnp.where(changes > 0, closer / jnp.where(changes > 0, changes, 1.0), jnp.nan)
 
 
@@ -212,8 +213,8 @@ def alignment(moment: Moment, pairs: Array) -> Array:
     """Cosine of Σ d π E_m[Δ] with the same under the true dynamics; NaN where either is nil."""
     planned = pairs * (moment.believed_target - moment.q)
     real = pairs * (moment.true_target - moment.q)
-    norms = jnp.sqrt(jnp.sum(planned**2) * jnp.sum(real**2))
-    return jnp.where(norms > 0, jnp.sum(planned * real) / jnp.where(norms > 0, norms, 1.0), jnp.nan)
+    norms = jnp.sqrt(jnp.sum(total(planned**2)) * jnp.sum(total(real**2)))
+    return jnp.where(norms > 0, jnp.sum(total(planned * real)) / jnp.where(norms > 0, norms, 1.0), jnp.nan)
 
 
 def _phase(clock: Array, switch_every: Array, num_phases: int) -> Array:
@@ -230,7 +231,7 @@ def _pairs(weights: Array, policy: Array) -> Array:
 
 def _mean_distance(policy: Array, one: Array, other: Array) -> Array:
     """[S] Σ_a π(a|s) |one − other|, all [S, A]."""
-    return settled(jnp.sum(policy * jnp.abs(one - other), -1))
+    return settled(total(policy * jnp.abs(one - other)))
 
 
 def _targets(successors: Successors, best: Array) -> Array:
@@ -239,4 +240,4 @@ def _targets(successors: Successors, best: Array) -> Array:
 
 
 def _expected(successors: Successors, values: Array) -> Array:
-    return jnp.sum(successors.probability * values, -1)
+    return total(successors.probability * values)

@@ -35,6 +35,9 @@ from mgsc.types import Array
 CHUNKS_PER_CALL = 20
 """Recorded chunks one call of the compiled program makes at most; progress is shown between calls."""
 
+MOST_KEPT = 2**24
+"""Bytes that a call of more than one chunk may keep for what is measured apart: more than caches hold costs time."""
+
 
 class Lane(NamedTuple):
     """A seed, and values of traced settings that differ from the agent's."""
@@ -121,10 +124,15 @@ class Program:
         """
         self.suite, self.agent, self.problem, self.root_seed, self.tunes = suite, agent, problem, root_seed, tunes
         self.num_chunks = suite.steps // suite.record_every
-        self.chunks_per_call = max(n for n in range(1, CHUNKS_PER_CALL + 1) if self.num_chunks % n == 0)
         self._measuring: Measuring | None = None
         if self.measures and not tunes:
             self._measuring = measuring or measuring_of(suite, problem)
+        most = CHUNKS_PER_CALL
+        if self._measuring is not None:
+            pairs = problem.known.optimal[0].size
+            chunk = 8 * pairs * block_width(lanes_per_block=suite.lanes_per_block)  # its q and targets, in bytes
+            most = min(most, max(1, MOST_KEPT // (chunk * (suite.record_every // suite.measure_every))))
+        self.chunks_per_call = max(n for n in range(1, most + 1) if self.num_chunks % n == 0)
         self.compile_seconds = 0.0
         self._compiled: dict[tuple[jax.Device, int], tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
@@ -200,6 +208,19 @@ class Program:
         }
         return numbers, jnp.asarray(np.array([lane.seed for lane in padded], np.uint32))
 
+    def recorder(self, agent: dyna.Dyna) -> dyna.Recorder:
+        """What the loop records of a chunk."""
+        if self.tunes:
+            return reward_recorder()
+        suite = self.suite
+        return make_recorder(
+            agent,
+            self.problem,
+            suite.record_every,
+            suite.measure_every,
+            records_episodes=suite.records_episodes,
+        )
+
     def _build(self, numbers: dict[str, Any]) -> dyna.Dyna:
         return build_agent(self.suite, replace_numbers(self.agent, numbers), self.problem)
 
@@ -208,16 +229,7 @@ class Program:
 
     def _call(self, numbers: dict[str, Array], seed: Array, state: dyna.DynaState) -> tuple[dyna.DynaState, Any]:
         agent, suite = self._build(numbers), self.suite
-        if self.tunes:
-            recorder = reward_recorder()
-        else:
-            recorder = make_recorder(
-                agent,
-                self.problem,
-                suite.record_every,
-                suite.measure_every,
-                records_episodes=suite.records_episodes,
-            )
+        recorder = self.recorder(agent)
         key = run_key(self.root_seed, seed)
 
         def chunk(state: dyna.DynaState, _: None) -> tuple[dyna.DynaState, Any]:
