@@ -51,6 +51,25 @@ def compiled(made: Program, *, quick: bool = True) -> Program:
     return made
 
 
+COMPILED: dict[str, dict[str, object]] = {}
+
+
+def compile_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are compiled quickly, and one that was compiled before in this process is taken again."""
+    compile_quickly(monkeypatch)
+    compile_anew = Program.compile
+
+    def compile_once(self: Program, devices: Sequence[jax.Device], num_lanes: int = 1) -> None:
+        widths = [self.width(device, num_lanes) for device in devices]
+        key = repr((self.suite, self.agent, self.root_seed, self.tunes, widths))
+        if key not in COMPILED:
+            compile_anew(self, devices, num_lanes)
+            COMPILED[key] = vars(self).copy()
+        vars(self).update(COMPILED[key])
+
+    monkeypatch.setattr(Program, "compile", compile_once)
+
+
 def agent_settings(name: str) -> AgentSettings:
     """An agent of the suite, or of a strategy that is in no suite."""
     return SUITE.agents.get(name) or AgentSettings(name, options=STRATEGIES[name].settings())

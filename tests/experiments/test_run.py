@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from tests.quick import compile_quickly
+from tests.experiments.programs import compile_each_once
 
 from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
@@ -52,22 +52,9 @@ def _quick_programs_in_small_blocks(monkeypatch):
 
 
 def patch(monkeypatch) -> None:
-    compile_quickly(monkeypatch)
+    compile_each_once(monkeypatch)
     monkeypatch.setattr("mgsc.experiments.running.devices.CPU_WIDTH", 2)
     monkeypatch.setattr("mgsc.experiments.running.devices.ACCELERATOR_WIDTH", 2)
-    compile_anew = Program.compile
-
-    def compile_once(self, devices):
-        key = repr((self.suite, self.agent, self.root_seed))
-        if key not in COMPILED:
-            compile_anew(self, devices)
-            COMPILED[key] = vars(self).copy()
-        vars(self).update(COMPILED[key])
-
-    monkeypatch.setattr(Program, "compile", compile_once)
-
-
-COMPILED: dict[str, dict[str, object]] = {}
 
 
 @pytest.fixture(scope="module")

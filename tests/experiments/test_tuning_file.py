@@ -10,13 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.experiments.programs import compile_each_once
 from tests.experiments.small_tuning import AGENTS, LANE_STEPS, PROTOCOL, SUITE, StopError, resume, stop_in_round, tune
-from tests.quick import compile_quickly
 
 from mgsc import cli
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import change_suite, choose_agents
-from mgsc.experiments.running.program import Program
 from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store import resumable
@@ -27,24 +26,13 @@ from mgsc.experiments.tuning import search as search_module
 from mgsc.experiments.tuning.file import check_can_write, write_sweep
 from mgsc.experiments.tuning.search import tune_suite
 
-COMPILED: dict[str, dict[str, object]] = {}
 NUM_ROUNDS = 2 * len(AGENTS)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _programs_are_compiled_once():
     with pytest.MonkeyPatch.context() as patch:
-        compile_quickly(patch)
-        compile_anew = Program.compile
-
-        def compile_once(self, devices):
-            key = repr((self.suite, self.agent, self.root_seed))
-            if key not in COMPILED:
-                compile_anew(self, devices)
-                COMPILED[key] = vars(self).copy()
-            vars(self).update(COMPILED[key])
-
-        patch.setattr(Program, "compile", compile_once)
+        compile_each_once(patch)
         yield
 
 

@@ -45,7 +45,7 @@ class Paired(NamedTuple):
     ratio: float
 
 
-class _RewardOnly(Program):
+class RewardOnly(Program):
     """Records what the kernels record."""
 
     measures = False
@@ -72,7 +72,7 @@ def measure_pairs(scale: float = 1.0) -> list[Paired]:
     found = []
     for agent, kernel in kernels.items():
         kernel(theirs, settings._replace(num_steps=1000), 0)  # compiles
-        program = _RewardOnly(suite, suite.agents[agent], problem, root_seed=0)
+        program = RewardOnly(suite, suite.agents[agent], problem, root_seed=0)
         program.compile(workers(), SEEDS)
 
         def run_kernels(num_cores: int, kernel: Run = kernel) -> None:

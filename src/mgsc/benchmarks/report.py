@@ -16,6 +16,7 @@ from mgsc.benchmarks.large import LargeCost, measure_large
 from mgsc.benchmarks.paired_speed import SEEDS, Paired, measure_pairs
 from mgsc.benchmarks.paired_speed import UPDATES as PAIRED_UPDATES
 from mgsc.benchmarks.rival_speed import RivalSpeed, measure_rivals
+from mgsc.benchmarks.step_parts import StepPart, measure_parts
 from mgsc.benchmarks.strategy_speed import FIELD, StrategyCost, measure_field, measure_strategies
 from mgsc.benchmarks.suite_speed import SUITE, UPDATES, Speed, measure_agents
 from mgsc.experiments.design.suites import get_suite
@@ -54,6 +55,8 @@ def bench(out: str, *, quick: bool = False) -> None:
         rivals = measure_rivals(get_suite(SUITE), UPDATES, scale)
     with console.status("measuring ours and numba in turn"):
         pairs = measure_pairs(scale=scale)
+    with console.status("measuring the parts of a step"):
+        parts = measure_parts(scale=scale)
     with console.status("measuring the compiled agents"):
         speeds = measure_agents(scale=scale)
     with console.status("measuring 10,000 states"):
@@ -66,6 +69,7 @@ def bench(out: str, *, quick: bool = False) -> None:
     _print(console, speeds, rivals, large, ratios)
     print_strategies(console, strategies, field)
     print_pairs(console, pairs)
+    print_parts(console, parts)
     contents: dict[str, Any] = {
         "suite": SUITE,
         "cores": os.cpu_count(),
@@ -75,6 +79,7 @@ def bench(out: str, *, quick: bool = False) -> None:
         "rivals": [speed._asdict() for speed in rivals],
         "ratios_30_seeds_5_updates": ratios,
         "targets": TARGETS,
+        "parts_of_a_step_in_nanoseconds": {part.part: part.nanoseconds for part in parts},
         "beside_numba_32_seeds_5_updates": [pair._asdict() for pair in pairs],
         "targets_beside_numba": PAIRED_TARGETS,
         "ten_thousand_states": large._asdict(),
@@ -165,4 +170,12 @@ def print_pairs(console: Console, pairs: list[Paired]) -> None:
     for pair in pairs:
         target = f"≥ {PAIRED_TARGETS[pair.agent]:g}"
         table.add_row(pair.agent, str(pair.cores), short(pair.ours), short(pair.numba), f"{pair.ratio:.2f}", target)
+    console.print(table)
+
+
+def print_parts(console: Console, parts: list[StepPart]) -> None:
+    """Prints where a step's time goes."""
+    table = Table("part", "ns", title=f"A step of one seed on one core, {SUITE}", title_justify="left")
+    for part in parts:
+        table.add_row(part.part, f"{part.nanoseconds:.0f}")
     console.print(table)

@@ -7,13 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.experiments.programs import compile_each_once
 from tests.experiments.studies.small_studies import NAME, NUM_ENTRIES, SEEDS, SMALL
-from tests.quick import compile_quickly
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import change_suite, choose_agents
-from mgsc.experiments.running.program import Program
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.store.resumable import Parts
@@ -21,7 +20,6 @@ from mgsc.experiments.studies import runner
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.runner import run_study
 
-COMPILED: dict[str, dict[str, object]] = {}
 ENTRY_STEPS = 3 * 200
 """Lane-steps of one agent of one cell."""
 
@@ -33,17 +31,7 @@ class StopError(Exception):
 @pytest.fixture(scope="module", autouse=True)
 def _programs_are_compiled_once():
     with pytest.MonkeyPatch.context() as patch:
-        compile_quickly(patch)
-        compile_anew = Program.compile
-
-        def compile_once(self, devices):
-            key = repr((self.suite, self.agent, self.root_seed, self.tunes))
-            if key not in COMPILED:
-                compile_anew(self, devices)
-                COMPILED[key] = vars(self).copy()
-            vars(self).update(COMPILED[key])
-
-        patch.setattr(Program, "compile", compile_once)
+        compile_each_once(patch)
         yield
 
 

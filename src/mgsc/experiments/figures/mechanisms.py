@@ -142,7 +142,7 @@ def correlating_agents(dataset: xr.Dataset) -> list[str]:
     return [
         agent
         for agent in agent_names(dataset)
-        if any(mechanisms.correlation_of_seeds(dataset, agent, error)[2] for error in mechanisms.ERRORS)
+        if any(mechanisms.num_windows(dataset, agent, error) for error in mechanisms.ERRORS)
     ]
 
 

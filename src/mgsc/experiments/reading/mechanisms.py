@@ -161,20 +161,8 @@ def correlation_of_seeds(
     dataset: xr.Dataset, agent: str, error: str, window: int | None = None
 ) -> tuple[Floats, Floats, int]:
     """[B] the correlation of each seed, [B] that of its shuffles, and how many windows count in all."""
-    states = np.asarray(dataset["is_candidate"].values, bool)
-    d = _of_agent(dataset, agent, "query_distribution")[..., states]
-    errors = _of_agent(dataset, agent, _STORED_AS[error])[..., states]
-    chosen = windows_after_switches(dataset, window)
-    nothing = np.full(len(d), math.nan)
-    if not chosen or np.isnan(d).all():
-        return nothing, nothing.copy(), 0
-    change = np.stack([d[:, end - 1] - d[:, begin - 1] for begin, end in chosen], 1)
-    mean = np.stack([errors[:, begin:end].mean(1) for begin, end in chosen], 1)
-    # What differs by rounding only has the same rank; NaN stays NaN.
-    grain = DIFFERS * np.nanmax(np.abs(errors), axis=(1, 2), initial=0.0, keepdims=True)
-    mean = np.round(np.divide(mean, grain, out=mean, where=grain > 0))
-    # A NaN is no reason to leave a window out: it must show.
-    counts = ~(np.abs(change).max(-1) <= MOVES) & ~(np.ptp(mean, axis=-1) == 0)
+    change, mean, counts = _windows(dataset, agent, error, window)
+    nothing = np.full(len(counts), math.nan)
     found, shuffled = nothing.copy(), nothing.copy()
     for place, seed in enumerate(dataset["seed"].values):
         which = counts[place]
@@ -183,6 +171,31 @@ def correlation_of_seeds(
             pair = _with_shuffles(change[place, which], mean[place, which], random)
             found[place], shuffled[place] = pair[0].mean(), pair[1].mean()
     return found, shuffled, int(counts.sum())
+
+
+def num_windows(dataset: xr.Dataset, agent: str, error: str) -> int:
+    """How many windows count in all of ``correlation_of_seeds``, which costs far less than their correlations."""
+    return int(_windows(dataset, agent, error, None)[2].sum())
+
+
+def _windows(
+    dataset: xr.Dataset, agent: str, error: str, window: int | None
+) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """[B, W, S] the change of d in each window after a switch, and the mean error there; [B, W] whether it counts."""
+    states = np.asarray(dataset["is_candidate"].values, bool)
+    d = _of_agent(dataset, agent, "query_distribution")[..., states]
+    errors = _of_agent(dataset, agent, _STORED_AS[error])[..., states]
+    chosen = windows_after_switches(dataset, window)
+    if not chosen or np.isnan(d).all():
+        nothing = np.zeros((len(d), 0, int(states.sum())))
+        return nothing, nothing, np.zeros((len(d), 0), bool)
+    change = np.stack([d[:, end - 1] - d[:, begin - 1] for begin, end in chosen], 1)
+    mean = np.stack([errors[:, begin:end].mean(1) for begin, end in chosen], 1)
+    # What differs by rounding only has the same rank; NaN stays NaN.
+    grain = DIFFERS * np.nanmax(np.abs(errors), axis=(1, 2), initial=0.0, keepdims=True)
+    mean = np.round(np.divide(mean, grain, out=mean, where=grain > 0))
+    # A NaN is no reason to leave a window out: it must show.
+    return change, mean, ~(np.abs(change).max(-1) <= MOVES) & ~(np.ptp(mean, axis=-1) == 0)
 
 
 def windows_after_switches(dataset: xr.Dataset, window: int | None = None) -> list[tuple[int, int]]:
