@@ -30,6 +30,7 @@ class Dyna(NamedTuple):
         candidates: where the candidates of each real step come from.
         max_planning_updates: the static length of the planning loop.
         planning_updates: K ≤ max_planning_updates, may be traced; updates beyond K do nothing.
+        planning_rounds: updates after which the loop stops, between K and max_planning_updates; None for all of these.
         learns_model_first: True puts the model update before the meta-update.
         updates_directly: False leaves the update from the real transition out: values change by planning only.
         batch_size: queries of one planning update, static; their mean is one step of the values.
@@ -49,6 +50,7 @@ class Dyna(NamedTuple):
     learns_model_first: bool
     updates_directly: bool = True
     batch_size: int = 1
+    planning_rounds: Array | None = None
 
 
 class DynaState(NamedTuple):

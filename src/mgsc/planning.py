@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mgsc.agent import Dyna, StepNoise
+from mgsc.indexing import lookup
 from mgsc.search_control.base import Distribution, make_distribution, sample_query
 from mgsc.types import Array, Backup, Candidates, Params, PyTree, Query, Transition
 
@@ -68,6 +69,7 @@ def plan(
     # Where every update counts, states are not chosen between: a queue would be copied each time.
     may_skip = not isinstance(agent.planning_updates, int) or agent.planning_updates < agent.max_planning_updates
     each = _vmapped if agent.batch_size > 1 else _as_it_is
+    samples_in_turn = control.propose is None and agent.planning_rounds is not None
 
     def update(carry: PlanCarry, xs: PyTree) -> tuple[PlanCarry, None]:
         number, noise_query, noise_action, noise_imagine = xs
@@ -75,6 +77,8 @@ def plan(
         now = search if control.after_backup is None else carry.search
 
         def imagined(noise_query: PyTree, noise_action: PyTree, noise_imagine: PyTree) -> tuple[Query, Transition]:
+            if samples_in_turn:
+                noise_query = sample_query(noise_query, distribution, candidates)
             query = next_query(agent, noise_query, now, before, distribution, candidates, carry.last)
             return query, imagine(agent, before, query, noise_action, noise_imagine)
 
@@ -93,7 +97,7 @@ def plan(
         return PlanCarry(values, learner, after, last), None
 
     queries = noise.query
-    if control.propose is None:
+    if control.propose is None and not samples_in_turn:
         # All K at once: the shared sampler looks at nothing that planning changes.
         drawn = each(lambda noise: sample_query(noise, distribution, candidates))
         queries = jax.vmap(drawn)(queries)
@@ -105,9 +109,17 @@ def plan(
         search=None if control.after_backup is None else search,
         last=None if control.propose is None else real,
     )
-    # An update of a table is a few numbers; one of a network is work enough, and slow to compile five times.
-    unroll = min(agent.max_planning_updates, MAX_UNROLL) if agent.values.is_table else 1
-    carry, _ = lax.scan(update, carry, xs, unroll=unroll)
+    if agent.planning_rounds is None:
+        # An update of a table is a few numbers; one of a network is work enough, and slow to compile twice.
+        unroll = min(agent.max_planning_updates, MAX_UNROLL) if agent.values.is_table else 1
+        carry, _ = lax.scan(update, carry, xs, unroll=unroll)
+    else:
+        carry = lax.fori_loop(
+            0,
+            agent.planning_rounds,
+            lambda turn, carry: update(carry, jax.tree.map(lambda leaf: lookup(leaf, turn), xs))[0],
+            carry,
+        )
     search = search if carry.search is None else carry.search
     return carry.values, carry.learner, search, distribution.weights
 

@@ -35,6 +35,9 @@ from mgsc.types import Array
 CHUNKS_PER_CALL = 20
 """Recorded chunks one call of the compiled program makes at most; progress is shown between calls."""
 
+LANES = "lanes"
+"""The axis of the lanes of a block."""
+
 MOST_KEPT = 2**24
 """Bytes that a call of more than one chunk may keep for what is measured apart: more than caches hold costs time."""
 
@@ -142,9 +145,9 @@ class Program:
         for device in dict.fromkeys(devices):
             with jax.default_device(device):
                 numbers, seeds = self._arguments([Lane(0, {})] * min(num_lanes, self.width(device, num_lanes)), device)
-                init = compile_for(device, jax.vmap(self._init), numbers, seeds)
+                init = compile_for(device, jax.vmap(self._init, axis_name=LANES), numbers, seeds)
                 state = init(numbers, seeds)
-                call = compile_for(device, jax.vmap(self._call), numbers, seeds, state, donate=(2,))
+                call = compile_for(device, jax.vmap(self._call, axis_name=LANES), numbers, seeds, state, donate=(2,))
                 if self._measuring is not None:
                     _, (_, seen) = call.out_info
                     self._measuring.compiled(device, seen, self._rate(numbers))
@@ -222,7 +225,12 @@ class Program:
         )
 
     def _build(self, numbers: dict[str, Any]) -> dyna.Dyna:
-        return build_agent(self.suite, replace_numbers(self.agent, numbers), self.problem)
+        agent = build_agent(self.suite, replace_numbers(self.agent, numbers), self.problem)
+        if isinstance(agent.planning_updates, int):
+            return agent
+        # Lanes of one configuration share their K: a block stops planning after the most that one of its lanes makes.
+        rounds = lax.pmax(agent.planning_updates, LANES)  # type: ignore[no-untyped-call]
+        return agent._replace(planning_rounds=rounds)
 
     def _init(self, numbers: dict[str, Array], seed: Array) -> dyna.DynaState:
         return dyna.init(self._build(numbers), run_key(self.root_seed, seed))
