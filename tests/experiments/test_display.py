@@ -69,3 +69,29 @@ def test_sessions_say_when_a_program_begins_to_compile_and_when_it_runs():
     units = units_of(choose_agents(SUITE, ["no_planning"]), range(20), 0)
     assert len(list(execute(units, THREADS, progress))) == len(units) > 1
     assert said == [("compiling", "no_planning"), ("running", "no_planning")]
+
+
+def test_a_terminal_shows_what_compiles_and_then_what_runs():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    shown = []
+    with display._live("suite", console) as listener:
+        (bars,) = console._live_stack
+
+        def look() -> None:
+            text = Console(file=io.StringIO(), width=120)
+            text.print(bars.get_renderable())
+            shown.append(text.file.getvalue())
+
+        listener.start("one", 1000)
+        look()
+        listener.compiling("one")
+        look()
+        listener.running("one")
+        look()
+        listener.advance("one", 1000)
+        look()
+    for text, expected in zip(shown, ("waiting", "compiling", "running", ""), strict=True):
+        assert expected in text
+    assert "compiling" not in shown[2]
+    assert "compiling" not in shown[3]
+    assert "1k/1k" in shown[3]

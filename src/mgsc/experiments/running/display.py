@@ -34,6 +34,8 @@ class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
         if task.finished and task.finished_speed:
             return Text(f"{short(task.finished_speed)} steps/s")
+        if task.finished:
+            return Text("done")
         return Text(f"{short(task.speed)} steps/s" if task.speed else str(task.fields["phase"]))
 
 
@@ -75,10 +77,12 @@ def _live(title: str, console: Console) -> Iterator[Listener]:
             with lock:
                 compiling[agent] = compiling.get(agent, 0) + 1
                 programs = bars.tasks[tasks[agent]].fields["programs"]
-                bars.update(tasks[agent], phase=f"compiling {_which(compiling[agent], programs)}")
+                which = f" {_which(compiling[agent], programs)}" if (programs, compiling[agent]) != (1, 1) else ""
+                bars.update(tasks[agent], phase=f"compiling{which}")
 
         def running(agent: str) -> None:
             bars.start_task(tasks[agent])
+            bars.update(tasks[agent], phase="running")
 
         def advance(agent: str, steps: int) -> None:
             with lock:
