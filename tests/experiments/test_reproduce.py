@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from tests.quick import compile_quickly
@@ -50,3 +55,25 @@ def test_every_suite_has_its_result_table_and_figures_and_all_share_a_report(mon
     assert "report.html" in capsys.readouterr().out
     assert cli.main(command) == 0, "what is there already is taken up"
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.slow
+def test_interrupted_while_another_process_draws_it_says_one_line(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "mgsc.cli", "reproduce", "--seeds", "1", "--out", str(out)]
+    process = subprocess.Popen(
+        [*command, "--suites", "tmaze-fixed", "tworooms-fixed"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: (os.setsid(), signal.signal(signal.SIGINT, signal.default_int_handler)),
+    )
+    while not (out / "tmaze-fixed" / "figures").is_dir():
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=100)
+    assert process.returncode == cli.EXIT_INTERRUPTED
+    assert "Traceback" not in said
+    assert said.splitlines()[-1] == "mgsc: interrupted; to go on, give the same command again"
+    assert (out / "tmaze-fixed" / "table.md").exists(), "what was begun of the finished suite was ended"

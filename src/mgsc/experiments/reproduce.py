@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -58,7 +60,9 @@ def reproduce(
         refuse_inside(folder)
     check_can_write(Path(out) / REPORT_NAME)
     # What one suite shows is worked out by another process while the next one compiles and runs.
-    with ProcessPoolExecutor(1, get_context("spawn")) as background:
+    # Interrupted, it ends what it is at, and says nothing.
+    quiet: dict[str, Any] = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with ProcessPoolExecutor(1, get_context("spawn"), **quiet) as background:
         shown = {}
         with display("reproduce") as progress:
             for name, suite in chosen.items():
