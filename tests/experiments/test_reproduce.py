@@ -66,7 +66,7 @@ def test_interrupted_while_another_process_draws_it_says_one_line(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=lambda: (os.setsid(), signal.signal(signal.SIGINT, signal.default_int_handler)),
+        start_new_session=True,
     )
     while not (out / "tmaze-fixed" / "figures").is_dir():
         assert process.poll() is None
