@@ -55,12 +55,12 @@ def test_an_option_that_this_version_does_not_know_costs_speed_only(monkeypatch)
 def test_every_agent_runs_in_one_kernel(agent, tunes):
     """All that users wait for: a scatter or a sort anywhere in an agent would make it several times slower."""
     made = compiled(program(agent, tunes=tunes))
-    assert is_one_kernel(made.functions(jax.local_devices()[0])[1])
+    assert is_one_kernel(made.functions(jax.local_devices()[0]).call)
 
 
 @ON_CPU
 def test_an_agent_whose_model_learns_runs_in_one_kernel():
-    assert is_one_kernel(learning("meta_gradient").functions(jax.local_devices()[0])[1])
+    assert is_one_kernel(learning("meta_gradient").functions(jax.local_devices()[0]).call)
 
 
 def is_one_kernel(compiled_function) -> bool:

@@ -9,6 +9,7 @@ set wins. The Python API uses none unless JAX is told to.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import platform
 import shutil
@@ -49,13 +50,12 @@ def root(environment: MutableMapping[str, str] | None = None) -> Path:
 def processor() -> str:
     """A name for machines that may run each other's compiled code: architecture, model and instructions."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        told = [
-            next((line for line in lines if line.startswith(key)), "") for key in ("model name", "flags", "Features")
-        ]
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            first = list(itertools.takewhile(str.strip, file))  # up to the empty line: many cores say the same
+        told = [line for line in first if line.startswith(("model name", "flags", "Features"))]
     except OSError:
         told = [platform.processor(), platform.release()]
-    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("".join(told).encode()).hexdigest()[:12]
     return f"{platform.machine()}-{digest}"
 
 

@@ -99,8 +99,7 @@ def plan(
     queries = noise.query
     if control.propose is None and not samples_in_turn:
         # All K at once: the shared sampler looks at nothing that planning changes.
-        drawn = each(lambda noise: sample_query(noise, distribution, candidates))
-        queries = jax.vmap(drawn)(queries)
+        queries = jax.vmap(each(lambda noise: sample_query(noise, distribution, candidates)))(queries)
     xs = (jnp.arange(agent.max_planning_updates), queries, noise.plan_action, noise.imagine)
     # What a strategy does not use is not carried: a carried replay ring would be copied at every update.
     carry = PlanCarry(
@@ -109,19 +108,25 @@ def plan(
         search=None if control.after_backup is None else search,
         last=None if control.propose is None else real,
     )
+    carry = _repeated(agent, update, carry, xs)
+    search = search if carry.search is None else carry.search
+    return carry.values, carry.learner, search, distribution.weights
+
+
+def _repeated(
+    agent: Dyna, update: Callable[[PlanCarry, PyTree], tuple[PlanCarry, None]], carry: PlanCarry, xs: PyTree
+) -> PlanCarry:
+    """Makes the updates one after the other, each with its entry of ``xs`` [K, ...]."""
     if agent.planning_rounds is None:
         # An update of a table is a few numbers; one of a network is work enough, and slow to compile twice.
         unroll = min(agent.max_planning_updates, MAX_UNROLL) if agent.values.is_table else 1
-        carry, _ = lax.scan(update, carry, xs, unroll=unroll)
-    else:
-        carry = lax.fori_loop(
-            0,
-            agent.planning_rounds,
-            lambda turn, carry: update(carry, jax.tree.map(lambda leaf: lookup(leaf, turn), xs))[0],
-            carry,
-        )
-    search = search if carry.search is None else carry.search
-    return carry.values, carry.learner, search, distribution.weights
+        return lax.scan(update, carry, xs, unroll=unroll)[0]
+
+    def turn(number: Array, carry: PlanCarry) -> PlanCarry:
+        return update(carry, jax.tree.map(lambda leaf: lookup(leaf, number), xs))[0]
+
+    repeated: PlanCarry = lax.fori_loop(0, agent.planning_rounds, turn, carry)
+    return repeated
 
 
 def next_query(

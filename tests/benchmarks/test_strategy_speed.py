@@ -27,7 +27,7 @@ def test_costs_are_the_best_round_over_that_of_uniform(monkeypatch):
     """Uniform takes 2 and then 3 ms, dyna_q 9 and then 5: 30 seeds of 2500 steps each."""
     taken = iter([50, 50, 2, 9, 3, 5])
     ran = []
-    monkeypatch.setattr(strategy_speed.Program, "compile", lambda self, devices: None)
+    monkeypatch.setattr(strategy_speed.Program, "compile", lambda self, devices, num_lanes: None)
     monkeypatch.setattr(
         strategy_speed,
         "_seconds",

@@ -225,7 +225,7 @@ def made():
 
 @ON_CPU
 def test_it_runs_in_one_kernel(made):
-    assert is_one_kernel(made.functions(jax.local_devices()[0])[1])
+    assert is_one_kernel(made.functions(jax.local_devices()[0]).call)
 
 
 def test_a_seed_alone_equals_the_same_seed_in_any_batch(made):

@@ -45,8 +45,8 @@ def measure_parts(scale: float = 1.0) -> list[StepPart]:
     def cost(agent: str, updates: int = UPDATES, kind: type[Program] = RewardOnly) -> float:
         one = dataclasses.replace(suite, planning_updates=updates)
         program = kind(one, one.agents[agent], problem, root_seed=0)
-        program.compile(devices()[:1])
         lanes = [Lane(seed, {}) for seed in range(block_width())]
+        program.compile(devices()[:1], len(lanes))
         runs = [program.run_block(lanes, devices()[0], lambda steps: None).seconds for _ in range(REPEATS)]
         return 1e9 * min(runs) / (len(lanes) * suite.steps)
 

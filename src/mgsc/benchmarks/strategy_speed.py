@@ -66,7 +66,7 @@ def measure_strategies(
     problem = build_problem(suite)
     programs = {name: Program(suite, suite.agents[name], problem, root_seed=0) for name in names}
     for program in programs.values():
-        program.compile(workers())
+        program.compile(workers(), SEEDS)
         _seconds(program)
     rounds = [{name: _seconds(program) for name, program in programs.items()} for _ in range(repeats)]
     best = {name: min(each[name] for each in rounds) * 1e6 / (SEEDS * steps) for name in names}

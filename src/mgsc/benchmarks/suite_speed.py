@@ -59,9 +59,10 @@ def measure_speeds(suite: Suite, agent: str, planning_updates: int, seeds: Seque
     period = suite.environment.switch_every
     suite = dataclasses.replace(suite, steps=period, planning_updates=planning_updates or suite.planning_updates)
     program = Program(suite, suite.agents[agent], build_problem(suite), root_seed=0)
-    program.compile(workers())
     speeds = []
     for count in seeds:
+        if not program.is_compiled_for(workers()[0], count):
+            program.compile(workers(), count)
         lanes, seconds = [Lane(seed, {}) for seed in range(count)], []
         blocks = -(-count // block_width())
         wanted = scale * LANE_STEPS / (block_width() * max(blocks, 2)) * 10 / (5 + planning_updates)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -61,8 +60,8 @@ def reproduce(
     check_can_write(Path(out) / REPORT_NAME)
     # What one suite shows is worked out by another process while the next one compiles and runs.
     # Interrupted, it ends what it is at, and says nothing.
-    quiet: dict[str, Any] = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    with ProcessPoolExecutor(1, get_context("spawn"), **quiet) as background:
+    quiet = signal.SIGINT, signal.SIG_IGN
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=signal.signal, initargs=quiet) as background:
         shown = {}
         with display("reproduce") as progress:
             for name, suite in chosen.items():

@@ -89,7 +89,7 @@ class ClassicProgram(Program):
         Raises:
             UserError: a run has not come to its end after many times the suite's ``steps``.
         """
-        init, call = self.functions(device, len(lanes))
+        init, call, _ = self.functions(device, len(lanes))
         began = time.perf_counter()
         with jax.default_device(device):
             waiting = list(range(len(lanes)))

@@ -148,7 +148,7 @@ def _plain(title: str, console: Console) -> Listener:
             now, made, everything = time.monotonic(), sum(done.values()), sum(total.values())
             if now - last[0] >= PLAIN_SECONDS or made == everything:
                 seconds = watch.seconds(now)
-                rate = made / seconds if seconds else float("nan")
+                rate = made / seconds if seconds and made else float("nan")
                 say(
                     f"{agent}  {100 * made / everything:3.0f} %  {short(made)}/{short(everything)} steps  "
                     f"{short(rate)} steps/s  ETA {(everything - made) / rate:.0f} s",

@@ -6,6 +6,7 @@ arrays it is worked out of, and this program looks at many moments at once.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,8 @@ from mgsc.policies import Policy
 from mgsc.problem import Problem
 from mgsc.types import Array, like
 
+Measure = Callable[[Seen, Array], Record]
+
 
 class Measuring:
     """Measures of a problem, compiled once for each form that agents keep their moments in."""
@@ -36,42 +39,36 @@ class Measuring:
             policy: of its agents.
         """
         self._problem, self._policy = problem, policy
-        self._known = known_of(problem)
         self._lock = threading.Lock()
-        self._compiled: dict[Any, Callable[[Known, Seen, Array], Record]] = {}
+        self._ready: dict[Any, Measure] = {}
 
-    def __call__(self, device: jax.Device, seen: Seen, rate: Array) -> Record:
-        """Means over the moments of a chunk, and a snapshot of its last one.
-
-        Args:
-            device: where the arguments are.
-            seen: [lanes, chunks, moments of a chunk, ...].
-            rate: [lanes] α K.
-
-        Returns:
-            [lanes, chunks, ...] each; without ``MEASURES`` where ``seen`` has no weights.
-        """
-        record = self.compiled(device, seen, rate)(self._known_on(device), self._complete(seen), rate)
-        plans = seen.weights is not None
-        return {name: value for name, value in record.items() if plans or name not in MEASURES}
-
-    def compiled(self, device: jax.Device, seen: Any, rate: Any) -> Callable[[Known, Seen, Array], Record]:
-        """The program for arguments of this form, compiled now or before; who comes second waits for the first.
+    def ready(self, device: jax.Device, seen: Any, rate: Any) -> Measure:
+        """What measures moments of this form, compiled now or before; who comes second waits for the first.
 
         Args:
             device: where it will run.
-            seen, rate: as above, or what has their shapes.
+            seen: [lanes, chunks, moments of a chunk, ...] moments, or what has their shapes.
+            rate: [lanes] α K, or what has its shape.
+
+        Returns:
+            ``(seen, rate) -> record``: means over the moments of a chunk, and a snapshot of its last one, [lanes,
+            chunks, ...] each; without ``MEASURES`` where ``seen`` has no weights.
         """
+        plans = seen.weights is not None
         forms = jax.tree.map(lambda leaf: like(leaf.shape, leaf.dtype), (self._complete(seen), rate))
         key = device, str(forms)
         with self._lock:
-            if key not in self._compiled:
-                self._compiled[key] = compile_for(device, jax.vmap(self._measure, (None, 0, 0)), self._known, *forms)
-            return self._compiled[key]
+            if key not in self._ready:
+                known = jax.device_put(known_of(self._problem), device)
+                program = compile_for(device, jax.vmap(self._measure, (None, 0, 0)), known, *forms)
+                self._ready[key] = functools.partial(program, known)
+            everything = self._ready[key]
 
-    def _known_on(self, device: jax.Device) -> Known:
-        known: Known = jax.device_put(self._known, device)
-        return known
+        def measure(seen: Seen, rate: Array) -> Record:
+            record = everything(self._complete(seen), rate)
+            return {name: value for name, value in record.items() if plans or name not in MEASURES}
+
+        return measure
 
     def _complete(self, seen: Any) -> Any:
         """With a d also of an agent that does not plan, so that one program serves both."""

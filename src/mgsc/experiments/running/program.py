@@ -25,7 +25,7 @@ from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.devices import block_width, padded_width, workers
-from mgsc.experiments.running.measuring import Measuring, measuring_of
+from mgsc.experiments.running.measuring import Measure, Measuring, measuring_of
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_for
 from mgsc.problem import Problem
@@ -99,6 +99,20 @@ def program_key(suite: Suite, agent: AgentSettings, *, tunes: bool = False) -> s
     return repr((problem_key(suite), static))
 
 
+class Compiled(NamedTuple):
+    """What a program is on one device and at one width.
+
+    Attributes:
+        init: ``(numbers, seeds) -> state``.
+        call: ``(numbers, seeds, state) -> (state, record)``, a call of the loop.
+        measure: what turns the moments that ``call`` keeps into measures; None where it keeps none.
+    """
+
+    init: Callable[..., Any]
+    call: Callable[..., Any]
+    measure: Measure | None
+
+
 class Program:
     """The compiled program of one agent; ``compile_seconds`` is filled in by ``compile``."""
 
@@ -130,14 +144,9 @@ class Program:
         self._measuring: Measuring | None = None
         if self.measures and not tunes:
             self._measuring = measuring or measuring_of(suite, problem)
-        most = CHUNKS_PER_CALL
-        if self._measuring is not None:
-            pairs = problem.known.optimal[0].size
-            chunk = 8 * pairs * block_width(lanes_per_block=suite.lanes_per_block)  # its q and targets, in bytes
-            most = min(most, max(1, MOST_KEPT // (chunk * (suite.record_every // suite.measure_every))))
-        self.chunks_per_call = max(n for n in range(1, most + 1) if self.num_chunks % n == 0)
+        self.chunks_per_call = max(n for n in range(1, self._most_chunks() + 1) if self.num_chunks % n == 0)
         self.compile_seconds = 0.0
-        self._compiled: dict[tuple[jax.Device, int], tuple[Callable[..., Any], Callable[..., Any]]] = {}
+        self._compiled: dict[tuple[jax.Device, int], Compiled] = {}
 
     def compile(self, devices: Sequence[jax.Device], num_lanes: int = 1) -> None:
         """Compiles for blocks of so many lanes on each of the devices."""
@@ -148,18 +157,19 @@ class Program:
                 init = compile_for(device, jax.vmap(self._init, axis_name=LANES), numbers, seeds)
                 state = init(numbers, seeds)
                 call = compile_for(device, jax.vmap(self._call, axis_name=LANES), numbers, seeds, state, donate=(2,))
+                measure = None
                 if self._measuring is not None:
                     _, (_, seen) = call.out_info
-                    self._measuring.compiled(device, seen, self._rate(numbers))
-                self._compiled[device, len(seeds)] = (init, call)
+                    measure = self._measuring.ready(device, seen, self._rate(numbers))
+                self._compiled[device, len(seeds)] = Compiled(init, call, measure)
         self.compile_seconds += time.perf_counter() - began
 
     def is_compiled_for(self, device: jax.Device, num_lanes: int = 1) -> bool:
         """Whether blocks of so many lanes can run there."""
         return (device, self.width(device, num_lanes)) in self._compiled
 
-    def functions(self, device: jax.Device, num_lanes: int = 1) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """What was compiled for such blocks: ``(numbers, seeds) -> state``, and a call of the loop."""
+    def functions(self, device: jax.Device, num_lanes: int = 1) -> Compiled:
+        """What was compiled for such blocks."""
         return self._compiled[device, self.width(device, num_lanes)]
 
     def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
@@ -168,17 +178,18 @@ class Program:
         Raises:
             UserError: a learned model met more outcomes than it can hold; said at the end of a call.
         """
-        init, call = self.functions(device, len(lanes))
+        init, call, measure = self.functions(device, len(lanes))
         records = []
         with jax.default_device(device):
             numbers, seeds = self._arguments(lanes, device)
+            rate = self._rate(numbers)
             began = time.perf_counter()
             state = init(numbers, seeds)
             for _ in range(self.num_chunks // self.chunks_per_call):
                 state, record = call(numbers, seeds, state)
-                if self._measuring is not None:
+                if measure is not None:
                     record, seen = record
-                    record |= self._measuring(device, seen, self._rate(numbers))
+                    record |= measure(seen, rate)
                 _refuse_problem(self.problem.model.problem, state.model)
                 records.append({name: np.asarray(value)[: len(lanes)] for name, value in record.items()})
                 progress(len(lanes) * self.chunks_per_call * self.suite.record_every)
@@ -189,6 +200,15 @@ class Program:
     def width(self, device: jax.Device, num_lanes: int) -> int:
         """Lanes that a block of so many is padded to on a device."""
         return padded_width(device, num_lanes, self.suite.lanes_per_block)
+
+    def _most_chunks(self) -> int:
+        """Chunks of a call at most: what they keep is to stay small."""
+        if self._measuring is None:
+            return CHUNKS_PER_CALL
+        suite = self.suite
+        moment: int = 8 * self.problem.known.optimal[0].size  # bytes of q and the targets
+        moments = block_width(lanes_per_block=suite.lanes_per_block) * (suite.record_every // suite.measure_every)
+        return min(CHUNKS_PER_CALL, max(1, MOST_KEPT // (moment * moments)))
 
     def _rate(self, numbers: dict[str, Array]) -> Array:
         """[lanes] α K."""
