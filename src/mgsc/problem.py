@@ -104,9 +104,24 @@ class StrategyFacts(NamedTuple):
         step_size: α of the agent; may be traced.
         planning_updates: K of the agent; may be traced.
         is_table: whether the agent's values are a table.
+        most_updates: what K is at most; needed where K is traced.
     """
 
     problem: Problem
     step_size: Array
     planning_updates: Array | int
     is_table: bool
+    most_updates: int | None = None
+
+    @property
+    def max_updates(self) -> int:
+        """K at most, static.
+
+        Raises:
+            TypeError: K is traced, and nothing says how large it may be.
+        """
+        if self.most_updates is not None:
+            return self.most_updates
+        if not isinstance(self.planning_updates, int):
+            raise TypeError("most_updates must be given where planning_updates is not a Python int")
+        return self.planning_updates

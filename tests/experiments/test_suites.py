@@ -11,7 +11,7 @@ import pytest
 from mgsc.candidates import BufferSettings
 from mgsc.environments import TMazeSettings, TwoRoomsSettings
 from mgsc.errors import UserError
-from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, default_agents
+from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, WHERE_AND_WHAT, default_agents
 from mgsc.experiments.design.suites import (
     COMPARISON_SUITES,
     PAPER_SUITES,
@@ -39,17 +39,18 @@ def test_every_suite_is_sound_and_holds_the_agents_it_is_for(name):
     if name in PAPER_SUITES:
         assert tuple(suite.agents) == PAPER
     elif name in COMPARISON_SUITES:
-        missing = {"avoid_terminal"} if name == "compare-garnet" else set()
+        missing = {"avoid_terminal"} if name.startswith("compare-garnet") else set()
         assert set(COMPARED) - set(suite.agents) == missing
     for settings in suite.agents.values():
         assert isinstance(settings.options, STRATEGIES[settings.strategy].settings)
 
 
 def test_every_strategy_is_an_agent_and_every_other_agent_a_variant_of_one():
-    agents = default_agents(dict.fromkeys((*PAPER, *COMPARED)))
+    agents = default_agents(dict.fromkeys((*PAPER, *COMPARED, *WHERE_AND_WHAT)))
     assert set(STRATEGIES) <= set(agents)
     assert not set(PAPER) & set(FAMILY)
-    assert set(agents) == {*PAPER, *FAMILY, "uncertainty_ensemble"}
+    of_features = {"learned_priority", "constant_priority", *WHERE_AND_WHAT}
+    assert set(agents) == {*PAPER, *FAMILY, *of_features, "uncertainty_ensemble"}
     for name, agent in agents.items():
         plain = dataclasses.replace(agent, options=STRATEGIES[agent.strategy].settings(), extra_updates=0)
         assert (name == agent.strategy) == (agent == plain)

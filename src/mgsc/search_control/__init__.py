@@ -6,6 +6,8 @@ from mgsc.search_control.dyna_q_plus import dyna_q_plus
 from mgsc.search_control.ensemble import Ensemble
 from mgsc.search_control.fixed import avoid_terminal, uniform
 from mgsc.search_control.gain_need import gain_need
+from mgsc.search_control.learned_priority import learned_priority
+from mgsc.search_control.learned_priority_row import LearnedPrioritySettings
 from mgsc.search_control.learning_progress import learning_progress
 from mgsc.search_control.logits import linear_logits, network_logits, table_logits
 from mgsc.search_control.meta_gradient import meta_gradient
@@ -24,6 +26,7 @@ from mgsc.search_control.visited import trajectory, visited
 __all__ = [
     "Distribution",
     "Ensemble",
+    "LearnedPrioritySettings",
     "MetaGradientSettings",
     "SearchControl",
     "Strategy",
@@ -32,6 +35,7 @@ __all__ = [
     "dyna_q_plus",
     "from_logits",
     "gain_need",
+    "learned_priority",
     "learning_progress",
     "linear_logits",
     "meta_gradient",

@@ -52,6 +52,11 @@ def remember(recent: Recent, transition: Transition) -> Recent:
     return Recent(put_transition(recent.ring, slot, transition), recent.count + 1)
 
 
+def as_kept(recent: Recent) -> tuple[Transition, Array]:
+    """The transitions [n] as they lie in the ring, which takes no time, and [n] which of them there are."""
+    return recent.ring, jnp.arange(len(recent.ring.reward)) < recent.count
+
+
 def in_order(recent: Recent) -> tuple[Transition, Array]:
     """The transitions [n] from the oldest to the newest, and [n] which of them there are."""
     length = len(recent.ring.reward)

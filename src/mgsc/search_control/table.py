@@ -12,6 +12,8 @@ from mgsc.search_control.dyna_q import ROW as DYNA_Q
 from mgsc.search_control.dyna_q_plus import ROW as DYNA_Q_PLUS
 from mgsc.search_control.fixed import AVOID_TERMINAL, NO_PLANNING, UNIFORM
 from mgsc.search_control.gain_need import ROW as GAIN_NEED
+from mgsc.search_control.learned_priority_row import CONSTANT_ROW as CONSTANT_PRIORITY
+from mgsc.search_control.learned_priority_row import ROW as LEARNED_PRIORITY
 from mgsc.search_control.learning_progress import ROW as LEARNING_PROGRESS
 from mgsc.search_control.meta_gradient_row import ROW as META_GRADIENT
 from mgsc.search_control.model_error import ROW as MODEL_ERROR
@@ -35,6 +37,8 @@ _ROWS: tuple[StrategyRow[Any], ...] = (
     TRAJECTORY,
     REPLAY,
     META_GRADIENT,
+    LEARNED_PRIORITY,
+    CONSTANT_PRIORITY,
     DYNA_Q,
     DYNA_Q_PLUS,
     PRIORITIZED_SWEEPING,

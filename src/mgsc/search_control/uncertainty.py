@@ -112,11 +112,11 @@ class UncertaintySettings:
 
 
 def _build(settings: UncertaintySettings, facts: StrategyFacts) -> Strategy:
-    ensemble = _ensemble(settings.members, facts.problem) if settings.source == "ensemble" else None
+    ensemble = ensemble_for(facts.problem, settings.members) if settings.source == "ensemble" else None
     return uncertainty(facts.problem.facts.num_actions, settings.temperature, ensemble)
 
 
-def _ensemble(members: int, problem: Problem) -> Ensemble:
+def ensemble_for(problem: Problem, members: int = 5) -> Ensemble:
     """Learned models with slots for all outcomes there can be in any phase."""
     return Ensemble(members, slots_of(LearnedModel(), problem.known.tables), problem.facts.reward_scale or 1.0)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mgsc.experiments.design.own import OwnStrategy
-from mgsc.search_control import MetaGradientSettings
+from mgsc.search_control import LearnedPrioritySettings, MetaGradientSettings
 from mgsc.search_control.row import NoSettings
 from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import choice, number, size
@@ -64,15 +64,25 @@ FAMILY = (
 )
 """The other ways of search control, each one published, and a privileged one to read them against."""
 
-COMPARED = (*(name for name in PAPER if name != "uniform_recent_matched"), *FAMILY, "uncertainty_ensemble")
+COMPARED = (
+    *(name for name in PAPER if name != "uniform_recent_matched"),
+    "learned_priority",
+    "constant_priority",
+    *FAMILY,
+    "uncertainty_ensemble",
+)
 """The agents of the comparison; one rival that makes more updates is enough there."""
+
+WHERE_AND_WHAT = ("learned_states", "learned_actions", "learned_states_greedy", "uniform_greedy")
+"""Beside ``uniform`` and ``learned_priority``: which of states and actions are learned, and greedy actions."""
 
 
 def default_agents(names: Iterable[str] = PAPER, num_actions: int = 4) -> dict[str, AgentSettings]:
     """Agents with their own settings, untuned.
 
     Args:
-        names: which, of ``PAPER`` and ``COMPARED``; those of the paper's experiments unless said otherwise.
+        names: which, of ``PAPER``, ``COMPARED`` and ``WHERE_AND_WHAT``; those of the paper's experiments unless said
+            otherwise.
         num_actions: A of the environment, which decides what compute-matched rivals are allowed.
     """
     plain = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}
@@ -88,7 +98,17 @@ def _variants(num_actions: int) -> dict[str, AgentSettings]:
         "uniform_compute_matched": AgentSettings("uniform", extra_updates=backups),
         "uniform_recent_matched": AgentSettings("uniform", extra_updates=backups * RECENT.experience_length),
         "meta_gradient_recent": AgentSettings("meta_gradient", options=RECENT),
+        **{name: AgentSettings("learned_priority", options=options) for name, options in _where_and_what().items()},
         "uncertainty_ensemble": AgentSettings(
             "uncertainty", options=STRATEGIES["uncertainty"].settings(source="ensemble")
         ),
+    }
+
+
+def _where_and_what() -> dict[str, LearnedPrioritySettings]:
+    return {
+        "learned_states": LearnedPrioritySettings(actions="behaviour"),
+        "learned_actions": LearnedPrioritySettings(states="uniform"),
+        "learned_states_greedy": LearnedPrioritySettings(actions="greedy"),
+        "uniform_greedy": LearnedPrioritySettings(states="uniform", actions="greedy"),
     }

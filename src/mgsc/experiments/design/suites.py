@@ -15,7 +15,7 @@ from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
-from mgsc.experiments.design.agents import COMPARED, OWN, AgentSettings, default_agents
+from mgsc.experiments.design.agents import COMPARED, OWN, WHERE_AND_WHAT, AgentSettings, default_agents
 from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, without_source
 from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLICIES, VALUES
 from mgsc.models import FixedModel, LearnedModel
@@ -91,9 +91,10 @@ def _compared(without: tuple[str, ...] = (), num_actions: int = 4) -> dict[str, 
 
 
 def _as_in_paper(name: str) -> Suite:
-    """A suite of the paper with the agents of the comparison."""
+    """A suite of the paper with the agents of the comparison, and those that learn where and what apart."""
     suite = PAPER_SUITES[name]
-    return dataclasses.replace(suite, title=f"{suite.title}, all agents", agents=_compared())
+    agents = default_agents((*COMPARED, *WHERE_AND_WHAT))
+    return dataclasses.replace(suite, title=f"{suite.title}, all agents", agents=agents)
 
 
 COMPARISON_SUITES: Mapping[str, Suite] = {
@@ -140,6 +141,27 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
     "compare-garnet": Suite(
         "Garnet, fixed model (stale rewards, corrupted states)",
         GarnetSettings(),
+        FixedModel("stale", corrupted_share=0.2),
+        steps=20_000,
+        agents=_compared(without=("avoid_terminal",)),
+    ),
+    # The last three: nothing was developed on them.
+    "compare-tworooms-9": Suite(
+        "TwoRooms of 9 × 9 cells, fixed model (stale rewards)",
+        TwoRoomsSettings(width=9, height=9),
+        FixedModel("stale"),
+        agents=_compared(),
+    ),
+    "compare-frozenlake": Suite(
+        "FrozenLake 8 × 8, slippery, learned model",
+        GymnasiumSettings("FrozenLake8x8-v1"),
+        LearnedModel(),
+        steps=20_000,
+        agents=_compared(),
+    ),
+    "compare-garnet-500": Suite(
+        "Garnet of 500 states, fixed model (stale rewards, corrupted states)",
+        GarnetSettings(states=500),
         FixedModel("stale", corrupted_share=0.2),
         steps=20_000,
         agents=_compared(without=("avoid_terminal",)),

@@ -107,7 +107,7 @@ def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
     else:
         most = suite.planning_updates + agent.extra_updates if row.plans else 0
         planning_updates = jnp.where(planning_updates == 0, most, planning_updates)
-    facts = StrategyFacts(problem, jnp.asarray(agent.step_size), planning_updates, values.is_table)
+    facts = StrategyFacts(problem, jnp.asarray(agent.step_size), planning_updates, values.is_table, most)
     return assemble(
         environment=problem.environment,
         environment_params=problem.environment_params,

@@ -1,0 +1,300 @@
+"""Signals of pairs of state and action that tell where planning may pay, each one rival's, as features of a softmax.
+
+Kept for all pairs, and worked out anew only where something has changed: what depends on values or the model at the
+pairs that lead to a state whose values changed (``refreshed``), what depends on real experience at the pair tried
+(``observed``). Pairs are numbered s · A + a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mgsc.indexing import add_at, lookup, put_at, settled
+from mgsc.reductions import largest, total
+from mgsc.search_control.ensemble import Ensemble, EnsembleState, hear, new_ensemble
+from mgsc.search_control.expected import all_answers, all_expected_errors, all_values, expected_target, real_target
+from mgsc.search_control.predecessors import touched_pairs
+from mgsc.types import Array, Candidates, Params, Parts, Transition
+
+FEATURES = (
+    "policy",
+    "td_error",
+    "pair_error",
+    "state_error",
+    "novelty",
+    "recency",
+    "count",
+    "disagreement",
+    "value_change",
+)
+"""Names of the features, in their order.
+
+``policy``        log π(a|s) of the behaviour policy.
+``td_error``      log(|E_m δ(s, a)| + floor), the floor a share of the largest reward's size.
+``pair_error``    −|running signed error of the model at the pair|, over the largest reward's size; it fades.
+``state_error``   the same of a state, whichever action.
+``novelty``       −1 / √(1 + how often the pair was tried).
+``recency``       a trace: 1 where the pair was tried just now; it fades.
+``count``         log(1 + how often the pair was tried) / 5.
+``disagreement``  minus that of an ensemble of learned models.
+``value_change``  log(|E_m[max q(s') − max q(s)]| + floor).
+"""
+
+ALL_ANEW = 1_500
+"""Up to so many pairs, working out all of them in one row is faster than finding and writing those that changed."""
+
+LEAST_POLICY = 1e-6
+"""The behaviour policy's probabilities count as no less, so that its logarithm is finite."""
+
+
+class Signals(NamedTuple):
+    """What is kept for every pair [P], or state [S]; None where no feature needs it.
+
+    Attributes:
+        error: [P] E_m δ, the expected error of each pair as planning found it [reward].
+        log_error: [P] the feature made of it.
+        log_policy: [P].
+        pair_error: [P] running signed error of the model's targets [reward].
+        state_error: [S] the same of states.
+        tries: [P] how often each pair was tried.
+        novelty, log_tries: [P] the features made of that.
+        recency: [P] traces.
+        ensemble: the members of ``disagreement``.
+        log_change: [P] the feature ``value_change``.
+        best: [S] max q as planning found it; None where all is worked out anew each time.
+        touched: [K + 1] int32 states whose values changed since; None as above.
+    """
+
+    error: Array
+    log_error: Array | None
+    log_policy: Array | None
+    pair_error: Array | None
+    state_error: Array | None
+    tries: Array | None
+    novelty: Array | None
+    log_tries: Array | None
+    recency: Array | None
+    ensemble: EnsembleState | None
+    log_change: Array | None
+    best: Array | None
+    touched: Array | None
+
+
+class PairSignals(NamedTuple):
+    """How signals are kept, and made into features.
+
+    Attributes:
+        parts: the agent's functions.
+        num_states, num_actions: S, A.
+        used: names of the features, in the order of ``FEATURES``.
+        reward_scale: max |R| [reward].
+        floor: of ``td_error`` and ``value_change``, over ``reward_scale``; may be traced.
+        rate: weight of the newest error in the running ones, in (0, 1]; may be traced.
+        fade: share of the running errors and traces that fades in each real step; may be traced.
+        predecessors: [S, I] pairs among which are all that may ever lead to each state; None: any may.
+        max_updates: K at most.
+        ensemble: of ``disagreement``.
+        candidates: all states, in order.
+    """
+
+    parts: Parts
+    num_states: int
+    num_actions: int
+    used: Sequence[str]
+    reward_scale: float
+    floor: Array | float
+    rate: Array | float
+    fade: Array | float
+    predecessors: Array | None
+    max_updates: int
+    ensemble: Ensemble | None
+    candidates: Candidates
+
+    @property
+    def num_pairs(self) -> int:
+        """P."""
+        return self.num_states * self.num_actions
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """What the weights of the features in use are reported as."""
+        return tuple(f"{name}_weight" for name in self.used)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether only what changed is worked out."""
+        is_cheap = self.num_pairs <= ALL_ANEW or "value_change" in self.used
+        return self.predecessors is not None and not is_cheap
+
+    def init(self, key: Array, params: Params) -> Signals:
+        """Before the first step: nothing was tried, nothing is known to be wrong."""
+
+        def zeros(size: int, *names: str) -> Array | None:
+            return jnp.zeros(size, jnp.result_type(float)) if set(names) & set(self.used) else None
+
+        pairs = self.num_pairs
+        signals = Signals(
+            error=jnp.zeros(pairs, jnp.result_type(float)),
+            log_error=zeros(pairs, "td_error"),
+            log_policy=zeros(pairs, "policy"),
+            pair_error=zeros(pairs, "pair_error"),
+            state_error=zeros(self.num_states, "state_error"),
+            tries=zeros(pairs, "novelty", "count"),
+            novelty=zeros(pairs, "novelty"),
+            log_tries=zeros(pairs, "count"),
+            recency=zeros(pairs, "recency"),
+            ensemble=None if self.ensemble is None else new_ensemble(key, pairs, self.ensemble),
+            log_change=zeros(pairs, "value_change"),
+            best=None,
+            touched=None,
+        )
+        if signals.novelty is not None:
+            signals = signals._replace(novelty=signals.novelty - 1)
+        signals = self.all_anew(signals, params)
+        if not self.is_kept:
+            return signals
+        best = largest(all_values(self.parts, params, self.candidates))
+        return signals._replace(best=best, touched=jnp.zeros(self.max_updates + 1, jnp.int32))
+
+    def all_anew(self, signals: Signals, params: Params) -> Signals:
+        """What depends on values and model, of all pairs."""
+        error = settled(all_expected_errors(self.parts, params, self.candidates).reshape(-1))
+        signals = signals._replace(error=error)
+        if signals.log_error is not None:
+            signals = signals._replace(log_error=settled(self.log_size(error)))
+        if signals.log_policy is not None:
+            policy: Array = jax.vmap(self.parts.policy)(all_values(self.parts, params, self.candidates))
+            signals = signals._replace(log_policy=settled(_log(policy).reshape(-1)))
+        if signals.log_change is not None:
+            signals = signals._replace(log_change=settled(self.log_size(self._value_changes(params))))
+        return signals
+
+    def refreshed(self, signals: Signals, params: Params, here: Array) -> Signals:
+        """As ``all_anew``, by looking only at what the changes since the last time may have touched.
+
+        Args:
+            here: [] the state the last real transition came from: its values and the model's answers for it changed.
+        """
+        if signals.best is None or signals.touched is None:
+            return self.all_anew(signals, params)
+        changed = put_at(signals.touched, jnp.asarray(self.max_updates), here)
+        rows = jax.vmap(self.parts.action_values, (None, 0))(params.values, changed)
+        best = _written(signals.best, changed, largest(rows))
+        own = changed[:, None] * self.num_actions + jnp.arange(self.num_actions)
+        pairs = jax.vmap(lambda state, own: touched_pairs(self.predecessors, state, own))(changed, own).reshape(-1)
+        # Padding of the lists of predecessors names a pair past the last.
+        pairs = jnp.where(pairs < self.num_pairs, pairs, lookup(own.reshape(-1), jnp.asarray(0)))
+        errors = jax.vmap(lambda pair: self.error_of(params, best, pair))(pairs)
+        log_policy, log_error = signals.log_policy, signals.log_error
+        if log_policy is not None:
+            policies = _log(jax.vmap(self.parts.policy)(rows))
+            log_policy = _written(log_policy, own.reshape(-1), policies.reshape(-1))
+        if log_error is not None:
+            log_error = _written(log_error, pairs, self.log_size(errors))
+        error = _written(signals.error, pairs, errors)
+        return signals._replace(error=error, log_error=log_error, log_policy=log_policy, best=best)
+
+    def error_of(self, params: Params, best: Array, pair: Array) -> Array:
+        """[] E_m δ of one pair, given max q of all states."""
+        state, action = pair // self.num_actions, pair % self.num_actions
+        answers = self.parts.expect(params.model, state, action)
+        after = lookup(best, answers.observation)
+        target = total(answers.probability * (answers.reward + answers.discount * after))
+        return target - self.parts.q(params.values, state, action)
+
+    def touch(self, signals: Signals, number: Array, state: Array) -> Signals:
+        """Takes note that a planning update, the ``number``-th of this step, changed the values of a state."""
+        if signals.touched is None:
+            return signals
+        return signals._replace(touched=put_at(signals.touched, number, state))
+
+    def observed(self, signals: Signals, params: Params, transition: Transition) -> Signals:
+        """Receives a real transition, before anything is learned from it."""
+        state, action = transition.observation, transition.action
+        pair = state * self.num_actions + action
+        signals = self._tried(signals, pair)
+        pair_error, state_error = signals.pair_error, signals.state_error
+        if pair_error is not None or state_error is not None:
+            wrong = expected_target(self.parts, params, state, action) - real_target(self.parts, params, transition)
+            pair_error, state_error = self._followed(pair_error, pair, wrong), self._followed(state_error, state, wrong)
+        ensemble = signals.ensemble
+        if ensemble is not None and self.ensemble is not None:
+            ensemble = hear(self.ensemble, ensemble, pair, transition)
+        return signals._replace(pair_error=pair_error, state_error=state_error, ensemble=ensemble)
+
+    def _tried(self, signals: Signals, pair: Array) -> Signals:
+        """The pair was tried once more."""
+        recency, tries = signals.recency, signals.tries
+        if recency is not None:
+            signals = signals._replace(recency=put_at((1 - self.fade) * recency, pair, jnp.ones(())))
+        if tries is None:
+            return signals
+        tries = add_at(tries, pair, jnp.ones(()))
+        count, novelty, log_tries = lookup(tries, pair), signals.novelty, signals.log_tries
+        if novelty is not None:
+            novelty = put_at(novelty, pair, -lax.rsqrt(1 + count))
+        if log_tries is not None:
+            log_tries = put_at(log_tries, pair, jnp.log1p(count) / 5)
+        return signals._replace(tries=tries, novelty=novelty, log_tries=log_tries)
+
+    def _followed(self, running: Array | None, place: Array, wrong: Array) -> Array | None:
+        if running is None:
+            return None
+        faded = (1 - self.fade) * running
+        return add_at(faded, place, self.rate * (wrong - lookup(faded, place)))
+
+    def features(self, signals: Signals) -> list[Array]:
+        """Of each feature in use, its values [P]."""
+        return [_FEATURES[name](self, signals) for name in self.used]
+
+    def _value_changes(self, params: Params) -> Array:
+        """[P] E_m[max q(s') − max q(s)], an outcome that ends the episode counting as no change."""
+        best = settled(largest(all_values(self.parts, params, self.candidates)))
+        probability, _, discount, successor = all_answers(self.parts, params.model, self.candidates, self.num_actions)
+        steps = settled(lookup(best, successor)) - jnp.repeat(best, self.num_actions)[:, None]
+        return total(jnp.where(discount > 0, probability * steps, 0.0))
+
+    def log_size(self, change: Array) -> Array:
+        """log(|change| + floor)."""
+        return jnp.log(jnp.abs(change) + self.floor * self.reward_scale)
+
+    def distrust(self, error: Array) -> Array:
+        """−|error|, over the largest reward's size."""
+        return -jnp.abs(error) / self.reward_scale
+
+
+def _log(policy: Array) -> Array:
+    return jnp.log(jnp.maximum(policy, LEAST_POLICY))
+
+
+def _kept(numbers: Array | None) -> Array:
+    assert numbers is not None, "a feature in use has its signal"
+    return numbers
+
+
+_FEATURES: Mapping[str, Callable[[PairSignals, Signals], Array]] = {
+    "policy": lambda rule, signals: _kept(signals.log_policy),
+    "td_error": lambda rule, signals: _kept(signals.log_error),
+    "pair_error": lambda rule, signals: rule.distrust(_kept(signals.pair_error)),
+    "state_error": lambda rule, signals: jnp.repeat(rule.distrust(_kept(signals.state_error)), rule.num_actions),
+    "novelty": lambda rule, signals: _kept(signals.novelty),
+    "recency": lambda rule, signals: _kept(signals.recency),
+    "count": lambda rule, signals: _kept(signals.log_tries),
+    "disagreement": lambda rule, signals: -signals.ensemble.disagreement if signals.ensemble else _kept(None),
+    "value_change": lambda rule, signals: _kept(signals.log_change),
+}
+
+
+def _written(numbers: Array, places: Array, found: Array) -> Array:
+    """``numbers`` with those at ``places`` [J], which may repeat, as ``found`` [J]."""
+
+    def write(turn: Array, numbers: Array) -> Array:
+        return put_at(numbers, lookup(places, turn), lookup(found, turn))
+
+    result: Array = lax.fori_loop(0, len(places), write, numbers)
+    return result
