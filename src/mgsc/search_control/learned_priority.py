@@ -3,7 +3,8 @@
     p(s, a) ∝ exp(η · φ(s, a) + b(s, a))      features φ of ``pair_signals``, and a table b if there is one
     d(s, a) = w(s) μ(a|s)                      w of p or uniform; μ of p, the behaviour policy or the greedy one
     θ̄      = θ + α K d ∘ E_m δ                planned parameters
-    L(η)    = α² mean_j (target_j − θ̄_j)²     over the pairs of the last real transitions j; targets are held fixed
+    L(η)    = mean_j (θ̂_j − θ̄_j)²             over the pairs of the last real transitions j, with
+    θ̂_j    = θ̄_j + α (target_j − θ̄_j)        held fixed, as in MGSC
     ∂L/∂η   = Σ_j d_j g_j ψ_j                  g_j = −2 α² K share_j (target_j − θ̄_j) E_m δ_j,  ψ = ∂ log d / ∂η
 
 Features are fast: they follow values and model at once. Their weights are slow: they say which kinds of change have
@@ -239,7 +240,7 @@ class _Rule(NamedTuple):
             plan=state.plan._replace(signals=signals),
             count=(since, number),
         )
-        return after, self.report(eta, loss, (slope, table_slope))
+        return after, self.report(learned[0], loss, (slope, table_slope))
 
     def report(self, eta: Array | None, loss: Array, slopes: PyTree) -> dict[str, Array]:
         """The meta-loss [reward²], the norm of its gradient by η and the table, and η."""

@@ -9,6 +9,7 @@ import math
 import jax.numpy as jnp
 import optax
 
+from mgsc.errors import UserError
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Strategy
 from mgsc.search_control.learned_priority import Actions, Judged, States, learned_priority
@@ -76,6 +77,12 @@ class ConstantPrioritySettings(LearnedPrioritySettings):
 
 
 def _build(settings: LearnedPrioritySettings, facts: StrategyFacts) -> Strategy:
+    if (settings.states, settings.actions) == ("uniform", "behaviour"):
+        raise UserError(
+            "states=uniform with actions=behaviour is the agent uniform: allowed are actions=learned, greedy"
+        )
+    if not settings.used and not settings.uses_table:
+        raise UserError("neither a feature nor uses_table is on: there is nothing that tells states apart")
     weights = [jnp.asarray(getattr(settings, f"{name}_weight"), jnp.result_type(float)) for name in settings.used]
     return learned_priority(
         functools.partial(_signals, settings, facts),
