@@ -4,16 +4,22 @@ XLA runs a program as a sequence of kernels, and on a CPU starting one costs mor
 few numbers. Small loops it compiles into a single kernel instead, without any start in between.
 ``as_one_kernel`` asks for the same for a whole function: two to six times the speed for the agents
 here, and half the time to compile. It is one core's work then, which is what a lane's loop is anyway.
+
+Functions that are lowered to the same program are compiled once in a process: ``compile_for`` keeps the last ones.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
+from jax.interpreters.partial_eval import dce_jaxpr
 
 UNSUPPORTED = re.compile(
     r"stablehlo\.(scatter|sort|fft|custom_call)\b|chlo\.top_k|dot_general [^\n]*tensor<\d+x\d+x\d+x"
@@ -28,6 +34,13 @@ ONE_KERNEL_OPTIONS: Mapping[str, str | bool] = {**CPU_OPTIONS, "xla_cpu_experime
 """Without the library that takes reductions over: its calls cannot be part of a kernel."""
 
 
+CALLBACK = "callback"
+"""In the name of whatever calls back to Python."""
+
+MOST_KEPT = 64
+"""Compiled programs that a process keeps: those of a suite or two, some ten megabytes."""
+
+
 def compile_options() -> tuple[tuple[str, str | bool], ...]:
     """All options that ``compile_for`` compiles with now, as a key.
 
@@ -35,6 +48,18 @@ def compile_options() -> tuple[tuple[str, str | bool], ...]:
     this key, too.
     """
     return (*sorted(CPU_OPTIONS.items()), *sorted(ONE_KERNEL_OPTIONS.items()))
+
+
+class Made(NamedTuple):
+    """What ``compile_shared`` gives.
+
+    Attributes:
+        program: the compiled function.
+        is_shared: whether it was compiled before, for another function that is lowered to the same program.
+    """
+
+    program: Any
+    is_shared: bool
 
 
 def compile_for(device: jax.Device, function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()) -> Any:
@@ -51,18 +76,92 @@ def compile_for(device: jax.Device, function: Callable[..., Any], *arguments: An
         The compiled function. One that scatters or sorts stays in several kernels
         (``mgsc.indexing`` writes without a scatter).
     """
+    return compile_shared(device, function, *arguments, donate=donate).program
+
+
+def compile_shared(
+    device: jax.Device, function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()
+) -> Made:
+    """As ``compile_for``, and says whether it had to compile."""
     with jax.default_device(device):
+        lowered = _lowered(device, function, arguments, donate)
         if device.platform != "cpu":
-            return jax.jit(function, donate_argnums=donate).lower(*arguments).compile()
-        lowered = jax.jit(as_one_kernel(function), donate_argnums=donate).lower(*arguments)
-        if not UNSUPPORTED.search(lowered.as_text()):
+            return lowered.compile({})
+        if not UNSUPPORTED.search(lowered.text):
             try:
-                return lowered.compile(dict(ONE_KERNEL_OPTIONS))
+                return lowered.compile(ONE_KERNEL_OPTIONS)
             except jax.errors.JaxRuntimeError as error:
                 # Another version of XLA may know neither the option nor all kinds of fusions here.
                 if not str(error).startswith(("INVALID_ARGUMENT", "UNIMPLEMENTED")):
                     raise
-        return jax.jit(function, donate_argnums=donate).lower(*arguments).compile(dict(CPU_OPTIONS))
+        return _Lowered(device, function, arguments, donate).compile(CPU_OPTIONS)
+
+
+def identity(
+    device: jax.Device, function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()
+) -> Hashable:
+    """The same for functions that ``compile_for`` compiles once; it takes the arguments of that."""
+    with jax.default_device(device):
+        return _lowered(device, function, arguments, donate).key(ONE_KERNEL_OPTIONS)
+
+
+def forget() -> None:
+    """Lets go of all compiled programs, so that what is compiled next takes its time."""
+    with _lock:
+        _kept.clear()
+
+
+class _Entry:
+    """A program of ``_kept``, and the right to compile it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.program: Any = None
+
+
+_kept: OrderedDict[Hashable, _Entry] = OrderedDict()
+_lock = threading.Lock()
+
+
+class _Lowered:
+    """A function as the program that XLA is given."""
+
+    def __init__(
+        self, device: jax.Device, function: Callable[..., Any], arguments: tuple[Any, ...], donate: tuple[int, ...]
+    ) -> None:
+        traced = jax.jit(function, donate_argnums=donate).trace(*arguments)
+        self._device, self._traced, self._lowered = device, traced, traced.lower()
+        self.text: str = self._lowered.as_text()
+
+    def compile(self, options: Mapping[str, str | bool]) -> Made:
+        """Compiled with these options, now or before; who comes second waits for the first."""
+        if CALLBACK in self.text:  # the text does not say which function is called
+            return Made(self._lowered.compile(dict(options)), is_shared=False)
+        key = self.key(options)
+        with _lock:
+            entry = _kept.setdefault(key, _Entry())
+            _kept.move_to_end(key)
+            while len(_kept) > MOST_KEPT:
+                _kept.popitem(last=False)
+        with entry.lock:
+            is_shared = entry.program is not None
+            if not is_shared:
+                entry.program = self._lowered.compile(dict(options))
+            return Made(entry.program, is_shared)
+
+    def key(self, options: Mapping[str, str | bool]) -> Hashable:
+        """All that decides what a compiled function does: the program, and which arguments it is given."""
+        jaxpr = self._traced.jaxpr.jaxpr
+        _, is_used = dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))  # the program has no others
+        digest = hashlib.sha256(self.text.encode()).digest()
+        forms = self._lowered.in_tree, self._lowered.out_tree, tuple(str(given.aval) for given in jaxpr.invars)
+        return digest, tuple(sorted(options.items())), self._device, tuple(is_used), forms
+
+
+def _lowered(
+    device: jax.Device, function: Callable[..., Any], arguments: tuple[Any, ...], donate: tuple[int, ...]
+) -> _Lowered:
+    return _Lowered(device, as_one_kernel(function) if device.platform == "cpu" else function, arguments, donate)
 
 
 def as_one_kernel(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -95,6 +95,17 @@ class Problem(NamedTuple):
             raise UserError("this problem has no listed states: its candidates are drawn anew in every step")
         return self.candidates.listed
 
+    @property
+    def tables(self) -> PyTree:
+        """The numbers that programs take as arguments: problems that differ in them only share their programs."""
+        return self.model.tables
+
+    def of_tables(self, tables: PyTree) -> Problem:
+        """The problem of other such numbers, which may be traced."""
+        if self.model.of_tables is None:
+            return self
+        return self._replace(model=self.model.of_tables(tables))
+
 
 class StrategyFacts(NamedTuple):
     """What a strategy may be built of.

@@ -12,6 +12,7 @@ from mgsc.experiments.design.suites import Suite, get_suite
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.devices import block_width, workers
 from mgsc.experiments.running.program import Lane, Program, run_program
+from mgsc.kernel import forget
 
 SUITE = "tmaze-fixed"
 AGENTS = ("no_planning", "uniform", "meta_gradient")
@@ -58,6 +59,7 @@ def measure_speeds(suite: Suite, agent: str, planning_updates: int, seeds: Seque
     """
     period = suite.environment.switch_every
     suite = dataclasses.replace(suite, steps=period, planning_updates=planning_updates or suite.planning_updates)
+    forget()
     program = Program(suite, suite.agents[agent], build_problem(suite), root_seed=0)
     speeds = []
     for count in seeds:

@@ -102,6 +102,7 @@ def _run(
     as_one = Progress(
         start=lambda agent, steps: progress.start(name, steps),
         compiling=lambda agent: progress.compiling(name),
+        shared=lambda agent: progress.shared(name),
         running=lambda agent: progress.running(name),
         advance=lambda agent, steps: progress.advance(name, steps),
     )

@@ -21,6 +21,8 @@ class Model(NamedTuple):
         draw_update: noise of one update, such as the choice of a minibatch.
         problem: ``(state) -> str`` what makes the answers wrong for good, in words; empty where nothing does. The
             runner calls it on the host, after each call of the compiled program. None: nothing can.
+        tables: arrays that its answers are read from and that never change; programs take them as arguments.
+        of_tables: ``(tables) -> Model`` the model of other such arrays, which may be traced; None where it has none.
     """
 
     init: Callable[[Array], PyTree]
@@ -30,3 +32,5 @@ class Model(NamedTuple):
     update: Callable[[PyTree, PyTree, Transition], PyTree] | None = None
     draw_update: Draw = nothing
     problem: Callable[[PyTree], str] | None = None
+    tables: PyTree = ()
+    of_tables: Callable[[PyTree], Model] | None = None

@@ -89,16 +89,16 @@ class ClassicProgram(Program):
         Raises:
             UserError: a run has not come to its end after many times the suite's ``steps``.
         """
-        init, call, _ = self.functions(device, len(lanes))
+        tables, init, call, _ = self.functions(device, len(lanes))
         began = time.perf_counter()
         with jax.default_device(device):
             waiting = list(range(len(lanes)))
             places = [waiting.pop(0) if waiting else -1 for _ in range(self.width(device, len(lanes)))]
             numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places], device)
-            state, steps = init(numbers, seeds), np.zeros(len(places), np.int64)
+            state, steps = init(tables, numbers, seeds), np.zeros(len(places), np.int64)
             found: dict[int, dict[str, Any]] = {}
             while len(found) < len(lanes):
-                state, (results, is_over) = call(numbers, seeds, state)
+                state, (results, is_over) = call(tables, numbers, seeds, state)
                 steps += self.suite.record_every
                 done = [lane for lane in np.flatnonzero(is_over) if places[lane] >= 0]
                 if not done:
@@ -111,7 +111,7 @@ class ClassicProgram(Program):
                     progress(self.suite.steps)
                 numbers, seeds = self._arguments([lanes[max(place, 0)] for place in places], device)
                 is_new = np.isin(np.arange(len(places)), done)
-                state = _refilled(is_new, init(numbers, seeds), state)
+                state = _refilled(is_new, init(tables, numbers, seeds), state)
         seconds = time.perf_counter() - began
         record = {name: np.stack([found[place][name] for place in range(len(lanes))]) for name in found[0]}
         return BlockResult(lanes, record, seconds)
@@ -134,8 +134,9 @@ class ClassicProgram(Program):
         if (steps[np.array(places) >= 0] > most).any():
             raise UserError(f"{self.suite.title}: {self.agent.strategy} has not come to an end in {most:,} steps")
 
-    def _build(self, numbers: dict[str, Any]) -> dyna.Dyna:
-        agent = build_agent(self.suite, replace_numbers(self.agent, numbers), self.problem)
+    def _build(self, tables: PyTree, numbers: dict[str, Any]) -> dyna.Dyna:
+        problem = self.problem.of_tables(tables)
+        agent = build_agent(self.suite, replace_numbers(self.agent, numbers), problem)
         agent = agent._replace(updates_directly=self.updates_directly)
         self._num_updates = agent.max_planning_updates
         self._counts = self.classic.records == "solution" and self.agent.strategy == "prioritized_sweeping"
@@ -143,11 +144,11 @@ class ClassicProgram(Program):
             return agent
         return agent._replace(search_control=with_counter(agent.search_control))
 
-    def _init(self, numbers: dict[str, Array], seed: Array) -> Any:
-        return dyna.init(self._build(numbers), run_key(self.root_seed, seed)), self.recording().init()
+    def _init(self, tables: PyTree, numbers: dict[str, Array], seed: Array) -> Any:
+        return dyna.init(self._build(tables, numbers), run_key(self.root_seed, seed)), self.recording().init()
 
-    def _call(self, numbers: dict[str, Array], seed: Array, state: Any) -> Any:
-        agent, recording = self._build(numbers), self.recording()
+    def _call(self, tables: PyTree, numbers: dict[str, Array], seed: Array, state: Any) -> Any:
+        agent, recording = self._build(tables, numbers), self.recording()
         dyna_state, record = dyna.run_chunk(
             agent,
             state[0],

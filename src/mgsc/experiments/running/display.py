@@ -80,6 +80,11 @@ def _live(title: str, console: Console) -> Iterator[Listener]:
                 which = f" {_which(compiling[agent], programs)}" if (programs, compiling[agent]) != (1, 1) else ""
                 bars.update(tasks[agent], phase=f"compiling{which}")
 
+        def shared(agent: str) -> None:
+            with lock:
+                compiling[agent] -= 1
+                bars.update(tasks[agent], programs=bars.tasks[tasks[agent]].fields["programs"] - 1)
+
         def running(agent: str) -> None:
             bars.start_task(tasks[agent])
             bars.update(tasks[agent], phase="running")
@@ -90,7 +95,7 @@ def _live(title: str, console: Console) -> Iterator[Listener]:
                 done = f"{short(task.completed + steps)}/{short(task.total or 0)}"
                 bars.update(tasks[agent], advance=steps, done=done)
 
-        yield Listener(start, compile_began, running, advance)
+        yield Listener(start=start, compiling=compile_began, shared=shared, running=running, advance=advance)
 
 
 class _Stopwatch:
@@ -138,6 +143,12 @@ def _plain(title: str, console: Console) -> Listener:
             if now - last[0] >= PLAIN_SECONDS:
                 say(f"compiling {_which(counts['compiling'], counts['programs'])}, {agent}", now)
 
+    def shared(agent: str) -> None:
+        del agent
+        with lock:
+            counts["programs"] -= 1
+            counts["compiling"] -= 1
+
     def running(agent: str) -> None:
         with lock:
             watch.begin(agent, time.monotonic())
@@ -157,4 +168,4 @@ def _plain(title: str, console: Console) -> Listener:
             if done[agent] == total[agent]:
                 watch.end(agent, now)
 
-    return Listener(start, compiling, running, advance)
+    return Listener(start=start, compiling=compiling, shared=shared, running=running, advance=advance)

@@ -24,11 +24,13 @@ class Listener(NamedTuple):
 
     Attributes:
         compiling: ``(unit,)`` when its program begins to compile.
+        shared: ``(unit,)`` when that turns out to be a program that was compiled before.
         running: ``(unit,)`` when its program has compiled, before it runs.
         advance: ``(unit, lane_steps)`` as they are done.
     """
 
     compiling: Callable[[Unit], None] = lambda unit: None
+    shared: Callable[[Unit], None] = lambda unit: None
     running: Callable[[Unit], None] = lambda unit: None
     advance: Callable[[Unit, int], None] = lambda unit, steps: None
 
@@ -108,6 +110,7 @@ def listener_of(progress: Progress, label: Callable[[Unit], str] = lambda unit: 
 
     return Listener(
         compiling=lambda unit: progress.compiling(label(unit)),
+        shared=lambda unit: progress.shared(label(unit)),
         running=running,
         advance=lambda unit, steps: progress.advance(label(unit), steps),
     )

@@ -28,7 +28,8 @@ GRACE = 5.0
 """Seconds that a worker has to end after it was told to."""
 
 RUNNING, ADVANCE, DONE, FAILED = "running", "advance", "done", "failed"
-"""What a worker sends: its program has compiled; lane-steps; the result; the error."""
+"""What a worker sends: its program has compiled, and whether before, for another unit; lane-steps; the result; the
+error."""
 
 
 class Setup(NamedTuple):
@@ -51,6 +52,7 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.unit: Unit | None = None
+        self.compiles = False
         self.keys: set[str] = set()
 
     def begin(self, unit: Unit, pickled: bytes) -> None:
@@ -122,6 +124,8 @@ class _ProcessSession:
             raise content
         assert unit is not None
         if kind == RUNNING:
+            if worker.compiles and content:
+                self._listener.shared(unit)
             self._listener.running(unit)
         elif kind == ADVANCE:
             self._listener.advance(unit, content)
@@ -142,7 +146,8 @@ class _ProcessSession:
 
     def _begin(self, worker: _Worker) -> None:
         unit, pickled = self._take(worker)
-        if unit.key not in worker.keys:
+        worker.compiles = unit.key not in worker.keys
+        if worker.compiles:
             self._listener.compiling(unit)
         worker.begin(unit, pickled)
 
@@ -223,8 +228,7 @@ def _run(pickled: bytes, programs: Programs, pipe: Connection[Any, Any]) -> Any:
             " imported, or use the executor threads"
         ) from None
     device = devices()[0]
-    programs.compiled(unit, [device])
-    pipe.send((RUNNING, None))
+    pipe.send((RUNNING, programs.compiled(unit, [device]).is_shared))
     return run_unit(unit, programs, device, lambda steps: pipe.send((ADVANCE, steps)))
 
 

@@ -1,5 +1,8 @@
 """One agent of a suite as a compiled program over lanes, and the workers that run it.
 
+Its arguments are the problem's tables, the traced settings of each lane, and the lanes' seeds: agents and suites that
+differ in these only share their compiled programs.
+
 A *lane* is a seed with its traced settings. Lanes run in padded blocks of one fixed width, so a lane's
 bits do not depend on what runs beside it, and every block of every sweep is the same program. Blocks
 are spread over all CPU cores (one thread each: XLA releases the interpreter), or over all accelerators.
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -27,10 +30,10 @@ from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.devices import block_width, padded_width, workers
 from mgsc.experiments.running.measuring import Measure, Measuring, measuring_of
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
-from mgsc.kernel import compile_for
+from mgsc.kernel import compile_shared, identity
 from mgsc.problem import Problem
 from mgsc.settings import traced_fields
-from mgsc.types import Array
+from mgsc.types import Array, PyTree
 
 CHUNKS_PER_CALL = 20
 """Recorded chunks one call of the compiled program makes at most; progress is shown between calls."""
@@ -103,18 +106,25 @@ class Compiled(NamedTuple):
     """What a program is on one device and at one width.
 
     Attributes:
-        init: ``(numbers, seeds) -> state``.
-        call: ``(numbers, seeds, state) -> (state, record)``, a call of the loop.
+        tables: the problem's, on the device.
+        init: ``(tables, numbers, seeds) -> state``.
+        call: ``(tables, numbers, seeds, state) -> (state, record)``, a call of the loop.
         measure: what turns the moments that ``call`` keeps into measures; None where it keeps none.
     """
 
+    tables: PyTree
     init: Callable[..., Any]
     call: Callable[..., Any]
     measure: Measure | None
 
 
 class Program:
-    """The compiled program of one agent; ``compile_seconds`` is filled in by ``compile``."""
+    """The compiled program of one agent.
+
+    Attributes:
+        compile_seconds: time that ``compile`` took.
+        is_shared: whether it found the loop compiled before, for another agent or suite.
+    """
 
     measures = True
     """Whether its loop keeps moments that are measured apart, where its problem has tables."""
@@ -146,23 +156,38 @@ class Program:
             self._measuring = measuring or measuring_of(suite, problem)
         self.chunks_per_call = max(n for n in range(1, self._most_chunks() + 1) if self.num_chunks % n == 0)
         self.compile_seconds = 0.0
+        self.is_shared = False
         self._compiled: dict[tuple[jax.Device, int], Compiled] = {}
 
     def compile(self, devices: Sequence[jax.Device], num_lanes: int = 1) -> None:
         """Compiles for blocks of so many lanes on each of the devices."""
-        began = time.perf_counter()
+        began, were_shared = time.perf_counter(), []
         for device in dict.fromkeys(devices):
             with jax.default_device(device):
                 numbers, seeds = self._arguments([Lane(0, {})] * min(num_lanes, self.width(device, num_lanes)), device)
-                init = compile_for(device, jax.vmap(self._init, axis_name=LANES), numbers, seeds)
-                state = init(numbers, seeds)
-                call = compile_for(device, jax.vmap(self._call, axis_name=LANES), numbers, seeds, state, donate=(2,))
+                tables = jax.device_put(self.problem.tables, device)
+                init, _ = compile_shared(device, _of_lanes(self._init, 2), tables, numbers, seeds)
+                state = init(tables, numbers, seeds)
+                call, is_shared = compile_shared(
+                    device, _of_lanes(self._call, 3), tables, numbers, seeds, state, donate=(3,)
+                )
+                were_shared.append(is_shared)
                 measure = None
                 if self._measuring is not None:
                     _, (_, seen) = call.out_info
                     measure = self._measuring.ready(device, seen, self._rate(numbers))
-                self._compiled[device, len(seeds)] = Compiled(init, call, measure)
+                self._compiled[device, len(seeds)] = Compiled(tables, init, call, measure)
+        self.is_shared = all(were_shared)
         self.compile_seconds += time.perf_counter() - began
+
+    def identities(self, device: jax.Device) -> tuple[Hashable, Hashable]:
+        """What stands for the programs of its initial state and of its loop: equal where they are compiled once."""
+        with jax.default_device(device):
+            tables, (numbers, seeds) = self.problem.tables, self._arguments([Lane(0, {})], device)
+            init, call = _of_lanes(self._init, 2), _of_lanes(self._call, 3)
+            state = jax.eval_shape(init, tables, numbers, seeds)
+        begins = identity(device, init, tables, numbers, seeds)
+        return begins, identity(device, call, tables, numbers, seeds, state, donate=(3,))
 
     def is_compiled_for(self, device: jax.Device, num_lanes: int = 1) -> bool:
         """Whether blocks of so many lanes can run there."""
@@ -178,15 +203,15 @@ class Program:
         Raises:
             UserError: a learned model met more outcomes than it can hold; said at the end of a call.
         """
-        init, call, measure = self.functions(device, len(lanes))
+        tables, init, call, measure = self.functions(device, len(lanes))
         records = []
         with jax.default_device(device):
             numbers, seeds = self._arguments(lanes, device)
             rate = self._rate(numbers)
             began = time.perf_counter()
-            state = init(numbers, seeds)
+            state = init(tables, numbers, seeds)
             for _ in range(self.num_chunks // self.chunks_per_call):
-                state, record = call(numbers, seeds, state)
+                state, record = call(tables, numbers, seeds, state)
                 if measure is not None:
                     record, seen = record
                     record |= measure(seen, rate)
@@ -244,19 +269,20 @@ class Program:
             records_episodes=suite.records_episodes,
         )
 
-    def _build(self, numbers: dict[str, Any]) -> dyna.Dyna:
-        agent = build_agent(self.suite, replace_numbers(self.agent, numbers), self.problem)
+    def _build(self, tables: PyTree, numbers: dict[str, Any]) -> dyna.Dyna:
+        problem = self.problem.of_tables(tables)
+        agent = build_agent(self.suite, replace_numbers(self.agent, numbers), problem)
         if isinstance(agent.planning_updates, int):
             return agent
         # Lanes of one configuration share their K: a block stops planning after the most that one of its lanes makes.
         rounds = lax.pmax(agent.planning_updates, LANES)  # type: ignore[no-untyped-call]
         return agent._replace(planning_rounds=rounds)
 
-    def _init(self, numbers: dict[str, Array], seed: Array) -> dyna.DynaState:
-        return dyna.init(self._build(numbers), run_key(self.root_seed, seed))
+    def _init(self, tables: PyTree, numbers: dict[str, Array], seed: Array) -> Any:
+        return dyna.init(self._build(tables, numbers), run_key(self.root_seed, seed))
 
-    def _call(self, numbers: dict[str, Array], seed: Array, state: dyna.DynaState) -> tuple[dyna.DynaState, Any]:
-        agent, suite = self._build(numbers), self.suite
+    def _call(self, tables: PyTree, numbers: dict[str, Array], seed: Array, state: Any) -> Any:
+        agent, suite = self._build(tables, numbers), self.suite
         recorder = self.recorder(agent)
         key = run_key(self.root_seed, seed)
 
@@ -266,6 +292,11 @@ class Program:
             )
 
         return lax.scan(chunk, state, None, length=self.chunks_per_call)
+
+
+def _of_lanes(function: Callable[..., Any], num_batched: int) -> Callable[..., Any]:
+    """A function of tables, which all lanes share, and of so many arguments of each lane, for a block of lanes."""
+    return jax.vmap(function, (None, *[0] * num_batched), axis_name=LANES)
 
 
 def _refuse_problem(check: Callable[[Any], str] | None, model: Any) -> None:

@@ -13,11 +13,13 @@ class Progress(NamedTuple):
         start: ``(agent, lane_steps)`` before an agent compiles: how many lane-steps it will make. Said
             again of the same name, they add up.
         compiling: ``(agent,)`` when its program begins to compile.
+        shared: ``(agent,)`` when that turns out to be a program that was compiled before: it does not count.
         running: ``(agent,)`` when it has compiled.
         advance: ``(agent, lane_steps)`` as they are done.
     """
 
     start: Callable[[str, int], None] = lambda agent, steps: None
     compiling: Callable[[str], None] = lambda agent: None
+    shared: Callable[[str], None] = lambda agent: None
     running: Callable[[str], None] = lambda agent: None
     advance: Callable[[str, int], None] = lambda agent, steps: None

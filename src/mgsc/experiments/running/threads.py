@@ -56,7 +56,10 @@ class _ThreadSession:
 
     def _compile(self, unit: Unit) -> Program:
         self._listener.compiling(unit)
-        return self._programs.compiled(unit, self._devices)
+        program = self._programs.compiled(unit, self._devices)
+        if program.is_shared:
+            self._listener.shared(unit)
+        return program
 
     def _run(self, unit: Unit) -> None:
         try:
