@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 from tests.experiments.programs import ALL_STRATEGIES, compiled, learning, program
-from tests.quick import slow_but_for
+from tests.quick import QUICK_COMPILE, slow_but_for
 
 from mgsc import kernel
 from mgsc.kernel import compile_for
@@ -47,6 +47,66 @@ def test_an_option_that_this_version_does_not_know_costs_speed_only(monkeypatch)
     monkeypatch.setattr(kernel, "ONE_KERNEL_OPTIONS", {"xla_no_such_option": True})
     x = jnp.ones(3)
     np.testing.assert_allclose(compile_for(CPU, wave, x)(x)[0], jax.jit(wave)(x)[0], rtol=1e-6)
+
+
+@pytest.fixture
+def nothing_compiled():
+    kernel.forget()
+    yield
+    kernel.forget()
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_what_is_lowered_to_the_same_program_is_compiled_once():
+    x = jnp.arange(3.0)
+
+    def add(number):
+        return lambda x: x + number
+
+    once, again, other = (kernel.compile_shared(CPU, add(number), x) for number in (1, 1, 2))
+    assert [made.is_shared for made in (once, again, other)] == [False, True, False]
+    assert again.program is once.program
+    assert other.program(x).tolist() == [2, 3, 4]
+    kernel.forget()
+    assert not kernel.compile_shared(CPU, add(1), x).is_shared
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_which_argument_a_program_takes_is_part_of_it():
+    """Both are lowered to the same text, because what is not used is left out."""
+
+    def taking(place):
+        return lambda *both: both[place] + 1
+
+    both = jnp.zeros(3), jnp.ones(3)
+    assert len({jax.jit(kernel.as_one_kernel(taking(place))).lower(*both).as_text() for place in (0, 1)}) == 1
+    assert [compile_for(CPU, taking(place), *both)(*both)[0] for place in (0, 1)] == [1, 2]
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_forms_and_options_are_part_of_a_program(monkeypatch):
+    x = jnp.ones(3)
+    assert compile_for(CPU, lambda given: given["a"] + 1, {"a": x})({"a": x}).tolist() == [2, 2, 2]
+    assert compile_for(CPU, lambda given: given["b"] + 1, {"b": x})({"b": x}).tolist() == [2, 2, 2]
+    monkeypatch.setattr(kernel, "ONE_KERNEL_OPTIONS", {**kernel.ONE_KERNEL_OPTIONS, **QUICK_COMPILE})
+    assert not kernel.compile_shared(CPU, lambda given: given["a"] + 1, {"a": x}).is_shared
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_calls_back_to_python_are_not_shared():
+    def calling(number):
+        return lambda x: jax.pure_callback(lambda x: x + np.float32(number), x, x)
+
+    x = jnp.ones(3)
+    assert [compile_for(CPU, calling(number), x)(x)[0] for number in (1, 2)] == [2, 3]
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_few_programs_are_kept(monkeypatch):
+    monkeypatch.setattr(kernel, "MOST_KEPT", 2)
+    x = jnp.ones(3)
+    made = [kernel.compile_shared(CPU, lambda x, number=number: x * number, x).is_shared for number in (2, 3, 2, 4, 3)]
+    assert made == [False, False, True, False, False]
 
 
 @ON_CPU

@@ -95,3 +95,30 @@ def test_a_terminal_shows_what_compiles_and_then_what_runs():
     assert "compiling" not in shown[2]
     assert "compiling" not in shown[3]
     assert "1k/1k" in shown[3]
+
+
+def test_programs_are_counted_that_are_compiled(shown):
+    clock, text, listener = shown
+    for agent in ("one", "two", "three"):
+        listener.start(agent, 1000)
+    for agent in ("one", "two"):
+        listener.compiling(agent)
+    listener.shared("two")
+    clock.now += 50
+    listener.compiling("three")
+    assert text.getvalue().splitlines()[-1] == "suite: compiling 2 of 2, three"
+
+
+def test_a_terminal_counts_the_programs_that_are_compiled():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with display._live("suites", console) as listener:
+        (bars,) = console._live_stack
+        for _ in range(3):
+            listener.start("suite", 1000)
+        listener.compiling("suite")
+        listener.compiling("suite")
+        listener.shared("suite")
+        listener.compiling("suite")
+        text = Console(file=io.StringIO(), width=120)
+        text.print(bars.get_renderable())
+    assert "compiling 2 of 2" in text.file.getvalue()
