@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import stat
+import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,15 @@ from mgsc.errors import UserError
 
 TEMPORARY_PREFIX = ".tmp-"
 """How the names of half-written files begin."""
+
+LONGEST_SHOWN = 60
+"""Characters of a path that a message shows."""
+
+LARGEST_TEXT = 2**28
+"""Bytes that a JSON file of anyone's may have."""
+
+OLD = 3600.0
+"""Seconds after which nobody is still writing a half-written file that no lock protects."""
 
 TEMPORARY_NAME = re.compile(r"\.tmp-.+-[0-9a-f]{12}", re.DOTALL)
 """Names of this form, ``.tmp-LABEL-`` and 12 hexadecimal digits, are debris of a killed writer; no others are."""
@@ -29,6 +41,14 @@ def is_temporary(name: str) -> bool:
     return TEMPORARY_NAME.fullmatch(name) is not None
 
 
+def remove_old_debris(folder: Path, names: Iterable[str]) -> None:
+    """Removes what a killed writer left of these files, once it is older than an hour."""
+    begins = tuple(f"{TEMPORARY_PREFIX}{name}-" for name in names)
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        if path.name.startswith(begins) and is_temporary(path.name) and path.lstat().st_mtime < time.time() - OLD:
+            path.unlink(missing_ok=True)
+
+
 def flush(path: Path) -> None:
     """Makes a file's contents, or a folder's names, durable."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -38,15 +58,74 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def usable_path(path: str | os.PathLike[str]) -> Path:
+    """The path, if the operating system can look for it.
+
+    Raises:
+        UserError: it is empty, holds a null character, is too long, or leads through a circle of links or a folder that
+            may not be searched.
+    """
+    if not os.fspath(path):
+        raise UserError("the path is empty: name a file or a folder")
+    place = Path(path)
+    try:
+        place.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise UserError(f"{_short(path)}: {reason_of(error)}; name another place") from None
+    return place
+
+
+def reason_of(error: Exception) -> str:
+    """Why an error was raised, in words that can follow a colon."""
+    words = " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
+    return words[:1].lower() + words[1:]
+
+
+def _short(path: str | os.PathLike[str]) -> str:
+    text = os.fspath(path)
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a text of anyone's holds.
+
+    Raises:
+        ValueError: it is no JSON, or nested too deep to be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def read_bytes(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> bytes:
+    """The contents of a regular file; a pipe or a device cannot keep the reader waiting.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is longer than ``most`` bytes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if status.st_size > most:
+            raise OSError(errno.EFBIG, f"it is longer than {most} bytes", str(path))
+        return file.read(most + 1)
+
+
 def read_json(file: str, what: str) -> Any:
     """What a JSON file holds, which is to be a sweep, a summary, ...
 
     Raises:
         UserError: it cannot be read, or is no JSON.
     """
+    path = usable_path(file)
     try:
-        with open(file, encoding="utf-8") as text:
-            return json.load(text)
+        return parse_json(read_bytes(path).decode("utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from None
     except ValueError:
@@ -59,13 +138,13 @@ def regular_place(path: Path) -> Path:
     Raises:
         UserError: something is there that is no file: a folder, a device, a pipe, a link in a circle.
     """
-    place = Path(os.path.realpath(path))
+    place = Path(os.path.realpath(usable_path(path)))
     try:
         mode = place.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return place
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
+        raise UserError(f"cannot write {path}: {reason_of(error)}") from None
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a link in a circle" if stat.S_ISLNK(mode) else "a device or pipe"
         raise UserError(f"cannot write {path}: it is {kind}; name a file")

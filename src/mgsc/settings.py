@@ -126,8 +126,7 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
             raise UserError(f"{name} is {value!r}: allowed are {', '.join(rule['options'])}")
         return
     if kind == "text":
-        is_line = isinstance(value, str) and value.isprintable() and value == value.strip() != ""
-        if not (is_line and len(value) <= rule["longest"]):
+        if not is_line(value, rule["longest"]):
             raise UserError(f"{name} is {value!r}: it must be {describe(rule)}")
         return
     if kind == "switch":
@@ -139,6 +138,11 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     is_within = is_number and rule["low"] <= value <= rule["high"] and not (rule.get("above") and value == rule["low"])
     if not (is_number and is_whole and math.isfinite(value) and is_within):
         raise UserError(f"{name} is {value}: it must be {describe(rule)}")
+
+
+def is_line(value: object, longest: int) -> bool:
+    """Whether this is a text of 1 to ``longest`` printable characters, without blanks at its ends."""
+    return isinstance(value, str) and value.isprintable() and value == value.strip() != "" and len(value) <= longest
 
 
 def describe(rule: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from mgsc.experiments.design.suites import get_suite
 from mgsc.experiments.running.display import short
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.tuning.file import check_can_write
+from mgsc.files import write_atomically
 
 TARGETS = {
     "uniform / numpy_arrays uniform": 80.0,
@@ -86,7 +87,7 @@ def bench(out: str, *, quick: bool = False) -> None:
         "strategies_30_seeds_5_updates": [cost._asdict() for cost in strategies],
         "field": {"suite": FIELD, "agents": [speed._asdict() for speed in field]},
     }
-    Path(out).write_text(json.dumps(contents, indent=1) + "\n")
+    write_atomically(Path(out), (json.dumps(contents, indent=1) + "\n").encode())
     console.print(f"\nwritten: {out}")
 
 

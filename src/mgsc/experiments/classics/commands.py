@@ -17,6 +17,7 @@ from mgsc.experiments.running.display import display
 from mgsc.experiments.running.executor import Executor
 from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.store.places import refuse_internals
+from mgsc.files import write_atomically
 
 
 def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False, executor: Executor = THREADS) -> None:
@@ -40,7 +41,7 @@ def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False, executo
             CLASSICS, runs, folder / "results.json", overwrite=overwrite, progress=progress, executor=executor
         )
     try:
-        (folder / "table.md").write_text(to_markdown(results) + "\n", encoding="utf-8")
+        write_atomically(folder / "table.md", (to_markdown(results) + "\n").encode())
     except OSError as error:
         raise UserError(f"cannot write {folder / 'table.md'}: {error.strerror}") from error
     figures = write_classics(results, folder / "figures")

@@ -24,6 +24,7 @@ from mgsc.experiments.running.units import cut
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.resumable import Rounds, Work, differences, open_parts, plain
 from mgsc.experiments.tuning.file import check_can_write, check_place
+from mgsc.files import parse_json, read_bytes
 
 if TYPE_CHECKING:
     from mgsc.experiments.classics.program import ClassicUnit
@@ -141,7 +142,7 @@ def _contents(target: Path) -> dict[str, Any]:
         UserError: it cannot be read, or is none.
     """
     try:
-        there = json.loads(target.read_text(encoding="utf-8"))
+        there = parse_json(read_bytes(target))
         is_ours = there["kind"] == KIND and set(there["identities"]) == set(there["records"])
     except OSError as error:
         raise UserError(f"cannot read {target}: {error.strerror}") from None

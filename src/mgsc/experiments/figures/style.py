@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter
 
 from mgsc.errors import UserError
 from mgsc.experiments.store.places import refuse_internals
-from mgsc.files import write_atomically
+from mgsc.files import remove_old_debris, usable_path, write_atomically
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -167,7 +167,7 @@ def save_all(figures: Iterable[tuple[str, Figure]], directory: str | os.PathLike
     Raises:
         UserError: the folder cannot be written, or a result folder keeps its own there.
     """
-    folder = Path(directory)
+    folder = usable_path(directory)
     refuse_internals(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -193,6 +193,7 @@ def save(figure: Figure, directory: Path, name: str) -> list[Path]:
         "png": {"metadata": {"Software": None}, "dpi": DOTS_PER_INCH},
     }
     paths = []
+    remove_old_debris(directory, [f"{name}.{ending}" for ending in formats])
     for ending, options in formats.items():
         path = directory / f"{name}.{ending}"
         drawn = io.BytesIO()

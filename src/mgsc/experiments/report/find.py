@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mgsc.errors import UserError
 from mgsc.experiments import store
+from mgsc.files import usable_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,7 +59,7 @@ def result_folders(directory: str | os.PathLike[str]) -> list[Path]:
     Raises:
         UserError: it is missing, or neither.
     """
-    path = Path(directory)
+    path = usable_path(directory)
     if not path.exists():
         raise UserError(f"there is no folder {path}")
     if not path.is_dir():

@@ -17,7 +17,7 @@ from mgsc.experiments.report.describe import describe_suite
 from mgsc.experiments.report.find import Found, open_results
 from mgsc.experiments.store.files import write_atomically
 from mgsc.experiments.store.places import refuse_internals
-from mgsc.files import regular_place
+from mgsc.files import regular_place, usable_path
 
 REPORT_NAME = "report.html"
 SCRIPTS = (
@@ -144,7 +144,7 @@ def check_can_write(file: Path, *, is_asked_for: bool = True) -> None:
     Raises:
         UserError: saying why.
     """
-    if file.is_dir():
+    if usable_path(file).is_dir():
         raise UserError(f"{file} is a folder: name a file for --out")
     place = regular_place(file)
     refuse_internals(file)

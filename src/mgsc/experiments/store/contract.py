@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from mgsc.experiments.design.quantities import USUAL, Dims, Has, recorded_of
+from mgsc.experiments.store.checked import agent_names, line, mapping, whole, wholes
 from mgsc.experiments.store.errors import StoreError
-from mgsc.experiments.store.manifest import FORMAT_VERSION, PROVENANCE, Manifest, canonical_json, describe
+from mgsc.experiments.store.files import parse_json
+from mgsc.experiments.store.manifest import FORMAT_VERSION, PER_AGENT, PROVENANCE, Manifest, canonical_json, describe
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,7 +76,10 @@ GENERATION = "generation"
 
 def what_it_has(dataset: xr.Dataset) -> tuple[Has, ...]:
     """What the problem of a result has, which decides what the result holds."""
-    return tuple(dataset.attrs.get("has", USUAL))
+    has = dataset.attrs.get("has", USUAL)
+    if isinstance(has, str) or not isinstance(has, Sequence) or not set(has) <= set(get_args(Has)):
+        raise StoreError(f"the result is not what it must be: it has {ascii(has)[:60]}")
+    return tuple(has)
 
 
 def manifest_attributes(plan: Manifest) -> dict[str, Any]:
@@ -105,18 +110,30 @@ def label(dataset: xr.Dataset, plan: Manifest) -> xr.Dataset:
 
 
 def manifest_of(dataset: xr.Dataset) -> Manifest:
-    """The plan a complete result came from, read out of the result itself."""
+    """The plan a complete result came from, read out of the result itself.
+
+    Raises:
+        StoreError: an attribute is missing, or is not what it must be.
+    """
     attributes = dataset.attrs
-    return Manifest(
-        suite=str(attributes["suite"]),
-        title=str(attributes["title"]),
-        settings=json.loads(attributes["settings"]),
-        root_seed=int(attributes["root_seed"]),
-        agents=tuple(str(agent) for agent in dataset["agent"].values),
-        seeds=tuple(int(seed) for seed in dataset["seed"].values),
-        versions=json.loads(attributes["versions"]),
-        provenance=json.loads(attributes.get(PROVENANCE, "{}")),
-    )
+    try:
+        settings = mapping(parse_json(attributes["settings"]), "settings")
+        for agent, own in mapping(settings.get(PER_AGENT, {}), PER_AGENT).items():
+            mapping(own, f"{PER_AGENT}.{agent}")
+        return Manifest(
+            suite=line(attributes["suite"], "suite"),
+            title=line(attributes["title"], "title"),
+            settings=settings,
+            root_seed=whole(attributes["root_seed"], "root_seed"),
+            agents=agent_names(dataset["agent"].values),
+            seeds=wholes(dataset["seed"].values, "seed"),
+            versions=mapping(parse_json(attributes["versions"]), "versions"),
+            provenance=mapping(parse_json(attributes.get(PROVENANCE, "{}")), PROVENANCE),
+        )
+    except KeyError as error:
+        raise StoreError(f"the result lacks {error}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"the result is not what it must be: {error}") from error
 
 
 def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int, ...]) -> None:
@@ -141,6 +158,11 @@ def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int
     for name in ATTRIBUTES:
         if name not in dataset.attrs:
             raise StoreError(f"the result lacks the attribute {name}")
+    try:
+        whole(dataset.attrs["record_every"], "record_every", low=1)
+        wholes(dataset.attrs["switch_steps"], "switch_steps", low=1)
+    except ValueError as error:
+        raise StoreError(f"the result is not what it must be: {error}") from error
     found_agents = tuple(str(agent) for agent in dataset["agent"].values)
     found_seeds = tuple(int(seed) for seed in dataset["seed"].values)
     if found_agents != agents:

@@ -19,7 +19,11 @@ from mgsc.experiments.store.errors import StoreError
 from mgsc.files import TEMPORARY_PREFIX as TEMPORARY_PREFIX
 from mgsc.files import flush as flush
 from mgsc.files import is_temporary as is_temporary
+from mgsc.files import parse_json as parse_json
+from mgsc.files import read_bytes as read_bytes
+from mgsc.files import reason_of
 from mgsc.files import temporary_name as temporary_name
+from mgsc.files import usable_path as usable_path
 from mgsc.files import write_atomically as write_atomically
 
 LOCK_NAME = ".lock"
@@ -82,8 +86,7 @@ def as_store_errors(action: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(f"cannot {action} {path}: {reason[:1].lower()}{reason[1:]}") from error
+        raise StoreError(f"cannot {action} {path}: {reason_of(error)}") from error
 
 
 class FolderLock:
@@ -117,8 +120,13 @@ class FolderLock:
         except OSError as error:
             os.close(self._descriptor)
             raise StoreError(f"cannot lock {path}: {error.strerror}; choose a folder on another file system") from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        try:
+            with as_store_errors("write in", directory):
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        except StoreError:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Gives the lock back; further calls do nothing."""

@@ -195,12 +195,14 @@ def create(
         StoreError: the folder is a file, foreign, lies inside another result, cannot be written, is
             being written by another run, or holds something that the caller didn't ask to touch.
     """
-    path = Path(directory)
+    path = files.usable_path(directory)
     mode = _mode(overwrite, resume, append)
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path} is a file: name a folder for the result")
     refuse_inside(path)
     refuse_foreign(path)
+    if mode == "append" and not (path / MANIFEST_NAME).exists():
+        raise StoreError(f"{path} holds no result to append to")
     with files.as_store_errors("make the folder", path):
         path.mkdir(parents=True, exist_ok=True)
     lock = files.FolderLock(path)

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mgsc.experiments.store.checked import agent_names, line, mapping, whole, wholes
 from mgsc.experiments.store.errors import StoreError
-from mgsc.experiments.store.files import write_atomically
+from mgsc.experiments.store.files import parse_json, read_bytes, write_atomically
 
 FORMAT_VERSION = 2
 """Raised whenever the layout of a result folder, or the meaning of a variable, changes."""
 
 MANIFEST_NAME = "manifest.json"
 KIND = "mgsc result"
+CHECKSUM = "checksum"
 DECIDING_VERSIONS = ("mgsc", "jax", "jaxlib", "numpy", "optax")
 """Packages whose version may change a number; others are recorded but may differ."""
 
@@ -144,7 +146,7 @@ class StoredManifest:
     def write(self, directory: Path) -> None:
         """Writes ``manifest.json`` atomically."""
         plan = self.plan
-        contents = {
+        contents: dict[str, Any] = {
             "kind": KIND,
             "format_version": FORMAT_VERSION,
             "generation": self.generation,
@@ -160,6 +162,7 @@ class StoredManifest:
             **({PROVENANCE: dict(plan.provenance)} if plan.provenance else {}),
             "settings": dict(plan.settings),
         }
+        contents[CHECKSUM] = _checksum(contents)
         text = json.dumps(contents, indent=2, allow_nan=False) + "\n"
         write_atomically(directory / MANIFEST_NAME, text.encode())
 
@@ -172,7 +175,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> StoredManifest:
     """
     path = Path(directory) / MANIFEST_NAME
     try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
+        contents = parse_json(read_bytes(path))
     except FileNotFoundError as error:
         message = f"{directory} is not a result folder of mgsc: it has no {MANIFEST_NAME}"
         raise StoreError(message) from error
@@ -183,7 +186,9 @@ def read_manifest(directory: str | os.PathLike[str]) -> StoredManifest:
     check_format(contents.get("format_version"), directory)
     try:
         return _parse(contents)
-    except (KeyError, TypeError, ValueError, StoreError) as error:
+    except KeyError as error:
+        raise StoreError(f"{path} is damaged: it lacks {error}") from error
+    except (TypeError, ValueError, OverflowError, RecursionError, StoreError) as error:
         raise StoreError(f"{path} is damaged: {_one_line(error)}") from error
 
 
@@ -193,9 +198,9 @@ def check_format(version: object, directory: str | os.PathLike[str]) -> None:
     Raises:
         StoreError: ``version`` is not ``FORMAT_VERSION``.
     """
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version != FORMAT_VERSION:
         raise StoreError(
-            f"{directory} is of result format {version}; this program reads format"
+            f"{directory} is of result format {ascii(version)[:20]}; this program reads format"
             f" {FORMAT_VERSION}: use the mgsc that wrote it, or run again into another folder"
         )
 
@@ -247,7 +252,7 @@ def canonical_json(value: object) -> str:
     """
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"settings must be plain JSON values: {_one_line(error)}") from error
 
 
@@ -266,23 +271,34 @@ def describe(names: tuple[str, ...] | tuple[int, ...]) -> str:
 
 def _parse(contents: dict[str, Any]) -> StoredManifest:
     plan = Manifest(
-        suite=str(contents["suite"]),
-        title=str(contents["title"]),
-        settings=dict(contents["settings"]),
-        root_seed=int(contents["root_seed"]),
-        agents=tuple(str(agent) for agent in contents["agents"]),
-        seeds=tuple(int(seed) for seed in contents["seeds"]),
-        versions=dict(contents["versions"]),
-        provenance=dict(contents.get(PROVENANCE, {})),
+        suite=line(contents["suite"], "suite"),
+        title=line(contents["title"], "title"),
+        settings=mapping(contents["settings"], "settings"),
+        root_seed=whole(contents["root_seed"], "root_seed"),
+        agents=agent_names(contents["agents"]),
+        seeds=wholes(contents["seeds"], "seeds"),
+        versions=mapping(contents["versions"], "versions"),
+        provenance=mapping(contents.get(PROVENANCE, {}), PROVENANCE),
     )
+    base_seeds = wholes(contents["base_seeds"], "base_seeds")
+    if base_seeds != plan.seeds[: len(base_seeds)] or len(base_seeds) == len(plan.seeds):
+        raise ValueError("base_seeds are not the first of its seeds")
+    if contents.get(CHECKSUM, checksum := _checksum(contents)) != checksum:
+        raise ValueError("it does not match its checksum")
     if contents["fingerprints"] != {agent: plan.fingerprint(agent) for agent in plan.agents}:
         raise ValueError("its fingerprints do not fit its settings")
     return StoredManifest(
         plan=plan,
-        generation=int(contents["generation"]),
-        base_seeds=tuple(int(seed) for seed in contents["base_seeds"]),
-        begun_by=str(contents.get("begun_by", RUN.name)),
+        generation=whole(contents["generation"], "generation", low=1),
+        base_seeds=base_seeds,
+        begun_by=line(contents.get("begun_by", RUN.name), "begun_by"),
     )
+
+
+def _checksum(contents: Mapping[str, Any]) -> str:
+    """SHA-256 of all else that a manifest says. Those of mgsc 0.1.0 have none."""
+    rest = {key: value for key, value in contents.items() if key != CHECKSUM}
+    return hashlib.sha256(canonical_json(rest).encode()).hexdigest()
 
 
 def _compare(where: str, first: Any, second: Any) -> list[str]:

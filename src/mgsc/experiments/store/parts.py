@@ -55,7 +55,7 @@ class Part:
         """
         try:
             with np.load(self.path, allow_pickle=False) as file:
-                if tuple(json.loads(str(file[HEADER]))["seeds"]) != self.seeds:
+                if tuple(files.parse_json(str(file[HEADER]))["seeds"]) != self.seeds:
                     raise StoreError(f"{self.path} was written by two runs: use --resume to run its seeds again")
                 return {
                     name.removeprefix(ARRAY_PREFIX): file[name] for name in file.files if name.startswith(ARRAY_PREFIX)
@@ -231,11 +231,11 @@ def read_part(path: Path, stored: StoredManifest) -> Part | None:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file[HEADER]))
+            header = files.parse_json(str(file[HEADER]))
             for name in file.files:
                 file[name]
         agent, seeds = str(header["agent"]), tuple(int(seed) for seed in header["seeds"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, zipfile.BadZipFile):
         return None
     if agent not in stored.plan.agents or not set(seeds) <= set(stored.seeds_to_run):
         return None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from mgsc.experiments.store.errors import StoreError
-from mgsc.experiments.store.files import LOCK_NAME, is_temporary
+from mgsc.experiments.store.files import LOCK_NAME, is_temporary, parse_json, read_bytes, usable_path
 from mgsc.experiments.store.manifest import KIND, MANIFEST_NAME
 from mgsc.experiments.store.parts import PARTS_NAME
 from mgsc.experiments.store.published import LINK_NAME, STORE_NAME
@@ -42,7 +41,7 @@ def refuse_internals(path: str | os.PathLike[str]) -> None:
 
 def _enclosing_results(path: str | os.PathLike[str]) -> Iterator[tuple[Path, str]]:
     """The result folders around a place, the nearest first, each with the name in it that leads to the place."""
-    place = Path(os.path.realpath(path))
+    place = Path(os.path.realpath(usable_path(path)))
     while place != place.parent:
         if _is_result(place.parent):
             yield place.parent, place.name
@@ -55,7 +54,7 @@ def _is_result(folder: Path) -> bool:
     try:
         if not manifest.is_file():
             return False
-        contents = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        contents = parse_json(read_bytes(manifest))
+    except (OSError, ValueError):
         return False
     return isinstance(contents, dict) and contents.get("kind") == KIND

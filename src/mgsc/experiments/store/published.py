@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mgsc.experiments.store import files
+from mgsc.experiments.store.checked import whole
 from mgsc.experiments.store.contract import (
     GENERATION,
     SEAL,
@@ -19,6 +19,8 @@ from mgsc.experiments.store.contract import (
 )
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import check_format
+from mgsc.experiments.store.untrusted import check_files
+from mgsc.files import reason_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -97,8 +99,8 @@ def published_generation(directory: Path) -> int:
         return 0
     try:
         if link.is_symlink():
-            return int(os.readlink(link).removeprefix("data-").removesuffix(".zarr"))
-        return int(json.loads((link / ".zattrs").read_text(encoding="utf-8"))[GENERATION])
+            return int(_linked_name(link).removeprefix("data-").removesuffix(".zarr"))
+        return whole(files.parse_json(files.read_bytes(link / ".zattrs"))[GENERATION], GENERATION, low=1)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{directory} is corrupt: {LINK_NAME} is not a result") from error
 
@@ -129,6 +131,11 @@ def read_published(directory: Path) -> tuple[xr.Dataset, int]:
     for _ in range(READ_ATTEMPTS):
         store = Path(os.path.realpath(link))
         try:
+            if link.is_symlink():
+                _linked_name(link)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{directory} is corrupt: its {LINK_NAME} {error}") from error
+        try:
             dataset = _read_store(store, directory)
         except StoreError:
             if Path(os.path.realpath(link)) != store:
@@ -146,6 +153,12 @@ def _read_store(store: Path, directory: Path) -> xr.Dataset:
     if not store.is_dir():
         raise StoreError(f"{corrupt} leads to {store.name}, which is missing")
     try:
+        check_files(store)
+    except (OSError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, OSError):
+            raise StoreError(f"{corrupt} cannot be read ({reason_of(error)})") from error
+        raise StoreError(f"{corrupt} {error}") from error
+    try:
         with xr.open_zarr(store, chunks=None, consolidated=True) as lazy:
             dataset: xr.Dataset = lazy.load().drop_encoding()
     except Exception as error:  # zarr, its codecs and xarray raise whatever damage leads them to
@@ -153,9 +166,26 @@ def _read_store(store: Path, directory: Path) -> xr.Dataset:
     check_format(dataset.attrs.get("format_version"), directory)
     if dataset.attrs.get(SEAL) != checksum(dataset):
         raise StoreError(f"{corrupt} does not match its checksum: run the suite again")
-    plan = manifest_of(dataset)
-    check_dataset(dataset, plan.agents, plan.seeds)
+    try:
+        whole(dataset.attrs.get(GENERATION), GENERATION, low=1)
+        plan = manifest_of(dataset)
+        check_dataset(dataset, plan.agents, plan.seeds)
+    except (StoreError, ValueError) as error:
+        raise StoreError(f"{corrupt} was not written by mgsc: {error}") from error
     return dataset
+
+
+def _linked_name(link: Path) -> str:
+    """The name of the store that the link leads to, beside it.
+
+    Raises:
+        ValueError: it leads elsewhere.
+        OSError: it cannot be read.
+    """
+    name = os.readlink(link)
+    if not STORE_NAME.fullmatch(name):
+        raise ValueError("leads out of the folder")
+    return name
 
 
 def _without_marks(dataset: xr.Dataset) -> xr.Dataset:

@@ -155,7 +155,7 @@ class Parts:
     def _contents(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            contents = json.loads(path.read_text(encoding="utf-8"))
+            contents = files.parse_json(files.read_bytes(path))
             is_sound = contents["kind"] == self.work.kind and contents["checksum"] == _checksum(contents["rounds"])
             is_sound = is_sound and name == _file_name(contents["identity"]["agent"])
         except OSError as error:
@@ -168,6 +168,16 @@ class Parts:
 
     def _damaged(self, path: Path) -> UserError:
         return UserError(f"{path} is damaged: remove it, and --resume {self.work.does} its agent again")
+
+
+def refuse_unfinished(target: Path, noun: str, command: str) -> None:
+    """Says of a file that is not there that it is being made, if parts of it are.
+
+    Raises:
+        UserError: they are.
+    """
+    if folder_of(target).is_dir():
+        raise UserError(f"{target} is incomplete: its {noun} was stopped; {command} goes on with it")
 
 
 def folder_of(target: Path) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mgsc.experiments.store import files
 from mgsc.experiments.store.contract import manifest_of
 from mgsc.experiments.store.errors import IncompleteResultError, StoreError
 from mgsc.experiments.store.folder import holds_only_debris, refuse_foreign
@@ -83,7 +84,7 @@ def open_result(directory: str | os.PathLike[str]) -> xr.Dataset:
 
     Returns:
         The newest *complete* result. While a run that is to replace or extend it is unfinished,
-        that is the result before it; ``status`` tells. What a result of mgsc 0.1.0 lacks is logged as a warning.
+        that is the result before it, and a warning is logged. What a result of mgsc 0.1.0 lacks is logged, too.
 
     Raises:
         IncompleteResultError: the run was stopped; says how much is done.
@@ -95,11 +96,22 @@ def open_result(directory: str | os.PathLike[str]) -> xr.Dataset:
     dataset = read_published(path)[0]
     if words := lacks(manifest_of(dataset)):
         LOGGER.warning("mgsc: %s %s", path, words)
+    _warn_of_unfinished(path)
     return dataset
 
 
+def _warn_of_unfinished(path: Path) -> None:
+    """Says that the result is not what the newest plan asks for, where there is one and it can be read."""
+    try:
+        found = status(path)
+    except StoreError:  # a copied result may have no manifest, and explains itself without
+        return
+    if not found.is_complete:
+        LOGGER.warning("mgsc: %s", found.message)
+
+
 def _existing(directory: str | os.PathLike[str]) -> Path:
-    path = Path(directory)
+    path = files.usable_path(directory)
     if not path.exists():
         raise StoreError(f"there is no folder {path}")
     if not path.is_dir():

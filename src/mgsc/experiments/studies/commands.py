@@ -15,6 +15,7 @@ from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.studies.design import Study
 from mgsc.experiments.studies.summary import find_summary, summaries
 from mgsc.experiments.studies.table import STUDIES
+from mgsc.files import write_atomically
 from mgsc.settings import unknown
 
 ROOT_SEED = 2
@@ -122,7 +123,7 @@ def write_shown(summary: dict[str, Any], folder: str | Path) -> list[Path]:
     table = Path(folder) / f"{summary['study']}.md"
     parts = [across_table.to_markdown(summary)] if across.is_comparison(summary) else []
     try:
-        table.write_text("\n\n".join([*parts, study_table.to_markdown(summary)]) + "\n", encoding="utf-8")
+        write_atomically(table, ("\n\n".join([*parts, study_table.to_markdown(summary)]) + "\n").encode())
     except OSError as error:
         raise UserError(f"cannot write {table}: {error.strerror}") from error
     return [*paths, table]

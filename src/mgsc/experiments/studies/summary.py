@@ -17,10 +17,10 @@ from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, row_of, settings_as_dict, updates_of
 from mgsc.experiments.reading.statistics import Interval, mean_interval, paired_difference
-from mgsc.experiments.store.resumable import plain
+from mgsc.experiments.store.resumable import plain, refuse_unfinished
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, Study
 from mgsc.experiments.studies.origin import origins_of, sweeps_of
-from mgsc.files import read_json
+from mgsc.files import read_json, usable_path
 from mgsc.settings import unknown
 
 KIND = "mgsc study"
@@ -210,7 +210,8 @@ def find_summary(name_or_file: str) -> dict[str, Any]:
                 f"{name_or_file} has no committed summary: `mgsc study run {name_or_file}` writes one to show"
             )
         return load_summary(str(file))
-    if not os.path.exists(name_or_file):
+    if not os.path.exists(usable_path(name_or_file)):
+        refuse_unfinished(Path(name_or_file), "study", "`mgsc study run --resume`")
         raise UserError(f"no such file; {unknown('study', name_or_file, STUDIES)}")
     return load_summary(name_or_file)
 
@@ -253,7 +254,7 @@ def _is_summary(summary: Any) -> bool:
             and all(isinstance(cell["settings"], dict) and cell["settings"]["steps"] > 0 for cell in summary["cells"])
             and all(_is_entry(entry, count) for entry in entries)
         )
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return False
 
 

@@ -6,12 +6,14 @@ import json
 import math
 import os
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import SUITES, Suite, change_suite, get_suite
-from mgsc.files import read_json
+from mgsc.experiments.store.resumable import refuse_unfinished
+from mgsc.files import read_json, usable_path
 from mgsc.settings import unknown
 
 
@@ -30,7 +32,7 @@ def tuned_suite(name: str, seeds: Seeds | None = None, file: str | None = None) 
     if sweep is None:
         return suite
     if seeds is not None:
-        refuse_overlap(seeds, [Seeds(**used) for used in sweep["tuning_seeds"]])
+        refuse_overlap(seeds, _seeds_of(sweep))
     changes = {f"{agent}.{key}": value for agent, chosen in sweep["chosen"].items() for key, value in chosen.items()}
     return change_suite(suite, changes)
 
@@ -79,7 +81,8 @@ def find_sweep(name_or_file: str) -> dict[str, Any]:
         if sweep is None:
             raise UserError(f"{name_or_file} was never tuned: `mgsc tune {name_or_file}` writes a sweep")
         return sweep
-    if not os.path.exists(name_or_file):
+    if not os.path.exists(usable_path(name_or_file)):
+        refuse_unfinished(Path(name_or_file), "tuning", "`mgsc tune --resume`")
         raise UserError(f"no such file; {unknown('suite', name_or_file, SUITES)}")
     return load_sweep(name_or_file)
 
@@ -91,9 +94,23 @@ def is_suite(name_or_file: str) -> bool:
 
 def _read_json(file: str) -> dict[str, Any]:
     sweep = read_json(file, "sweep")
-    if not isinstance(sweep, dict) or not {"suite", "chosen", "tuning_seeds"} <= set(sweep):
+    if not isinstance(sweep, dict) or not _has_chosen(sweep):
         raise UserError(f"{file} is no sweep of `mgsc tune`")
     return sweep
+
+
+def _has_chosen(sweep: dict[str, Any]) -> bool:
+    """Whether this names a suite, settings for its agents, and the seeds that they were tuned on."""
+    try:
+        for used in _seeds_of(sweep):
+            used.check()
+        return isinstance(sweep["suite"], str) and all(isinstance(own, dict) for own in sweep["chosen"].values())
+    except (AttributeError, KeyError, TypeError, UserError):
+        return False
+
+
+def _seeds_of(sweep: dict[str, Any]) -> list[Seeds]:
+    return [Seeds(**used) for used in sweep["tuning_seeds"]]
 
 
 def _is_entry(entry: Any) -> bool:

@@ -1,0 +1,79 @@
+"""What is looked at in a store of anyone's before it is read: it can neither keep the reader waiting nor fill memory.
+
+zarr opens whatever stands under a chunk's name and unpacks whatever the chunk holds. So names must be regular files
+inside the store, arrays must be packed as ours are, and no chunk or array may be larger than it says or than its files
+can hold.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgsc.experiments.store.checked import mapping, wholes
+from mgsc.experiments.store.files import parse_json, read_bytes
+
+METADATA = ".zmetadata"
+CODEC = "blosc"
+HEADER_LENGTH = 16
+"""Bytes of the header of a chunk packed by blosc; its bytes 4 to 8 are the length of what was packed."""
+
+MOST_FILES = 10_000
+RATIO, SMALL = 512, 2**20
+"""Arrays longer than ``SMALL`` bytes are at most so many times as long as their files: blosc packs zeros 255 to 1."""
+
+
+def check_files(store: Path) -> None:
+    """Looks at the files and the metadata of a zarr store, and at the headers of its chunks.
+
+    Raises:
+        ValueError: saying what no store of ours has.
+        OSError: a file cannot be read.
+    """
+    lengths = dict(_files(store))
+    metadata = mapping(mapping(parse_json(read_bytes(store / METADATA)), METADATA).get("metadata"), METADATA)
+    for key, entry in metadata.items():
+        name, slash, kind = key.rpartition("/")
+        if kind == ".zarray" and slash:
+            _check_array(store, name, mapping(entry, key), lengths)
+
+
+def _files(store: Path) -> Iterator[tuple[str, int]]:
+    """Every file below the store by its name in it, with its length."""
+    count = 0
+    for folder, folders, names in os.walk(store):
+        for name in (*folders, *names):
+            path = Path(folder) / name
+            status = path.lstat()
+            shown = path.relative_to(store)
+            if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+                raise ValueError(f"holds {shown}, which is no regular file")
+            if (count := count + 1) > MOST_FILES:
+                raise ValueError(f"holds more than {MOST_FILES} files")
+            if stat.S_ISREG(status.st_mode):
+                yield str(shown), status.st_size
+
+
+def _check_array(store: Path, name: str, entry: dict[str, Any], lengths: dict[str, int]) -> None:
+    compressor = entry.get("compressor")
+    if entry.get("filters") or not isinstance(compressor, dict) or compressor.get("id") != CODEC:
+        raise ValueError(f"holds {name}, which is not packed as results of mgsc are")
+    dtype = np.dtype(str(entry.get("dtype")))
+    if dtype.kind not in "biufU":
+        raise ValueError(f"holds {name} of {dtype}, which is neither numbers, flags nor texts")
+    chunk = prod(wholes(entry.get("chunks"), f"{name}.chunks")) * dtype.itemsize
+    whole = prod(wholes(entry.get("shape"), f"{name}.shape")) * dtype.itemsize
+    files = [file for file in lengths if file.startswith(f"{name}/") and not os.path.basename(file).startswith(".")]
+    if max(chunk, whole) > SMALL + RATIO * sum(lengths[file] for file in files):
+        raise ValueError(f"holds {name}, of which its files cannot hold {max(chunk, whole)} bytes")
+    for file in files:
+        with (store / file).open("rb") as packed:
+            header = packed.read(HEADER_LENGTH)
+        if int.from_bytes(header[4:8], "little") > chunk:
+            raise ValueError(f"holds {file}, which unpacks to more than a chunk of {chunk} bytes")

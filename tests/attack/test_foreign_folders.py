@@ -1,0 +1,122 @@
+"""Folders of anyone's: they can neither hang the reader, nor lead it elsewhere, nor fill its memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from pathlib import Path
+
+import pytest
+from tests.experiments.synthetic import PAIR, fill, manifest, small
+
+from mgsc import cli
+from mgsc.experiments import store
+from mgsc.experiments.store.untrusted import RATIO, SMALL
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete result of two agents and two seeds, not to be touched."""
+    folder = tmp_path_factory.mktemp("published") / "result"
+    fill(folder, small(), manifest(PAIR, 2))
+    return folder
+
+
+@pytest.fixture
+def result(published: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(published, tmp_path / "result", symlinks=True))
+
+
+def chunk_of(result: Path, name: str = "reward") -> Path:
+    return next(path for path in (result / "data.zarr" / name).iterdir() if not path.name.startswith("."))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("place", ["manifest", "chunk", "metadata"])
+def test_issue_a_pipe_cannot_hang_the_reader(result, place) -> None:
+    file = {
+        "manifest": result / "manifest.json",
+        "chunk": chunk_of(result),
+        "metadata": result / "data.zarr" / ".zmetadata",
+    }[place]
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(store.StoreError, match="no regular file"):
+        store.open_result(result)
+
+
+@pytest.mark.timeout(30)
+def test_issue_a_pipe_for_a_sweep_cannot_hang_the_reader(tmp_path, capsys) -> None:
+    os.mkfifo(tmp_path / "sweep.json")
+    assert cli.main(["sensitivity", str(tmp_path / "sweep.json")]) == 2
+    assert "no regular file" in capsys.readouterr().err
+
+
+def test_issue_a_link_out_of_the_folder_is_refused(result, tmp_path, capsys) -> None:
+    other = fill(tmp_path / "other", small(first_seed=5), manifest(PAIR, 2, first_seed=5))
+    (result / "data.zarr").unlink()
+    (result / "data.zarr").symlink_to(tmp_path / "other" / "data-0001.zarr")
+    for command in ("compare", "report", "diagnose"):
+        assert cli.main([command, str(result)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    with pytest.raises(store.StoreError, match="corrupt"):
+        store.open_result(result)
+    assert store.open_result(tmp_path / "other").identical(other)
+
+
+def test_issue_a_link_inside_the_store_is_refused(result, tmp_path) -> None:
+    chunk = chunk_of(result)
+    (tmp_path / "elsewhere").write_bytes(chunk.read_bytes())
+    chunk.unlink()
+    chunk.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(store.StoreError, match="no regular file"):
+        store.open_result(result)
+
+
+def change(result: Path, name: str, **changes: object) -> None:
+    """Changes what the store says of one array."""
+    file = result / "data.zarr" / ".zmetadata"
+    contents = json.loads(file.read_text())
+    contents["metadata"][f"{name}/.zarray"] |= changes
+    file.write_text(json.dumps(contents))
+
+
+def test_issue_a_bomb_of_another_codec_is_refused_unread(result) -> None:
+    change(result, "reward", compressor={"id": "zlib", "level": 9})
+    chunk_of(result).write_bytes(zlib.compress(bytes(2**20)))
+    with pytest.raises(store.StoreError, match="reward, which is not packed as results of mgsc are"):
+        store.open_result(result)
+
+
+def test_issue_a_chunk_that_unpacks_to_more_than_it_says_is_refused_unread(result) -> None:
+    chunk = chunk_of(result)
+    packed = bytearray(chunk.read_bytes())
+    packed[4:8] = (2**30).to_bytes(4, "little")
+    chunk.write_bytes(packed)
+    with pytest.raises(store.StoreError, match="unpacks to more than a chunk of 128 bytes"):
+        store.open_result(result)
+
+
+def test_issue_an_array_larger_than_its_files_can_hold_is_refused_unread(result) -> None:
+    length = SMALL + RATIO * chunk_of(result).stat().st_size
+    change(result, "reward", shape=[length, 2, 4], chunks=[length, 2, 4])
+    with pytest.raises(store.StoreError, match="reward, of which its files cannot hold"):
+        store.open_result(result)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"filters": [{"id": "pickle"}]}, "not packed"),
+        ({"dtype": "|O"}, "neither numbers"),
+        ({"shape": ["a"]}, "no whole number"),
+        ({"chunks": None}, "no list"),
+    ],
+)
+def test_issue_an_array_of_another_form_is_refused_unread(result, changes, words) -> None:
+    change(result, "reward", **changes)
+    with pytest.raises(store.StoreError, match=words):
+        store.open_result(result)
