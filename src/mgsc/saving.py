@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgsc.errors import UserError
-from mgsc.files import write_atomically
+from mgsc.files import parse_json, usable_path, write_atomically
 from mgsc.types import PyTree
 from mgsc.version import __version__
 
@@ -41,6 +41,13 @@ MOST_DIFFERENCES = 5
 
 MADE_AT = (1980, 1, 1, 0, 0, 0)
 """The date of every entry: equal states make equal files."""
+
+KEY_WORDS = {"fry": (2,), "rbg": (4,), "urbg": (4,)}
+"""By the tag of an implementation of random keys, the shape of a key's words."""
+
+LARGEST_HEADER = 2**26
+LARGEST_ARRAY_HEADER = 2**12
+"""Bytes that ``header.json``, and what precedes the numbers of an array, may have."""
 
 PYTHON_NUMBERS: dict[str, type] = {"bool": bool, "int": int, "float": float}
 
@@ -93,7 +100,7 @@ def save_state(state: PyTree, path: str | os.PathLike[str]) -> None:
             np.lib.format.write_array(file, array, allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(leaf.entry, MADE_AT), file.getvalue())
     try:
-        write_atomically(Path(path), contents.getvalue())
+        write_atomically(usable_path(path), contents.getvalue())
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -178,7 +185,7 @@ def _is_small(dtype: Any) -> bool:
 
 def _read(path: str | os.PathLike[str]) -> tuple[list[Leaf], list[np.ndarray[Any, Any]]]:
     try:
-        contents = Path(path).read_bytes()
+        contents = usable_path(path).read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     try:
@@ -188,30 +195,86 @@ def _read(path: str | os.PathLike[str]) -> tuple[list[Leaf], list[np.ndarray[Any
     with archive:
         header = _read_header(path, archive)
         try:
-            leaves = [Leaf(place, dtype, tuple(shape)) for place, dtype, shape in header["leaves"]]
-            # Read to the last byte first, which checks it, and only then taken for an array.
-            files = [io.BytesIO(archive.read(leaf.entry)) for leaf in leaves]
-            arrays = [np.lib.format.read_array(file, allow_pickle=False) for file in files]
-            for leaf, array in zip(leaves, arrays, strict=True):
-                # Keys have their words in further axes.
-                if array.shape[: len(leaf.shape)] != leaf.shape:
-                    raise ValueError(f"{leaf.entry} has shape {array.shape}, not {leaf.shape}")
+            leaves = [_leaf(*entry) for entry in header["leaves"]]
+            arrays = [_read_array(archive, leaf) for leaf in leaves]
         except Exception as error:
             raise UserError(f"{path} is damaged: {error}") from error
     return leaves, arrays
+
+
+def _leaf(place: object, dtype: object, shape: object) -> Leaf:
+    """What the header says of a leaf, if it may be said.
+
+    Raises:
+        ValueError: it may not.
+    """
+    is_shape = isinstance(shape, list) and all(type(length) is int and length >= 0 for length in shape)
+    if not (isinstance(place, str) and isinstance(dtype, str) and is_shape):
+        raise ValueError(f"{HEADER} has a leaf of another form")
+    return Leaf(place, dtype, tuple(shape))  # type: ignore[arg-type]
+
+
+def _stored_form(leaf: Leaf) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The dtype and the shape of the array that stands for a leaf: of keys their words, of small floats their bits.
+
+    Raises:
+        ValueError: a dtype that no saved state has.
+    """
+    if leaf.dtype.startswith("python "):
+        return np.asarray(PYTHON_NUMBERS[leaf.dtype.removeprefix("python ")](0)).dtype, ()
+    if leaf.dtype.startswith("key<"):
+        words = next((words for name, words in KEY_WORDS.items() if leaf.dtype == f"key<{name}>"), None)
+        if words is None:
+            raise ValueError(f"{leaf.entry} is of {leaf.dtype}, keys of which this JAX has not")
+        return np.dtype(np.uint32), (*leaf.shape, *words)
+    dtype = np.dtype(getattr(jnp, leaf.dtype, leaf.dtype))
+    if not (_is_of_numpy(dtype) or _is_small(dtype)):
+        raise ValueError(f"{leaf.entry} is of {leaf.dtype}: allowed are numbers, booleans and random keys")
+    return (dtype if _is_of_numpy(dtype) else np.dtype(f"u{dtype.itemsize}")), leaf.shape
+
+
+def _read_array(archive: zipfile.ZipFile, leaf: Leaf) -> np.ndarray[Any, Any]:
+    """The array of a leaf: of the dtype and shape that the header says, and unpacked only if it has that length.
+
+    Raises:
+        ValueError: it is of another form.
+    """
+    dtype, shape = _stored_form(leaf)
+    # Read to the last byte first, which checks it, and only then taken for an array.
+    contents = io.BytesIO(_unpack(archive, leaf.entry, math.prod(shape) * dtype.itemsize + LARGEST_ARRAY_HEADER))
+    array = np.lib.format.read_array(contents, allow_pickle=False)
+    if (array.dtype, array.shape) != (dtype, shape):
+        raise ValueError(f"{leaf.entry} is {array.dtype}{list(array.shape)}, not {dtype}{list(shape)}")
+    return array
+
+
+def _unpack(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """An entry of the archive.
+
+    Raises:
+        ValueError: it says that it is longer than ``most`` bytes, or is.
+    """
+    length = archive.getinfo(name).file_size
+    if length > most:
+        raise ValueError(f"{name} holds {length} bytes, not at most {most}")
+    with archive.open(name) as entry:
+        contents = entry.read(most + 1)
+        if len(contents) > most or entry.read(1):
+            raise ValueError(f"{name} holds more than {most} bytes")
+    return contents
 
 
 def _read_header(path: str | os.PathLike[str], archive: zipfile.ZipFile) -> dict[str, Any]:
     if HEADER not in archive.namelist():
         raise UserError(f"{path} is no saved state: it has no {HEADER}")
     try:
-        header = json.loads(archive.read(HEADER))
+        header = parse_json(_unpack(archive, HEADER, LARGEST_HEADER))
     except Exception as error:
         raise UserError(f"{path} is damaged: {HEADER}: {error}") from error
     if not isinstance(header, dict) or header.get("kind") != KIND:
         raise UserError(f"{path} is no saved state: its {HEADER} is of something else")
     version = header.get("format_version")
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version != FORMAT_VERSION:
         raise UserError(
             f"{path} is of state format {version}, and this program reads format {FORMAT_VERSION}: "
             f"use the mgsc that wrote it ({header.get('versions')})"
