@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mgsc.environments.maze import FLOOR, START, WALLS, Maze
 from mgsc.environments.registration import register_gymnasium
+from mgsc.environments.tables import check_steps
 from mgsc.environments.tmaze import TMazeSettings, tmaze
 from mgsc.environments.two_rooms import TwoRoomsSettings, two_rooms
 from mgsc.errors import UserError
@@ -41,7 +42,7 @@ class MazeEnv(gymnasium.Env[int, int]):
         render_mode: "ansi" for a drawing, "rgb_array" for an image, None for neither.
 
     Raises:
-        UserError: a negative number, or a render mode that is not there.
+        UserError: no number of steps, or a render mode that is not there.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 10}  # noqa: RUF012
@@ -50,8 +51,7 @@ class MazeEnv(gymnasium.Env[int, int]):
         self, maze: Maze, *, switch_every: int = 0, step_limit: int = 0, render_mode: str | None = None
     ) -> None:
         for name, value in (("switch_every", switch_every), ("step_limit", step_limit)):
-            if value < 0:
-                raise UserError(f"{name} is {value}: it must be a number of steps, or 0 for none")
+            check_steps(name, value)
         modes = self.metadata["render_modes"]
         if render_mode is not None and render_mode not in modes:
             raise UserError(f"render_mode is {render_mode!r}: allowed are {', '.join(modes)} and None")

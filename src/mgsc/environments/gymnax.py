@@ -14,9 +14,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mgsc.environments.base import Environment
 from mgsc.environments.maze import Maze
+from mgsc.environments.tables import check_steps
 from mgsc.environments.tabular import NO_LIMIT, TabularParams, tabular
 from mgsc.environments.world import World
 from mgsc.errors import UserError
@@ -78,7 +80,14 @@ class GymnaxForm:
         Returns:
             observation (of the new episode where one ended), state, reward, terminated, truncated, info:
             ``final_observation`` is the true next one, ``discount`` is 0 where the task ended.
+
+        Raises:
+            UserError: an action that there is not. Inside ``jax.jit`` it cannot be seen: there the nearest is taken.
         """
+        if not isinstance(action, jax.core.Tracer):
+            number = np.asarray(action)
+            if number.dtype.kind not in "iu" or not ((number >= 0) & (number < self.num_actions)).all():
+                raise UserError(f"action is {action!r}: it must be in [0, {self.num_actions - 1}]")
         key_step, key_reset = jax.random.split(key)
         inner, own = _inner(params or self.default_params), self.environment
         stepped = own.step(own.draw(key_step), state, jnp.asarray(action), inner)
@@ -117,11 +126,12 @@ def as_gymnax(
         source: a maze, a world, or an environment that ``tabular`` gave, with its parameters.
         params: the parameters of an environment; mazes and worlds have none.
         switch_every: environment steps each phase of a maze or world lasts.
-        step_limit: steps after which an episode is truncated; None for the source's own.
+        step_limit: steps after which an episode is truncated, 0 for none; None for the source's own.
         name: what gymnax is to call it.
 
     Raises:
-        UserError: an environment without parameters, or with settings that belong into them.
+        UserError: an environment without parameters, or with settings that belong into them; a number of steps that
+            is none.
     """
     if not isinstance(source, Environment):
         if params is not None:
@@ -133,7 +143,9 @@ def as_gymnax(
         raise UserError("switch_every of an Environment is in its params: change it there")
     else:
         environment = source
-    limit = int(params.step_limit) if step_limit is None else step_limit
+    if step_limit is not None:
+        check_steps("step_limit", step_limit)
+    limit = int(params.step_limit) if step_limit is None else step_limit or NO_LIMIT
     return GymnaxForm(environment, GymnaxParams(params, limit), name)
 
 

@@ -74,6 +74,22 @@ def stack_phases(phases: list[Tables]) -> Tables:
     )
 
 
+MOST_STEPS = np.iinfo(np.int32).max
+"""Environment steps that clocks, which are int32, can count."""
+
+
+def check_steps(name: str, value: object, least: int = 0) -> None:
+    """Refuses what is no number of environment steps.
+
+    Raises:
+        UserError: naming what is allowed.
+    """
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_whole or not least <= int(value) <= MOST_STEPS:  # type: ignore[call-overload]
+        none = ", or 0 for none" if least == 0 else ""
+        raise UserError(f"{name} is {value!r}: it must be a number of steps in [{max(least, 1)}, {MOST_STEPS}]{none}")
+
+
 def check_tables(tables: Tables) -> None:
     """Refuses tables (stacked, [P, S, A, M]) that describe no Markov decision process.
 

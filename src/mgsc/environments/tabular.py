@@ -9,14 +9,14 @@ import numpy as np
 
 from mgsc.environments.base import Environment, Step
 from mgsc.environments.maze import Maze
-from mgsc.environments.tables import Tables
+from mgsc.environments.tables import MOST_STEPS, Tables, check_steps
 from mgsc.environments.world import World
 from mgsc.indexing import lookup
 from mgsc.noise import uniforms
 from mgsc.sampling import index_from_cumulative
 from mgsc.types import Array, PyTree
 
-NO_LIMIT = np.iinfo(np.int32).max
+NO_LIMIT = MOST_STEPS
 """Step limit or switching period that is never reached."""
 
 
@@ -61,11 +61,16 @@ def tabular(
     Args:
         source: checked tables, see ``check_tables``, or what has them.
         switch_every: environment steps each phase lasts.
-        step_limit: steps after which an episode is truncated; None for the world's own, if it has one.
+        step_limit: steps after which an episode is truncated, 0 for none; None for the world's own, if it has one.
+
+    Raises:
+        UserError: a number of steps that is none.
     """
     tables = source if isinstance(source, Tables) else source.tables
     if step_limit is None:
-        step_limit = (source.step_limit if isinstance(source, World) else 0) or NO_LIMIT
+        step_limit = source.step_limit if isinstance(source, World) else 0
+    check_steps("switch_every", switch_every, least=1)
+    check_steps("step_limit", step_limit)
     params = TabularParams(
         jnp.asarray(tables.cumulative),
         jnp.asarray(tables.reward),
@@ -73,7 +78,7 @@ def tabular(
         jnp.asarray(tables.terminates),
         jnp.asarray(np.cumsum(tables.start)),
         jnp.asarray(switch_every, jnp.int32),
-        jnp.asarray(step_limit, jnp.int32),
+        jnp.asarray(step_limit or NO_LIMIT, jnp.int32),
     )
     return Environment(uniforms, uniforms, _reset, _step, tables.probability.shape[2]), params
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mgsc.environments.tables import Tables, check_tables
+from mgsc.environments.tables import Tables, check_steps, check_tables
 from mgsc.errors import UserError
 
 NO_PLACE = -1
@@ -73,8 +73,7 @@ def from_tables(
         UserError: naming the phase, state, action and number that is wrong; or no episode can end
             although some transition terminates.
     """
-    if step_limit < 0:
-        raise UserError(f"step_limit is {step_limit}: it must be a number of steps, or 0 for none")
+    check_steps("step_limit", step_limit)
     arrays = [_as_numbers(name, array) for name, array in (("probability", probability), ("reward", reward))]
     landing = _whole("successor", successor)
     ends = np.asarray(terminates)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mgsc.errors import UserError
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents
 from mgsc.experiments.running.executor import Executor
@@ -13,6 +14,7 @@ from mgsc.experiments.running.executors import get_executor
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.tuning.chosen import tuned_suite
+from mgsc.files import usable_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,6 +68,8 @@ def run(
         (2, 2)
     """
     which = Seeds(seeds, root_seed, first_seed)
+    which.check()
+    _check_arguments(settings, out, overwrite=overwrite, resume=resume, append=append)
     name, found = (OWN_SUITE, suite) if isinstance(suite, Suite) else (suite, tuned_suite(suite, which))
     chosen = change_suite(choose_agents(found, None if agents is None else list(agents)), settings or {})
     return run_suite(
@@ -79,3 +83,22 @@ def run(
         progress=progress,
         executor=get_executor(executor),
     )
+
+
+def _check_arguments(settings: object, out: str | os.PathLike[str] | None, **modes: object) -> None:
+    """Refuses what would be taken for something else, or would have no effect.
+
+    Raises:
+        UserError: naming the argument.
+    """
+    if settings is not None and not isinstance(settings, Mapping):
+        raise UserError(
+            f"settings is a {type(settings).__name__}: it must map keys to values, as in {{'steps': 10_000}}"
+        )
+    for name, value in modes.items():
+        if not isinstance(value, bool):
+            raise UserError(f"{name} is {value!r}: it must be True or False")
+        if value and out is None:
+            raise UserError(f"{name} is about a result that is kept: name its folder with out")
+    if out is not None:
+        usable_path(out)

@@ -32,7 +32,13 @@ def meta_loss(planned: PyTree, target: PyTree) -> Array:
 
     Returns:
         [] L (reward² for a table).
+
+    Raises:
+        ValueError: they are not alike.
     """
+    forms = [jax.tree.map(jnp.shape, tree) for tree in (planned, target)]
+    if forms[0] != forms[1]:
+        raise ValueError(f"target must be like planned, {forms[0]}, not {forms[1]}")
     return squared_distance(jax.lax.stop_gradient(target), planned)
 
 

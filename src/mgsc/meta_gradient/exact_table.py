@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, pick
-from mgsc.meta_gradient.forms import Form, check_choice
+from mgsc.meta_gradient.forms import Form, check_at_least, check_choice
 from mgsc.reductions import largest, total
 from mgsc.types import Array, Params, Parts, Transition
 
@@ -114,8 +114,9 @@ def visited_logits_gradient(
         Like ``weights``, exactly 0 where ``weights`` is 0.
 
     Raises:
-        ValueError: weights over pairs without an action.
+        ValueError: weights over pairs without an action; a temperature that is not above 0.
     """
+    check_at_least("temperature", temperature, 0, above=True)
     entry = visited.state
     if weights.ndim == 2:
         if action is None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import jax
+import numpy as np
+
 Form = Literal["scaled", "single", "unrolled", "saturating"]
 """How K planning updates make θ̄.
 
@@ -19,6 +22,19 @@ Origin = Literal["planned", "current"]
 
 FORMS: tuple[Form, ...] = ("scaled", "single", "unrolled", "saturating")
 ORIGINS: tuple[Origin, ...] = ("planned", "current")
+
+
+def check_at_least(name: str, value: object, least: float, *, above: bool = False) -> None:
+    """Refuses a number that is too small, unless it is traced: then its value is not known.
+
+    Raises:
+        ValueError: naming what is allowed.
+    """
+    if isinstance(value, jax.core.Tracer):
+        return
+    number = np.asarray(value)
+    if not (number > least if above else number >= least).all():
+        raise ValueError(f"{name} must be {'above' if above else 'at least'} {least}, not {value}")
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str], hint: str = "") -> None:

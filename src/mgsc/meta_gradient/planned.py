@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgsc.meta_gradient.forms import FORMS, ORIGINS, Form, Origin, check_choice
+from mgsc.meta_gradient.forms import FORMS, ORIGINS, Form, Origin, check_at_least, check_choice
 from mgsc.types import ActionChoice, Array, Candidates, Params, Parts, PyTree, Transition
 
 
@@ -43,9 +43,15 @@ def planned_from_directions(
         θ̄ like ``values``, differentiable in ``weights``.
 
     Raises:
-        ValueError: another form, which needs more than directions at θ.
+        ValueError: another form, which needs more than directions at θ; weights of another form; a negative K.
     """
     check_choice("form", form, ("scaled", "single"), "; the others need planned_parameters")
+    check_at_least("planning_updates", planning_updates, 0)
+    for direction in jax.tree.leaves(directions):
+        if jnp.shape(weights) != jnp.shape(direction)[:1]:
+            raise ValueError(
+                f"weights must have shape {list(jnp.shape(direction)[:1])}, not {list(jnp.shape(weights))}"
+            )
     rate = step_size * planning_updates if form == "scaled" else step_size
     # Accelerators would otherwise multiply at less than float32's precision.
     weighted_sum = functools.partial(jnp.tensordot, weights, axes=1, precision="highest")
@@ -91,6 +97,8 @@ def planned_parameters(
         TypeError: ``unrolled`` with a K that is not a Python int.
     """
     check_choice("form", form, FORMS)
+    if not isinstance(planning_updates, str | bool):
+        check_at_least("planning_updates", planning_updates, 0)
     if form == "saturating":
         return _saturating(parts, params, candidates, weights, step_size, planning_updates)
     if form == "unrolled":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from mgsc.meta_gradient.forms import check_at_least
 from mgsc.types import Array
 
 
@@ -22,8 +23,12 @@ def logits_gradient(weights: Array, gradient: Array, temperature: Array | float 
     Returns:
         Like ``weights``: ∂L/∂η, summing to zero; exactly 0 where ``weights`` is 0.
 
+    Raises:
+        ValueError: a temperature that is not above 0.
+
     Source: chain rule; Burega et al. 2024 (arXiv 2406.19561) leave it to automatic differentiation.
     """
+    check_at_least("temperature", temperature, 0, above=True)
     seen = jnp.where(weights > 0, gradient, 0)
     return weights * (seen - jnp.sum(weights * seen)) / temperature
 
@@ -50,8 +55,12 @@ def entropy_gradient(weights: Array, temperature: Array | float = 1.0) -> Array:
     Returns:
         Like ``weights``, in nats per unit of logit; exactly 0 where ``weights`` is 0.
 
+    Raises:
+        ValueError: a temperature that is not above 0.
+
     Source: the entropy bonus J = L − β H is *ours*.
     """
+    check_at_least("temperature", temperature, 0, above=True)
     return -weights * (_safe_log(weights) + entropy(weights)) / temperature
 
 

@@ -277,7 +277,7 @@ def named_errors(what: str, *, traces: bool = True) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if traces and isinstance(error, jax.errors.JAXTypeError):
             raise
         reason = (str(error).splitlines() or [""])[0]

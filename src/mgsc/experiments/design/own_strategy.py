@@ -72,6 +72,7 @@ def own_strategy(
     _check_settings(name, settings)
     if unknown := sorted(set(needs) - set(get_args(Need))):
         raise UserError(f"{name} needs {unknown}: it may need {list(get_args(Need))}")
+    _check_claims(name, queries_model, expected_backups, space)
     space = dict(space or {})
     if strange := sorted(set(space) - set(traced_fields(settings))):
         raise UserError(f"the space of {name} has {strange}: it may have {sorted(traced_fields(settings))}")
@@ -98,6 +99,20 @@ def _check_settings(name: str, settings: Any) -> None:
     for field in dataclasses.fields(settings):
         if field.name in taken:
             raise UserError(f"{name}.{field.name} is a setting of every agent: call yours otherwise")
+
+
+def _check_claims(name: str, queries_model: object, expected_backups: object, space: object) -> None:
+    """Refuses what a row of the table could not say."""
+    if not isinstance(queries_model, bool):
+        raise UserError(f"queries_model of {name} is {queries_model!r}: it must be True or False")
+    is_whole = isinstance(expected_backups, int) and not isinstance(expected_backups, bool)
+    if not is_whole or expected_backups < 0:  # type: ignore[operator]
+        raise UserError(f"expected_backups of {name} is {expected_backups!r}: it must be a whole number, 0 or more")
+    if space is not None and not isinstance(space, Mapping):
+        raise UserError(f"the space of {name} is a {type(space).__name__}: it must map settings to a Range")
+    for key, span in (space or {}).items():
+        if not isinstance(span, Range) or not 0 < span.low < span.high:
+            raise UserError(f"the space of {name} has {key}: {span!r}: it must be a Range with 0 < low < high")
 
 
 def _always(number: int, settings: Any, facts: StrategyFacts) -> int:

@@ -7,6 +7,8 @@ import dataclasses
 from mgsc.errors import UserError
 
 LARGEST_SEED = 2**31 - 1
+MOST_SEEDS = 1_000_000
+"""Seeds of one result, which holds numbers of each; another result may begin where it ends."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,10 +25,13 @@ class Seeds:
         Raises:
             UserError: naming what is allowed.
         """
+        for name, value in (("seeds", self.count), ("root-seed", self.root), ("first-seed", self.first)):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise UserError(f"{name} is {value!r}: it must be a whole number")
         if self.count < 1:
             raise UserError(f"seeds is {self.count}: at least 1 is needed")
-        if self.count > LARGEST_SEED:
-            raise UserError(f"seeds is {self.count}: at most {LARGEST_SEED} are possible")
+        if self.count > MOST_SEEDS:
+            raise UserError(f"seeds is {self.count}: at most {MOST_SEEDS} are possible")
         for name, value in (("root-seed", self.root), ("first-seed", self.first)):
             if not 0 <= value <= LARGEST_SEED - self.count:
                 raise UserError(f"{name} is {value}: it must be in [0, {LARGEST_SEED - self.count}]")

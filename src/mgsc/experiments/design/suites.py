@@ -16,6 +16,7 @@ from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import COMPARED, OWN, WHERE_AND_WHAT, AgentSettings, default_agents
+from mgsc.experiments.design.names import check_agent_name
 from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, without_source
 from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLICIES, VALUES
 from mgsc.models import FixedModel, LearnedModel
@@ -208,6 +209,8 @@ def get_suite(name: str) -> Suite:
     Raises:
         UserError: no such suite; the nearest is suggested.
     """
+    if not isinstance(name, str):
+        raise UserError(f"suite is a {type(name).__name__}: it must be a name of `mgsc list`, or a Suite")
     if name not in SUITES:
         raise unknown("suite", name, SUITES)
     return SUITES[name]
@@ -301,9 +304,11 @@ def check_suite(suite: Suite) -> None:
     _check_parts(suite)
     check(suite)
     for name, agent in suite.agents.items():
+        check_agent_name(name)
         check(agent, name + ".")
         if (agent.strategy == OWN) != (agent.own is not None):
             raise UserError(f"{name}.strategy is {agent.strategy!r}: use own_strategy for a strategy of your own")
+        _check_options(name, agent)
         most = suite.planning_updates + agent.extra_updates
         if agent.planning_updates > most:
             raise UserError(f"{name}.planning_updates is {agent.planning_updates}: the budget allows at most {most}")
@@ -315,6 +320,17 @@ def check_suite(suite: Suite) -> None:
         _check_divides("record_every", suite.record_every, "environment.switch_every", suite.environment.switch_every)
     if suite.discount == 1.0 and suite.environment.step_limit == 0:
         raise UserError("discount is 1 and episodes may last for ever: lower discount, or set environment.step_limit")
+
+
+def _check_options(name: str, agent: AgentSettings) -> None:
+    """Refuses options that are not those of the agent's strategy."""
+    wanted = row_of(agent).settings
+    if type(agent.options) is not wanted:
+        example = f"AgentSettings({agent.strategy!r}, options={wanted.__name__}())"
+        raise UserError(
+            f"the options of {name} are {type(agent.options).__name__}: {agent.strategy} takes"
+            f" {wanted.__name__}, as in {example}"
+        )
 
 
 def _check_parts(suite: Suite) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -88,6 +88,23 @@ def space_of(suite: Suite, agent: AgentSettings) -> dict[str, Range]:
     if row.plans and row.tunes_updates and not agent.extra_updates:
         space["planning_updates"] = Range(1, suite.planning_updates, is_bounded=True)
     return {**space, **row.space}
+
+
+def refuse_searched(suite: Suite, changes: Collection[str]) -> None:
+    """Refuses changes of settings that tuning searches: they would have no effect.
+
+    Args:
+        suite: with the agents to tune.
+        changes: keys as ``change_suite`` takes them.
+
+    Raises:
+        UserError: naming the setting.
+    """
+    for key in changes:
+        head, _, rest = key.partition(".")
+        for name, agent in suite.agents.items():
+            if head in (name, "agents") and rest.removeprefix("options.") in space_of(suite, agent):
+                raise UserError(f"{key} is what tuning searches for {name}: leave it out of --set")
 
 
 def draw_configurations(space: Mapping[str, Range], whole: Sequence[str], count: int, seed: int) -> list[Numbers]:
