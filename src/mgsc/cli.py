@@ -16,6 +16,11 @@ from typing import Any
 from mgsc import compilation_cache
 from mgsc.cli_parser import build_parser
 from mgsc.errors import UserError
+from mgsc.files import reason_of, usable_path
+from mgsc.interrupts import Stopped, stopping
+
+PATHS = ("dir", "dirs", "into", "out", "summary", "sweep", "tuned")
+"""Options that name files or folders."""
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -26,31 +31,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compilation_cache.switch_on()
     options = argparse.Namespace()
     try:
-        build_parser(lambda name: globals()["_" + name]).parse_args(arguments, options)
-        status: int = options.command(options)
+        with stopping():
+            build_parser(lambda name: globals()["_" + name]).parse_args(arguments, options)
+            _check_paths(options)
+            status: int = options.command(options)
     except UserError as error:
-        print(f"mgsc: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
+        return _refuse(str(error))
+    except Stopped as error:
+        _print_stopped(error.word, options)
+        return error.status
     except KeyboardInterrupt:
-        keeps = hasattr(options, "resume")
-        again = "what is finished is kept, go on with --resume" if keeps else "to go on, give the same command again"
-        print(f"mgsc: interrupted; {again}", file=sys.stderr)
+        _print_stopped("interrupted", options)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # what no command expects; a full disk or a lost folder is no fault of the program
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return _refuse(f"{place}{reason_of(error)}")
+    except MemoryError as error:
+        return _refuse(f"not enough memory: {reason_of(error)}; use fewer --seeds or --steps, or raise record_every")
     return status
+
+
+def _print_stopped(word: str, options: argparse.Namespace) -> None:
+    keeps = hasattr(options, "resume")
+    again = "what is finished is kept, go on with --resume" if keeps else "to go on, give the same command again"
+    print(f"mgsc: {word}; {again}", file=sys.stderr)
+
+
+def _refuse(words: str) -> int:
+    print(f"mgsc: {words}", file=sys.stderr)
+    return EXIT_USER_ERROR
+
+
+def _check_paths(options: argparse.Namespace) -> None:
+    """Refuses, before a command begins, paths that the operating system cannot look for."""
+    for name in PATHS:
+        given = getattr(options, name, None)
+        for path in given if isinstance(given, list) else [given]:
+            if path is not None:
+                usable_path(path)
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
     changes: dict[str, Any] = {}
+    if options.steps is not None:
+        changes["steps"] = options.steps
     for text in options.changes:
         key, equals, value = text.partition("=")
         if not equals or not key or not value:
             raise UserError(f"--set {text!r}: write KEY=VALUE, as in environment.slip=0.2")
+        if key in changes:
+            other = f" (--steps {options.steps})" if key == "steps" and options.steps is not None else ""
+            raise UserError(f"--set {text!r}: {key} is set twice{other}; set it once")
         changes[key] = value
-    if options.steps is not None:
-        changes["steps"] = options.steps
     return changes
 
 
@@ -117,10 +152,12 @@ def _tune(options: argparse.Namespace) -> int:
     from mgsc.experiments.running.executors import get_executor
     from mgsc.experiments.tuning import table
     from mgsc.experiments.tuning.file import tune_to_file
-    from mgsc.experiments.tuning.search import Protocol
+    from mgsc.experiments.tuning.search import Protocol, refuse_searched
 
     suite = suites.choose_agents(suites.get_suite(options.suite), options.agents)
-    suite = suites.change_suite(suite, _changes(options))
+    changes = _changes(options)
+    suite = suites.change_suite(suite, changes)
+    refuse_searched(suite, changes)
     configurations = options.configurations
     if configurations is None:
         configurations = suites.TUNING_CONFIGURATIONS.get(options.suite, Protocol().configurations)

@@ -1,0 +1,71 @@
+"""What the command line does when it is asked to stop: by a key, by a terminal that closes, or by a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+PATIENCE = 1.0
+"""Seconds after which whoever waits is told that the command is stopping: what compiles cannot be stopped."""
+
+WORDS = b"mgsc: stopping as soon as what is compiling or running allows it\n"
+CAUGHT = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Stopped(KeyboardInterrupt):
+    """The process received a signal that asks it to end.
+
+    Attributes:
+        signal: which.
+    """
+
+    def __init__(self, number: int) -> None:
+        """Keeps the number of the signal."""
+        super().__init__()
+        self.signal = signal.Signals(number)
+
+    @property
+    def status(self) -> int:
+        """The exit status that shells expect."""
+        return 128 + self.signal
+
+    @property
+    def word(self) -> str:
+        """What happened, in a word."""
+        return "interrupted" if self.signal == signal.SIGINT else f"stopped by {self.signal.name}"
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[None]:
+    """Turns SIGINT, SIGTERM and SIGHUP into ``Stopped`` while the block runs; what is ignored stays ignored.
+
+    Only the main thread receives signals: in others the block runs as it is.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    timers: list[threading.Timer] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        timers.append(threading.Timer(PATIENCE, os.write, (2, WORDS)))
+        timers[-1].daemon = True
+        timers[-1].start()
+        raise Stopped(number)
+
+    before = {number: signal.getsignal(number) for number in CAUGHT}
+    for number, handler in before.items():
+        if handler not in (signal.SIG_IGN, None):
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+        for timer in timers:
+            timer.cancel()

@@ -1,0 +1,69 @@
+"""A command that is stopped says so, with the status that shells and clusters expect."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mgsc import cli, interrupts
+from mgsc.interrupts import Stopped, stopping
+
+WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "stopped by SIGTERM", signal.SIGHUP: "stopped by SIGHUP"}
+
+
+@pytest.mark.parametrize("number", WORDS)
+def test_issue_signals_are_answered_in_words(number, capsys, monkeypatch) -> None:
+    before = signal.getsignal(number)
+    monkeypatch.setattr(cli, "_list", lambda options: os.kill(os.getpid(), number))
+    assert cli.main(["list"]) == 128 + number
+    assert capsys.readouterr().err == f"mgsc: {WORDS[number]}; to go on, give the same command again\n"
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize(("command", "advice"), [(["compare", "x"], "same command"), (["run", "x"], "--resume")])
+def test_issue_advice_fits_the_command(command, advice, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(cli, f"_{command[0]}", lambda options: os.kill(os.getpid(), signal.SIGTERM))
+    assert cli.main(command) == 143
+    assert advice in capsys.readouterr().err
+
+
+def test_issue_who_waits_is_told_at_once(capfd, monkeypatch) -> None:
+    monkeypatch.setattr(interrupts, "PATIENCE", 0.0)
+    with pytest.raises(Stopped), stopping():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            deadline = time.monotonic() + 10
+            said = ""
+            while not said and time.monotonic() < deadline:  # what compiles, say
+                said = capfd.readouterr().err
+    assert said == interrupts.WORDS.decode()
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        with stopping():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_issue_a_cluster_that_ends_a_run_is_answered(tmp_path) -> None:
+    command = ["run", "tmaze-fixed", "--agents", "no_planning", "--seeds", "1", "--out", str(tmp_path / "result")]
+    code = f"import sys; from mgsc.cli import main; sys.exit(main({command!r}))"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    manifest, deadline = tmp_path / "result" / "manifest.json", time.monotonic() + 120
+    while not manifest.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.terminate()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 143
+    assert said.splitlines()[-1] == "mgsc: stopped by SIGTERM; what is finished is kept, go on with --resume"
+    assert manifest.exists()
