@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -54,6 +55,43 @@ def test_it_serves_the_page_and_only_the_page() -> None:
         for path in ("/etc/passwd", "/../manifest.json", "/favicon.ico"):
             assert ask(port, path)[0] == 404
         assert ask(port, "/", "POST")[0] == 501
+
+
+def test_issue_names_are_read_as_browsers_write_them_and_only_once() -> None:
+    with serving() as server:
+        port = server.server_port
+        assert ask(port, "/", host=f"LOCALHOST:{port}") == (200, PAGE)
+        with socket.create_connection((HOST, port), timeout=10) as connection:
+            names = f"Host: localhost:{port}\r\nHost: example.org\r\n"
+            connection.sendall(f"GET / HTTP/1.0\r\n{names}\r\n".encode())
+            assert connection.recv(100).split()[1] == b"421"
+
+
+def test_issue_the_page_cannot_be_framed() -> None:
+    with serving() as server:
+        connection = http.client.HTTPConnection(HOST, server.server_port, timeout=10)
+        connection.request("GET", "/")
+        headers = connection.getresponse().headers
+        connection.close()
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert headers["X-Frame-Options"] == "DENY"
+
+
+def test_issue_idle_connections_get_no_more_threads_than_there_are_places(monkeypatch) -> None:
+    monkeypatch.setattr("mgsc.experiments.report.serve.MOST_CONNECTIONS", 3)
+    with serving() as server:
+        before = threading.active_count()
+        idle = [socket.create_connection((HOST, server.server_port), timeout=10) for _ in range(3)]
+        with socket.create_connection((HOST, server.server_port), timeout=10) as late:
+            assert late.recv(1) == b""  # hung up
+        assert threading.active_count() == before + 3
+        for connection in idle:
+            connection.close()
+        for _ in range(1000):
+            if threading.active_count() == before:
+                break
+            time.sleep(0.01)
+        assert ask(server.server_port, "/") == (200, PAGE)
 
 
 def test_another_sites_name_gets_nothing() -> None:

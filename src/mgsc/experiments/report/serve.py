@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import webbrowser
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from mgsc.errors import UserError
 from mgsc.experiments.report.find import open_results
@@ -14,6 +16,8 @@ from mgsc.experiments.report.page import build_page
 HOST = "127.0.0.1"
 LARGEST_PORT = 65535
 PATHS = ("/", "/report.html")
+MOST_CONNECTIONS = 32
+"""Connections that are answered at once; a browser opens up to six."""
 
 
 class PageServer(ThreadingHTTPServer):
@@ -29,7 +33,26 @@ class PageServer(ThreadingHTTPServer):
 
     def __init__(self, port: int) -> None:
         self.page = b""
+        self._places = threading.Semaphore(MOST_CONNECTIONS)
         super().__init__((HOST, port), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answers in a thread of its own, or hangs up where too many are being answered."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread was to be had
+            self._places.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answers, and makes room for another."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     @property
     def address(self) -> str:
@@ -57,7 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, has_body: bool) -> None:
         port = self.server.server_port
         # Another site's page, led here by a name that resolves to this machine, would send its own name.
-        if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
+        hosts = [host.lower() for host in self.headers.get_all("Host", [])]
+        if hosts not in ([f"{HOST}:{port}"], [f"localhost:{port}"]):
             self.send_error(421)
         elif self.path.partition("?")[0] not in PATHS:
             self.send_error(404)
@@ -67,6 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(self.server.page)))
             self.send_header("Cache-Control", "no-store")
             self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("X-Frame-Options", "DENY")
+            self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
             self.end_headers()
             if has_body:
                 self.wfile.write(self.server.page)
