@@ -129,11 +129,12 @@ def diagnose(dataset: xr.Dataset) -> list[Finding]:
     Returns:
         The findings, agent by agent; none for a healthy result.
     """
-    settings = json.loads(dataset.attrs["settings"])["agents"]
+    settings = json.loads(dataset.attrs["settings"]).get("agents", {})
     unjudged = not_judged(what_it_has(dataset))
     findings = []
     for agent in (str(name) for name in dataset["agent"].values):
-        runs = runs_of(dataset, agent, settings[agent])
+        own = settings.get(agent, {})
+        runs = runs_of(dataset, agent, own)
         finite = {seed: run for seed, run in runs.items() if _is_not_finite(run) is None}
         for name, signature in SIGNATURES.items():
             if name in unjudged or (name in LARGER_STEPS and len(finite) < len(runs)):
@@ -141,7 +142,7 @@ def diagnose(dataset: xr.Dataset) -> list[Finding]:
             judged = finite if name in READ_OFF_VALUES else runs
             signs = {seed: sign for seed, run in judged.items() if (sign := signature.find(run)) is not None}
             if signs:
-                findings.append(_finding(dataset, name, agent, signs, settings[agent]))
+                findings.append(_finding(dataset, name, agent, signs, own))
     return findings
 
 
@@ -188,11 +189,13 @@ def _finding(dataset: xr.Dataset, name: str, agent: str, signs: Mapping[int, Sig
 
 
 def _is_not_finite(run: Run) -> Sign | None:
-    values, rewards = ~run.has_finite_values, ~np.isfinite(run.measures["reward"])
-    broken = values | rewards
+    parts = {"values": ~run.has_finite_values, "rewards": ~np.isfinite(run.measures["reward"])}
+    if not run.learns:  # of a learned d it is told by its cause, the gradient
+        parts["d"] = ~run.has_finite_d
+    broken = np.any(list(parts.values()), axis=0)
     if not broken.any():
         return None
-    return Sign(int(np.argmax(broken)), {"values": float(values.mean()), "rewards": float(rewards.mean())})
+    return Sign(int(np.argmax(broken)), {name: float(part.mean()) for name, part in parts.items()})
 
 
 def _explodes(run: Run) -> Sign | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,10 @@ VALUES = ("value_here", "state_value")
 """Values themselves, one a chunk or one for each state: where they are recorded, they are to be finite."""
 
 
+D = ("query_distribution", "effective_candidates")
+"""d itself, or over how many candidates it is spread: where an agent plans, these are to be finite."""
+
+
 class Run(NamedTuple):
     """One seed of one agent.
 
@@ -37,6 +41,7 @@ class Run(NamedTuple):
         distance: [chunk] total variation between d and a uniform d; None without d on states.
         learns: whether it learns where to plan.
         has_finite_values: [chunk] whether all recorded values are finite.
+        has_finite_d: [chunk] whether d is finite, of an agent that plans.
         begins: [chunk] environment steps done when a chunk begins.
         optimum: [chunk] expected reward of the best ε-soft policy; None without tables.
         reward_scale: max |R| of the goals, twice; without tables, where rewards have one sign, numbers that it
@@ -49,6 +54,7 @@ class Run(NamedTuple):
     distance: Floats | None
     learns: bool
     has_finite_values: Flags
+    has_finite_d: Flags
     begins: Floats
     optimum: Floats | None
     reward_scale: tuple[float, float]
@@ -61,7 +67,9 @@ def runs_of(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dic
     chosen = dataset.sel(agent=agent)
     measures = {name: np.asarray(chosen[name].values, np.float64) for name in JUDGED if name in dataset}
     distance = _distance(dataset, chosen)
-    finite = _finite_values(chosen)
+    finite = _are_finite(chosen, VALUES)
+    # An agent that does not plan has no d.
+    finite_d = _are_finite(chosen, D if float(chosen["sampled_updates"]) > 0 else ())
     ended = ended_in(chosen) if has_episodes(dataset) else None
     # A strategy says that it learns by what it reports; one that diverged at once has nothing left to say.
     row = row_of_stored(settings)
@@ -72,6 +80,7 @@ def runs_of(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dic
             None if distance is None else distance[place],
             learns,
             finite[place],
+            finite_d[place],
             np.concatenate([[0.0], np.asarray(dataset["step"].values, np.float64)[:-1]]),
             np.asarray(dataset["optimal_reward"].values, np.float64) if "optimal_reward" in dataset else None,
             _reward_scale(dataset),
@@ -105,9 +114,10 @@ def _distance(dataset: xr.Dataset, chosen: xr.Dataset) -> Floats | None:
     return distance
 
 
-def _finite_values(chosen: xr.Dataset) -> Flags:
+def _are_finite(chosen: xr.Dataset, names: Collection[str]) -> Flags:
+    """[seed, chunk] whether all numbers of these variables are, as far as they are recorded."""
     finite = np.ones((chosen.sizes["seed"], chosen.sizes["chunk"]), bool)
-    for name in VALUES:
+    for name in names:
         if name in chosen:
             finite &= np.isfinite(np.asarray(chosen[name].values, np.float64)).reshape(*finite.shape, -1).all(-1)
     return finite

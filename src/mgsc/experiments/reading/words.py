@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 
 def not_finite(figures: Mapping[str, float]) -> str:
-    """What is not finite: values, rewards or both."""
-    names = " and ".join(name for name in ("values", "rewards") if figures[name])
-    return f"{names} are not finite in {100 * max(figures['values'], figures['rewards']):.0f} % of the chunks"
+    """What is not finite: values, rewards, d, or several of them."""
+    names = [name for name, share in figures.items() if share]
+    verb = "is" if names == ["d"] else "are"
+    return f"{' and '.join(names)} {verb} not finite in {100 * max(figures.values()):.0f} % of the chunks"
 
 
 def exploding(figures: Mapping[str, float]) -> str:

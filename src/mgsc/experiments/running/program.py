@@ -204,7 +204,7 @@ class Program:
             UserError: a learned model met more outcomes than it can hold; said at the end of a call.
         """
         tables, init, call, measure = self.functions(device, len(lanes))
-        records = []
+        records: list[dict[str, NDArray[Any]]] = []
         with jax.default_device(device):
             numbers, seeds = self._arguments(lanes, device)
             rate = self._rate(numbers)
@@ -216,11 +216,33 @@ class Program:
                     record, seen = record
                     record |= measure(seen, rate)
                 _refuse_problem(self.problem.model.problem, state.model)
+                self._refuse_broken_d(lanes, record, len(records) * self.chunks_per_call)
                 records.append({name: np.asarray(value)[: len(lanes)] for name, value in record.items()})
                 progress(len(lanes) * self.chunks_per_call * self.suite.record_every)
             seconds = time.perf_counter() - began
         joined = {name: np.concatenate([record[name] for record in records], axis=1) for name in records[0]}
         return BlockResult(lanes, joined, seconds)
+
+    def _refuse_broken_d(self, lanes: Sequence[Lane], record: dict[str, Any], chunks_before: int) -> None:
+        """Stops a run in which a strategy of one's own plans from what is no distribution any more.
+
+        Raises:
+            UserError: naming the strategy, the seed and the chunk.
+        """
+        own = self.agent.own
+        name = next((name for name in ("query_distribution", "effective_candidates") if name in record), None)
+        if own is None or name is None:
+            return
+        d = np.asarray(record[name])[: len(lanes)]
+        broken = ~np.isfinite(d).reshape(len(lanes), d.shape[1], -1).all(-1)
+        if broken.any():
+            lane, chunk = (int(place) for place in np.argwhere(broken)[0])
+            every = self.suite.record_every
+            begin = (chunks_before + chunk) * every
+            raise UserError(
+                f"d of {own.name} is not finite: on seed {lanes[lane].seed}, between steps {begin} and {begin + every};"
+                " see what its logits are where values are large"
+            )
 
     def width(self, device: jax.Device, num_lanes: int) -> int:
         """Lanes that a block of so many is padded to on a device."""

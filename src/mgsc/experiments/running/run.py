@@ -14,6 +14,7 @@ from mgsc.experiments.design.suites import Suite, check_suite, settings_as_dict
 from mgsc.experiments.running.dataset import as_dataset
 from mgsc.experiments.running.executor import Executor, execute
 from mgsc.experiments.running.executors import THREADS
+from mgsc.experiments.running.memory import check_addresses, check_memory
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.units import units_of, with_times
@@ -56,8 +57,10 @@ def run_suite(
     """
     check_suite(suite)
     seeds.check()
+    check_addresses()
     plan = _manifest(name, suite, seeds)
     problem = _checked_problem(suite)
+    check_memory(suite, problem, seeds.count)
     from mgsc.experiments import store
 
     if out is None:

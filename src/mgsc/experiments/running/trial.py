@@ -42,15 +42,18 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
     def traced(numbers: dict[str, Array]) -> tuple[Array, Array]:
         return _first_weights(name, build_agent(suite, replace_numbers(agent, dict(numbers)), problem))
 
+    fails = f"the strategy {name} fails with its first real transition"
     try:
-        jax.eval_shape(traced, numbers)
+        with named_errors(fails):
+            jax.eval_shape(traced, numbers)
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"the strategy {name} needs the value of something that is traced, such as its settings "
             f"{sorted(numbers)}: compute with jax.numpy, and use jnp.where in place of if ({reason})"
         ) from error
-    weights, is_allowed = _first_weights(name, build_agent(suite, agent, problem))
+    with named_errors(fails):
+        weights, is_allowed = _first_weights(name, build_agent(suite, agent, problem))
     _check_weights(name, np.asarray(weights), np.asarray(is_allowed))
 
 

@@ -1,0 +1,81 @@
+"""Whether a result fits into memory, estimated before anything is computed or written."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from typing import TYPE_CHECKING
+
+from mgsc.errors import UserError
+from mgsc.experiments.design.quantities import recorded_of
+
+if TYPE_CHECKING:
+    from mgsc.experiments.design.suites import Suite
+    from mgsc.problem import Problem
+
+COPIES = 3
+"""Of every number: in a part, in the joined array, and in the result."""
+
+LEAST_ADDRESSES = 2 * 2**30
+"""Bytes of addresses that JAX and its compiler need; with less XLA ends the process."""
+
+
+def check_addresses() -> None:
+    """Refuses to compute where the process may use too few addresses for JAX.
+
+    Raises:
+        UserError: saying how many it needs.
+    """
+    addresses = address_limit()
+    if addresses is not None and addresses < LEAST_ADDRESSES:
+        raise UserError(
+            f"this process may use {_gigabytes(addresses)} of addresses (ulimit -v), and JAX needs"
+            f" {_gigabytes(LEAST_ADDRESSES)}: raise the limit, or limit resident memory instead"
+        )
+
+
+def check_memory(suite: Suite, problem: Problem, num_seeds: int) -> None:
+    """Refuses a run whose result would not fit into memory.
+
+    Raises:
+        UserError: saying how much it needs, how much there is, and what to change.
+    """
+    needed, there = COPIES * result_bytes(suite, problem, num_seeds), memory_limit()
+    if there is not None and needed > there:
+        raise UserError(
+            f"a result of {len(suite.agents)} agents, {num_seeds} seeds and {suite.steps // suite.record_every} chunks"
+            f" needs about {_gigabytes(needed)} of memory, and there are {_gigabytes(there)}: raise record_every, or"
+            " run fewer seeds, agents or steps"
+        )
+
+
+def result_bytes(suite: Suite, problem: Problem, num_seeds: int) -> int:
+    """Bytes of all that is recorded, in float32."""
+    from mgsc.experiments.running.recorder import what_it_has
+
+    has = what_it_has(problem, records_episodes=suite.records_episodes)
+    num_states = 0 if problem.truth is None else len(problem.truth.is_candidate)
+    lengths = {"agent": len(suite.agents), "seed": num_seeds, "chunk": suite.steps // suite.record_every}
+    lengths["state"] = num_states
+    return 4 * sum(math.prod(lengths[dim] for dim in dims) for dims in recorded_of(has).values())
+
+
+def memory_limit() -> int | None:
+    """Bytes of memory that this process may use; None where nobody says."""
+    limits = [address_limit()]
+    with contextlib.suppress(ValueError, OSError, AttributeError):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def address_limit() -> int | None:
+    """Bytes of addresses that this process may use; None for no limit."""
+    import resource
+
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _gigabytes(number: int) -> str:
+    return f"{number / 2**30:,.1f} GiB"
