@@ -68,7 +68,7 @@ def test_issue_paths_that_cannot_be_are_refused_in_python(path) -> None:
         lambda: mgsc.save_state(np.zeros(2), path),
     ]
     for call in refusing:
-        with pytest.raises(UserError, match="null|too long|empty"):
+        with pytest.raises(UserError, match=r"null|too long|empty"):
             call()
 
 
@@ -107,7 +107,7 @@ def test_issue_a_full_disk_anywhere_is_one_line(capsys, monkeypatch) -> None:
 
 def test_issue_figures_on_a_full_disk_leave_nothing(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match="no space left|No space left"):
+    with pytest.raises(UserError, match=r"[Nn]o space left"):
         figures.write_figures(small(), tmp_path / "figures")
     assert list((tmp_path / "figures").iterdir()) == []
 

@@ -70,7 +70,7 @@ def test_issue_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch) ->
     monkeypatch.setattr(zipfile.ZipFile, "open", None)  # whoever unpacks an entry fails otherwise
     monkeypatch.setattr(zipfile.ZipFile, "read", None)
     monkeypatch.setattr("mgsc.saving._read_header", lambda path, archive: {"leaves": [["", "float64", [3]]]})
-    with pytest.raises(UserError, match="holds .* bytes, not at most"):
+    with pytest.raises(UserError, match=r"holds .* bytes, not at most"):
         load_state(tmp_path / "state.npz", like=np.zeros(3))
 
 
