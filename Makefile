@@ -38,7 +38,7 @@ LOCKED = --require-hashes --only-binary :all: --requirement
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests docs docs-tests lint bench lock clean afresh
+.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests docs docs-tests build lint bench lock clean afresh
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,20 @@ docs: $(VENV)/.project $(VENV)/.docs ## build the documentation's pages, to be r
 
 docs-tests: $(VENV)/.project $(VENV)/.docs $(VENV)/.test ## build the pages and look at them in a browser
 	@$(BIN)/pytest tests/docs -m "slow or not slow" $(ARGS)
+
+# Each is tried where nothing of the checkout can be found: in an environment of its own, in another folder.
+CLEAN = build/clean
+
+build: $(VENV)/.project ## build wheel and source archive into dist/, and try each in a clean environment
+	@rm -rf dist $(CLEAN) && $(BIN)/python -m hatchling build -t sdist -t wheel -d dist
+	@$(PYTHON) -m venv $(CLEAN) && $(CLEAN)/bin/python -m pip install --quiet --disable-pip-version-check $(LOCKED) requirements.lock
+	@set -e; for made in dist/*.whl dist/*.tar.gz; do \
+	  $(CLEAN)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall $$made; \
+	  cp tests/smoke.py $(CLEAN)/smoke.py; \
+	  (cd $(CLEAN) && env -u PYTHONPATH JAX_PLATFORMS=cpu MPLBACKEND=agg bin/python smoke.py); \
+	  echo "$$made"; \
+	done
+	@rm -rf $(CLEAN)
 
 bench: $(VENV)/.project $(VENV)/.bench ## measure speed, beside NumPy and numba
 	@$(BIN)/mgsc bench $(ARGS)
