@@ -16,43 +16,39 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mgsc import dyna
-from mgsc.candidates import from_buffer
-from mgsc.environments.cartpole import CartPoleSettings, cartpole
-from mgsc.environments.episodes import with_episodes
-from mgsc.experiments.reading.statistics import mean_interval
-from mgsc.facts import Facts
-from mgsc.meta_gradient import entropy
-from mgsc.models.mlp import MlpModel, mlp_model
-from mgsc.policies import epsilon_greedy
-from mgsc.search_control import meta_gradient, network_logits, uniform
-from mgsc.values.mlp import mlp
+from mgsc import Facts, candidates, dyna, environments, meta_gradient, models, policies, search_control, values
+from mgsc.experiments import mean_interval
 
 DISCOUNT, STEP_SIZE, META_STEP_SIZE, UPDATES, NUM_CANDIDATES = 0.99, 0.03, 3e-3, 8, 24
 ROOT_SEED = 1000
 """Not that of the seeds on which the numbers above were chosen by hand."""
 
-MGSC = meta_gradient(
+MGSC = search_control.meta_gradient(
     optax.adam(META_STEP_SIZE),
     step_size=STEP_SIZE,
     planning_updates=UPDATES,
     method="network",
-    logits=network_logits((32,)),
+    logits=search_control.network_logits((32,)),
 )
-AGENTS = {"MGSC": (MGSC, UPDATES), "uniform": (uniform(), UPDATES), "no planning": (uniform(), 0)}
+AGENTS = {
+    "MGSC": (MGSC, UPDATES),
+    "uniform": (search_control.uniform(), UPDATES),
+    "no planning": (search_control.uniform(), 0),
+}
 
 
 def build(strategy, planning_updates):
-    environment, params, observation, reward_scale, scale = cartpole(CartPoleSettings(reward=0.02))
+    settings = environments.CartPoleSettings(reward=0.02)
+    environment, params, observation, reward_scale, scale = environments.cartpole(settings)
     facts = Facts(observation, 2, DISCOUNT, reward_scale, switch_every=1, observation_scale=scale)
     return dyna.assemble(
-        with_episodes(environment),
+        environments.with_episodes(environment),
         params,
-        mlp(facts.encode, (4, 64, 64, 2)),
-        epsilon_greedy(0.1),
-        mlp_model(MlpModel(), facts),
+        values.mlp.mlp(facts.encode, (4, 64, 64, 2)),
+        policies.epsilon_greedy(0.1),
+        models.mlp.mlp_model(models.mlp.MlpModel(), facts),
         strategy,
-        from_buffer(observation, num_candidates=NUM_CANDIDATES, capacity=10_000),
+        candidates.from_buffer(observation, num_candidates=NUM_CANDIDATES, capacity=10_000),
         step_size=STEP_SIZE,
         discount=DISCOUNT,
         planning_updates=planning_updates,
@@ -61,7 +57,7 @@ def build(strategy, planning_updates):
 
 def step(record, info):
     """Lengths and number of the episodes that ended, and how widely d was spread."""
-    spread = 0.0 if info.weights is None else jnp.exp(entropy(info.weights)) / NUM_CANDIDATES
+    spread = 0.0 if info.weights is None else jnp.exp(meta_gradient.entropy(info.weights)) / NUM_CANDIDATES
     return record + jnp.array([info.is_over * info.environment["episode_length"], info.is_over, spread])
 
 

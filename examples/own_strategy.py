@@ -11,21 +11,17 @@ import dataclasses
 import jax.numpy as jnp
 
 import mgsc
+from mgsc import search_control, settings
 from mgsc.experiments import choose_agents, mean_interval, own_strategy, tuned_suite
-from mgsc.indexing import add_at
-from mgsc.search_control import SearchControl
-from mgsc.search_control.base import masked_softmax
-from mgsc.search_control.expected import expected_target, real_target
-from mgsc.settings import number
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    temperature: float = number(0.01, 0.0, 10.0, "temperature of the largest miss (reward)", above=True)
-    rate: float = number(0.5, 0.0, 1.0, "weight of the newest miss in a pair's average", above=True)
+    temperature: float = settings.number(0.01, 0.0, 10.0, "temperature of the largest miss (reward)", above=True)
+    rate: float = settings.number(0.5, 0.0, 1.0, "weight of the newest miss in a pair's average", above=True)
 
 
-def build(settings, facts):
+def build(own, facts):
     shape = (facts.problem.facts.num_states, facts.problem.facts.num_actions)
 
     def strategy(parts):
@@ -34,13 +30,14 @@ def build(settings, facts):
 
         def observe(misses, params, candidates, real):
             pair = (real.observation, real.action)
-            miss = jnp.abs(real_target(parts, params, real) - expected_target(parts, params, *pair))
-            return add_at(misses, pair, settings.rate * (miss - misses[pair])), {}
+            expected = search_control.expected_target(parts, params, *pair)
+            miss = jnp.abs(search_control.real_target(parts, params, real) - expected)
+            return misses.at[pair].add(own.rate * (miss - misses[pair])), {}
 
         def weights(misses, params, candidates):
-            return masked_softmax(-misses.max(1) / settings.temperature, candidates.is_allowed)
+            return search_control.masked_softmax(-misses.max(1) / own.temperature, candidates.is_allowed)
 
-        return SearchControl(init, weights, observe=observe)
+        return search_control.SearchControl(init, weights, observe=observe)
 
     return strategy
 

@@ -19,10 +19,7 @@ import numpy as np
 import optax
 
 import mgsc
-from mgsc.agent import discrete_parts
-from mgsc.policies import epsilon_greedy_probabilities
-from mgsc.search_control import meta_gradient
-from mgsc.types import Candidates, Params, Successors, Transition
+from mgsc import Candidates, Params, Successors, Transition, dyna, policies, search_control
 
 ENVIRONMENT, STATES, ACTIONS = "FrozenLake-v1", 16, 4
 DISCOUNT, EPSILON, STEP_SIZE, PLANNING_UPDATES = 0.95, 0.1, 0.1, 3
@@ -36,9 +33,11 @@ def expect(model, state, action):
     return Successors(probability, model["reward"][state, action], discount, jnp.arange(STATES))
 
 
-POLICY = functools.partial(epsilon_greedy_probabilities, epsilon=EPSILON)
-PARTS = discrete_parts(lambda values, state: values[state], POLICY, expect)
-STRATEGY = meta_gradient(optax.adam(0.01), step_size=STEP_SIZE, planning_updates=PLANNING_UPDATES, entropy_bonus=3e-6)
+POLICY = functools.partial(policies.epsilon_greedy_probabilities, epsilon=EPSILON)
+PARTS = dyna.discrete_parts(lambda values, state: values[state], POLICY, expect)
+STRATEGY = search_control.meta_gradient(
+    optax.adam(0.01), step_size=STEP_SIZE, planning_updates=PLANNING_UPDATES, entropy_bonus=3e-6
+)
 CONTROL = STRATEGY(PARTS)
 observe = jax.jit(CONTROL.observe)
 

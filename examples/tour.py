@@ -14,9 +14,7 @@ import matplotlib as mpl
 import numpy as np
 
 import mgsc
-from mgsc import meta_gradient
-from mgsc.environments import TMazeSettings
-from mgsc.environments.tmaze import tmaze
+from mgsc import environments, meta_gradient
 from mgsc.experiments import mean_interval
 
 mpl.use("agg")
@@ -163,8 +161,8 @@ def main(arguments=None):
     if options.steps < 2 * options.switch_every:
         parser.error(f"--steps is {options.steps}: two phases take {2 * options.switch_every}")
     options.out.mkdir(parents=True, exist_ok=True)
-    settings = TMazeSettings(switch_every=options.switch_every)
-    maze = tmaze(settings)
+    settings = environments.TMazeSettings(switch_every=options.switch_every)
+    maze = environments.tmaze(settings)
     the_maze(options.out, maze, settings)
     changes = {"steps": options.steps, "environment.switch_every": options.switch_every}
     result = mgsc.run("tmaze-fixed", agents=list(NAMES), seeds=options.seeds, settings=changes)

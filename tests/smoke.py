@@ -14,10 +14,11 @@ from pathlib import Path
 import mgsc
 from mgsc.experiments import SUITES, compare, open_result, tuned_suite
 
+RUN = ("--agents", "uniform", "meta_gradient", "--seeds", "2", "--steps", "2500")
 COMMANDS = (
     ["--version"],
     ["list"],
-    ["run", "tmaze-fixed", "--agents", "uniform", "meta_gradient", "--seeds", "2", "--steps", "2500", "--out", "result"],
+    ["run", "tmaze-fixed", *RUN, "--out", "result"],
     ["compare", "result", "--markdown"],
     ["diagnose", "result"],
     ["figures", "result"],

@@ -50,6 +50,17 @@ def test_length_is_counted_as_promised():
     assert body_length(source) == 4
 
 
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_imports_from_the_public_face_only(name):
+    for node in ast.walk(ast.parse(EXAMPLES[name].read_text())):
+        if isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("mgsc.") for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mgsc"):
+            assert node.module in ("mgsc", "mgsc.experiments"), node.module
+            public = mgsc.__all__ if node.module == "mgsc" else mgsc.experiments.__all__
+            assert {alias.name for alias in node.names} <= set(public)
+
+
 @pytest.mark.parametrize("name", LONGEST)
 def test_a_short_example_is_short(name):
     source = EXAMPLES[name].read_text()

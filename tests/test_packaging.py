@@ -116,6 +116,12 @@ def test_public_names_resolve(package) -> None:
 
 
 @pytest.mark.parametrize("package", [mgsc, mgsc.experiments])
+def test_public_names_are_few(package) -> None:
+    assert 15 <= len(package.__all__) <= 25
+    assert len(set(package.__all__)) == len(package.__all__)
+
+
+@pytest.mark.parametrize("package", [mgsc, mgsc.experiments])
 def test_unknown_name_is_an_attribute_error(package) -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         package.nonsense  # noqa: B018

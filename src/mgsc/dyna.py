@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mgsc.agent import Dyna, DynaState, StepInfo, StepNoise, assemble, draw_noise, init
+from mgsc.agent import Dyna, DynaState, StepInfo, StepNoise, assemble, discrete_parts, draw_noise, init
 from mgsc.environments.base import Step
 from mgsc.indexing import after
 from mgsc.planning import learn, plan
@@ -29,6 +29,7 @@ __all__ = [
     "StepNoise",
     "act",
     "assemble",
+    "discrete_parts",
     "draw_candidates",
     "draw_noise",
     "init",

@@ -66,9 +66,10 @@ def test_dyna_q_plus_pays_for_what_was_not_tried_for_long():
     assert untried > 0
 
 
-def test_prioritized_sweeping_keeps_a_queue():
-    """Every priority is accounted for; where the queue is empty nothing changes."""
-    seen, threshold = table.run("prioritized_sweeping"), 1e-3
+@pytest.mark.parametrize("requeues", [True, False])
+def test_issue_prioritized_sweeping_keeps_a_queue(requeues):
+    """Every priority is accounted for, that of the pair just updated too; where the queue is empty nothing changes."""
+    seen, threshold = table.run("prioritized_sweeping", requeues=requeues), 1e-3
     queue = dict.fromkeys(PAIRS, 0.0)
     scale = np.zeros(seen.query.shape)
     for step in steps(seen, scale):
@@ -88,7 +89,7 @@ def test_prioritized_sweeping_keeps_a_queue():
                 if leads or other == pair:
                     error = abs(plain.expected_error(values, *other))
                     assert abs(error - threshold) > 1e-7, "too close to call"
-                    queue[other] = error if error > threshold else 0.0
+                    queue[other] = error if error > threshold and (leads or requeues) else 0.0
         np.testing.assert_allclose(
             [seen.state.search.inner.queue[step.number][s * 4 + a] for s, a in PAIRS],
             list(queue.values()),

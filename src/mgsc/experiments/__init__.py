@@ -5,6 +5,8 @@ The folders follow the data: ``design`` holds what is run, ``running`` builds an
 and ``classics`` are whole programs of experiments. Each folder imports only from folders below it; ``pyproject.toml``
 holds the order, and ``make lint`` checks it.
 
+The names in ``__all__`` are the public face, see ``mgsc``; those of the folders may change in any version.
+
 Importing this package imports nothing heavy: each public name is fetched from its module when it is first used.
 """
 
@@ -20,11 +22,6 @@ if TYPE_CHECKING:
     from mgsc.experiments.design.own import own_policy as own_policy
     from mgsc.experiments.design.own import own_values as own_values
     from mgsc.experiments.design.own_strategy import own_strategy as own_strategy
-    from mgsc.experiments.design.parts import CANDIDATES as CANDIDATES
-    from mgsc.experiments.design.parts import ENVIRONMENTS as ENVIRONMENTS
-    from mgsc.experiments.design.parts import MODELS as MODELS
-    from mgsc.experiments.design.parts import POLICIES as POLICIES
-    from mgsc.experiments.design.parts import VALUES as VALUES
     from mgsc.experiments.design.seeds import Seeds as Seeds
     from mgsc.experiments.design.suites import SUITES as SUITES
     from mgsc.experiments.design.suites import Suite as Suite
@@ -35,21 +32,13 @@ if TYPE_CHECKING:
     from mgsc.experiments.reading.diagnostics import diagnose as diagnose
     from mgsc.experiments.reading.statistics import mean_interval as mean_interval
     from mgsc.experiments.report import write_report as write_report
-    from mgsc.experiments.running.progress import Progress as Progress
     from mgsc.experiments.store import merge as merge
     from mgsc.experiments.store import open_result as open_result
     from mgsc.experiments.tuning.chosen import tuned_suite as tuned_suite
-    from mgsc.experiments.tuning.search import Protocol as Protocol
-    from mgsc.experiments.tuning.search import tune_suite as tune_suite
     from mgsc.search_control.table import STRATEGIES as STRATEGIES
 
 _EXPORTS = {
     "SUITES": "design.suites",
-    "ENVIRONMENTS": "design.parts",
-    "VALUES": "design.parts",
-    "MODELS": "design.parts",
-    "CANDIDATES": "design.parts",
-    "POLICIES": "design.parts",
     "STRATEGIES": "mgsc.search_control.table",
     "Suite": "design.suites",
     "AgentSettings": "design.agents",
@@ -64,11 +53,8 @@ _EXPORTS = {
     "change_suite": "design.suites",
     "tuned_suite": "tuning.chosen",
     "run": "api",
-    "Progress": "running.progress",
     "open_result": "store",
     "merge": "store",
-    "Protocol": "tuning.search",
-    "tune_suite": "tuning.search",
     "compare": "reading.analysis",
     "diagnose": "reading.diagnostics",
     "mean_interval": "reading.statistics",

@@ -1,5 +1,6 @@
 """Models of the environment: what they answer when planning queries them."""
 
+from mgsc.models import mlp
 from mgsc.models.base import Model
 from mgsc.models.beliefs import FixedModel, believed_tables
 from mgsc.models.fixed import fixed
@@ -16,5 +17,6 @@ __all__ = [
     "fixed",
     "learned",
     "learned_model",
+    "mlp",
     "slots_of",
 ]

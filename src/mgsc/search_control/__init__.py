@@ -1,9 +1,10 @@
 """Search control: from which states to query the model."""
 
-from mgsc.search_control.base import Distribution, SearchControl, Strategy, from_logits
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, from_logits, masked_softmax
 from mgsc.search_control.dyna_q import dyna_q
 from mgsc.search_control.dyna_q_plus import dyna_q_plus
 from mgsc.search_control.ensemble import Ensemble
+from mgsc.search_control.expected import expected_target, real_target
 from mgsc.search_control.fixed import avoid_terminal, uniform
 from mgsc.search_control.gain_need import gain_need
 from mgsc.search_control.learned_priority import learned_priority
@@ -33,16 +34,19 @@ __all__ = [
     "avoid_terminal",
     "dyna_q",
     "dyna_q_plus",
+    "expected_target",
     "from_logits",
     "gain_need",
     "learned_priority",
     "learning_progress",
     "linear_logits",
+    "masked_softmax",
     "meta_gradient",
     "model_error",
     "network_logits",
     "oracle",
     "prioritized_sweeping",
+    "real_target",
     "replay",
     "small_backups",
     "table_logits",

@@ -17,7 +17,7 @@ from mgsc.search_control.frequency import FORGETTING, no_queries_yet, recent_que
 from mgsc.search_control.largest import empty_queue, find_largest, refreshed, still_ruled_out
 from mgsc.search_control.predecessors import most_touched, touched_pairs
 from mgsc.search_control.row import Range, StrategyRow, always
-from mgsc.settings import number
+from mgsc.settings import added, number, switch
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -42,12 +42,14 @@ def prioritized_sweeping(
     predecessors: Array | None = None,
     *,
     only_tried: bool = False,
+    requeues: bool = True,
 ) -> Strategy:
     """The pair of largest priority, each time; without one above ``threshold`` an update changes nothing.
 
     A real transition raises the priority of its pair to |δ| before the direct update. After each update from the
     queue, the pair itself and all pairs that the model says may lead to its state get |E_m δ|, or leave where that
-    is not above ``threshold``.
+    is not above ``threshold``. Without ``requeues`` the pair itself leaves in any case, unless it leads to its own
+    state.
 
     Args:
         num_actions: A.
@@ -55,18 +57,19 @@ def prioritized_sweeping(
         predecessors: [S, I] pairs among which are all that may ever lead to each state (``incoming_pairs``): the model
             is then asked about 1 + I pairs after each update. None: about all S·A.
         only_tried: leave out pairs never really tried, for a model that learns.
+        requeues: whether the pair just updated stays queued where error is left; False is the book's.
 
     Expected backups, and the writes of their priorities, come with every update, not every real step: a step is slower
     than three of uniform's.
 
     Source: Sutton & Barto 2018, 8.4, for pairs ordered by error; Moore & Atkeson 1993, who queue states by the change
     that may reach them, and update each in full. Differs from both in that direct updates are made too; that the pair
-    updated stays where error is left; and that predecessors' priorities are expected errors in a stochastic model, and
-    the newest counts, not the highest.
+    updated stays where error is left (unless ``requeues`` is False); and that predecessors' priorities are expected
+    errors in a stochastic model, and the newest counts, not the highest.
     """
 
     def build(parts: Parts) -> SearchControl:
-        rule = _Rule(parts, num_actions, threshold, predecessors, only_tried)
+        rule = _Rule(parts, num_actions, threshold, predecessors, only_tried, requeues)
         return SearchControl(
             init=rule.init,
             weights=recent_queries,
@@ -87,6 +90,7 @@ class _Rule(NamedTuple):
     threshold: Array | float
     predecessors: Array | None
     only_tried: bool
+    requeues: bool
 
     def init(self, key: Array, params: Params, candidates: Candidates) -> SweepingState:
         del key, params
@@ -139,8 +143,11 @@ class _Rule(NamedTuple):
             answers = self.parts.expect(params.model, *asked)
             leads = (answers.probability > 0) & (answers.discount > 0) & (answers.observation == here)
             is_tried = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
-            is_touched = is_popped & ((jnp.any(leads) & is_tried) | (pair == own))
+            leads_here = jnp.any(leads) & is_tried
+            is_touched = is_popped & (leads_here | (pair == own))
             new = self.above(expected_error(self.parts, params, *asked))
+            if not self.requeues:
+                new = jnp.where(leads_here, new, 0.0)
             return jnp.where(is_touched, new, lookup(state.queue, pair))
 
         queue = refreshed(state.queue, touched_pairs(self.predecessors, here, own[None]), priority)
@@ -153,12 +160,17 @@ class SweepingSettings:
     """Settings of ``prioritized_sweeping``."""
 
     threshold: float = number(1e-3, 0.0, math.inf, "theta: smaller expected errors do not enter the queue (reward)")
+    requeues: bool = added(switch(True, "whether the pair just updated stays queued where error is left"))
 
 
 def _build(settings: SweepingSettings, facts: StrategyFacts) -> Strategy:
     problem = facts.problem
     return prioritized_sweeping(
-        problem.facts.num_actions, settings.threshold, problem.known.predecessors, only_tried=problem.learns
+        problem.facts.num_actions,
+        settings.threshold,
+        problem.known.predecessors,
+        only_tried=problem.learns,
+        requeues=settings.requeues,
     )
 
 

@@ -10,6 +10,8 @@ from tests.quick import quick_jit
 
 from mgsc import dyna
 from mgsc.environments import DynaMazeSettings
+from mgsc.environments.book_mazes import dyna_maze
+from mgsc.environments.tables import steps_to_goal
 from mgsc.experiments.classics.sweeping import with_counter
 from mgsc.experiments.classics.table import CLASSICS, SWEEPING, _agent
 from mgsc.experiments.running.build import build_agent, build_problem
@@ -98,8 +100,9 @@ def test_planning_only_leaves_real_transitions_out():
 
 
 def test_every_experiment_has_its_goal():
-    """What is a solution: 16 steps in the Dyna maze, and 1.2 times the shortest path at other resolutions."""
-    assert CLASSICS["sweeping-1"].length == 16
-    assert CLASSICS["sweeping-2"].length == 32  # 27 · 1.2 = 32.4
+    """What is a solution: 16 and 33 steps as in the references, and 1.2 times the shortest path at resolution 3."""
+    assert [CLASSICS[f"sweeping-{resolution}"].length for resolution in (1, 2)] == [16, 33]
+    shortest = steps_to_goal(dyna_maze(DynaMazeSettings(resolution=3)).tables)
+    assert CLASSICS["sweeping-3"].length == int(1.2 * shortest)
     assert CLASSICS["sweeping-2"].suite.environment == DynaMazeSettings(resolution=2)
     assert _agent("dyna_q_plus", 1.0, bonus=1e-4).options.bonus == 1e-4

@@ -93,6 +93,10 @@ REFERENCES: tuple[Reference, ...] = (
     Reference(SUM, "dyna-maze", "n = 50", sum_of_lengths(2, 50), 849.2, 3.2, 2000),
     Reference(LATE, "dyna-maze", "n = 0", lengths(41, 50), 17.92, 0.07, 2000),
     Reference(LATE, "dyna-maze", "n = 50", lengths(41, 50), 16.76, 0.07, 2000),
+    Reference(SUM, "dyna-maze-samplings", "n = 1, states", sum_of_lengths(2, 50), 1626.3, 10.9, 2000),
+    Reference(SUM, "dyna-maze-samplings", "n = 1, pairs", sum_of_lengths(2, 50), 1655.0, 7.0, 2000),
+    Reference(LATE, "dyna-maze-samplings", "n = 5, states", lengths(41, 50), 16.79, 0.06, 2000),
+    Reference(LATE, "dyna-maze-samplings", "n = 5, pairs", lengths(41, 50), 16.68, None, 2000),
     Reference(FIRST, "dyna-maze", "n = 0", lengths(1, 1), 868.7254, 0.0, 0),
     Reference(FIRST, "dyna-maze", "n = 50", lengths(1, 1), 868.7254, 0.0, 0),
     Reference(FIRST, "first-episode-stayed", "n = 0", lengths(1, 1), 441.8840, 0.0, 0),
@@ -102,6 +106,7 @@ REFERENCES: tuple[Reference, ...] = (
     Reference(SMALL, "blocking-maze-small-steps", "Dyna-Q", total_reward, 46.3, None, 2000),
     Reference(SMALL, "blocking-maze-small-steps", "Dyna-Q+", total_reward, 22.5, None, 2000),
     Reference(UPDATES, "sweeping-1", SWEEPING, updates, 993.0, 118.0, 200),
+    Reference(UPDATES, "sweeping-2", SWEEPING, updates, 7912.0, 928.0, 200),
     Reference(UPDATES, "sweeping-1", SWEEPING_TOO, updates, 993.0, 118.0, 200, is_met=False),
     Reference(UPDATES, "sweeping-1", "Dyna-Q", updates, 7045.0, 639.0, 200),
 )
