@@ -115,6 +115,7 @@ VARIANTS |= {
     "meta_gradient, learned model": Variant("meta_gradient", {}, learns=True),
     "meta_gradient, learned model first": Variant("meta_gradient", {"order": "model_first"}, learns=True),
     "dyna_q, states": Variant("dyna_q", {"over": "states"}),
+    "prioritized_sweeping, once": Variant("prioritized_sweeping", {"requeues": False}),
     "td_error_priority, rank": Variant("td_error_priority", {"kind": "rank"}),
     "td_error_priority, importance": Variant("td_error_priority", {"correction": "importance"}),
     "uncertainty, ensemble": Variant("uncertainty", {"source": "ensemble"}),

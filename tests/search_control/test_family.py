@@ -66,10 +66,10 @@ def test_dyna_q_plus_pays_for_what_was_not_tried_for_long():
     assert untried > 0
 
 
-@pytest.mark.parametrize("requeues", [True, False])
-def test_issue_prioritized_sweeping_keeps_a_queue(requeues):
+@pytest.mark.parametrize("name", ["prioritized_sweeping", "prioritized_sweeping, once"])
+def test_issue_prioritized_sweeping_keeps_a_queue(name):
     """Every priority is accounted for, that of the pair just updated too; where the queue is empty nothing changes."""
-    seen, threshold = table.run("prioritized_sweeping", requeues=requeues), 1e-3
+    seen, threshold, requeues = table.run(name), 1e-3, name == "prioritized_sweeping"
     queue = dict.fromkeys(PAIRS, 0.0)
     scale = np.zeros(seen.query.shape)
     for step in steps(seen, scale):
