@@ -13,7 +13,7 @@ from rich.console import Console
 from mgsc import noise
 from mgsc.benchmarks import paired_speed, step_parts
 from mgsc.benchmarks.paired_speed import Paired, RewardOnly, _in_turn
-from mgsc.benchmarks.report import PAIRED_TARGETS, print_pairs, print_parts
+from mgsc.benchmarks.report import print_pairs, print_parts
 from mgsc.benchmarks.step_parts import StepPart, _free_noise
 
 
@@ -32,12 +32,12 @@ def test_without_numba_nothing_is_compared(monkeypatch):
     assert "numba is not installed" in console.export_text()
 
 
-def test_tables_show_ratios_beside_their_targets():
+def test_tables_show_ratios():
     console = Console(record=True, width=110, file=io.StringIO())
-    print_pairs(console, [Paired(agent, 2, 3e6, 6e6, 0.5) for agent in PAIRED_TARGETS])
+    print_pairs(console, [Paired(agent, 2, 3e6, 6e6, 0.5) for agent in ("uniform", "meta_gradient")])
     print_parts(console, [StepPart("noise", 12.4)])
     text = console.export_text()
-    for expected in ("0.50", "≥ 0.7", "≥ 1", "noise", "12"):
+    for expected in ("0.50", "uniform", "meta_gradient", "noise", "12"):
         assert expected in text
 
 
