@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
+import command_reference
 import facts
 from mgsc.search_control.table import STRATEGIES
 
@@ -54,10 +55,25 @@ def directive(text_of: Callable[..., str], num_arguments: int) -> type[SphinxDir
     return FactDirective
 
 
+class CommandDirective(SphinxDirective):
+    """What the parser says of the command that is its argument, as in ``study run``."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """The nodes."""
+        name = self.arguments[0]
+        if name not in command_reference.commands():
+            raise self.error(f"unknown command {name!r}")
+        return self.parse_text_to_nodes(command_reference.command(name), allow_section_headings=False)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Makes the directives known."""
     for name, text_of in OF_ONE.items():
         app.add_directive(name, directive(text_of, 1))
     for name, text_of_all in OF_ALL.items():
         app.add_directive(name, directive(text_of_all, 0))
+    app.add_directive("command", CommandDirective)
     return {"parallel_read_safe": True}

@@ -176,9 +176,11 @@ def _add_tune_options(parser: Parser) -> None:
 
 def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
-    listing = actions.add_parser("list", help="show all studies")
+    help = "show all studies"
+    listing = actions.add_parser("list", help=help, description=help)
     listing.set_defaults(command=command_of("study_list"))
-    run = actions.add_parser("run", help="run a study, draw its figure and write its table")
+    help = "run a study, draw its figure and write its table"
+    run = actions.add_parser("run", help=help, description=help)
     run.add_argument("study", metavar="NAME", help="a study of `mgsc study list`")
     run.add_argument("--seeds", type=int, default=30, help="seeds of every agent of every cell (default 30)")
     run.add_argument("--root-seed", type=int, default=2, help="root of all random numbers (default 2)")
@@ -193,7 +195,8 @@ def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) ->
     )
     _add_executor(run)
     run.set_defaults(command=command_of("study_run"))
-    show = actions.add_parser("show", help="print the table of a summary, and draw its figure")
+    help = "print the table of a summary, and draw its figure"
+    show = actions.add_parser("show", help=help, description=help)
     show.add_argument("summary", metavar="SUMMARY", help="a study, for its committed summary, or the file of one")
     show.add_argument("--out", help="folder for the files (default that of the file, or results/committed-studies)")
     show.set_defaults(command=command_of("study_show"))

@@ -68,8 +68,9 @@ def runs_of(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dic
     measures = {name: np.asarray(chosen[name].values, np.float64) for name in JUDGED if name in dataset}
     distance = _distance(dataset, chosen)
     finite = _are_finite(chosen, VALUES)
-    # An agent that does not plan has no d.
-    finite_d = _are_finite(chosen, D if float(chosen["sampled_updates"]) > 0 else ())
+    # Where no seed ever has a d, none is recorded: the agent does not plan.
+    recorded = _are_finite(chosen, D)
+    finite_d = recorded if recorded.any() else np.ones_like(recorded)
     ended = ended_in(chosen) if has_episodes(dataset) else None
     # A strategy says that it learns by what it reports; one that diverged at once has nothing left to say.
     row = row_of_stored(settings)
