@@ -21,7 +21,7 @@ from mgsc.types import Transition
 ROOT = Path(__file__).parent.parent
 EXAMPLES = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
 LONGEST = {"own_environment": 20, "own_strategy": 40, "own_suite": 60, "cartpole_mlp": 80}
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
 
 
 def body_length(source: str) -> int:
@@ -70,7 +70,7 @@ def test_a_short_example_is_short(name):
 
 
 def test_the_readme_names_every_example():
-    assert set(re.findall(r"examples/(\w+)\.py", README)) == set(EXAMPLES)
+    assert set(re.findall(r"examples/(\w+)\.py", PAGE)) == set(EXAMPLES)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from docs._ext.notebook_form import to_notebook
 from tests.quick import compile_quickly, slow_but_for
 
 from mgsc.cli_parser import COMMANDS, build_parser
@@ -20,6 +21,7 @@ PAGES = {str(page.relative_to(DOCS)): page.read_text(encoding="utf-8") for page 
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 WITH_EXAMPLES = [name for name, text in PAGES.items() if PYTHON.search(text)]
+TUTORIALS = [name for name in PAGES if name.startswith("tutorials/") and name != "tutorials/index.md"]
 GUIDES = [name for name in PAGES if name.startswith("guides/") and name != "guides/index.md"]
 DIFF = re.compile(r"```diff\n--- a/(\S+)\n(.*?)```", re.DOTALL)
 DOCUMENTED = [
@@ -30,17 +32,30 @@ DOCUMENTED = [
 
 
 def test_there_are_examples() -> None:
-    assert {"quick_start.md", "concepts.md", *GUIDES} <= set(WITH_EXAMPLES)
+    assert {"quick_start.md", "concepts.md", "examples.md", *GUIDES, *TUTORIALS} <= set(WITH_EXAMPLES)
     assert {"mgsc.experiments.api", "mgsc.meta_gradient", "mgsc.search_control.base"} <= set(DOCUMENTED)
 
 
 @pytest.mark.parametrize("name", slow_but_for(["quick_start.md", "concepts.md", "guides/model.md"], WITH_EXAMPLES))
-def test_a_pages_examples_run_one_after_the_other(name, monkeypatch, capsys) -> None:
+def test_a_pages_examples_run_one_after_the_other(name, monkeypatch, capsys, tmp_path) -> None:
     compile_quickly(monkeypatch)
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "example"}
     for number, code in enumerate(PYTHON.findall(PAGES[name])):
         exec(compile(code, f"{name}, example {number}", "exec", dont_inherit=True), names)
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorials_notebook_holds_all_its_examples(name) -> None:
+    notebook = to_notebook(PAGES[name])
+    code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert code == [example.strip() for example in PYTHON.findall(PAGES[name])]
+    words = "".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    assert words.startswith("# ")
+    for sign in ("```", "{py:", "![", ".md"):
+        assert sign not in words
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
 
 
 @pytest.mark.parametrize("name", GUIDES)
