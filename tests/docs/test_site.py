@@ -5,11 +5,14 @@ Slow, and only where Sphinx is installed: `make docs-tests`.
 
 from __future__ import annotations
 
+import html
 import importlib.util
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from tests.browser import needs_chromium, open_browser
@@ -50,9 +53,9 @@ def visit(site, browser):
     """Opens a page; in the end, nothing was complained of and every request was for a file of the site."""
     contexts, complaints, requests = [], [], []
 
-    def visit(name, size="wide", query=""):
+    def visit(name, size="wide", query="", scheme="light"):
         width, height = SIZES[size]
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}))
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme))
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)
         page.on("console", lambda message: complaints.append(message.text))
@@ -120,8 +123,57 @@ def test_equations_are_typeset(visit, name) -> None:
     )
 
 
+def test_every_link_inside_the_site_leads_somewhere(site) -> None:
+    names = {file: set(re.findall(r' id="([^"]+)"', file.read_text(encoding="utf-8"))) for file in site.rglob("*.html")}
+    dead = []
+    for page in names:
+        for link in re.findall(r'<a [^>]*href="([^"]+)"', page.read_text(encoding="utf-8")):
+            address = urlsplit(html.unescape(link))
+            if address.scheme or address.netloc:
+                continue
+            target = (page.parent / unquote(address.path)).resolve() if address.path else page
+            known = target in names and (not address.fragment or unquote(address.fragment) in names[target])
+            if not known and not (target.is_file() and target not in names):
+                dead.append(f"{page.relative_to(site)}: {link}")
+    assert dead == []
+
+
+def test_tutorials_are_notebooks_too(site) -> None:
+    tutorials = {file.stem for file in (ROOT / "docs" / "tutorials").glob("*.md")} - {"index"}
+    assert {file.stem for file in site.rglob("*.ipynb")} == tutorials
+    for name in tutorials:
+        assert json.loads((site / "tutorials" / f"{name}.ipynb").read_text(encoding="utf-8"))["nbformat"] == 4
+
+
 @needs_chromium
-@pytest.mark.parametrize("name", ["index.html", "concepts.html", "strategies/meta_gradient.html", "api/agent.html"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_page_shows_its_gallery(visit, size, scheme) -> None:
+    page = visit("index.html", size, scheme=scheme)
+    widths = page.evaluate("[...document.querySelectorAll('.gallery img')].map(one => one.naturalWidth && one.width)")
+    assert len(widths) >= 6
+    assert min(widths) > 150
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 200) == (scheme == "dark")
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.gallery img')).backgroundColor")
+        == "rgb(255, 255, 255)"
+    )
+
+
+NARROW = [
+    "index.html",
+    "concepts.html",
+    "strategies/meta_gradient.html",
+    "api/agent.html",
+    "commands.html",
+    "results.html",
+]
+NARROW += ["comparison.html", "classics.html", "tutorials/first_look.html", "contributing/jax_upgrades.html"]
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", NARROW)
 def test_a_narrow_page_does_not_scroll_sideways(visit, name) -> None:
     page = visit(name, "narrow")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
