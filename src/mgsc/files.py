@@ -152,7 +152,7 @@ def regular_place(path: Path) -> Path:
 
 
 def write_atomically(path: Path, contents: bytes) -> None:
-    """Puts ``contents`` under ``path``: whoever looks sees all of the old or all of the new.
+    """Puts ``contents`` under ``path``: a reader sees all of the old or all of the new.
 
     A link is followed: what it leads to is replaced.
 

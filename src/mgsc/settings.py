@@ -213,7 +213,7 @@ def parse(text: str, rule: Mapping[str, Any], name: str) -> Any:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], looked_up: str | None = None) -> UserError:
-    """The error for a name nobody knows, with the nearest one and all that are known."""
+    """The error for an unknown name, with the nearest one and all that are known."""
     names = sorted(known)
     near = difflib.get_close_matches(looked_up or name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -19,7 +19,7 @@ Three implementations that share no code and agree to rounding:
 Source: Burega, Martin, Kapeluck, Bowling, *Meta-Gradient Search Control*, 2024 (arXiv 2406.19561).
 The factor K, the forms other than these equations and the exact ways are *ours*.
 
-Two planning updates with directions (1, 0) and (0, 1); the target asks for more of the first:
+Two planning updates with directions (1, 0) and (0, 1); the target lies further along the first:
 
     >>> import jax, jax.numpy as jnp
     >>> from mgsc import meta_gradient

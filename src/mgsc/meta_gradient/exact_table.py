@@ -5,7 +5,7 @@ entry (s, a) and zero elsewhere. So of all ∂L/∂w_i only that of the visited 
 
     L = (α δ̄)²,   g_s = −2 α δ̄ ∂θ̄(s, a)/∂w_s,   ∂θ̄(s, a)/∂w_s = α K π(a|s) E_m[δ(s, a)]  (scaled),
 
-and the real error at θ̄, δ̄ = r + γ' max_b θ̄(s', b) − θ̄(s, a), asks for θ̄ at the visited entry and at
+and the real error at θ̄, δ̄ = r + γ' max_b θ̄(s', b) − θ̄(s, a), requires θ̄ at the visited entry and at
 the A entries of its successor. Nothing larger is computed, whatever the number of states. Where w is over states and
 actions jointly, w_sa stands in place of w_s π(a|s).
 

@@ -84,7 +84,7 @@ def planned_parameters(
         weights: [N] probabilities, or [N, A] of states and actions jointly: then the policy is not
             applied.
         step_size: α; at most 1 for ``saturating``.
-        planning_updates: K. May be traced but for ``unrolled``, which needs a Python int.
+        planning_updates: K. May be traced, except for ``unrolled``, which needs a Python int.
         form: see ``mgsc.meta_gradient.forms.Form``.
 
     Returns:

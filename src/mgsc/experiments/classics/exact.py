@@ -15,11 +15,11 @@ def expected_first_episode(tables: Tables, switch_every: int | None = None) -> f
     """Expected environment steps until an episode of uniformly random actions ends.
 
     Args:
-        tables: [P, S, A, M]; the last phase lasts for ever.
+        tables: [P, S, A, M]; the last phase never ends.
         switch_every: environment steps that each phase before it lasts; None where there is one phase.
 
     Raises:
-        ValueError: there are several phases, and nothing says how long they last.
+        ValueError: there are several phases, and their length is not given.
     """
     if switch_every is None and tables.num_phases > 1:
         raise ValueError("tables of several phases need switch_every")
@@ -27,7 +27,7 @@ def expected_first_episode(tables: Tables, switch_every: int | None = None) -> f
     for phase in range(tables.num_phases - 1):
         walk = random_walk(tables.phase(phase))
         for _ in range(switch_every or 0):
-            steps += where.sum()  # whoever is still on the way makes a step
+            steps += where.sum()  # every walk that is still on the way makes a step
             where = where @ walk
     return float(steps + where @ hitting_times(tables.phase(tables.num_phases - 1)))
 

@@ -81,7 +81,7 @@ class ClassicProgram(Program):
         self.updates_directly = name not in classic.planning_only
 
     def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
-        """Runs any number of lanes; ``progress`` is told the suite's ``steps`` for each run that is over.
+        """Runs any number of lanes; ``progress`` receives the suite's ``steps`` for each run that is over.
 
         Returns:
             The record's results by name, [lanes] or [lanes, ...], in the order of the lanes.

@@ -110,7 +110,7 @@ REFERENCES: tuple[Reference, ...] = (
     Reference(UPDATES, "sweeping-1", SWEEPING_TOO, updates, 993.0, 118.0, 200, is_met=False),
     Reference(UPDATES, "sweeping-1", "Dyna-Q", updates, 7045.0, 639.0, 200),
 )
-"""Of the reference: measured by two independent implementations, but for the first episodes, which are exact."""
+"""Of the reference: measured by two independent implementations, except for the first episodes, which are exact."""
 
 
 def compare(reference: Reference, record: Record) -> Finding:

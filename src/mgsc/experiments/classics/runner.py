@@ -220,7 +220,7 @@ def _units_of(name: str, classic: Classic, runs: Runs) -> list[ClassicUnit]:
 
 
 def batches_of(unit: ClassicUnit) -> list[ClassicUnit]:
-    """Cuts a unit into as many batches of one size for each worker as ``BLOCKS_AHEAD`` asks for."""
+    """Cuts a unit into as many batches of one size for each worker as ``BLOCKS_AHEAD`` requires."""
     from mgsc.experiments.classics.program import batch_size
     from mgsc.experiments.running.devices import block_width, workers
 

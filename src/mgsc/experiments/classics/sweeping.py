@@ -24,7 +24,7 @@ class CountedState(NamedTuple):
 
 
 def with_counter(control: SearchControl) -> SearchControl:
-    """Prioritized sweeping that counts its updates, and asks and updates as it does without.
+    """Prioritized sweeping that counts its updates, and queries and updates as it does without.
 
     How often it has looked where of late it does not keep: nothing here shows it, and it takes half of the time.
     """

@@ -87,7 +87,7 @@ PREFIX = "compare-"
 
 
 def _compared(without: tuple[str, ...] = (), num_actions: int = 4) -> dict[str, AgentSettings]:
-    """The agents of the comparison, but for those that have nothing to do on a problem."""
+    """The agents of the comparison, except those that have nothing to do on a problem."""
     return default_agents((name for name in COMPARED if name not in without), num_actions)
 
 
@@ -138,7 +138,7 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
         steps=5_000,
         agents=_compared(),
     ),
-    # Of a process that goes on for ever, no state is terminal: nothing for avoid_terminal to avoid.
+    # Of a process that never ends, no state is terminal: nothing for avoid_terminal to avoid.
     "compare-garnet": Suite(
         "Garnet, fixed model (stale rewards, corrupted states)",
         GarnetSettings(),
@@ -319,7 +319,7 @@ def check_suite(suite: Suite) -> None:
     if suite.environment.switch_every < suite.steps:
         _check_divides("record_every", suite.record_every, "environment.switch_every", suite.environment.switch_every)
     if suite.discount == 1.0 and suite.environment.step_limit == 0:
-        raise UserError("discount is 1 and episodes may last for ever: lower discount, or set environment.step_limit")
+        raise UserError("discount is 1 and episodes may never end: lower discount, or set environment.step_limit")
 
 
 def _check_options(name: str, agent: AgentSettings) -> None:

@@ -195,7 +195,7 @@ class _Places(NamedTuple):
 
 
 def _medians(axes: Axes, bins: Sequence[Bin], places: _Places, style: Style) -> None:
-    """The medians, joined by a line but for zero's, and their intervals."""
+    """The medians, joined by a line except for zero's, and their intervals."""
     at = places.of([one.centre for one in bins])
     estimates = np.array([one.median.estimate for one in bins])
     positive = np.array([one.centre != 0 for one in bins])

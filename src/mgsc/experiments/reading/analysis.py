@@ -226,7 +226,7 @@ def steps_per_chunk(dataset: xr.Dataset) -> Floats:
 def chunks_of_kind(dataset: xr.Dataset, kind: str) -> npt.NDArray[np.bool_]:
     """[chunk] whether a chunk is of a kind of phase: ``all``, model ``right``, model ``wrong``.
 
-    Without tables nothing says whether the model is right: no chunk is of either kind.
+    Without tables it is unknown whether the model is right: no chunk is of either kind.
     """
     if "is_model_wrong" not in dataset.coords:
         return np.full(dataset.sizes["chunk"], kind == "all")

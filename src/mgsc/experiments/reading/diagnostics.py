@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 FEWEST_CHUNKS = 8
-"""Of a shorter run only what is not finite is told: there is no "most of the run" to speak of."""
+"""Of a shorter run only what is not finite is reported: there is no "most of the run" to speak of."""
 
 UNIFORM = 0.01
 """d has stayed uniform if never more than this share of planning went elsewhere; healthy runs move 2 % and more."""
@@ -190,7 +190,7 @@ def _finding(dataset: xr.Dataset, name: str, agent: str, signs: Mapping[int, Sig
 
 def _is_not_finite(run: Run) -> Sign | None:
     parts = {"values": ~run.has_finite_values, "rewards": ~np.isfinite(run.measures["reward"])}
-    if not run.learns:  # of a learned d it is told by its cause, the gradient
+    if not run.learns:  # of a learned d its cause is reported, the gradient
         parts["d"] = ~run.has_finite_d
     broken = np.any(list(parts.values()), axis=0)
     if not broken.any():
@@ -227,7 +227,7 @@ def _is_nil(run: Run) -> Sign | None:
 
 
 def _stays_uniform(run: Run) -> Sign | None:
-    # One cause is told once: without a gradient, or with one that is no number, d has nothing to go by.
+    # One cause is reported once: without a gradient, or with one that is no number, d has nothing to go by.
     if run.distance is None or not run.learns or len(run.distance) < FEWEST_CHUNKS or _is_nil(run) or _explodes(run):
         return None
     farthest = float(run.distance.max())
@@ -367,4 +367,4 @@ SIGNATURES: Mapping[str, Signature] = {
         _always("make fewer or smaller planning updates, or spread d over more states"),
     ),
 }
-"""In the order in which they are told: causes before what follows from them."""
+"""In the order in which they are reported: causes before what follows from them."""

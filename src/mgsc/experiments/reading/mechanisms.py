@@ -1,7 +1,7 @@
 """Why an agent does as it does: the means of its measures, and where its planning moves after a switch.
 
 Pure functions of the stored arrays. NaN means "does not apply" or "cannot be told"; a mean over something
-that holds NaN is NaN, but for the two measures of ``UNDEFINED_AT_TIMES``.
+that holds NaN is NaN, except for the two measures of ``UNDEFINED_AT_TIMES``.
 
 Where planning moves: in a window after each switch, the rank correlation over the candidate states of d's
 change (d in the window's last chunk minus d in the last chunk before the switch) with the mean error of the

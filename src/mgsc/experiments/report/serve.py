@@ -61,7 +61,7 @@ class PageServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD of the page to whoever asks for it by this machine's name."""
+    """Answers GET and HEAD of the page to requests that name this machine."""
 
     server: PageServer
     timeout = 30

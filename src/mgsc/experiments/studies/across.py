@@ -19,7 +19,7 @@ BASE = "no_planning"
 """The agent whose mean is score 0."""
 
 PRIVILEGED = ("oracle", "avoid_terminal")
-"""Agents that are told what no other knows."""
+"""Agents that read the truth, which no other can."""
 
 Floats = NDArray[np.float64]
 

@@ -39,7 +39,7 @@ class Axis(NamedTuple):
     """What is changed.
 
     Attributes:
-        is_ordered: whether its values, but for ``AS_TUNED``, are numbers, joined by a line.
+        is_ordered: whether its values, except for ``AS_TUNED``, are numbers, joined by a line.
     """
 
     label: str

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLOURS = {WIN: "#A8D5F2", TIE: "#EDEDED", LOSS: "#F6C08F", None: "#FFFFFF"}
 MARKS = {WIN: "▲", TIE: "=", LOSS: "▼", None: ""}
-"""What is told by colour is told without it, too."""
+"""What colour shows is shown without it, too."""
 
 TINY = 5.4
 ROW_HEIGHT = 0.4

@@ -109,7 +109,7 @@ def _in_order(suite: str, by_agent: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shared(sweep: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the numbers of every agent, but for the versions."""
+    """What decides the numbers of every agent, except the versions."""
     settings = {key: value for key, value in sweep.get("settings", {}).items() if key != "agents"}
     return {**{key: sweep.get(key) for key in SHARED}, "settings": settings}
 

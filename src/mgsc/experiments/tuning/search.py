@@ -159,7 +159,7 @@ def tune_suite(
     """Tunes every agent of a suite.
 
     Args:
-        kept: rounds that need not run again (``check_rounds`` knows which), and who keeps new ones.
+        kept: rounds that need not run again (``check_rounds`` tells which), and what keeps new ones.
         executor: where the units of each round run.
 
     Returns:
