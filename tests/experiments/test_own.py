@@ -126,7 +126,7 @@ def test_a_suite_on_gymnasiums_tables():
     assert changed.environment == GymnasiumSettings("CliffWalking-v1", 50)
     assert build_source(changed.environment).tables.probability.shape[1] == 48
     check_suite(dataclasses.replace(suite, discount=1.0))
-    with pytest.raises(UserError, match="episodes may last for ever"):
+    with pytest.raises(UserError, match="episodes may never end"):
         check_suite(dataclasses.replace(suite_of(GymnasiumSettings("CliffWalking-v1")), discount=1.0))
     with pytest.raises(UserError, match=r"gymnasium.make\('Nothing-v0'\) failed"):
         build_source(GymnasiumSettings("Nothing-v0"))

@@ -259,7 +259,7 @@ def test_unknown_settings_are_refused(key, message):
         ({"environment.stem": 0}, "^environment.stem is 0"),
         ({"epsilon": 1.5}, "^epsilon is 1.5"),
         ({"discount": math.inf}, "^discount is inf"),
-        ({"discount": 1.0}, "^discount is 1 and episodes may last for ever"),
+        ({"discount": 1.0}, "^discount is 1 and episodes may never end"),
         ({"planning_updates": 0}, "^planning_updates is 0"),
         ({"uniform.step_size": 0.0}, "^uniform.step_size is 0.0"),
         ({"uniform.step_size": math.nan}, "^uniform.step_size is nan"),

@@ -230,7 +230,7 @@ def _why_section(rows: tuple[AgentRow, ...]) -> Section:
             Column("(shuf-\nfled)", _correlation("value_error", "shuffled")),
         ),
         "Useful: share of planning updates, drawn from d and answered by the model, that bring values closer to the"
-        " phase's optimum (`replay` asks no model: of its updates this says nothing). Alignment: cosine of the"
+        " phase's optimum (`replay` queries no model: this measures nothing of its updates). Alignment: cosine of the"
         " planned direction with the true one. Value error: mean |q − q*|. With model, value error: rank"
         " correlation of d's change after a switch with that error, over states; below 0, planning moves away from it."
         " Shuffled: the same with d's change shuffled.",
