@@ -16,7 +16,7 @@ from typing import Any
 from mgsc import compilation_cache
 from mgsc.cli_parser import build_parser
 from mgsc.errors import UserError
-from mgsc.files import reason_of, usable_path
+from mgsc.files import printable, reason_of, usable_path
 from mgsc.interrupts import Stopped, stopping
 
 PATHS = ("dir", "dirs", "into", "out", "summary", "sweep", "tuned")
@@ -61,7 +61,7 @@ def _print_stopped(word: str, options: argparse.Namespace) -> None:
 
 
 def _refuse(words: str) -> int:
-    print(f"mgsc: {words}", file=sys.stderr)
+    print(f"mgsc: {printable(words)}", file=sys.stderr)
     return EXIT_USER_ERROR
 
 

@@ -83,9 +83,13 @@ def reason_of(error: Exception) -> str:
     return words[:1].lower() + words[1:]
 
 
+def printable(text: str) -> str:
+    """The text with every character that a terminal would obey, or cannot show, written as an escape."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def _short(path: str | os.PathLike[str]) -> str:
-    text = os.fspath(path)
-    text = text if text.isprintable() else ascii(text)
+    text = printable(os.fspath(path))
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 

@@ -133,3 +133,27 @@ def test_appending_to_a_result_still_works(tmp_path) -> None:
     fill(tmp_path, small(), manifest(PAIR, 2))
     fill(tmp_path, small(first_seed=2), manifest(PAIR, 2, first_seed=2), append=True)
     assert store.open_result(tmp_path).sizes["seed"] == 4
+
+
+def test_issue_a_circle_of_links_is_no_result_to_merge(capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for one, other in (("loop1", "loop2"), ("loop2", "loop1")):
+        Path(one).symlink_to(other)
+    refused(["merge", "loop1", "nowhere", "--out", "both"], capsys)
+
+
+@pytest.mark.parametrize("command", [["compare"], ["report"], ["view", "--no-browser"], ["sensitivity"]])
+def test_issue_names_of_folders_cannot_speak_to_the_terminal(command, capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("\x1b]0;title\x07")
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+    error = refused([command[0], str(folder), *command[1:]], capsys)
+    assert error[:-1].isprintable()
+    assert "x1b]0;title" in error
+
+
+def test_issue_more_configurations_than_fit_are_refused(capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "at most 100000" in refused(["tune", "tmaze-fixed", "--configurations", "9" * 40], capsys)
+    assert list(tmp_path.iterdir()) == []

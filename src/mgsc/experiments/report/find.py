@@ -43,12 +43,12 @@ def open_results(directories: Sequence[str | os.PathLike[str]]) -> list[Found]:
         UserError: a folder is missing, is no result and holds none, or a result is incomplete or damaged.
     """
     folders = [folder for directory in directories for folder in result_folders(directory)]
-    unique = list({folder.resolve(): folder for folder in folders}.values())
+    unique = list({os.path.realpath(folder): folder for folder in folders}.values())
     datasets = [store.open_result(folder) for folder in unique]
     titles = [str(dataset.attrs["title"]) for dataset in datasets]
     names = Counter(titles)
     return [
-        Found(title if names[title] == 1 else f"{title} ({folder.resolve().name})", dataset)
+        Found(title if names[title] == 1 else f"{title} ({os.path.basename(os.path.realpath(folder))})", dataset)
         for title, folder, dataset in zip(titles, unique, datasets, strict=True)
     ]
 

@@ -38,10 +38,9 @@ Why nothing a kill leaves can be taken for a result:
    temporary names. Other files in the folder stay. Nobody else's result can be among what is removed:
    a folder inside a result is refused, and so is any other output in a place that a result keeps for
    its own (``store.places``).
-
-8. *Nothing is trusted.* A folder may be anyone's. What it holds is opened only as regular files inside it, and unpacked only
-   up to the size it announces (``store.untrusted``); what it says is taken only with the right type and range
-   (``store.checked``).
+8. *Nothing is trusted.* A folder may be anyone's. What it holds is opened only as regular files inside it, and
+   unpacked only up to the size it announces (``store.untrusted``); what it says is taken only with the right type
+   and range (``store.checked``).
 
 Atomic and durable hold for local file systems and NFS of version 4; ``flush`` is as good as the
 disk's word. Whoever opens ``data.zarr`` lazily through xarray should ``.load()`` it before the

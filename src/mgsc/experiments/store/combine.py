@@ -13,6 +13,7 @@ from mgsc.experiments.store.contract import manifest_of
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import MANIFEST_NAME, MERGE, Manifest, differences, read_manifest
 from mgsc.experiments.store.places import refuse_inside
+from mgsc.files import usable_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -63,7 +64,7 @@ def merge(
 
     if len(directories) < 2:
         raise StoreError("merging takes at least two result folders")
-    if len({Path(directory).resolve() for directory in directories}) < len(directories):
+    if len({os.path.realpath(usable_path(directory)) for directory in directories}) < len(directories):
         raise StoreError("the same folder is to be merged twice")
     refuse_inside(out)
     dataset = merge_datasets([open_result(directory) for directory in directories])

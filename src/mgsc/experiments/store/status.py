@@ -16,6 +16,7 @@ from mgsc.experiments.store.manifest import MANIFEST_NAME, MERGE, RUN, StoredMan
 from mgsc.experiments.store.parts import PARTS_NAME, part_files, read_part
 from mgsc.experiments.store.provenance import lacks
 from mgsc.experiments.store.published import is_published, published_generation, read_published
+from mgsc.files import printable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -95,7 +96,7 @@ def open_result(directory: str | os.PathLike[str]) -> xr.Dataset:
         raise IncompleteResultError(status(path).message)
     dataset = read_published(path)[0]
     if words := lacks(manifest_of(dataset)):
-        LOGGER.warning("mgsc: %s %s", path, words)
+        LOGGER.warning("mgsc: %s", printable(f"{path} {words}"))
     _warn_of_unfinished(path)
     return dataset
 
@@ -107,7 +108,7 @@ def _warn_of_unfinished(path: Path) -> None:
     except StoreError:  # a copied result may have no manifest, and explains itself without
         return
     if not found.is_complete:
-        LOGGER.warning("mgsc: %s", found.message)
+        LOGGER.warning("mgsc: %s", printable(found.message))
 
 
 def _existing(directory: str | os.PathLike[str]) -> Path:

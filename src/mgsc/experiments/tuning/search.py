@@ -42,6 +42,10 @@ Rows = list[dict[str, Any]]
 """Of each configuration: its settings, the number of seeds, the mean of their total rewards, its interval."""
 
 
+MOST_CONFIGURATIONS = 100_000
+"""Configurations of one agent that are tried at most."""
+
+
 class Protocol(NamedTuple):
     """How much is tried.
 
@@ -67,6 +71,8 @@ class Protocol(NamedTuple):
         """
         if self.configurations < 1 or self.seeds < 1 or self.final_seeds < 1:
             raise UserError("configurations, seeds and final-seeds must be at least 1")
+        if self.configurations > MOST_CONFIGURATIONS:
+            raise UserError(f"configurations is {self.configurations}: at most {MOST_CONFIGURATIONS} are possible")
         if not 1 <= self.finalists <= self.configurations:
             raise UserError(
                 f"finalists is {self.finalists}: it must be in [1, {self.configurations}], the number of configurations"
