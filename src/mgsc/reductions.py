@@ -65,7 +65,7 @@ def sum_of_many(values: Array) -> Array:
     def over_row(row: Array, sums: Array) -> Array:
         return sums + lax.dynamic_slice(values, (row * ABREAST,), (ABREAST,), allow_negative_indices=False)
 
-    sums = lax.fori_loop(1, rows, over_row, values[:ABREAST])
+    sums: Array = lax.fori_loop(1, rows, over_row, values[:ABREAST])
     if rest:
         sums = sums + jnp.pad(values[-rest:], (0, ABREAST - rest))
     while len(sums) > 1:

@@ -354,7 +354,7 @@ def _stepped(
     if optimizer is None or slope is None or numbers is None:
         return numbers, state
     change, state = optimizer.update(slope, state, numbers)
-    return optax.apply_updates(numbers, change), state  # type: ignore[return-value]
+    return optax.apply_updates(numbers, change), state
 
 
 def _scattered(numbers: Array, places: Array, amounts: Array) -> Array:

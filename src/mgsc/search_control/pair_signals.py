@@ -18,7 +18,6 @@ from mgsc.indexing import add_at, lookup, put_at, settled
 from mgsc.reductions import largest, total
 from mgsc.search_control.ensemble import Ensemble, EnsembleState, hear, new_ensemble
 from mgsc.search_control.expected import all_answers, all_expected_errors, all_values, expected_target, real_target
-from mgsc.search_control.predecessors import touched_pairs
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 FEATURES = (
@@ -126,6 +125,11 @@ class PairSignals(NamedTuple):
         return tuple(f"{name}_weight" for name in self.used)
 
     @property
+    def _known_predecessors(self) -> Array:
+        assert self.predecessors is not None, "without a list of predecessors all is worked out anew"
+        return self.predecessors
+
+    @property
     def is_kept(self) -> bool:
         """Whether only what changed is worked out."""
         is_cheap = self.num_pairs <= ALL_ANEW or "value_change" in self.used
@@ -186,7 +190,7 @@ class PairSignals(NamedTuple):
         rows = jax.vmap(self.parts.action_values, (None, 0))(params.values, changed)
         best = _written(signals.best, changed, largest(rows))
         own = changed[:, None] * self.num_actions + jnp.arange(self.num_actions)
-        pairs = jax.vmap(lambda state, own: touched_pairs(self.predecessors, state, own))(changed, own).reshape(-1)
+        pairs = jnp.concatenate([lookup(self._known_predecessors, changed), own], 1).reshape(-1)
         # Padding of the lists of predecessors names a pair past the last.
         pairs = jnp.where(pairs < self.num_pairs, pairs, lookup(own.reshape(-1), jnp.asarray(0)))
         errors = jax.vmap(lambda pair: self.error_of(params, best, pair))(pairs)
