@@ -45,7 +45,7 @@ def test_a_page_tells_all(name) -> None:
 def test_the_factory_is_found_and_cites_its_source(name) -> None:
     factory = facts.factory_of(name)
     assert getattr(search_control, factory.__name__) is factory
-    assert name in (factory.__name__, "recency")
+    assert name in (factory.__name__, "recency", "constant_priority")
     assert re.search(r"(19|20)\d\d|\*ours\*", facts.source_of(name))
     assert factory.__name__ in facts.summary(name)
 

@@ -92,10 +92,10 @@ def _compared(without: tuple[str, ...] = (), num_actions: int = 4) -> dict[str, 
 
 
 def _as_in_paper(name: str) -> Suite:
-    """A suite of the paper with the agents of the comparison, and those that learn where and what apart."""
+    """A suite of the paper with the agents of the comparison; with stale rewards, also those that learn half of d."""
     suite = PAPER_SUITES[name]
-    agents = default_agents((*COMPARED, *WHERE_AND_WHAT))
-    return dataclasses.replace(suite, title=f"{suite.title}, all agents", agents=agents)
+    more = WHERE_AND_WHAT if isinstance(suite.model, FixedModel) else ()
+    return dataclasses.replace(suite, title=f"{suite.title}, all agents", agents=default_agents((*COMPARED, *more)))
 
 
 COMPARISON_SUITES: Mapping[str, Suite] = {
@@ -122,7 +122,7 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
         FieldSettings(),
         FixedModel("stale"),
         steps=10_000,
-        agents=_compared(),
+        agents=_compared(without=("constant_priority",)),
     ),
     "compare-taxi": Suite(
         "Taxi, learned model",
@@ -142,27 +142,6 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
     "compare-garnet": Suite(
         "Garnet, fixed model (stale rewards, corrupted states)",
         GarnetSettings(),
-        FixedModel("stale", corrupted_share=0.2),
-        steps=20_000,
-        agents=_compared(without=("avoid_terminal",)),
-    ),
-    # The last three: nothing was developed on them.
-    "compare-tworooms-9": Suite(
-        "TwoRooms of 9 × 9 cells, fixed model (stale rewards)",
-        TwoRoomsSettings(width=9, height=9),
-        FixedModel("stale"),
-        agents=_compared(),
-    ),
-    "compare-frozenlake": Suite(
-        "FrozenLake 8 × 8, slippery, learned model",
-        GymnasiumSettings("FrozenLake8x8-v1"),
-        LearnedModel(),
-        steps=20_000,
-        agents=_compared(),
-    ),
-    "compare-garnet-500": Suite(
-        "Garnet of 500 states, fixed model (stale rewards, corrupted states)",
-        GarnetSettings(states=500),
         FixedModel("stale", corrupted_share=0.2),
         steps=20_000,
         agents=_compared(without=("avoid_terminal",)),

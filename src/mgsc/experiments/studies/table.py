@@ -28,6 +28,15 @@ LEARNED_GROUNDS = (
     Ground("large TMaze, learned model", "tmaze-learned", ("meta_gradient",)),
     Ground("TwoRooms, learned model", "tworooms-learned", ("meta_gradient_recent",)),
 )
+FEATURE_GROUNDS = tuple(
+    Ground(label, PREFIX + name, ("learned_priority",))
+    for label, name in (
+        ("TMaze, stale model", "tmaze-fixed"),
+        ("TwoRooms, stale model", "tworooms-fixed"),
+        ("large TMaze, learned", "tmaze-learned"),
+        ("TwoRooms, learned", "tworooms-learned"),
+    )
+)
 MAP_AGENTS = ("no_planning", *RIVALS, "visited", "trajectory", *LEARNED)
 MAP_GROUNDS = (
     *(
@@ -217,6 +226,43 @@ ABLATIONS: Mapping[str, Study] = {
     ),
 }
 
+FEATURES: Mapping[str, Study] = {
+    "features": Study(
+        "What learned_priority is made of",
+        FEATURE_GROUNDS,
+        (
+            Axis(
+                "learned_priority with one thing changed",
+                (
+                    UNCHANGED,
+                    Value("weights stay as they begin", {"agents.meta_step_size": 0.0, "agents.uses_table": False}),
+                    *(
+                        Value(f"without {name.replace('_', ' ')}", {f"agents.uses_{name}": False})
+                        for name in ("policy", "td_error", "pair_error", "novelty", "table")
+                    ),
+                    *(
+                        Value(f"with {name.replace('_', ' ')}", {f"agents.uses_{name}": True})
+                        for name in ("state_error", "recency", "count")
+                    ),
+                    Value("judged as expected", {"agents.judged": "expected"}),
+                    *_choices("target", "return", "later", "real_values"),
+                    Value("1 transition", {"agents.experience_length": 1}),
+                ),
+                is_ordered=False,
+            ),
+        ),
+        AS_TUNED,
+        "Step size and K are those tuned for the agent unchanged.",
+    ),
+    "fading": Study(
+        "How fast errors of the model are forgotten",
+        FEATURE_GROUNDS,
+        (axis("share of the running errors that fades per real step", "agents.fade", 0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),),
+        AS_TUNED,
+        "Step size and K are those tuned for a fading of 0.001.",
+    ),
+}
+
 MAPS: Mapping[str, Study] = {
     "map": Study(
         "Where MGSC wins and loses",
@@ -275,5 +321,5 @@ COMPARISONS: Mapping[str, Study] = {
     )
 }
 
-STUDIES: Mapping[str, Study] = {**ROBUSTNESS, **ABLATIONS, **MAPS, **COMPARISONS}
+STUDIES: Mapping[str, Study] = {**ROBUSTNESS, **ABLATIONS, **FEATURES, **MAPS, **COMPARISONS}
 """All studies, by name."""
