@@ -55,10 +55,10 @@ def test_what_is_compared_with_is_there(name):
             assert study.reference in cell.suite.agents
 
 
-def test_only_mgsc_learns_its_search_control():
+def test_only_what_follows_a_meta_gradient_learns_its_search_control():
     for suite in SUITES.values():
         for name, agent in suite.agents.items():
-            assert learns_search_control(agent) == (agent.strategy == "meta_gradient"), name
+            assert learns_search_control(agent) == (agent.strategy in ("meta_gradient", "learned_priority")), name
     assert "meta_gradient" in STRATEGIES
 
 

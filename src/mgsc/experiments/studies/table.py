@@ -257,7 +257,14 @@ FEATURES: Mapping[str, Study] = {
     "fading": Study(
         "How fast errors of the model are forgotten",
         FEATURE_GROUNDS,
-        (axis("share of the running errors that fades per real step", "agents.fade", 0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),),
+        (
+            axis(
+                "share of the running errors that fades per real step",
+                "agents.fade",
+                *(0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+                first=(UNCHANGED,),
+            ),
+        ),
         AS_TUNED,
         "Step size and K are those tuned for a fading of 0.001.",
     ),
