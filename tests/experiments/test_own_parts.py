@@ -13,6 +13,7 @@ import pytest
 from tests.quick import compile_quickly
 
 import mgsc
+from mgsc import noise
 from mgsc.candidates import listed
 from mgsc.environments import Environment, Simulator, TMazeSettings
 from mgsc.errors import UserError
@@ -30,6 +31,7 @@ from mgsc.experiments.design.suites import check_suite, settings_as_dict
 from mgsc.experiments.running.build import build_problem
 from mgsc.models import FixedModel
 from mgsc.policies import epsilon_greedy
+from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import number
 from mgsc.types import Candidates, like
 from mgsc.values import table
@@ -96,7 +98,7 @@ def test_other_code_cannot_pass_for_a_part(suite, tmp_path):
 
 def test_the_digest_of_an_environment_sees_its_code_and_its_numbers(own):
     def with_step(step, params=()):
-        environment = Environment(own.keys, own.keys, own.reset, step, 2)
+        environment = Environment(noise.keys, noise.keys, own.reset, step, 2)
         return own_environment("line", Simulator(environment, params, like((1,), jnp.float32)))
 
     def slower(noise, place, action, params):
@@ -232,14 +234,14 @@ def test_mistakes_are_named_before_any_work(make, message):
     ],
 )
 def test_a_simulator_that_cannot_be_is_refused(own, change, message):
-    environment = Environment(own.keys, own.keys, own.reset, own.step, change.pop("num_actions", 2))
+    environment = Environment(noise.keys, noise.keys, own.reset, own.step, change.pop("num_actions", 2))
     source = Simulator(environment, (), like((1,), jnp.float32))._replace(**change)
     with pytest.raises(UserError, match=message):
         own_environment("line", source)
 
 
 def test_a_simulator_changes_itself(own):
-    source = Simulator(Environment(own.keys, own.keys, own.reset, own.step, 2), (), like((1,), jnp.float32))
+    source = Simulator(Environment(noise.keys, noise.keys, own.reset, own.step, 2), (), like((1,), jnp.float32))
     with pytest.raises(UserError, match="a Simulator, which changes itself: leave out switch_every"):
         own_environment("line", source, switch_every=20)
 
@@ -300,7 +302,7 @@ def test_what_needs_tables_or_listed_states_is_refused_in_words(suite):
     visited = {"visited": AgentSettings("visited")}
     with pytest.raises(UserError, match="strategy visited needs listed states, which this suite has not"):
         mgsc.run(dataclasses.replace(suite, agents=visited), seeds=1)
-    oracle = {"oracle": AgentSettings("oracle")}
+    oracle = {"oracle": AgentSettings("oracle", options=STRATEGIES["oracle"].settings())}
     with pytest.raises(UserError, match=r"strategy oracle needs .*tables"):
         mgsc.run(dataclasses.replace(suite, agents=oracle), seeds=1)
 
