@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.quick import quick_jit
 
-from mgsc.indexing import add_at, after, lookup, pick, put_at, settled
+from mgsc.indexing import add_at, add_each, after, lookup, pick, put_at, put_each, settled
 from mgsc.kernel import compile_for
 
 RANDOM = np.random.default_rng(0)
@@ -23,6 +23,18 @@ def test_one_entry_is_written_and_no_other(write, is_added, index):
     expected[index] = entry + is_added * table[index]
     found = quick_jit(write)(table, tuple(map(jnp.int32, index)), entry)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("write", "is_added"), [(add_each, True), (put_each, False)])
+@pytest.mark.parametrize("tail", [(), (3,)])
+def test_entries_are_written_one_after_the_other(write, is_added, tail):
+    tables, places = RANDOM.normal(size=(2, 5, *tail)), np.array([[1, 4, 1], [0, 0, 2]])
+    entries = RANDOM.normal(size=(2, 3, *tail))
+    found = quick_jit(jax.vmap(write))(np.float32(tables), places, np.float32(entries))
+    for lane in range(2):
+        for place, entry in zip(places[lane], entries[lane], strict=True):
+            tables[lane, place] = entry + is_added * tables[lane, place]
+    np.testing.assert_allclose(found, tables, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("write", "is_added"), [(add_at, True), (put_at, False)])

@@ -9,7 +9,7 @@ import pytest
 from tests.quick import quick_jit
 
 from mgsc import reductions
-from mgsc.reductions import LONG, largest, softmax, total
+from mgsc.reductions import ABREAST, LONG, largest, softmax, sum_of_many, total
 
 SIZES = (1, 2, 8, 9, LONG, LONG + 1, 2 * LONG, 3 * LONG + 17, 1600)
 ACCELERATOR = pytest.param(False, id="on an accelerator")
@@ -39,6 +39,13 @@ def test_largest_is_the_maximum_over_the_last_axis(size):
 def test_a_total_is_the_sum_over_the_last_axis(size):
     values = numbers(size)
     np.testing.assert_allclose(quick_jit(jax.vmap(total))(values), values.sum(-1), rtol=1e-4)
+
+
+@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.parametrize("size", [*SIZES, ABREAST, 2 * ABREAST, 2 * ABREAST + 3])
+def test_the_sum_of_many_is_the_sum(size):
+    values = numbers(size)
+    np.testing.assert_allclose(quick_jit(jax.vmap(sum_of_many))(values), values.sum(-1), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.usefixtures("on_cpu")

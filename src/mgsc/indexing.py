@@ -52,6 +52,24 @@ def put_at(table: Array, index: Index, entry: Array) -> Array:
     return _put_at(table, index if isinstance(index, tuple) else (index,), jnp.asarray(entry, table.dtype))
 
 
+def put_each(table: Array, places: Array, entries: Array) -> Array:
+    """``table`` with the entries [J, ...] at the places [J], one after the other: of equal places the last holds."""
+    return _one_by_one(put_at, table, places, entries)
+
+
+def add_each(table: Array, places: Array, amounts: Array) -> Array:
+    """``table`` with the amounts [J, ...] added at the places [J], which may repeat."""
+    return _one_by_one(add_at, table, places, amounts)
+
+
+def _one_by_one(write: Callable[..., Array], table: Array, places: Array, entries: Array) -> Array:
+    def write_one(turn: Array, table: Array) -> Array:
+        return write(table, lookup(places, turn), lookup(entries, turn))
+
+    result: Array = lax.fori_loop(0, len(places), write_one, table)
+    return result
+
+
 def settled(table: Array) -> Array:
     """``table`` as it is, but written down.
 

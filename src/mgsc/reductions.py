@@ -6,6 +6,7 @@ which waits for the one before, and looks for NaN at each; here, on a CPU, it is
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -62,10 +63,7 @@ def sum_of_many(values: Array) -> Array:
     if rows < 2 or not is_for_cpu():
         return jnp.sum(values)
 
-    def over_row(row: Array, sums: Array) -> Array:
-        return sums + lax.dynamic_slice(values, (row * ABREAST,), (ABREAST,), allow_negative_indices=False)
-
-    sums: Array = lax.fori_loop(1, rows, over_row, values[:ABREAST])
+    sums = _side_by_side(operator.add, values, ABREAST)
     if rest:
         sums = sums + jnp.pad(values[-rest:], (0, ABREAST - rest))
     while len(sums) > 1:
@@ -80,16 +78,22 @@ def _written_out(operation: Callable[[Array, Array], Array], values: Array) -> A
     return result
 
 
+def _side_by_side(operation: Callable[[Array, Array], Array], values: Array, width: int) -> Array:
+    """[width] what an operation makes of each column of the full rows that [N] numbers fill."""
+
+    def over_row(row: Array, made: Array) -> Array:
+        return operation(made, lax.dynamic_slice(values, (row * width,), (width,), allow_negative_indices=False))
+
+    made: Array = lax.fori_loop(1, len(values) // width, over_row, values[:width])
+    return made
+
+
 def _largest_of_many(values: Array) -> Array:
-    rows, rest = divmod(len(values), WIDE)
     if len(values) <= LONG or not is_for_cpu():
         return jnp.max(values)
 
-    def over_row(row: Array, most: Array) -> Array:
-        return larger(most, lax.dynamic_slice(values, (row * WIDE,), (WIDE,), allow_negative_indices=False))
-
-    most = lax.fori_loop(1, rows, over_row, values[:WIDE])
-    if rest:
+    most = _side_by_side(larger, values, WIDE)
+    if len(values) % WIDE:
         most = larger(most, values[-WIDE:])
     while len(most) > FEW:
         most = larger(most[: len(most) // 2], most[len(most) // 2 :])

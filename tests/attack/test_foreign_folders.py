@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import zlib
 from pathlib import Path
 
@@ -14,20 +13,6 @@ from tests.experiments.synthetic import PAIR, fill, manifest, small
 from mgsc import cli
 from mgsc.experiments import store
 from mgsc.experiments.store.untrusted import RATIO, SMALL
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete result of two agents and two seeds, not to be touched."""
-    folder = tmp_path_factory.mktemp("published") / "result"
-    fill(folder, small(), manifest(PAIR, 2))
-    return folder
-
-
-@pytest.fixture
-def result(published: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    return Path(shutil.copytree(published, tmp_path / "result", symlinks=True))
 
 
 def chunk_of(result: Path, name: str = "reward") -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from tests.experiments.synthetic import PAIR, fill, manifest, small
+from tests.experiments.synthetic import PAIR
 
 from mgsc import cli
 from mgsc.errors import UserError
@@ -20,20 +20,6 @@ from mgsc.experiments.tuning.chosen import read_sweep
 from mgsc.files import parse_json
 
 DEEP = "[" * 100_000 + "]" * 100_000
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete result of two agents and two seeds, not to be touched."""
-    folder = tmp_path_factory.mktemp("published") / "result"
-    fill(folder, small(), manifest(PAIR, 2))
-    return folder
-
-
-@pytest.fixture
-def result(published: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    return Path(shutil.copytree(published, tmp_path / "result", symlinks=True))
 
 
 def one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -68,6 +68,18 @@ def all_expected_errors(parts: Parts, params: Params, candidates: Candidates, *,
     return targets.reshape(q.shape) - q
 
 
+def all_value_changes(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> Array:
+    """[N, A] E_m[max q(s') − max q(s)] of every candidate and action; the candidates are all states, in order.
+
+    An outcome that ends the episode counts as no change.
+    """
+    best = settled(largest(all_values(parts, params, candidates)))
+    # In one row, see ``all_expected_targets``.
+    probability, _, discount, successor = all_answers(parts, params.model, candidates, num_actions)
+    steps = settled(lookup(best, successor)) - jnp.repeat(best, num_actions)[:, None]
+    return total(jnp.where(discount > 0, probability * steps, 0.0)).reshape(-1, num_actions)
+
+
 def real_target(parts: Parts, params: Params, transition: Transition) -> Array:
     """[] r + γ' max q(s', ·) of a transition."""
     return transition.reward + transition.discount * parts.bootstrap(

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from mgsc.indexing import FEW, lookup, put_at, settled
+from mgsc.indexing import FEW, lookup, put_each, settled
 from mgsc.sampling import point_in_tree, step_down, sum_tree
 from mgsc.types import Array
 
@@ -52,13 +51,7 @@ def rewritten(numbers: Array, places: Array | None, number_of: Callable[[Array],
     if places is None:
         return queue_of(jax.vmap(number_of)(jnp.arange(size, dtype=jnp.int32)))
     found = jax.vmap(number_of)(jnp.minimum(places, size - 1))
-    found = jnp.where(places < size, found, NEVER)
-
-    def write(turn: Array, numbers: Array) -> Array:
-        return put_at(numbers, lookup(places, turn), lookup(found, turn))
-
-    result: Array = lax.fori_loop(0, len(places), write, numbers)
-    return result
+    return put_each(numbers, places, jnp.where(places < size, found, NEVER))
 
 
 def find_largest(queue: Array, uniform: Array | None = None) -> tuple[Array, Array]:

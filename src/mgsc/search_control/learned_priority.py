@@ -21,9 +21,8 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax import lax
 
-from mgsc.indexing import add_at, lookup, settled
+from mgsc.indexing import add_each, lookup, settled
 from mgsc.reductions import largest, sum_of_many, total
 from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs
 from mgsc.search_control.expected import all_expected_errors, all_values
@@ -71,7 +70,8 @@ class LearnedPriorityState(NamedTuple):
         judged: that which waits to be judged by later values; None where each one is judged at once.
         recent: the last real transitions.
         real_values: [S, A] learned of real transitions only; None where no target needs them.
-        count: int32 real steps since ``judged``; planning updates in this real step.
+        since: [] int32 real steps since ``judged`` was made.
+        number: [] int32 planning updates in this real step.
     """
 
     eta: Array | None
@@ -81,7 +81,8 @@ class LearnedPriorityState(NamedTuple):
     judged: Plan | None
     recent: Recent
     real_values: Array | None
-    count: tuple[Array, Array]  # type: ignore[assignment]
+    since: Array
+    number: Array
 
 
 def learned_priority(
@@ -188,7 +189,8 @@ class _Rule(NamedTuple):
             judged=plan if self.targets.kind == "later" else None,
             recent=nothing_yet(candidates, self.experience_length),
             real_values=self.targets.init(params.values),
-            count=(none, none),
+            since=none,
+            number=none,
         )
 
     def weights(self, state: LearnedPriorityState, params: Params, candidates: Candidates) -> Array:
@@ -203,17 +205,16 @@ class _Rule(NamedTuple):
         """Plans anew: the signals as they are now, and the distribution they give."""
         signals = self.signals.refreshed(state.plan.signals, params, backup.transition.observation)
         plan = self.planned(state.eta, state.table, signals, params, self.signals.candidates)
-        judged, since = state.judged, state.count[0]
+        judged, since = state.judged, state.since
         if judged is not None:
             judged = jax.tree.map(lambda new, old: jnp.where(since == 0, new, old), plan, judged)
-        return state._replace(plan=plan, judged=judged, count=(since, jnp.zeros_like(since)))
+        return state._replace(plan=plan, judged=judged, number=jnp.zeros_like(state.number))
 
     def after_backup(self, state: LearnedPriorityState, params: Params, backup: Backup) -> LearnedPriorityState:
         """Takes note of the state whose values changed."""
         del params
-        since, number = state.count
-        signals = self.signals.touch(state.plan.signals, number, backup.index)
-        return state._replace(plan=state.plan._replace(signals=signals), count=(since, number + 1))
+        signals = self.signals.touch(state.plan.signals, state.number, backup.index)
+        return state._replace(plan=state.plan._replace(signals=signals), number=state.number + 1)
 
     def observe(
         self, state: LearnedPriorityState, params: Params, candidates: Candidates, transition: Transition
@@ -226,7 +227,7 @@ class _Rule(NamedTuple):
         slope, table_slope = self.pulled_back(plan, pairs, slopes)
         eta, optimizer = _stepped(self.optimizer, slope, state.optimizer[0], state.eta)
         table, table_optimizer = _stepped(self.table_optimizer, table_slope, state.optimizer[1], state.table)
-        since, number = state.count
+        since = state.since
         learned = (eta, table, (optimizer, table_optimizer))
         if state.judged is not None:
             since = (since + 1) % self.experience_length
@@ -238,7 +239,7 @@ class _Rule(NamedTuple):
             table=learned[1],
             optimizer=learned[2],
             plan=state.plan._replace(signals=signals),
-            count=(since, number),
+            since=since,
         )
         return after, self.report(learned[0], loss, (slope, table_slope))
 
@@ -339,12 +340,12 @@ class _Rule(NamedTuple):
         joint = plan.joint
         if self.actions != "learned":
             shares = total(joint.reshape(-1, self.num_actions))
-            return _scattered(-jnp.sum(slopes) * shares, rows, slopes)
+            return add_each(-jnp.sum(slopes) * shares, rows, slopes)
         if self.states == "learned":
-            return _scattered(-jnp.sum(slopes) * joint, pairs, slopes)
+            return add_each(-jnp.sum(slopes) * joint, pairs, slopes)
         is_own = (pairs % self.num_actions)[:, None] == jnp.arange(self.num_actions)
         each = slopes[:, None] * (is_own - chance)
-        return _scattered(jnp.zeros_like(joint.reshape(-1, self.num_actions)), rows, each).reshape(-1)
+        return add_each(jnp.zeros_like(joint.reshape(-1, self.num_actions)), rows, each).reshape(-1)
 
 
 def _stepped(
@@ -355,13 +356,3 @@ def _stepped(
         return numbers, state
     change, state = optimizer.update(slope, state, numbers)
     return optax.apply_updates(numbers, change), state
-
-
-def _scattered(numbers: Array, places: Array, amounts: Array) -> Array:
-    """``numbers`` with amounts [W, ...] added at places [W], which may repeat."""
-
-    def add(turn: Array, numbers: Array) -> Array:
-        return add_at(numbers, lookup(places, turn), lookup(amounts, turn))
-
-    result: Array = lax.fori_loop(0, len(places), add, numbers)
-    return result

@@ -132,13 +132,12 @@ ROW = StrategyRow(
     is_meta_learned=True,
 )
 
-CONSTANT_ROW = StrategyRow(
+CONSTANT_ROW = dataclasses.replace(
+    ROW,
     name="constant_priority",
     summary="pairs by the same features, whose weights stay as tuned",
     settings=ConstantPrioritySettings,
-    build=_build,
-    needs=always("listed states", "discrete actions", "a table of values"),
-    expected_backups=_expected_backups,
+    is_meta_learned=False,
     space={
         "policy_weight": Range(0.2, 2.0),
         "td_error_weight": Range(0.2, 2.0),

@@ -8,17 +8,25 @@ pairs that lead to a state whose values changed (``refreshed``), what depends on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mgsc.indexing import add_at, lookup, put_at, settled
+from mgsc.indexing import add_at, lookup, put_at, put_each, settled
 from mgsc.reductions import largest, total
 from mgsc.search_control.ensemble import Ensemble, EnsembleState, hear, new_ensemble
-from mgsc.search_control.expected import all_answers, all_expected_errors, all_values, expected_target, real_target
+from mgsc.search_control.expected import (
+    all_expected_errors,
+    all_value_changes,
+    all_values,
+    expected_target,
+    real_target,
+)
 from mgsc.types import Array, Candidates, Params, Parts, Transition
+
+Signal = TypeVar("Signal")
 
 FEATURES = (
     "policy",
@@ -175,7 +183,8 @@ class PairSignals(NamedTuple):
             policy: Array = jax.vmap(self.parts.policy)(all_values(self.parts, params, self.candidates))
             signals = signals._replace(log_policy=settled(_log(policy).reshape(-1)))
         if signals.log_change is not None:
-            signals = signals._replace(log_change=settled(self.log_size(self._value_changes(params))))
+            changes = all_value_changes(self.parts, params, self.candidates, self.num_actions)
+            signals = signals._replace(log_change=settled(self.log_size(changes.reshape(-1))))
         return signals
 
     def refreshed(self, signals: Signals, params: Params, here: Array) -> Signals:
@@ -188,7 +197,7 @@ class PairSignals(NamedTuple):
             return self.all_anew(signals, params)
         changed = put_at(signals.touched, jnp.asarray(self.max_updates), here)
         rows = jax.vmap(self.parts.action_values, (None, 0))(params.values, changed)
-        best = _written(signals.best, changed, largest(rows))
+        best = put_each(signals.best, changed, largest(rows))
         own = changed[:, None] * self.num_actions + jnp.arange(self.num_actions)
         pairs = jnp.concatenate([lookup(self._known_predecessors, changed), own], 1).reshape(-1)
         # Padding of the lists of predecessors names a pair past the last.
@@ -197,10 +206,10 @@ class PairSignals(NamedTuple):
         log_policy, log_error = signals.log_policy, signals.log_error
         if log_policy is not None:
             policies = _log(jax.vmap(self.parts.policy)(rows))
-            log_policy = _written(log_policy, own.reshape(-1), policies.reshape(-1))
+            log_policy = put_each(log_policy, own.reshape(-1), policies.reshape(-1))
         if log_error is not None:
-            log_error = _written(log_error, pairs, self.log_size(errors))
-        error = _written(signals.error, pairs, errors)
+            log_error = put_each(log_error, pairs, self.log_size(errors))
+        error = put_each(signals.error, pairs, errors)
         return signals._replace(error=error, log_error=log_error, log_policy=log_policy, best=best)
 
     def error_of(self, params: Params, best: Array, pair: Array) -> Array:
@@ -256,13 +265,6 @@ class PairSignals(NamedTuple):
         """Of each feature in use, its values [P]."""
         return [_FEATURES[name](self, signals) for name in self.used]
 
-    def _value_changes(self, params: Params) -> Array:
-        """[P] E_m[max q(s') − max q(s)], an outcome that ends the episode counting as no change."""
-        best = settled(largest(all_values(self.parts, params, self.candidates)))
-        probability, _, discount, successor = all_answers(self.parts, params.model, self.candidates, self.num_actions)
-        steps = settled(lookup(best, successor)) - jnp.repeat(best, self.num_actions)[:, None]
-        return total(jnp.where(discount > 0, probability * steps, 0.0))
-
     def log_size(self, change: Array) -> Array:
         """log(|change| + floor)."""
         return jnp.log(jnp.abs(change) + self.floor * self.reward_scale)
@@ -276,9 +278,9 @@ def _log(policy: Array) -> Array:
     return jnp.log(jnp.maximum(policy, LEAST_POLICY))
 
 
-def _kept(numbers: Array | None) -> Array:
-    assert numbers is not None, "a feature in use has its signal"
-    return numbers
+def _kept(signal: Signal | None) -> Signal:
+    assert signal is not None, "a feature in use has its signal"
+    return signal
 
 
 _FEATURES: Mapping[str, Callable[[PairSignals, Signals], Array]] = {
@@ -289,16 +291,6 @@ _FEATURES: Mapping[str, Callable[[PairSignals, Signals], Array]] = {
     "novelty": lambda rule, signals: _kept(signals.novelty),
     "recency": lambda rule, signals: _kept(signals.recency),
     "count": lambda rule, signals: _kept(signals.log_tries),
-    "disagreement": lambda rule, signals: -signals.ensemble.disagreement if signals.ensemble else _kept(None),
+    "disagreement": lambda rule, signals: -_kept(signals.ensemble).disagreement,
     "value_change": lambda rule, signals: _kept(signals.log_change),
 }
-
-
-def _written(numbers: Array, places: Array, found: Array) -> Array:
-    """``numbers`` with those at ``places`` [J], which may repeat, as ``found`` [J]."""
-
-    def write(turn: Array, numbers: Array) -> Array:
-        return put_at(numbers, lookup(places, turn), lookup(found, turn))
-
-    result: Array = lax.fori_loop(0, len(places), write, numbers)
-    return result

@@ -7,11 +7,11 @@ import math
 
 import jax.numpy as jnp
 
-from mgsc.indexing import lookup, settled
+from mgsc.indexing import settled
 from mgsc.problem import StrategyFacts
-from mgsc.reductions import largest, total
+from mgsc.reductions import total
 from mgsc.search_control.base import SearchControl, Strategy, no_state
-from mgsc.search_control.expected import all_answers, all_values
+from mgsc.search_control.expected import all_value_changes
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.settings import number
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
@@ -37,12 +37,7 @@ def value_frequency(num_actions: int, floor: Array | float) -> Strategy:
     def build(parts: Parts) -> SearchControl:
         def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
             del state
-            best = settled(largest(all_values(parts, params, candidates)))
-
-            # In one row, see ``all_expected_targets``.
-            probability, _, discount, successor = all_answers(parts, params.model, candidates, num_actions)
-            steps = settled(lookup(best, successor)) - jnp.repeat(best, num_actions)[:, None]
-            changes = total(jnp.where(discount > 0, probability * steps, 0.0)).reshape(-1, num_actions)
+            changes = all_value_changes(parts, params, candidates, num_actions)
             measure = total(changes**2) + total(changes) ** 2
             scores = settled(jnp.where(candidates.is_allowed, measure + floor, 0.0))
             return scores / scores.sum()
