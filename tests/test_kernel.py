@@ -73,14 +73,34 @@ def test_what_is_lowered_to_the_same_program_is_compiled_once():
 
 @pytest.mark.usefixtures("nothing_compiled")
 def test_which_argument_a_program_takes_is_part_of_it():
-    """Both are lowered to the same text, because what is not used is left out."""
+    """Of several kernels, both are lowered to the same text, because what is not used is left out."""
 
     def taking(place):
-        return lambda *both: both[place] + 1
+        return lambda *both: jnp.sort(both[place] + 1)
 
     both = jnp.zeros(3), jnp.ones(3)
-    assert len({jax.jit(kernel.as_one_kernel(taking(place))).lower(*both).as_text() for place in (0, 1)}) == 1
+    assert len({jax.jit(taking(place)).lower(*both).as_text() for place in (0, 1)}) == 1
     assert [compile_for(CPU, taking(place), *both)(*both)[0] for place in (0, 1)] == [1, 2]
+
+
+def with_needless(number, rounds, table, nothing, key):
+    """XLA finds out that ``table`` does not matter, JAX does not."""
+
+    def body(turn, carry):
+        number, _ = carry
+        return number + turn, table[turn] + number
+
+    after, _ = lax.fori_loop(0, rounds, body, (number, number))
+    return after + nothing.sum() + jax.random.uniform(key)
+
+
+def test_needless_and_empty_arguments_do_no_harm():
+    """XLA ends the process over those of one kernel."""
+    key = jax.random.key(3)
+    given = jnp.ones(()), jnp.int32(4), jnp.arange(9.0), jnp.zeros((2, 0)), key
+    program = compile_for(CPU, with_needless, *given)
+    assert float(program(*given)) == pytest.approx(7 + float(jax.random.uniform(key)))
+    assert program.out_info.shape == ()
 
 
 @pytest.mark.usefixtures("nothing_compiled")

@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.interpreters.partial_eval import dce_jaxpr
 
@@ -123,20 +124,46 @@ _kept: OrderedDict[Hashable, _Entry] = OrderedDict()
 _lock = threading.Lock()
 
 
+class OneKernel:
+    """A compiled function of ``as_one_kernel``, without what that adds to its result."""
+
+    def __init__(self, compiled: Any) -> None:
+        """Wraps what was compiled."""
+        self._compiled = compiled
+        self.out_info = compiled.out_info[0]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """The function's result."""
+        return self._compiled(*arguments)[0]
+
+    def as_text(self) -> str:
+        """The program after XLA's optimisation."""
+        return str(self._compiled.as_text())
+
+
 class _Lowered:
     """A function as the program that XLA is given."""
 
     def __init__(
-        self, device: jax.Device, function: Callable[..., Any], arguments: tuple[Any, ...], donate: tuple[int, ...]
+        self,
+        device: jax.Device,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        donate: tuple[int, ...],
+        *,
+        is_one_kernel: bool = False,
     ) -> None:
-        traced = jax.jit(function, donate_argnums=donate).trace(*arguments)
+        self._is_one_kernel = is_one_kernel
+        traced = jax.jit(as_one_kernel(function) if is_one_kernel else function, donate_argnums=donate).trace(
+            *arguments
+        )
         self._device, self._traced, self._lowered = device, traced, traced.lower()
         self.text: str = self._lowered.as_text()
 
     def compile(self, options: Mapping[str, str | bool]) -> Made:
         """Compiled with these options, now or before; who comes second waits for the first."""
         if CALLBACK in self.text:  # the text does not say which function is called
-            return Made(self._lowered.compile(dict(options)), is_shared=False)
+            return Made(self._compiled(options), is_shared=False)
         key = self.key(options)
         with _lock:
             entry = _kept.setdefault(key, _Entry())
@@ -146,8 +173,12 @@ class _Lowered:
         with entry.lock:
             is_shared = entry.program is not None
             if not is_shared:
-                entry.program = self._lowered.compile(dict(options))
+                entry.program = self._compiled(options)
             return Made(entry.program, is_shared)
+
+    def _compiled(self, options: Mapping[str, str | bool]) -> Any:
+        program = self._lowered.compile(dict(options))
+        return OneKernel(program) if self._is_one_kernel else program
 
     def key(self, options: Mapping[str, str | bool]) -> Hashable:
         """All that decides what a compiled function does: the program, and which arguments it is given."""
@@ -161,20 +192,49 @@ class _Lowered:
 def _lowered(
     device: jax.Device, function: Callable[..., Any], arguments: tuple[Any, ...], donate: tuple[int, ...]
 ) -> _Lowered:
-    return _Lowered(device, as_one_kernel(function) if device.platform == "cpu" else function, arguments, donate)
+    return _Lowered(device, function, arguments, donate, is_one_kernel=device.platform == "cpu")
 
 
 def as_one_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """``function`` as one kernel when compiled for a CPU; it must hold nothing that ``UNSUPPORTED`` names.
 
     Source: XLA's pass that hoists small while loops marks its calls so; the mark is all there is to it.
+
+    Returns:
+        A function of the same arguments. Its result is that of ``function``, and a number that depends on every
+        argument: XLA ends the whole process over an argument of such a kernel that it finds needless, or that is empty.
     """
 
     def called(*arguments: Any) -> Any:
-        result = jax.jit(function, inline=False)(*arguments)
-        return jax.tree.map(_mark, result)
+        leaves, structure = jax.tree.flatten(jax.tree.map(_as_array, arguments))
+        is_empty = [leaf.size == 0 for leaf in leaves]
+
+        def inner(*given: Any) -> Any:
+            rest = iter(given)
+            # An empty array holds nothing: another one is as good.
+            filled = [
+                jnp.empty(leaf.shape, leaf.dtype) if empty else next(rest)
+                for leaf, empty in zip(leaves, is_empty, strict=True)
+            ]
+            return function(*jax.tree.unflatten(structure, filled)), _read(given)
+
+        whole = [leaf for leaf, empty in zip(leaves, is_empty, strict=True) if not empty]
+        return jax.tree.map(_mark, jax.jit(inner, inline=False)(*whole))
 
     return called
+
+
+def _as_array(leaf: Any) -> jax.Array:
+    return leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
+
+
+def _read(leaves: tuple[Any, ...]) -> jax.Array:
+    """A number that depends on the first entry of each array."""
+    number = jnp.zeros((), jnp.float32)
+    for leaf in leaves:
+        words = jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+        number = number + words[(0,) * words.ndim].astype(jnp.float32)
+    return number
 
 
 def _mark(leaf: jax.Array) -> Any:
