@@ -17,7 +17,7 @@ from jax import lax
 from mgsc.agent import Dyna, DynaState, StepInfo, StepNoise, assemble, discrete_parts, draw_noise, init
 from mgsc.environments.base import Step
 from mgsc.indexing import after
-from mgsc.planning import learn, plan
+from mgsc.planning import learn, plan, td_error
 from mgsc.types import Array, Candidates, Params, PyTree, Transition
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "learn_model",
     "observe",
     "plan",
+    "rate_candidates",
     "real_step",
     "run",
     "run_chunk",
@@ -66,6 +67,7 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
     values, learner, backup = learn(agent, state.params, transition, REAL, direct_step_size)
     params = Params(values, model, learner)
     values, learner, search, weights = plan(agent, params, search, candidates, backup, noise)
+    source = rate_candidates(agent, source, Params(values, model, learner), candidates)
 
     following = DynaState(
         step=state.step + 1,
@@ -109,7 +111,17 @@ def draw_candidates(agent: Dyna, source: PyTree, transition: Transition, noise: 
     """The source's new state, and the candidates of this step."""
     if agent.candidates.observe is not None:
         source = agent.candidates.observe(source, transition)
+    if agent.candidates.refresh is not None:
+        source = agent.candidates.refresh(noise.candidates, source)
     return source, agent.candidates.candidates(noise.candidates, source)
+
+
+def rate_candidates(agent: Dyna, source: PyTree, params: Params, candidates: Candidates) -> PyTree:
+    """The source's state once it has received the TD errors of the candidates' experience, if it draws by them."""
+    if agent.candidates.receive is None or candidates.experience is None:
+        return source
+    errors = jax.vmap(td_error, (None, None, 0))(agent, params, candidates.experience)
+    return agent.candidates.receive(source, candidates, errors)
 
 
 def learn_model(agent: Dyna, model: PyTree, transition: Transition, noise: StepNoise) -> PyTree:

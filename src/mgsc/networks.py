@@ -14,6 +14,9 @@ Layers = list[tuple[Array, Array]]
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 """What follows each layer but the last, by its name in settings."""
 
+SMALLEST_VARIANCE = 1e-5
+"""Added to a layer's variance, so that equal numbers can be divided by it."""
+
 
 def init_mlp(key: Array, sizes: Sequence[int]) -> Layers:
     """Layers of a network that begins as the constant 0: its last layer is zero.
@@ -36,12 +39,29 @@ def init_mlp(key: Array, sizes: Sequence[int]) -> Layers:
     return [*layers[:-1], (jnp.zeros_like(weights), biases)]
 
 
-def apply_mlp(layers: Layers, inputs: Array, activation: Callable[[Array], Array] = jnp.tanh) -> Array:
-    """[outputs] of [inputs]."""
+def apply_mlp(
+    layers: Layers, inputs: Array, activation: Callable[[Array], Array] = jnp.tanh, *, normalises: bool = False
+) -> Array:
+    """[outputs] of [inputs].
+
+    Args:
+        activation: what follows each layer but the last.
+        normalises: whether each hidden layer is normalised before that.
+    """
     for weights, biases in layers[:-1]:
-        inputs = activation(inputs @ weights + biases)
+        inputs = inputs @ weights + biases
+        inputs = activation(layer_norm(inputs) if normalises else inputs)
     weights, biases = layers[-1]
     return inputs @ weights + biases
+
+
+def layer_norm(numbers: Array) -> Array:
+    """[units] the numbers of one layer, shifted and scaled to mean 0 and variance 1.
+
+    Source: Ba et al. 2016. Differs in that there is no learned gain and offset: the weights of the next layer do that.
+    """
+    centred = numbers - jnp.mean(numbers, -1, keepdims=True)
+    return centred / jnp.sqrt(jnp.mean(centred**2, -1, keepdims=True) + SMALLEST_VARIANCE)
 
 
 def flat(observation: Array) -> Array:

@@ -132,12 +132,16 @@ class Candidates(NamedTuple):
             where the agent has been, or where its model leads (replay, recency, visited states, trajectories, hill
             climbing, Dyna-Q, uncertainty), rely on its never acting in such a state.
         action: [N] actions that belong to the candidates, or None when the policy chooses.
+        experience: [N] the real transitions that began in them, where the source keeps these; else None.
+        age: [N] int32 real steps since then, 0 for the newest; else None.
     """
 
     observation: Array
     index: Array  # type: ignore[assignment]
     is_allowed: Array
     action: Array | None = None
+    experience: Transition | None = None
+    age: Array | None = None
 
 
 class Query(NamedTuple):

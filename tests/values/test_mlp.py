@@ -92,3 +92,35 @@ def test_bootstrap_values_are_those_of_double_q_learning():
     assert int(jnp.argmax(values.action_values(theta, here))) == 1
     assert values.bootstrap(theta, learner, here) == values.action_values(other, here)[1]
     assert values.bootstrap(theta, learner._replace(target=None), here) == values.action_values(theta, here).max()
+
+
+def test_single_q_learning_takes_the_target_networks_largest_value():
+    values, theta, learner = begun(target_every=2, is_double=False)
+    other = jax.tree.map(lambda leaf: -leaf, theta)
+    here = jnp.array([0.1, 0.2, 0.3])
+    found = values.bootstrap(theta, learner._replace(target=other), here)
+    assert (
+        found
+        == values.action_values(other, here).max()
+        != values.bootstrap(other, learner._replace(target=theta), here)
+    )
+
+
+def test_hubers_loss_counts_large_errors_as_the_largest():
+    observation, action, _ = batch(3)
+    error, step_size = jnp.array([0.5, 3.0, -7.0]), jnp.full(3, 0.1)
+    values, theta, learner = begun(largest_error=2.0)
+    plain, _, _ = begun()
+    clipped, _ = values.update(theta, learner, observation, action, error, step_size)
+    expected, _ = plain.update(theta, learner, observation, action, jnp.array([0.5, 2.0, -2.0]), step_size)
+    jax.tree.map(np.testing.assert_array_equal, clipped, expected)
+
+
+def test_layer_norm_makes_values_blind_to_shift_and_scale_of_a_layer():
+    values, theta, _ = begun(normalises=True)
+    here = jnp.array([0.1, 0.2, 0.3])
+    (weights, biases), *rest = theta
+    moved = [(3 * weights, 3 * biases + 0.7), *rest]
+    one, other = values.action_values(theta, here), values.action_values(moved, here)
+    np.testing.assert_allclose(one, other, rtol=1e-3)
+    assert abs(one - begun()[0].action_values(theta, here)).max() > 1e-3

@@ -12,11 +12,11 @@ import optax
 
 from mgsc.errors import UserError
 from mgsc.facts import Facts
-from mgsc.indexing import lookup, put_at
 from mgsc.models.base import Model
 from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp
 from mgsc.noise import keys, uniforms
+from mgsc.rings import empty_ring, put_transition, take_transitions
 from mgsc.settings import choice, number, size
 from mgsc.types import Array, PyTree, Successors, Transition
 
@@ -76,9 +76,7 @@ def mlp_model(settings: MlpModel, facts: Facts) -> Model:
     activation = ACTIVATIONS[settings.activation]
 
     def init(key: Array) -> MlpModelState:
-        layers = init_mlp(key, sizes)
-        observations, numbers = jnp.zeros((capacity, *shape), facts.observation.dtype), jnp.zeros(capacity)
-        buffer = Transition(observations, jnp.zeros(capacity, jnp.int32), numbers, numbers, observations)
+        layers, buffer = init_mlp(key, sizes), empty_ring(facts.observation, capacity)
         return MlpModelState(layers, adam.init(layers), buffer, jnp.zeros((), jnp.int32))
 
     def predict(layers: Layers, observation: Array, action: Array) -> tuple[Array, Array, Array]:
@@ -96,10 +94,10 @@ def mlp_model(settings: MlpModel, facts: Facts) -> Model:
 
     def update(noise: PyTree, state: MlpModelState, transition: Transition) -> MlpModelState:
         slot = state.count % capacity
-        buffer = jax.tree.map(lambda column, entry: put_at(column, slot, entry), state.buffer, transition)
+        buffer = put_transition(state.buffer, slot, transition)
         count = state.count + 1
         drawn = jax.random.randint(noise, (settings.batch_size,), 0, jnp.minimum(count, capacity), jnp.int32)
-        slope = jax.grad(loss)(state.layers, jax.tree.map(lambda column: lookup(column, drawn), buffer))
+        slope = jax.grad(loss)(state.layers, take_transitions(buffer, drawn))
         change, optimizer = adam.update(slope, state.optimizer, state.layers)
         return MlpModelState(optax.apply_updates(state.layers, change), optimizer, buffer, count)
 

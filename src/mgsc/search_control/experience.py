@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mgsc.indexing import put_at
+from mgsc.rings import empty_ring, put_transition
 from mgsc.types import Array, Candidates, Transition
 
 Experience = Literal["one", "recent", "successive"]
@@ -28,22 +28,9 @@ class Recent(NamedTuple):
     count: Array  # type: ignore[assignment]
 
 
-def empty_ring(candidates: Candidates, length: int) -> Transition:
-    """A ring for ``length`` transitions: Transition of arrays [length]."""
-    example = candidates.observation[0]
-    observations = jnp.zeros((length, *example.shape), example.dtype)
-    numbers = jnp.zeros(length, jnp.result_type(float))
-    return Transition(observations, jnp.zeros(length, jnp.int32), numbers, numbers, observations)
-
-
-def put_transition(ring: Transition, slot: Array, transition: Transition) -> Transition:
-    """The ring with a transition in a slot."""
-    return Transition(*(put_at(column, slot, entry) for column, entry in zip(ring, transition, strict=True)))
-
-
 def nothing_yet(candidates: Candidates, length: int) -> Recent:
     """Room for the last ``length`` transitions."""
-    return Recent(empty_ring(candidates, length), jnp.zeros((), jnp.int32))
+    return Recent(empty_ring(candidates.observation[0], length), jnp.zeros((), jnp.int32))
 
 
 def remember(recent: Recent, transition: Transition) -> Recent:

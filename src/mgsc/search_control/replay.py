@@ -9,8 +9,9 @@ import jax.numpy as jnp
 
 from mgsc.indexing import add_at, lookup
 from mgsc.problem import StrategyFacts
+from mgsc.rings import empty_ring, put_transition, take_transitions
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, masked_softmax
-from mgsc.search_control.experience import LARGEST_WINDOW, empty_ring, put_transition
+from mgsc.search_control.experience import LARGEST_WINDOW
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.settings import size
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
@@ -50,7 +51,7 @@ def replay(window: Array | int, *, capacity: int, is_listed: bool = True) -> Str
     def init(key: Array, params: Params, candidates: Candidates) -> ReplayState:
         del key, params
         visits = jnp.zeros(candidates.index.shape, jnp.result_type(float)) if is_listed else None
-        return ReplayState(empty_ring(candidates, slots), jnp.zeros((), jnp.int32), visits)
+        return ReplayState(empty_ring(candidates.observation[0], slots), jnp.zeros((), jnp.int32), visits)
 
     def observe(
         state: ReplayState, params: Params, candidates: Candidates, transition: Transition
@@ -82,7 +83,7 @@ def replay(window: Array | int, *, capacity: int, is_listed: bool = True) -> Str
         size = jnp.minimum(state.count, window)
         age = jnp.minimum((noise * size).astype(jnp.int32), size - 1)
         slot = (state.count - 1 - age) % slots
-        outcome = Transition(*(lookup(column, slot) for column in state.ring))
+        outcome = take_transitions(state.ring, slot)
         name = outcome.observation if is_listed else slot
         return Query(outcome.observation, name, outcome.action, outcome=outcome)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from mgsc.facts import Facts
 from mgsc.indexing import pick
 from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp
 from mgsc.reductions import largest
-from mgsc.settings import choice, size
+from mgsc.settings import added, choice, number, size, switch
 from mgsc.types import Array, PyTree
 from mgsc.values.base import ValueFunction
 from mgsc.values.row import ValuesRow
@@ -39,26 +40,33 @@ def mlp(
     sizes: Sequence[int],
     *,
     activation: Callable[[Array], Array] = jnp.tanh,
+    normalises: bool = False,
     optimizer: optax.GradientTransformation | None = None,
     target_every: int = 0,
+    is_double: bool = True,
+    largest_error: Array | float | None = None,
     initial_value: Array | float = 0.0,
 ) -> ValueFunction:
     """q(s, ·; θ) of A discrete actions as the outputs of a network.
 
     With a target network the bootstrap value is Double DQN's: the target network's value of the action that θ
-    finds best.
+    finds best. Planned parameters are those of the squared loss, whatever ``largest_error`` and the optimiser are.
 
     Args:
         encode: ``(observation) -> [inputs]``.
         sizes: numbers of inputs, of each hidden layer's units, and A.
         activation: of the hidden layers.
+        normalises: whether each hidden layer is normalised before its activation.
         optimizer: a transformation of gradients *without* a step size, such as ``optax.scale_by_adam()``: the
             agent's step size is applied after it. None is plain gradient descent.
         target_every: updates between copies of θ to the target network; 0 for none.
+        is_double: False takes the target network's largest value instead, as DQN does; nothing without one.
+        largest_error: κ of Huber's loss: errors beyond ±κ count as ±κ (reward). None for the squared loss; may be
+            traced.
         initial_value: what all values begin at (reward); may be traced.
 
-    Source: Mnih et al. 2015 (target network), van Hasselt et al. 2016 (Double DQN). Differs in that updates are
-    plain semi-gradient steps unless an optimiser is given.
+    Source: Mnih et al. 2015 (target network, errors within ±κ), van Hasselt et al. 2016 (Double DQN). Differs in that
+    updates are plain semi-gradient steps unless an optimiser is given.
     """
     transform = optax.identity() if optimizer is None else optimizer
 
@@ -69,7 +77,7 @@ def mlp(
         return theta, MlpLearner(transform.init(theta), target, count)
 
     def action_values(theta: Layers, observation: Array) -> Array:
-        return apply_mlp(theta, encode(observation), activation)
+        return apply_mlp(theta, encode(observation), activation, normalises=normalises)
 
     def q(theta: Layers, observation: Array, action: Array) -> Array:
         return pick(action_values(theta, observation), action)
@@ -78,11 +86,15 @@ def mlp(
         found = action_values(theta, observation)
         if learner.target is None:
             return largest(found)
+        if not is_double:
+            return largest(action_values(learner.target, observation))
         return pick(action_values(learner.target, observation), jnp.argmax(found))
 
     def update(
         theta: Layers, learner: MlpLearner, observation: Array, action: Array, error: Array, step_size: Array
     ) -> tuple[Layers, MlpLearner]:
+        if largest_error is not None:
+            error = jnp.clip(error, -largest_error, largest_error)
         # The optimiser sees the mean error's gradient; what a step is larger by than the mean step weighs its error.
         rate = jnp.mean(step_size)
         weight = jnp.where(rate > 0, step_size / jnp.where(rate > 0, rate, 1.0), 0.0)
@@ -108,6 +120,10 @@ class MlpSettings:
     activation: str = choice("tanh", tuple(ACTIVATIONS), "what follows each hidden layer")
     optimizer: str = choice("sgd", ("sgd", "adam"), "how gradients become steps; step_size is applied after it")
     target_every: int = size(0, 0, 2**30, "updates between copies to the target network; 0 for no target network")
+    layer_norm: bool = added(switch(False, "whether hidden layers are normalised before their activation"))
+    is_double: bool = added(switch(True, "with a target network: its value of the action that the values find best"))
+    loss: str = added(choice("squared", ("squared", "huber"), "of an error: squared, or linear beyond largest_error"))
+    largest_error: float = added(number(1.0, 0.0, math.inf, "where loss=huber becomes linear (reward)", above=True))
 
 
 def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) -> ValueFunction:
@@ -116,7 +132,10 @@ def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) ->
         (facts.num_inputs, *[settings.units] * settings.layers, facts.num_actions),
         activation=ACTIVATIONS[settings.activation],
         optimizer=optax.scale_by_adam() if settings.optimizer == "adam" else None,
+        normalises=settings.layer_norm,
         target_every=settings.target_every,
+        is_double=settings.is_double,
+        largest_error=settings.largest_error if settings.loss == "huber" else None,
         initial_value=initial_value,
     )
 

@@ -26,6 +26,7 @@ from mgsc.models.learned import LEARNED_ROW
 from mgsc.models.mlp import MLP_MODEL_ROW
 from mgsc.models.row import ModelRow
 from mgsc.policies import EPSILON_GREEDY_ROW, PolicyRow
+from mgsc.replay_buffer import REPLAY_BUFFER_ROW
 from mgsc.settings import Row
 from mgsc.values.mlp import MLP_VALUES_ROW
 from mgsc.values.row import ValuesRow
@@ -53,7 +54,7 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
 )
 VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW))
 MODELS: Mapping[str, ModelRow[Any]] = _by_name((FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW))
-CANDIDATES: Mapping[str, CandidatesRow[Any]] = _by_name((LISTED_ROW, BUFFER_ROW))
+CANDIDATES: Mapping[str, CandidatesRow[Any]] = _by_name((LISTED_ROW, BUFFER_ROW, REPLAY_BUFFER_ROW))
 POLICIES: Mapping[str, PolicyRow[Any]] = _by_name((EPSILON_GREEDY_ROW,))
 
 

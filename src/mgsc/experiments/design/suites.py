@@ -352,6 +352,9 @@ def settings_as_dict(suite: Suite) -> dict[str, Any]:
     data = without_source(dataclasses.asdict(dataclasses.replace(suite, agents=agents)))
     for setting in left_out(suite):
         del data[setting]
+    for part in PARTS:
+        for setting in left_out(getattr(suite, part)) if part in data else ():
+            del data[part][setting]
     for name, agent in agents.items():
         for setting in left_out(agent.options):
             del data["agents"][name]["options"][setting]

@@ -1,0 +1,30 @@
+"""Rings: the last real transitions, in arrays of a fixed length."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.indexing import lookup, put_at
+from mgsc.types import Array, Transition
+
+
+def empty_ring(observation: Array | jax.ShapeDtypeStruct, length: int) -> Transition:
+    """A ring for ``length`` transitions: Transition of arrays [length].
+
+    Args:
+        observation: an example; only its shape and dtype matter.
+    """
+    observations = jnp.zeros((length, *observation.shape), observation.dtype)
+    numbers = jnp.zeros(length, jnp.result_type(float))
+    return Transition(observations, jnp.zeros(length, jnp.int32), numbers, numbers, observations)
+
+
+def put_transition(ring: Transition, slot: Array, transition: Transition) -> Transition:
+    """The ring with a transition in a slot."""
+    return Transition(*(put_at(column, slot, entry) for column, entry in zip(ring, transition, strict=True)))
+
+
+def take_transitions(ring: Transition, slots: Array) -> Transition:
+    """The transitions in some slots, of the shape of ``slots``."""
+    return Transition(*(lookup(column, slots) for column in ring))
