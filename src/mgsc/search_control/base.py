@@ -48,6 +48,7 @@ class SearchControl(NamedTuple):
         after_learning: ``(state, params, backup) -> state`` receives the real transition's own update, with the
             values and the model as planning will find them, or None.
         draw: noise of one proposal.
+        reports: names of numbers in ``info``, beside meta_loss and meta_gradient_norm, whose means are recorded.
     """
 
     init: Callable[[Array, Params, Candidates], PyTree]
@@ -57,6 +58,7 @@ class SearchControl(NamedTuple):
     observe: Callable[[PyTree, Params, Candidates, Transition], tuple[PyTree, dict[str, Array]]] | None = None
     after_learning: Callable[[PyTree, Params, Backup], PyTree] | None = None
     draw: Draw = uniforms
+    reports: tuple[str, ...] = ()
 
 
 Strategy = Callable[[Parts], SearchControl]
@@ -103,8 +105,9 @@ def from_logits(
     *,
     init: Callable[[Array, Params, Candidates], PyTree] = no_state,
     observe: Callable[[PyTree, Params, Candidates, Transition], tuple[PyTree, dict[str, Array]]] | None = None,
+    reports: tuple[str, ...] = (),
 ) -> Strategy:
-    """A strategy that is a formula for logits, and perhaps a memory.
+    """A strategy that is a formula for logits, and perhaps a memory; ``reports`` as in ``SearchControl``.
 
     Example:
         Prefer states whose best value is large; the third is terminal:
@@ -120,4 +123,4 @@ def from_logits(
     def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
         return masked_softmax(logits(state, params, candidates), candidates.is_allowed)
 
-    return lambda parts: SearchControl(init, weights, observe=observe)
+    return lambda parts: SearchControl(init, weights, observe=observe, reports=reports)

@@ -146,6 +146,7 @@ def learned_priority(
             observe=rule.observe,
             after_learning=rule.after_learning,
             after_backup=rule.after_backup if rule.signals.is_kept else None,
+            reports=() if initial_weights is None else rule.signals.weight_names,
         )
 
     return build

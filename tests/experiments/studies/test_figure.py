@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,7 +27,7 @@ def of_ground(summary, label):
     return [cell["agents"] for cell in summary["cells"] if cell["ground"] == label]
 
 
-@pytest.mark.parametrize("name", ["slip", "updates", "optimizer", "experience"])
+@pytest.mark.parametrize("name", ["slip", "updates", "form", "target"])
 def test_every_mean_and_interval_is_drawn(name):
     summary = made_up_of(name)
     panels = lay_out(draw_study(summary))
@@ -43,6 +45,23 @@ def test_every_mean_and_interval_is_drawn(name):
         assert [text.get_text() for text in axes.get_xticklabels()] == summary["axes"][0]["values"]
         low, high = axes.get_xlim()
         assert all(low < x < high for offsets in dots for x in offsets[:, 0])
+
+
+@pytest.mark.parametrize("name", ["features", "optimizer", "experience"])
+def test_many_choices_have_a_row_each(name):
+    summary = made_up_of(name)
+    panels = lay_out(draw_study(summary))
+    values = summary["axes"][0]["values"]
+    assert [text.get_text() for text in panels[0].get_yticklabels()] == values
+    for axes, ground in zip(panels, summary["grounds"], strict=True):
+        cells = of_ground(summary, ground["label"])
+        (dots,) = [one.get_offsets() for one in axes.collections if isinstance(one, PathCollection)]
+        (bars,) = [one.get_segments() for one in axes.collections if isinstance(one, LineCollection)]
+        agents = [cell[ground["agents"][0]] for cell in cells]
+        assert dots.tolist() == [[agent["mean"], place] for place, agent in enumerate(agents)]
+        assert [bar[:, 0].tolist() for bar in bars] == [[agent["low"], agent["high"]] for agent in agents]
+    boxes = [text.get_window_extent() for text in panels[0].get_yticklabels()]
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
 
 
 def test_what_changes_nothing_is_not_joined_and_unordered_values_are_not_either():

@@ -42,6 +42,12 @@ REPORTED = {
 }
 """What a strategy may report of itself after each step; NaN from those that do not."""
 
+REPORTED_BY = "reported_by"
+"""Attribute of a variable [agent, seed, chunk] that is none of these tables': who reports it."""
+
+SEARCH_CONTROL = "search_control"
+"""Who reports what a strategy has learned, such as the weights of its features; NaN from those that do not."""
+
 SPREAD = {
     "entropy": "entropy of d [nats]",
     "effective_candidates": "candidates that d is spread over, exp(entropy)",

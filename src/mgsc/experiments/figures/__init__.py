@@ -3,7 +3,8 @@
 ``total_reward`` (every seed a dot), ``reward_through_time`` (with the switches), where episodes are
 recorded ``episode_return`` and ``episode_length``, and for an agent that learns where to plan
 ``distribution_maze`` and ``distribution_through_time``; why it helps or doesn't in ``mechanisms``,
-``mechanisms_inside`` and ``correlations``. Each as PDF (vector) and PNG.
+``mechanisms_inside`` and ``correlations``; where a strategy reports what it has learned, such as the weights
+of its features, ``learned``. Each as PDF (vector) and PNG.
 Equal results give equal files, byte by byte, with one version of matplotlib.
 """
 
@@ -22,11 +23,11 @@ from mgsc.experiments.figures.distribution import (
 )
 from mgsc.experiments.figures.episodes import SHOWN, episode_figure
 from mgsc.experiments.figures.mechanisms import (
-    PAGES,
     correlating_agents,
     correlations,
     has_measures,
     measures_through_time,
+    pages,
 )
 from mgsc.experiments.figures.reward import has_optimum, reward_through_time, total_reward
 from mgsc.experiments.figures.style import save_all
@@ -78,7 +79,7 @@ def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Cal
         figures["distribution_maze"] = lambda: distribution_maze(dataset, shown)
     if shown is not None:
         figures["distribution_through_time"] = lambda: distribution_through_time(dataset, shown)
-    for page in PAGES:
+    for page in pages():
         if has_measures(dataset, page):
             figures[page] = functools.partial(measures_through_time, dataset, page)
     if correlating_agents(dataset):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from mgsc.experiments.design.quantities import REPORTED_BY, SEARCH_CONTROL
 from mgsc.experiments.figures.reward import (
     MOST_MARKERS,
     Curve,
@@ -97,6 +98,14 @@ PAGES = {
 }
 """Pages of small multiples: what each shows, and its panels."""
 
+LEARNED = "learned"
+"""A page more: what search control reports of itself, where a result has it."""
+
+
+def pages() -> tuple[str, ...]:
+    """The names of all pages."""
+    return (*PAGES, LEARNED)
+
 
 def has_measures(dataset: xr.Dataset, page: str) -> bool:
     """Whether some agent has one of a page's measures."""
@@ -108,7 +117,7 @@ def measures_through_time(dataset: xr.Dataset, page: str) -> Figure:
 
     Args:
         dataset: a result, per ``store.contract``.
-        page: one of ``PAGES``, for which the result ``has_measures``.
+        page: one of ``pages``, for which the result ``has_measures``.
 
     Returns:
         The figure: means over seeds with 95 % bands. Of a measure that means nothing in some chunk of some
@@ -128,7 +137,8 @@ def measures_through_time(dataset: xr.Dataset, page: str) -> Figure:
         last = places[-1, column] if len(panels) > 2 * (num_rows - 1) + column else places[max(num_rows - 2, 0), column]
         last.set_xlabel("environment step", fontsize=LABEL)
         last.tick_params(labelbottom=True)
-    headline(figure, f"{title_of(dataset)}: {PAGES[page][0]}, {seeds_text(dataset)}{_bands(dataset)}")
+    words = "what is learned" if page == LEARNED else PAGES[page][0]
+    headline(figure, f"{title_of(dataset)}: {words}, {seeds_text(dataset)}{_bands(dataset)}")
     every = agent_handles(agents)
     drawn = [handle for handle in every if handle.get_label() in shown]
     legend_below(figure, drawn + world_handles(dataset), has_dashes=True)
@@ -190,8 +200,20 @@ def _bands(dataset: xr.Dataset) -> str:
 
 
 def _panels(dataset: xr.Dataset, page: str) -> list[Panel]:
-    there = [panel for panel in PAGES[page][1] if panel.name in dataset]
+    listed = _reported(dataset) if page == LEARNED else PAGES[page][1]
+    there = [panel for panel in listed if panel.name in dataset]
     return [panel for panel in there if not np.isnan(dataset[panel.name].values).all()]
+
+
+def _reported(dataset: xr.Dataset) -> tuple[Panel, ...]:
+    """A panel for each number that a strategy reports of itself."""
+    return tuple(
+        Panel(
+            str(name), str(variable.attrs.get("long_name", name)), str(variable.attrs.get("units", "")), low=-math.inf
+        )
+        for name, variable in dataset.data_vars.items()
+        if variable.attrs.get(REPORTED_BY) == SEARCH_CONTROL
+    )
 
 
 def _draw_panel(axes: Axes, dataset: xr.Dataset, panel: Panel) -> set[str]:

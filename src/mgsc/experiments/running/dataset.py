@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mgsc.experiments.design.quantities import PER_CHUNK, USUAL, Has, recorded_of
+from mgsc.experiments.design.quantities import PER_CHUNK, REPORTED_BY, SEARCH_CONTROL, USUAL, Has, recorded_of
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
 from mgsc.experiments.running.build import expected_backups
 from mgsc.experiments.running.measure_table import MORE_MEASURES
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
     Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+SECONDS = ("compile_seconds", "run_seconds")
+"""What the arrays of an agent hold beside its record: seconds of its units."""
 
 
 def as_dataset(
@@ -47,6 +51,7 @@ def as_dataset(
         if row.applies(has):
             described = {"long_name": row.meaning, "units": row.unit}
             variables[row.name] = (PER_CHUNK, np.stack([result[row.name] for result in results.values()]), described)
+    variables |= _reported(results, known={*variables, *SECONDS})
     if "episodes" in has:
         _make_means(variables)
     coordinates = {
@@ -63,6 +68,20 @@ def as_dataset(
     if tuple(has) != USUAL:
         attributes["has"] = list(has)
     return xr.Dataset(variables, coordinates, attrs=attributes)
+
+
+def _reported(results: dict[str, Arrays], known: Collection[str]) -> dict[str, Any]:
+    """What some strategies report of themselves and others do not."""
+    names = {name: array for result in results.values() for name, array in result.items() if name not in known}
+    attributes = {REPORTED_BY: SEARCH_CONTROL}
+    return {
+        name: (
+            PER_CHUNK,
+            np.stack([result.get(name, np.full_like(array, np.nan)) for result in results.values()]),
+            {"long_name": name.replace("_", " ").capitalize().replace("Td ", "TD "), **attributes},
+        )
+        for name, array in names.items()
+    }
 
 
 def _of_truth(truth: Truth) -> dict[str, Any]:
@@ -115,5 +134,4 @@ def _budget(suite: Suite, problem: Problem, results: dict[str, Arrays]) -> dict[
         budget["sampled_updates"].append(float(updates))
         budget["model_queries"].append(float(updates * row.queries_model * suite.batch_size))
         budget["expected_backups"].append(float(expected_backups(suite, agent, problem)))
-    seconds = ("compile_seconds", "run_seconds")
-    return {**budget, **{key: [float(result[key].sum()) for result in results.values()] for key in seconds}}
+    return {**budget, **{key: [float(result[key].sum()) for result in results.values()] for key in SECONDS}}

@@ -49,8 +49,8 @@ def make_recorder(
     """The recorder of one chunk of ``num_steps``.
 
     Its record holds the sum of rewards, and of all else means over the chunk: the quantities of ``groups_of`` what
-    the problem has, but for those that are measured apart; those of planning only where the agent plans. Where there
-    are exact tables it keeps a ``Seen`` of every moment.
+    the problem has, but for those that are measured apart; those of planning only where the agent plans, and with them
+    what its strategy ``reports``. Where there are exact tables it keeps a ``Seen`` of every moment.
     """
     plans = agent.max_planning_updates > 0
     has = what_it_has(problem, records_episodes=records_episodes)
@@ -59,9 +59,10 @@ def make_recorder(
     apart = MEASURED_APART if problem.truth is not None else frozenset[str]()
     num_measures = num_steps // measure_every
     more = [row for row in MORE_MEASURES if row.applies(has)]
+    reports = agent.search_control.reports if plans else ()
 
     def init() -> Record:
-        record: Record = {row.name: jnp.zeros(()) for row in more}
+        record: Record = {name: jnp.zeros(()) for name in (*reports, *(row.name for row in more))}
         for group in groups:
             shape = (len(problem.known.is_candidate),) if "state" in group.dims else ()
             record |= dict.fromkeys((name for name in group.quantities if name not in apart), jnp.zeros(shape))
@@ -77,7 +78,7 @@ def make_recorder(
                 spread = entropy(info.weights)
                 after["entropy"] = record["entropy"] + spread / num_steps
                 after["effective_candidates"] = record["effective_candidates"] + jnp.exp(spread) / num_steps
-            for name in REPORTED:
+            for name in (*REPORTED, *reports):
                 after[name] = record[name] + info.search.get(name, jnp.nan) / num_steps
         return after | _of_episodes(record, info) if records_episodes else after
 

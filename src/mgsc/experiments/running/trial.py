@@ -12,6 +12,7 @@ from mgsc import dyna
 from mgsc.environments.row import Simulator
 from mgsc.errors import UserError
 from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, named_errors
+from mgsc.experiments.design.quantities import GROUPS
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import lane_numbers
 from mgsc.experiments.running.trial_forms import check_forms, check_state
@@ -100,13 +101,14 @@ def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:
     control, key = agent.search_control, jax.random.key(0)
     begun = dyna.init(agent, key)
     backup, candidates = _first_backup(agent, begun, key)
-    params, search = begun.params, begun.search
+    params, search, info = begun.params, begun.search, dict[str, Any]()
     if control.observe is not None:
         told = control.observe(search, params, candidates, backup.transition)
         if not (isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], dict)):
             raise UserError(f"observe of {name} must give (state, info), where info is a dict of numbers")
         check_state(f"observe of {name}", search, told[0])
-        search = told[0]
+        search, info = told
+    _check_reports(name, control.reports, info)
     if control.after_learning is not None:
         heard = control.after_learning(search, params, backup)
         check_state(f"after_learning of {name}", search, heard)
@@ -134,6 +136,16 @@ def _first_backup(agent: Dyna, begun: dyna.DynaState, key: Array) -> tuple[Backu
     transition: Transition = dyna.act(agent, begun, action, noise)[0]
     candidates = dyna.draw_candidates(agent, begun.candidates, transition, noise)[1]
     return dyna.learn(agent, begun.params, transition, dyna.REAL, agent.step_size)[2], candidates
+
+
+def _check_reports(name: str, reports: tuple[str, ...], info: dict[str, Any]) -> None:
+    """Refuses reports that there are not, or under the name of what is recorded anyhow."""
+    taken = {quantity for group in GROUPS for quantity in group.quantities}
+    for report in reports:
+        if report in taken or not report.isidentifier():
+            raise UserError(f"{name} reports {report!r}: it must be an identifier, and no measure's name")
+        if report not in info or jnp.ndim(info[report]):
+            raise UserError(f"{name} reports {report}, but observe does not give it as one number in its info")
 
 
 def _check_weights(name: str, weights: np.ndarray[Any, Any], is_candidate: np.ndarray[Any, Any]) -> None:

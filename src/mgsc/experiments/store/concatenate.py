@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mgsc.experiments.design.quantities import REPORTED_BY, SEARCH_CONTROL
 from mgsc.experiments.store.contract import SUMMED, manifest_attributes, manifest_of
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import PER_AGENT, Manifest, describe, describe_differences, differences
@@ -66,13 +67,30 @@ def concatenate_agents(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
                 f" {describe(plan.agents)} has {describe(plan.seeds)}"
             )
     seeds = list(plans[0].seeds)
-    aligned = [first, *(other.sel(seed=seeds) for other in others)]
+    aligned = _with_all_reports([first, *(other.sel(seed=seeds) for other in others)])
     merged = _concatenate(aligned, "agent")
     settings = dict(plans[0].settings)
     own = [plan.settings.get(PER_AGENT, {}) for plan in plans]
     if any(own):
         settings[PER_AGENT] = {agent: value for table in own for agent, value in table.items()}
     return merged.assign_attrs(manifest_attributes(replace(plans[0], settings=settings)))
+
+
+def _with_all_reports(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """The results, each with all that a strategy in one of them reports of itself: NaN where it does not."""
+    reports = {
+        name: variable
+        for dataset in datasets
+        for name, variable in dataset.data_vars.items()
+        if variable.attrs.get(REPORTED_BY) == SEARCH_CONTROL
+    }
+    filled = []
+    for dataset in datasets:
+        missing = {name: variable for name, variable in reports.items() if name not in dataset}
+        nothing = np.full_like(dataset["reward"].values, np.nan, dtype=np.float32)
+        new = {name: (variable.dims, nothing, variable.attrs) for name, variable in missing.items()}
+        filled.append(dataset.assign(new))
+    return filled
 
 
 def _refuse_other_settings(first: xr.Dataset, other: xr.Dataset, agents: tuple[str, ...]) -> None:
