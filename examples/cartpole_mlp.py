@@ -39,7 +39,7 @@ AGENTS = {
 
 def build(strategy, planning_updates):
     settings = environments.CartPoleSettings(reward=0.02)
-    environment, params, observation, reward_scale, scale = environments.cartpole(settings)
+    environment, params, observation, reward_scale, scale, *_ = environments.cartpole(settings)
     facts = Facts(observation, 2, DISCOUNT, reward_scale, switch_every=1, observation_scale=scale)
     return dyna.assemble(
         environments.with_episodes(environment),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -11,6 +11,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 import command_reference
 import facts
+from mgsc.experiments.design.parts import ENVIRONMENTS
 from mgsc.search_control.table import STRATEGIES
 
 
@@ -32,7 +33,9 @@ OF_ONE = {
     "strategy-source": facts.source_of,
     "strategy-results": results,
 }
+OF_ENVIRONMENT = {"environment-settings": facts.environment_settings}
 OF_ALL = {
+    "environments": facts.environments,
     "strategies": facts.strategies,
     "strategy-pages": pages,
     "needs": facts.needs,
@@ -41,15 +44,15 @@ OF_ALL = {
 }
 
 
-def directive(text_of: Callable[..., str], num_arguments: int) -> type[SphinxDirective]:
-    """A directive whose content is the Markdown of a function."""
+def directive(text_of: Callable[..., str], known: Collection[str] | None = None) -> type[SphinxDirective]:
+    """A directive whose content is the Markdown of a function, of one of the known names if there are any."""
 
     class FactDirective(SphinxDirective):
-        required_arguments = num_arguments
+        required_arguments = 0 if known is None else 1
 
         def run(self) -> list[nodes.Node]:
-            if num_arguments and self.arguments[0] not in STRATEGIES:
-                raise self.error(f"unknown strategy {self.arguments[0]!r}")
+            if known is not None and self.arguments[0] not in known:
+                raise self.error(f"unknown name {self.arguments[0]!r}: known are {', '.join(known)}")
             return self.parse_text_to_nodes(text_of(*self.arguments), allow_section_headings=False)
 
     return FactDirective
@@ -72,8 +75,10 @@ class CommandDirective(SphinxDirective):
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Makes the directives known."""
     for name, text_of in OF_ONE.items():
-        app.add_directive(name, directive(text_of, 1))
+        app.add_directive(name, directive(text_of, STRATEGIES))
+    for name, text_of in OF_ENVIRONMENT.items():
+        app.add_directive(name, directive(text_of, ENVIRONMENTS))
     for name, text_of_all in OF_ALL.items():
-        app.add_directive(name, directive(text_of_all, 0))
+        app.add_directive(name, directive(text_of_all))
     app.add_directive("command", CommandDirective)
     return {"parallel_read_safe": True}

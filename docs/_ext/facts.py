@@ -1,4 +1,4 @@
-"""What the pages of the strategies say that the code knows: settings, costs, sources, results.
+"""What the pages of the strategies and of the environments say that the code knows: settings, costs, sources, results.
 
 Each function reads the table of strategies, the suites, docstrings or committed results, and returns Markdown. No
 page types such a fact a second time.
@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from mgsc import search_control
+from mgsc.environments.changing import UNCHANGED
 from mgsc.experiments.design import quantities
 from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.parts import ENVIRONMENTS
 from mgsc.experiments.design.suites import PAPER_SUITES, Suite, updates_of
 from mgsc.experiments.running.measure_table import MORE_MEASURES
 from mgsc.experiments.studies import across
@@ -292,3 +294,21 @@ def comparison(name: str, file: Path | None = None) -> str:
     header = ("problem", "agent", "n", "total reward", "95 % interval", "score", "place by mean")
     told = f"From `mgsc study show {COMPARISON}`; a score of 0 is Q-learning's mean, 1 the ε-soft optimum."
     return table(header, rows, numbers=5) + f"\n\n{told}"
+
+
+def environments() -> str:
+    """A line for each environment of the table."""
+    rows = [[f"[`{name}`](#{name})", row.summary] for name, row in ENVIRONMENTS.items()]
+    return table(("environment", "what"), rows)
+
+
+def environment_settings(name: str) -> str:
+    """The settings of an environment: default, limits, meaning; its changes where it has a choice of them."""
+    rows, changes = [], ""
+    for field in dataclasses.fields(ENVIRONMENTS[name].settings):
+        rule = field.metadata
+        rows.append([f"`{field.name}`", _value(field.default), describe(rule), rule["help"]])
+        if field.name == "change":
+            kinds = ", ".join(f"`{option}`" for option in rule["options"] if option != UNCHANGED)
+            changes = f"\n\nChanges: {kinds}."
+    return table(("setting", "default", "allowed", "meaning"), rows) + changes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from mgsc.environments.row import Outcomes
 from mgsc.environments.tables import Tables
 from mgsc.errors import UserError
 from mgsc.networks import flat
@@ -28,6 +30,8 @@ class Facts(NamedTuple):
         tables: the true transitions [P, S, A, M]; None where the environment has none.
         observation_scale: like an observation, typical sizes of its entries, by which networks divide their inputs;
             None for 1.
+        outcomes: of an environment without tables, what ``Simulator.outcomes`` says; None where it says nothing.
+        num_phases: P, phases that the outcomes know of.
     """
 
     observation: jax.ShapeDtypeStruct
@@ -37,6 +41,8 @@ class Facts(NamedTuple):
     switch_every: int
     tables: Tables | None = None
     observation_scale: NDArray[np.float32] | None = None
+    outcomes: Callable[[Array, Array, Array, Array], Outcomes] | None = None
+    num_phases: int = 1
 
     @property
     def has_listed_observations(self) -> bool:

@@ -77,7 +77,7 @@ def test_needs_of_mgsc_depend_on_its_settings(options: dict[str, str], needs: se
 
 
 def problem() -> Problem:
-    environment, params, observation, reward_scale, scale = cartpole(CartPoleSettings())
+    environment, params, observation, reward_scale, scale, *_ = cartpole(CartPoleSettings())
     facts = Facts(observation, 2, 0.99, reward_scale, switch_every=1, observation_scale=scale)
     source = from_buffer(observation, num_candidates=NUM_CANDIDATES, capacity=50)
     return Problem(

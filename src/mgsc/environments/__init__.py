@@ -1,5 +1,6 @@
 """Environments: pure functions, exact tables, and mazes from text maps."""
 
+from mgsc.environments.acrobot import AcrobotSettings, acrobot
 from mgsc.environments.base import Environment, Step
 from mgsc.environments.book_mazes import (
     BlockingMazeSettings,
@@ -14,10 +15,12 @@ from mgsc.environments.episodes import with_episodes
 from mgsc.environments.field import FieldSettings, field
 from mgsc.environments.foreign import GymnasiumSettings, from_gymnasium
 from mgsc.environments.garnet import GarnetSettings, garnet
+from mgsc.environments.goright import GoRightSettings, goright
+from mgsc.environments.gridworld import GridWorldSettings, gridworld
 from mgsc.environments.gymnax import GymnaxForm, as_gymnax
 from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.registration import register_gymnasium
-from mgsc.environments.row import EnvironmentRow, Simulator
+from mgsc.environments.row import EnvironmentRow, Outcomes, Simulator
 from mgsc.environments.tables import Tables, check_tables
 from mgsc.environments.tabular import TabularParams, TabularState, tabular
 from mgsc.environments.tmaze import TMazeSettings, tmaze, tmaze_map
@@ -25,6 +28,7 @@ from mgsc.environments.two_rooms import TwoRoomsSettings, two_rooms, two_rooms_m
 from mgsc.environments.world import World, from_dense, from_tables
 
 __all__ = [
+    "AcrobotSettings",
     "BlockingMazeSettings",
     "CartPoleSettings",
     "DynaMazeSettings",
@@ -32,9 +36,12 @@ __all__ = [
     "EnvironmentRow",
     "FieldSettings",
     "GarnetSettings",
+    "GoRightSettings",
+    "GridWorldSettings",
     "GymnasiumSettings",
     "GymnaxForm",
     "Maze",
+    "Outcomes",
     "ShortcutMazeSettings",
     "Simulator",
     "Step",
@@ -44,6 +51,7 @@ __all__ = [
     "TabularState",
     "Tables",
     "World",
+    "acrobot",
     "as_gymnax",
     "blocking_maze",
     "cartpole",
@@ -55,6 +63,8 @@ __all__ = [
     "from_map",
     "from_tables",
     "garnet",
+    "goright",
+    "gridworld",
     "register_gymnasium",
     "shortcut_maze",
     "tabular",

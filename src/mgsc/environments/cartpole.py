@@ -10,12 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgsc.environments.base import Environment, Step
-from mgsc.environments.foreign import NEVER
+from mgsc.environments.changing import UNCHANGED, Number, Rules, change, check_change, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
-from mgsc.noise import keys, nothing
-from mgsc.settings import number, size
-from mgsc.types import Array, PyTree, like
+from mgsc.errors import UserError
+from mgsc.settings import added, number, size
+from mgsc.types import Array, PyTree
 
 GRAVITY, CART_MASS, POLE_MASS, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
 FARTHEST, WIDEST = 2.4, 12 * 2 * math.pi / 360
@@ -27,66 +26,108 @@ START = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class CartPoleSettings:
-    """CartPole-v1's task, with a reward of one's own."""
+    """CartPole-v1's task, with a reward of one's own, and what may change in it."""
 
     reward: float = number(1.0, -math.inf, math.inf, "reward of every step")
-    switch_every: int = size(NEVER, 1, 2**30, "environment steps between changes; nothing changes yet")
+    switch_every: int = switch_every()
     step_limit: int = size(500, 0, 2**30, "steps after which an episode is truncated; 0 for none")
+    change: str = added(
+        change(
+            ("gravity", "pole", "reversed", "tilt"),
+            "what the second phase has of its own: gravity or mass of the pole, reversed pushes, or reversed tilt",
+        )
+    )
+    factor: float = added(number(2.0, 0.0, 100.0, "what gravity or the pole's mass is multiplied by", above=True))
+    tilt: float = added(
+        number(0.0, -math.inf, math.inf, "reward added at the right end of the track, and taken away at the left")
+    )
 
 
-class CartPoleState(NamedTuple):
-    """Where cart and pole are.
+class Pole(NamedTuple):
+    """The dynamics.
 
     Attributes:
-        physics: [4] position [m], velocity [m/s], angle [rad], angular velocity [rad/s].
-        episode_step: int32 steps since the episode began.
+        gravity: [m/s²].
+        pole_mass: [kg].
+        mass: of cart and pole [kg].
+        moment: the pole's mass times half its length [kg m].
+        force: of a push to the right [N].
     """
 
-    physics: Array
-    episode_step: Array
+    gravity: Number
+    pole_mass: Number
+    mass: Number
+    moment: Number
+    force: Number
 
 
-class CartPoleParams(NamedTuple):
-    """What can change without recompiling; see ``CartPoleSettings``."""
+class Balance(NamedTuple):
+    """The task: reward of every step, and what is added to it at the right end of the track."""
 
-    reward: Array
-    step_limit: Array
+    reward: Number
+    tilt: Number
 
 
 def cartpole(settings: CartPoleSettings) -> Simulator:
     """The environment of the settings.
 
     Source: Barto, Sutton & Anderson 1983; numbers, Euler steps and rewards as Gymnasium's CartPole-v1.
-    Differs in nothing but single precision.
+    Differs in nothing but single precision; the changes are ours.
+
+    Raises:
+        UserError: a change without a schedule, a schedule without a change, or a change of a tilt that is 0.
     """
-    params = CartPoleParams(jnp.asarray(settings.reward), jnp.asarray(settings.step_limit or NEVER, jnp.int32))
-    environment = Environment(draw=nothing, draw_reset=keys, reset=_reset, step=_step, num_actions=2)
-    scale = np.array([1.0, 1.0, 0.1, 1.0], np.float32)
-    reward_scale = abs(settings.reward) or 1.0
-    return Simulator(environment, params, like((4,), jnp.float32), reward_scale, scale)
+    check_change(settings.change, settings.switch_every)
+    if settings.change == "tilt" and settings.tilt == 0:
+        raise UserError("environment.change is 'tilt' and environment.tilt is 0: nothing would change")
+    changes = (None,) if settings.change == UNCHANGED else (None, settings.change)
+    rules = Rules(
+        num_actions=2,
+        start=lambda key: jax.random.uniform(key, (4,), minval=-START, maxval=START),
+        move=_move,
+        judge=_judge,
+        observe=lambda physics: physics,
+        infer=lambda observation: observation,
+    )
+    return simulate(
+        rules,
+        [_pole(settings, changed) for changed in changes],
+        [Balance(settings.reward, -settings.tilt if changed == "tilt" else settings.tilt) for changed in changes],
+        switch_every=settings.switch_every,
+        step_limit=settings.step_limit,
+        reward_scale=abs(settings.reward) + abs(settings.tilt) or 1.0,
+        observation_scale=np.array([1.0, 1.0, 0.1, 1.0], np.float32),
+    )
 
 
-def _reset(noise: PyTree, params: CartPoleParams, previous: PyTree) -> tuple[CartPoleState, Array]:
-    del params, previous
-    physics = jax.random.uniform(noise, (4,), minval=-START, maxval=START)
-    return CartPoleState(physics, jnp.zeros((), jnp.int32)), physics
+def _pole(settings: CartPoleSettings, changed: str | None) -> Pole:
+    pole_mass = POLE_MASS * (settings.factor if changed == "pole" else 1.0)
+    return Pole(
+        gravity=GRAVITY * (settings.factor if changed == "gravity" else 1.0),
+        pole_mass=pole_mass,
+        mass=CART_MASS + pole_mass,
+        moment=pole_mass * HALF_LENGTH,
+        force=-FORCE if changed == "reversed" else FORCE,
+    )
 
 
-def _step(noise: PyTree, state: CartPoleState, action: Array, params: CartPoleParams) -> Step:
+def _move(noise: PyTree, physics: Array, action: Array, pole: Pole) -> Array:
+    """One step of Euler's; [4] position [m], velocity [m/s], angle [rad], angular velocity [rad/s]."""
     del noise
-    _, velocity, angle, turning = state.physics
-    force = jnp.where(action == 1, FORCE, -FORCE)
+    _, velocity, angle, turning = physics
+    force = jnp.where(action == 1, pole.force, -pole.force)
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
-    mass = CART_MASS + POLE_MASS
-    push = (force + POLE_MASS * HALF_LENGTH * turning**2 * sine) / mass
-    inertia = HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * cosine**2 / mass)
-    bending = (GRAVITY * sine - cosine * push) / inertia
-    pulling = push - POLE_MASS * HALF_LENGTH * bending * cosine / mass
-    physics = state.physics + SECONDS * jnp.stack([velocity, pulling, turning, bending])
-    terminated = (jnp.abs(physics[0]) > FARTHEST) | (jnp.abs(physics[2]) > WIDEST)
-    after = CartPoleState(physics, state.episode_step + 1)
-    truncated = ~terminated & (after.episode_step >= params.step_limit)
-    return Step(after, physics, params.reward, terminated, truncated)
+    push = (force + pole.moment * turning**2 * sine) / pole.mass
+    inertia = HALF_LENGTH * (4.0 / 3.0 - pole.pole_mass * cosine**2 / pole.mass)
+    bending = (pole.gravity * sine - cosine * push) / inertia
+    pulling = push - pole.moment * bending * cosine / pole.mass
+    return physics + SECONDS * jnp.stack([velocity, pulling, turning, bending])
+
+
+def _judge(physics: Array, action: Array, reached: Array, balance: Balance) -> tuple[Array, Array]:
+    del physics, action
+    terminated = (jnp.abs(reached[0]) > FARTHEST) | (jnp.abs(reached[2]) > WIDEST)
+    return balance.reward + balance.tilt * reached[0] / FARTHEST, terminated
 
 
 CARTPOLE_ROW = EnvironmentRow("cartpole", "balance a pole on a cart; no tables", CartPoleSettings, cartpole)

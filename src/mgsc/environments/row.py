@@ -14,9 +14,25 @@ from mgsc.environments.base import Environment
 from mgsc.environments.maze import Maze
 from mgsc.environments.world import World
 from mgsc.settings import Row
-from mgsc.types import PyTree
+from mgsc.types import Array, PyTree
 
 S = TypeVar("S")
+
+
+class Outcomes(NamedTuple):
+    """All that an action may lead to, as the environment itself says.
+
+    Attributes:
+        probability: [M], sums to one.
+        reward: [M].
+        terminated: [M] bool.
+        observation: [M, ...] successor observations.
+    """
+
+    probability: Array
+    reward: Array
+    terminated: Array
+    observation: Array
 
 
 class Simulator(NamedTuple):
@@ -29,6 +45,9 @@ class Simulator(NamedTuple):
         reward_scale: a typical size of rewards, which settings relative to it are multiplied by (reward).
         observation_scale: like an observation, typical sizes of its entries, by which networks divide their inputs;
             None for 1.
+        outcomes: ``(observation, action, phase of the dynamics, phase of the task) -> Outcomes``, for models that never
+            learn; the task is what is rewarded and where episodes end. None where observations do not tell the state.
+        num_phases: P, phases that follow in a circle, for such a model.
     """
 
     environment: Environment
@@ -36,6 +55,8 @@ class Simulator(NamedTuple):
     observation: jax.ShapeDtypeStruct
     reward_scale: float = 1.0
     observation_scale: NDArray[np.float32] | None = None
+    outcomes: Callable[[Array, Array, Array, Array], Outcomes] | None = None
+    num_phases: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ from mgsc.models.beliefs import FixedModel, believed_tables
 from mgsc.models.fixed import fixed
 from mgsc.models.learned import LearnedModel, learned, learned_model, slots_of
 from mgsc.models.row import BuiltModel, ModelRow
+from mgsc.models.simulated import SimulatedModel, simulated
 
 __all__ = [
     "BuiltModel",
@@ -13,10 +14,12 @@ __all__ = [
     "LearnedModel",
     "Model",
     "ModelRow",
+    "SimulatedModel",
     "believed_tables",
     "fixed",
     "learned",
     "learned_model",
     "mlp",
+    "simulated",
     "slots_of",
 ]

@@ -11,11 +11,14 @@ from typing import Any, TypeVar
 
 from mgsc.candidates import BUFFER_ROW, LISTED_ROW, CandidatesRow
 from mgsc.environments import Maze, Tables, World
+from mgsc.environments.acrobot import ACROBOT_ROW
 from mgsc.environments.book_mazes import BLOCKING_MAZE_ROW, DYNA_MAZE_ROW, SHORTCUT_MAZE_ROW
 from mgsc.environments.cartpole import CARTPOLE_ROW
 from mgsc.environments.field import FIELD_ROW
 from mgsc.environments.foreign import GYMNASIUM_ROW
 from mgsc.environments.garnet import GARNET_ROW
+from mgsc.environments.goright import GORIGHT_ROW
+from mgsc.environments.gridworld import GRIDWORLD_ROW
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.environments.tmaze import TMAZE_ROW
 from mgsc.environments.two_rooms import TWO_ROOMS_ROW
@@ -25,6 +28,7 @@ from mgsc.models.fixed import FIXED_ROW
 from mgsc.models.learned import LEARNED_ROW
 from mgsc.models.mlp import MLP_MODEL_ROW
 from mgsc.models.row import ModelRow
+from mgsc.models.simulated import SIMULATED_ROW
 from mgsc.policies import EPSILON_GREEDY_ROW, PolicyRow
 from mgsc.replay_buffer import REPLAY_BUFFER_ROW
 from mgsc.settings import Row
@@ -50,10 +54,13 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
         GARNET_ROW,
         GYMNASIUM_ROW,
         CARTPOLE_ROW,
+        ACROBOT_ROW,
+        GRIDWORLD_ROW,
+        GORIGHT_ROW,
     )
 )
 VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW))
-MODELS: Mapping[str, ModelRow[Any]] = _by_name((FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW))
+MODELS: Mapping[str, ModelRow[Any]] = _by_name((FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW, SIMULATED_ROW))
 CANDIDATES: Mapping[str, CandidatesRow[Any]] = _by_name((LISTED_ROW, BUFFER_ROW, REPLAY_BUFFER_ROW))
 POLICIES: Mapping[str, PolicyRow[Any]] = _by_name((EPSILON_GREEDY_ROW,))
 

@@ -33,6 +33,10 @@ def check_simulator(name: str, source: Simulator) -> None:
     if not _is_number(scale) or not 0 < scale < math.inf:
         raise UserError(f"reward_scale {where} is {scale!r}: it must be a finite number above 0")
     _check_observation_scale(where, source.observation_scale, tuple(observation.shape))
+    if source.outcomes is not None and not callable(source.outcomes):
+        raise UserError(f"outcomes {where} is a {type(source.outcomes).__name__}: it must be a function or None")
+    if not _is_whole(source.num_phases) or source.num_phases < 1:
+        raise UserError(f"num_phases {where} is {source.num_phases!r}: it must be an int of at least 1")
 
 
 def _check_params(where: str, params: Any) -> None:

@@ -42,6 +42,8 @@ def build_problem(suite: Suite) -> Problem:
         switch_every=suite.environment.switch_every,
         tables=None if isinstance(source, Simulator) else source.tables,
         observation_scale=simulator.observation_scale,
+        outcomes=simulator.outcomes,
+        num_phases=simulator.num_phases,
     )
     tables: dict[str, Mapping[str, Any]] = {"model": MODELS, "values": VALUES, "candidates": CANDIDATES}
     for key, table in tables.items():

@@ -1,0 +1,101 @@
+"""A model that is given for an environment without tables: the simulator's own outcomes, perhaps those of the start."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import jax.numpy as jnp
+
+from mgsc.environments.row import Outcomes
+from mgsc.errors import UserError
+from mgsc.facts import Facts
+from mgsc.indexing import lookup
+from mgsc.models.base import Model
+from mgsc.models.row import BuiltModel, ModelRow
+from mgsc.noise import uniforms
+from mgsc.sampling import index_from_weights
+from mgsc.settings import choice
+from mgsc.types import Array, PyTree, Successors, Transition
+
+STALE, CURRENT = "stale", "current"
+
+
+@dataclasses.dataclass(frozen=True)
+class SimulatedModel:
+    """A model that never learns; with both ``current`` it is the truth."""
+
+    rewards: str = choice(
+        STALE, (STALE, CURRENT), "rewards and ends of episodes it believes in: the start's, or true ones"
+    )
+    dynamics: str = choice(STALE, (STALE, CURRENT), "where it believes that actions lead: as at the start, or truly")
+
+
+def simulated(
+    outcomes: Callable[[Array, Array, Array, Array], Outcomes],
+    discount: Array | float,
+    *,
+    num_phases: int,
+    switch_every: int,
+    rewards: str = STALE,
+    dynamics: str = STALE,
+) -> Model:
+    """Answers with what a simulator says of itself.
+
+    Its state counts real steps where it follows the phases, and is empty where all that it believes is of the start.
+
+    Args:
+        outcomes: see ``Simulator``.
+        discount: γ, given to successors that do not terminate; may be traced.
+        num_phases: P, phases that follow in a circle.
+        switch_every: environment steps each phase lasts.
+        rewards: ``stale`` for those of the first phase, or ``current``.
+        dynamics: the same.
+    """
+    follows = num_phases > 1 and CURRENT in (rewards, dynamics)
+
+    def init(key: Array) -> PyTree:
+        del key
+        return jnp.zeros((), jnp.int32) if follows else ()
+
+    def update(noise: PyTree, state: PyTree, transition: Transition) -> PyTree:
+        del noise, transition
+        return state + 1
+
+    def expect(state: PyTree, observation: Array, action: Array) -> Successors:
+        first = jnp.zeros((), jnp.int32)
+        now = (state // switch_every) % num_phases if follows else first
+        made = outcomes(
+            observation, action, now if dynamics == CURRENT else first, now if rewards == CURRENT else first
+        )
+        return Successors(made.probability, made.reward, discount * (1.0 - made.terminated), made.observation)
+
+    def sample(noise: PyTree, state: PyTree, observation: Array, action: Array) -> Transition:
+        answers = expect(state, observation, action)
+        slot = index_from_weights(noise, answers.probability)
+        reward, goes_on, successor = (lookup(part, slot) for part in answers[1:])
+        return Transition(observation, action, reward, goes_on, successor)
+
+    return Model(init=init, draw=uniforms, sample=sample, expect=expect, update=update if follows else None)
+
+
+def _build(settings: SimulatedModel, facts: Facts) -> BuiltModel:
+    if facts.outcomes is None:
+        raise UserError(
+            "model simulated needs a simulator whose observations tell its state, and which says so: "
+            "allowed are mlp, and own_model; for tables fixed"
+        )
+    model = simulated(
+        facts.outcomes,
+        facts.discount,
+        num_phases=facts.num_phases,
+        switch_every=facts.switch_every,
+        rewards=settings.rewards,
+        dynamics=settings.dynamics,
+    )
+    return BuiltModel(model)
+
+
+SIMULATED_ROW = ModelRow(
+    "simulated", "a simulator's own outcomes, those of the start or of now", SimulatedModel, _build
+)
