@@ -18,6 +18,15 @@ from mgsc.environments.garnet import GarnetSettings, garnet
 from mgsc.environments.goright import GoRightSettings, goright
 from mgsc.environments.gridworld import GridWorldSettings, gridworld
 from mgsc.environments.gymnax import GymnaxForm, as_gymnax
+from mgsc.environments.images import (
+    TMazeImageSettings,
+    TwoRoomsImageSettings,
+    drawn,
+    maze_images,
+    states_in,
+    tmaze_image,
+    two_rooms_image,
+)
 from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.registration import register_gymnasium
 from mgsc.environments.row import EnvironmentRow, Outcomes, Simulator
@@ -45,7 +54,9 @@ __all__ = [
     "ShortcutMazeSettings",
     "Simulator",
     "Step",
+    "TMazeImageSettings",
     "TMazeSettings",
+    "TwoRoomsImageSettings",
     "TwoRoomsSettings",
     "TabularParams",
     "TabularState",
@@ -56,6 +67,7 @@ __all__ = [
     "blocking_maze",
     "cartpole",
     "check_tables",
+    "drawn",
     "dyna_maze",
     "field",
     "from_dense",
@@ -65,12 +77,16 @@ __all__ = [
     "garnet",
     "goright",
     "gridworld",
+    "maze_images",
     "register_gymnasium",
     "shortcut_maze",
+    "states_in",
     "tabular",
     "tmaze",
+    "tmaze_image",
     "tmaze_map",
     "two_rooms",
+    "two_rooms_image",
     "two_rooms_map",
     "with_episodes",
 ]
