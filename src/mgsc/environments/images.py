@@ -1,16 +1,20 @@
 """Mazes drawn as images: the same tables, of which the agent sees a picture with itself in it.
 
 A picture has a number for each place of the map, walls too, in one flat row: 1 where the agent is, ½ on its four
-neighbours, 0 elsewhere. No state is listed to the agent. ``maze_images`` and ``states_in`` lead from states to pictures
-and back, for who looks at results: what is learned from pictures can be held against what is learned from tables.
+neighbours, 0 elsewhere. A large map can be drawn with several cells to a pixel: then the agent is between pixels, and
+each shows 1 less half its distance. So a picture need not grow with the maze. No state is listed to the agent.
+``maze_images`` and ``states_in`` lead from states to pictures and back, for who looks at results: what is learned from
+pictures can be held against what is learned from tables.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,12 +35,17 @@ NEXT_TO = 0.5
 """What a picture shows beside the agent."""
 
 
+def _cells_per_pixel() -> Any:
+    return size(1, 1, 1000, "cells of the map from one pixel to the next, down and across")
+
+
 @dataclasses.dataclass(frozen=True)
 class TMazeImageSettings(TMazeSettings):
     """A TMaze that is seen as a picture; ten times as large with ``stem`` and ``arm`` ten times as long."""
 
     stem: int = size(6, 1, 500, "cells of the stem; the start is at its foot")
     arm: int = size(4, 1, 500, "cells of each arm; the last one is terminal")
+    cells_per_pixel: int = _cells_per_pixel()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,91 +54,116 @@ class TwoRoomsImageSettings(TwoRoomsSettings):
 
     width: int = size(5, 1, 200, "columns of each room")
     height: int = size(5, 3, 200, "rows of both rooms; the door and the start are in the middle one")
+    cells_per_pixel: int = _cells_per_pixel()
 
 
 class Pictures(NamedTuple):
     """Where states lie in the pictures of a maze.
 
     Attributes:
-        row, column: [S] int32 places of the states.
-        height, width: of a picture.
-        state: [height · width] int32, the state at each place; at a wall, the one nearest to it.
+        row, column: [S] int32 places of the states on the map.
+        state: [rows, columns] int32, the state at each place of the map; at a wall, the one nearest to it.
+        cells_per_pixel: cells of the map from one pixel to the next.
     """
 
     row: NDArray[np.int32]
     column: NDArray[np.int32]
-    height: int
-    width: int
     state: NDArray[np.int32]
+    cells_per_pixel: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a picture [pixels]."""
+        height, width = (-(-(length - 1) // self.cells_per_pixel) + 1 for length in self.state.shape)
+        return height, width
 
     def draw(self, state: Array) -> Array:
         """[height · width] float32, the picture of a state."""
-        down = jnp.abs(jnp.arange(self.height) - lookup(jnp.asarray(self.row), state))
-        across = jnp.abs(jnp.arange(self.width) - lookup(jnp.asarray(self.column), state))
-        distance = down[:, None] + across
-        return jnp.select([distance == 0, distance == 1], [1.0, NEXT_TO], 0.0).ravel()
+        height, width = self.shape
+        down = jnp.abs(jnp.arange(height) - lookup(jnp.asarray(self.row), state) / self.cells_per_pixel)
+        across = jnp.abs(jnp.arange(width) - lookup(jnp.asarray(self.column), state) / self.cells_per_pixel)
+        return jnp.maximum(0.0, 1.0 - NEXT_TO * (down[:, None] + across)).ravel()
 
     def read(self, picture: Array) -> Array:
-        """[] int32, the state that a picture is of; of any other picture, the one near its largest number."""
-        return lookup(jnp.asarray(self.state), jnp.argmax(picture))
+        """[] int32, the state that a picture is of; of any other picture, one near its brightest pixel.
+
+        Between two pixels the agent is by as much nearer to one as that is brighter than the one opposite.
+        """
+        height, width = self.shape
+        brightest = jnp.argmax(picture)
+        row, column = brightest // width, brightest % width
+
+        def pixel(row: Array, column: Array) -> Array:
+            is_there = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            # Beyond the border there is nobody, so the agent is on this side: what a pixel there would show.
+            return jnp.where(is_there, picture[row * width + column], picture[brightest] - NEXT_TO)
+
+        below = pixel(row + 1, column) - pixel(row - 1, column)
+        right = pixel(row, column + 1) - pixel(row, column - 1)
+        place = jnp.stack([row + below, column + right]) * self.cells_per_pixel
+        most_down, most_across = (length - 1 for length in self.state.shape)
+        nearest = jnp.round(place).astype(jnp.int32)
+        cell = jnp.clip(nearest[0], 0, most_down) * (most_across + 1) + jnp.clip(nearest[1], 0, most_across)
+        return lookup(jnp.asarray(self.state).ravel(), cell)
 
 
-def pictures_of(maze: Maze) -> Pictures:
+def pictures_of(maze: Maze, cells_per_pixel: int = 1) -> Pictures:
     """How a maze is drawn."""
     from scipy import ndimage
 
     lines = maze.text.splitlines()
-    height, width = len(lines), max(map(len, lines))
-    state = np.full((height, width), -1, np.int32)
+    state = np.full((len(lines), max(map(len, lines))), -1, np.int32)
     state[maze.row, maze.column] = np.arange(len(maze.row))
     near = ndimage.distance_transform_edt(state < 0, return_distances=False, return_indices=True)
     row, column = maze.row.astype(np.int32), maze.column.astype(np.int32)
-    return Pictures(row, column, height, width, state[tuple(near)].ravel())
+    return Pictures(row, column, state[tuple(near)], cells_per_pixel)
 
 
-def maze_images(maze: Maze) -> NDArray[np.float32]:
+def maze_images(maze: Maze, cells_per_pixel: int = 1) -> NDArray[np.float32]:
     """[S, height · width] the pictures of all states: for looking at results, and for nothing that learns.
 
     Example:
         >>> from mgsc.environments import from_map
-        >>> maze = from_map("SA", {"A": (1.0,)})
+        >>> maze = from_map("S.A", {"A": (1.0,)})
         >>> maze_images(maze).tolist()
-        [[1.0, 0.5], [0.5, 1.0]]
+        [[1.0, 0.5, 0.0], [0.5, 1.0, 0.5], [0.0, 0.5, 1.0]]
+        >>> maze_images(maze, cells_per_pixel=2).tolist()
+        [[1.0, 0.5], [0.75, 0.75], [0.5, 1.0]]
     """
-    pictures = pictures_of(maze)
-    rows, columns = np.arange(pictures.height), np.arange(pictures.width)
-    down, across = np.abs(rows - maze.row[:, None]), np.abs(columns - maze.column[:, None])
+    height, width = pictures_of(maze, cells_per_pixel).shape
+    down = np.abs(np.arange(height) - maze.row[:, None] / cells_per_pixel)
+    across = np.abs(np.arange(width) - maze.column[:, None] / cells_per_pixel)
     distance = (down[:, :, None] + across[:, None, :]).reshape(len(maze.row), -1)
-    return np.select([distance == 0, distance == 1], [1.0, NEXT_TO], 0.0).astype(np.float32)
+    return np.maximum(0.0, 1.0 - NEXT_TO * distance).astype(np.float32)
 
 
-def states_in(maze: Maze, images: ArrayLike) -> NDArray[np.int32]:
-    """[...] int32, the states that pictures [..., height · width] are of, as ``candidates`` of a run may be.
+def states_in(maze: Maze, images: ArrayLike, cells_per_pixel: int = 1) -> NDArray[np.int32]:
+    """[...] int32, the states that pictures [..., height · width] are of, as candidates of a run may be.
 
     Raises:
         UserError: they are not as large as the maze's.
     """
-    pictures, given = pictures_of(maze), np.asarray(images)
-    if given.shape[-1:] != pictures.state.shape:
-        raise UserError(
-            f"images have shape {given.shape}: the last axis must be {pictures.height} · {pictures.width} places long"
-        )
-    states: NDArray[np.int32] = pictures.state[given.argmax(-1)]
-    return states
+    pictures, given = pictures_of(maze, cells_per_pixel), np.asarray(images)
+    height, width = pictures.shape
+    if given.shape[-1:] != (height * width,):
+        raise UserError(f"images have shape {given.shape}: the last axis must be {height} · {width} pixels long")
+    flat = jnp.asarray(given.reshape(-1, height * width))
+    return np.asarray(jax.vmap(pictures.read)(flat)).reshape(given.shape[:-1])
 
 
-def drawn(maze: Maze, *, switch_every: int, step_limit: int = 0) -> Simulator:
+def drawn(maze: Maze, *, switch_every: int, step_limit: int = 0, cells_per_pixel: int = 1) -> Simulator:
     """The simulator of a maze that is seen as pictures; its dynamics and phases are those of ``tabular(maze)``.
 
     Args:
         maze: from ``from_map``, or of a named maze.
         switch_every: environment steps each phase lasts.
         step_limit: steps after which an episode is truncated; 0 for none.
+        cells_per_pixel: cells of the map from one pixel to the next.
 
     Raises:
         UserError: a number of steps that is none.
     """
-    pictures = pictures_of(maze)
+    pictures = pictures_of(maze, cells_per_pixel)
     inner, params = tabular(maze, switch_every=switch_every, step_limit=step_limit)
 
     def reset(noise: PyTree, params: TabularParams, previous: TabularState | None) -> tuple[TabularState, Array]:
@@ -146,7 +180,7 @@ def drawn(maze: Maze, *, switch_every: int, step_limit: int = 0) -> Simulator:
     return Simulator(
         environment=Environment(inner.draw, inner.draw_reset, reset, step, inner.num_actions),
         params=params,
-        observation=like((pictures.height * pictures.width,), jnp.float32),
+        observation=like((math.prod(pictures.shape),), jnp.result_type(float)),
         reward_scale=tables.largest_reward,
         outcomes=functools.partial(_outcomes, pictures, tables) if is_aligned else None,
         num_phases=tables.num_phases,
@@ -166,18 +200,27 @@ def _outcomes(
         of_phase(tables.probability, dynamics_phase),
         of_phase(tables.reward, task_phase),
         of_phase(tables.terminates, task_phase),
-        jnp.stack([pictures.draw(state) for state in of_phase(tables.successor, dynamics_phase)]),
+        jax.vmap(pictures.draw)(of_phase(tables.successor, dynamics_phase)),
     )
 
 
 def tmaze_image(settings: TMazeImageSettings) -> Simulator:
     """The TMaze of the settings, seen as pictures."""
-    return drawn(tmaze(settings), switch_every=settings.switch_every, step_limit=settings.step_limit)
+    return _drawn(tmaze(settings), settings)
 
 
 def two_rooms_image(settings: TwoRoomsImageSettings) -> Simulator:
     """TwoRooms of the settings, seen as pictures."""
-    return drawn(two_rooms(settings), switch_every=settings.switch_every, step_limit=settings.step_limit)
+    return _drawn(two_rooms(settings), settings)
+
+
+def _drawn(maze: Maze, settings: TMazeImageSettings | TwoRoomsImageSettings) -> Simulator:
+    return drawn(
+        maze,
+        switch_every=settings.switch_every,
+        step_limit=settings.step_limit,
+        cells_per_pixel=settings.cells_per_pixel,
+    )
 
 
 TMAZE_IMAGE_ROW = EnvironmentRow(
