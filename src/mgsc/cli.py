@@ -10,14 +10,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mgsc import compilation_cache
 from mgsc.cli_parser import build_parser
 from mgsc.errors import UserError
 from mgsc.files import printable, reason_of, usable_path
 from mgsc.interrupts import Stopped, stopping
+
+if TYPE_CHECKING:
+    from mgsc.experiments.running.share import Share
 
 PATHS = ("dir", "dirs", "into", "out", "summary", "sweep", "tuned")
 """Options that name files or folders."""
@@ -100,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
     from mgsc.experiments.design import suites
     from mgsc.experiments.design.seeds import Seeds
     from mgsc.experiments.running.executors import get_executor
-    from mgsc.experiments.running.run import run_suite
+    from mgsc.experiments.running.run import run_share, run_suite
     from mgsc.experiments.tuning.chosen import tuned_suite
 
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
@@ -112,24 +116,40 @@ def _run(options: argparse.Namespace) -> int:
     from mgsc.experiments.reading import analysis, diagnostics, tables
     from mgsc.experiments.running.display import display
 
-    executor = get_executor(options.executor)
+    executor, share = get_executor(options.executor), _share(options)
+    whole = partial(run_suite, overwrite=options.overwrite, resume=options.resume, append=options.append)
+    run = whole if share is None else partial(run_share, share=share)
     with display(options.suite) as progress:
-        result = run_suite(
-            options.suite,
-            suite,
-            seeds,
-            out=out,
-            overwrite=options.overwrite,
-            resume=options.resume,
-            append=options.append,
-            progress=progress,
-            executor=executor,
-        )
+        result = run(options.suite, suite, seeds, out=out, progress=progress, executor=executor)
+    if result is None:
+        return _say_others(share, out)
     _print_table(analysis.compare(result), tables)
     findings = diagnostics.diagnose(result)
     if findings:
         _print_plain(diagnostics.to_text(findings))
     print(f"\nresult: {out}   more: mgsc compare {out}, mgsc figures {out}")
+    return 0
+
+
+def _share(options: argparse.Namespace) -> Share | None:
+    """The share of the work that is asked for; None for all of it.
+
+    Raises:
+        UserError: there is no such share, or it is to replace or extend what is there.
+    """
+    from mgsc.experiments.running.share import Share
+
+    share = Share.of_options(options.index, options.of)
+    for name in ("overwrite", "append", "into") if share is not None else ():
+        if getattr(options, name, None):
+            raise UserError(f"--{name} is for all shares at once: leave it out where there is --index")
+    return share
+
+
+def _say_others(share: Share | None, out: str) -> int:
+    """Says that a share has ended, and what is to come of all is not there yet."""
+    assert share is not None
+    print(f"share {share.index} of {share.of} is done; {out} is complete once all others are")
     return 0
 
 
@@ -151,7 +171,7 @@ def _tune(options: argparse.Namespace) -> int:
     from mgsc.experiments.design import suites
     from mgsc.experiments.running.executors import get_executor
     from mgsc.experiments.tuning import table
-    from mgsc.experiments.tuning.file import tune_to_file
+    from mgsc.experiments.tuning.file import tune_share, tune_to_file
     from mgsc.experiments.tuning.search import Protocol, refuse_searched
 
     suite = suites.choose_agents(suites.get_suite(options.suite), options.agents)
@@ -167,19 +187,14 @@ def _tune(options: argparse.Namespace) -> int:
     protocol.check()
     from mgsc.experiments.running.display import display
 
-    executor = get_executor(options.executor)
+    executor, share = get_executor(options.executor), _share(options)
+    into = options.into is not None
+    whole = partial(tune_to_file, resume=options.resume, overwrite=options.overwrite, into=into)
+    tune = whole if share is None else partial(tune_share, share=share)
     with display(f"{options.suite} (tuning)") as progress:
-        sweep = tune_to_file(
-            options.suite,
-            suite,
-            protocol,
-            out,
-            resume=options.resume,
-            overwrite=options.overwrite,
-            into=options.into is not None,
-            progress=progress,
-            executor=executor,
-        )
+        sweep = tune(options.suite, suite, protocol, out, progress=progress, executor=executor)
+    if sweep is None:
+        return _say_others(share, out)
     _console().print(table.to_table(sweep, list(suite.agents)))
     print(f"\nsweep: {out}   use it: mgsc run {options.suite} --tuned {out}   more: mgsc sensitivity {out}")
     return 0
@@ -215,7 +230,7 @@ def _study_run(options: argparse.Namespace) -> int:
     from mgsc.experiments.running.executors import get_executor
     from mgsc.experiments.studies import commands, design, study_table
 
-    executor = get_executor(options.executor)
+    executor, share = get_executor(options.executor), _share(options)
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
     design.cells_of(commands.get_study(options.study), seeds, options.steps)
     from mgsc.experiments.running.display import display
@@ -230,9 +245,12 @@ def _study_run(options: argparse.Namespace) -> int:
             overwrite=options.overwrite,
             progress=progress,
             executor=executor,
+            share=share,
         )
-    _console(study_table.WIDTH).print(study_table.to_table(summary))
     place = os.path.join(options.out, options.study)
+    if summary is None:
+        return _say_others(share, f"{place}.json")
+    _console(study_table.WIDTH).print(study_table.to_table(summary))
     print(f"\nsummary: {place}.json   figure: {place}.pdf, {place}.png   table: {place}.md")
     return 0
 
@@ -272,6 +290,16 @@ def _reproduce_classics(options: argparse.Namespace) -> int:
         raise UserError("--suites chooses suites: the classics are run all together")
     runs, executor = Runs(options.seeds, options.root_seed), get_executor(options.executor)
     reproduce_classics(runs, options.out, overwrite=options.overwrite, executor=executor)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from mgsc.experiments import store
+    from mgsc.experiments.reading import census_text
+
+    census = store.census(options.dir, is_thorough=options.check)
+    text = census_text.to_json(census) if options.json else census_text.to_text(census)
+    print(text)
     return 0
 
 

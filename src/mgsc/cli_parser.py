@@ -17,6 +17,7 @@ COMMANDS = (
     "sensitivity",
     "study",
     "reproduce",
+    "status",
     "compare",
     "diagnose",
     "figures",
@@ -99,6 +100,10 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
 
 
 def _add_reading_commands(add: Callable[[str, str], Parser]) -> None:
+    status = add("status", "say which runs of a result are done, running, failed or missing")
+    status.add_argument("dir", help="result folder")
+    status.add_argument("--check", action="store_true", help="read every finished part to its last byte")
+    status.add_argument("--json", action="store_true", help="print JSON for scripts")
     compare = add("compare", "compare the agents of a result")
     compare.add_argument("dir", help="result folder")
     compare.add_argument("--baseline", help="agent the others are compared to (default meta_gradient)")
@@ -145,7 +150,14 @@ def _add_run_options(parser: Parser) -> None:
     mode.add_argument("--overwrite", action="store_true", help="replace a result that is there")
     mode.add_argument("--resume", action="store_true", help="go on with a stopped run")
     mode.add_argument("--append", action="store_true", help="add these seeds to the result that is there")
+    _add_share(parser)
     _add_executor(parser)
+
+
+def _add_share(parser: Parser) -> None:
+    help = "run one share only, numbered from 0, as a job of an array; whichever share ends last puts all together"
+    parser.add_argument("--index", type=int, metavar="I", help=help)
+    parser.add_argument("--of", type=int, metavar="N", help="number of shares")
 
 
 def _add_executor(parser: Parser) -> None:
@@ -171,6 +183,7 @@ def _add_tune_options(parser: Parser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a sweep that is there; without --resume, start over"
     )
+    _add_share(parser)
     _add_executor(parser)
 
 
@@ -193,6 +206,7 @@ def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) ->
         action="store_true",
         help="replace a summary that is there; with --resume, what it has of the same settings is kept",
     )
+    _add_share(run)
     _add_executor(run)
     run.set_defaults(command=command_of("study_run"))
     help = "print the table of a summary, and draw its figure"

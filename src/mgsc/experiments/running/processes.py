@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mgsc.errors import UserError
 from mgsc.experiments.running.executor import Finished, Listener
-from mgsc.experiments.running.units import Programs, Unit, run_unit
+from mgsc.experiments.running.units import Programs, Unit, failing, run_unit
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -228,7 +228,9 @@ def _run(pickled: bytes, programs: Programs, pipe: Connection[Any, Any]) -> Any:
             " imported, or use the executor threads"
         ) from None
     device = devices()[0]
-    pipe.send((RUNNING, programs.compiled(unit, [device]).is_shared))
+    with failing(unit):
+        is_shared = programs.compiled(unit, [device]).is_shared
+    pipe.send((RUNNING, is_shared))
     return run_unit(unit, programs, device, lambda steps: pipe.send((ADVANCE, steps)))
 
 

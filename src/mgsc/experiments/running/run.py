@@ -17,7 +17,8 @@ from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.memory import check_addresses, check_memory
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.provenance import provenance
-from mgsc.experiments.running.units import units_of, with_times
+from mgsc.experiments.running.share import Share
+from mgsc.experiments.running.units import Unit, units_of, with_times
 from mgsc.experiments.running.versions import versions
 
 if TYPE_CHECKING:
@@ -55,21 +56,74 @@ def run_suite(
     Raises:
         UserError: impossible settings or seeds, or a folder that cannot be used; before any work.
     """
+    plan, problem = _plan(name, suite, seeds)
+    from mgsc.experiments import store
+
+    progress = progress or Progress()
+    if out is None:
+        units = units_of(suite, seeds.numbers, plan.root_seed, problem=problem)
+        records = _run(suite, problem, units, progress, executor)
+        of = {agent: [records[unit.name] for unit in units if unit.agent == agent] for agent in suite.agents}
+        results = {agent: _join(found) for agent, found in of.items()}
+        return store.label(_dataset(suite, problem, results, seeds.numbers), plan)
+    with store.create(out, plan, overwrite=overwrite, resume=resume, append=append) as folder:
+        if folder.is_complete:
+            return store.open_result(out)
+        units = units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem)
+        _run(suite, problem, units, progress, executor)
+        return _publish(suite, problem, folder)
+
+
+def run_share(
+    name: str,
+    suite: Suite,
+    seeds: Seeds,
+    *,
+    share: Share,
+    out: str | os.PathLike[str],
+    progress: Progress | None = None,
+    executor: Executor = THREADS,
+) -> xr.Dataset | None:
+    """Runs what is missing of one share of a suite; several processes on any machines may run the others meanwhile.
+
+    Args:
+        share: which; the others get the same arguments otherwise.
+        out: folder of the result, the same for all.
+        progress: receives how far it is.
+        executor: where the units of the share run.
+
+    Returns:
+        The result as ``run_suite`` gives it, if this share was the last to end; whoever ends last publishes. None
+        while runs of other shares are missing.
+
+    Raises:
+        UserError: as ``run_suite``.
+    """
+    plan, problem = _plan(name, suite, seeds)
+    from mgsc.experiments import store
+
+    with store.create(out, plan, join=True) as folder:
+        if folder.is_complete:
+            return store.open_result(out)
+        units = units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem, share)
+    _run(suite, problem, units, progress or Progress(), executor)
+    with store.create(out, plan, join=True) as folder:
+        if folder.is_complete:
+            return store.open_result(out)
+        if any(folder.missing_seeds(agent) for agent in suite.agents):
+            return None
+        return _publish(suite, problem, folder)
+
+
+def _plan(name: str, suite: Suite, seeds: Seeds) -> tuple[Manifest, Problem]:
+    """What is to run, once all that is impossible is refused."""
     check_suite(suite)
     seeds.check()
     check_addresses()
     plan = _manifest(name, suite, seeds)
     problem = _checked_problem(suite)
     check_memory(suite, problem, seeds.count)
-    from mgsc.experiments import store
-
-    if out is None:
-        return store.label(_run(suite, problem, plan, seeds.numbers, None, progress or Progress(), executor), plan)
-    with store.create(out, plan, overwrite=overwrite, resume=resume, append=append) as folder:
-        if folder.is_complete:
-            return store.open_result(out)
-        result = _run(suite, problem, plan, folder.seeds_to_run, folder, progress or Progress(), executor)
-        return folder.publish(result)
+    return plan, problem
 
 
 def _checked_problem(suite: Suite) -> Problem:
@@ -103,33 +157,34 @@ def _manifest(name: str, suite: Suite, seeds: Seeds) -> Manifest:
 
 
 def _run(
-    suite: Suite,
-    problem: Problem,
-    plan: Manifest,
-    seeds: Sequence[int],
-    folder: ResultFolder | None,
-    progress: Progress,
-    executor: Executor,
-) -> xr.Dataset:
+    suite: Suite, problem: Problem, units: Sequence[Unit], progress: Progress, executor: Executor
+) -> dict[str, Arrays]:
+    """Runs units; gives the records of those that have no place to be written to, by their names."""
     from mgsc.experiments.running.optimal import optimum
-    from mgsc.experiments.running.recorder import what_it_has
 
     def optima() -> None:  # remembered: there is time for them while the first agents compile
         for epsilon in (suite.epsilon, 0.0) if problem.truth is not None else ():
             optimum(suite, epsilon)
 
-    units = units_of(suite, seeds, plan.root_seed, folder, problem)
     for name in suite.agents:
         progress.start(name, sum(unit.num_steps for unit in units if unit.agent == name))
     records: dict[str, Arrays] = {}
     with contextlib.closing(execute(units, executor, progress, meanwhile=optima)) as finished:
         for unit, result in finished:
-            if folder is None:
+            if unit.place is None:
                 records[unit.name] = with_times(unit, result)
-    if folder is None:
-        results = {name: _join([records[unit.name] for unit in units if unit.agent == name]) for name in suite.agents}
-    else:
-        results = {name: folder.gather(name) for name in suite.agents}
+    return records
+
+
+def _publish(suite: Suite, problem: Problem, folder: ResultFolder) -> xr.Dataset:
+    """Puts the parts of all agents together, and publishes them."""
+    results = {name: folder.gather(name) for name in suite.agents}
+    return folder.publish(_dataset(suite, problem, results, folder.seeds_to_run))
+
+
+def _dataset(suite: Suite, problem: Problem, results: dict[str, Arrays], seeds: Sequence[int]) -> xr.Dataset:
+    from mgsc.experiments.running.recorder import what_it_has
+
     has = what_it_has(problem, records_episodes=suite.records_episodes)
     return as_dataset(suite, problem, results, seeds, has)
 

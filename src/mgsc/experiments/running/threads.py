@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mgsc.experiments.running.executor import Finished, Listener, Session
-from mgsc.experiments.running.units import Programs, Unit, run_unit
+from mgsc.experiments.running.units import Programs, Unit, failing, run_unit
 
 if TYPE_CHECKING:
     from mgsc.experiments.running.program import BlockResult, Program
@@ -63,7 +63,8 @@ class _ThreadSession:
 
     def _run(self, unit: Unit) -> None:
         try:
-            self._compiling[unit.key].result()
+            with failing(unit):
+                self._compiling[unit.key].result()
             self._listener.running(unit)
             device = self._idle.pop()
             try:

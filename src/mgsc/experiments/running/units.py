@@ -7,11 +7,12 @@ compiles and runs it in whichever process it is called. Where units run is an ex
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mgsc.experiments.design.suites import Suite
     from mgsc.experiments.running.measuring import Measuring
     from mgsc.experiments.running.program import BlockResult, Lane, Program
+    from mgsc.experiments.running.share import Share
     from mgsc.experiments.store import PartPlace, ResultFolder
     from mgsc.problem import Problem
 
@@ -194,14 +196,33 @@ def run_unit(
     """
     from mgsc.experiments.running.devices import devices
 
-    device = device or devices()[0]
+    if unit.place is None:
+        return _run_here(unit, programs, device or devices()[0], advance)
+    from mgsc.experiments.store.marks import marked
+
+    with marked(unit.place, unit.seeds):
+        result = _run_here(unit, programs, device or devices()[0], advance)
+        unit.place.write(unit.seeds, with_times(unit, result))
+    return result._replace(record={})
+
+
+@contextlib.contextmanager
+def failing(unit: Unit) -> Iterator[None]:
+    """Keeps an error that the block raises, which prepares a unit, beside the place of its part; it is raised."""
+    try:
+        yield
+    except Exception as error:
+        if unit.place is not None:
+            from mgsc.experiments.store.marks import keep_error
+
+            keep_error(unit.place, unit.seeds, error)
+        raise
+
+
+def _run_here(unit: Unit, programs: Programs, device: jax.Device, advance: Callable[[int], None]) -> BlockResult:
     program = programs.compiled(unit, [device])
     result = program.run_block(unit.complete_lanes(), device, advance)
-    result = result._replace(lanes=unit.lanes, compile_seconds=programs.count_seconds(unit.key))
-    if unit.place is None:
-        return result
-    unit.place.write(unit.seeds, with_times(unit, result))
-    return result._replace(record={})
+    return result._replace(lanes=unit.lanes, compile_seconds=programs.count_seconds(unit.key))
 
 
 def with_times(unit: Unit, result: BlockResult) -> Arrays:
@@ -227,6 +248,7 @@ def units_of(
     root_seed: int,
     folder: ResultFolder | None = None,
     problem: Problem | None = None,
+    share: Share | None = None,
 ) -> list[Unit]:
     """The units of a suite that are missing, agent by agent, named AGENT-SEED by their first seeds.
 
@@ -236,14 +258,17 @@ def units_of(
         root_seed: root of all seeds.
         folder: what is finished there is left out, and units write their parts there; None for all units.
         problem: the suite's, if it is built already.
+        share: those of one of several that run the suite at once. All units are shared out, so each knows its own
+            whatever the others have finished.
     """
     from mgsc.experiments.running.devices import block_width, workers
     from mgsc.experiments.running.program import Lane, blocks_of
 
     width, num_workers, units = block_width(lanes_per_block=suite.lanes_per_block), len(workers()), list[Unit]()
+    own = _seeds_of_share(suite, seeds, width, share)
     for name, agent in suite.agents.items():
         missing = seeds if folder is None else folder.missing_seeds(name)
-        blocks = blocks_of([Lane(seed, {}) for seed in missing], width)
+        blocks = blocks_of([Lane(seed, {}) for seed in missing if share is None or seed in own[name]], width)
         alone = dataclasses.replace(suite, agents={name: agent})
         place = folder.place(name) if folder is not None and blocks else None
         side_by_side = min(len(blocks), num_workers)
@@ -252,3 +277,14 @@ def units_of(
             for block in blocks
         ]
     return units
+
+
+def _seeds_of_share(suite: Suite, seeds: Sequence[int], width: int, share: Share | None) -> dict[str, set[int]]:
+    """By agent the seeds of the blocks that belong to a share, whichever of them are finished."""
+    if share is None:
+        return {}
+    blocks = [(name, seeds[first : first + width]) for name in suite.agents for first in range(0, len(seeds), width)]
+    own = dict[str, set[int]]({name: set() for name in suite.agents})
+    for name, block in share.take(blocks):
+        own[name] |= set(block)
+    return own

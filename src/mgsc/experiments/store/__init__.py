@@ -4,6 +4,7 @@ A result folder::
 
     DIR/manifest.json              the newest plan: suite, settings, agents, seeds, fingerprints
     DIR/parts/AGENT-gN-SEED.npz    finished blocks of seeds of a run under way, of generation N
+    DIR/parts/AGENT-gN-SEED.mark   a block that runs or has failed; AGENT-gN-SEED.log says more (``store.marks``)
     DIR/data.zarr -> data-0001.zarr  the complete result; ``xarray.open_zarr("DIR/data.zarr")``
     DIR/.lock                      held by whoever plans and publishes
     DIR/.tmp-LABEL-12HEXDIGITS     half-written; debris unless the lock is held
@@ -33,7 +34,9 @@ Why nothing a kill leaves can be taken for a result:
    store is sealed with a SHA-256 over all names, numbers and attributes, checked on opening.
 6. *One publisher.* A kernel lock on ``.lock``, which dies with its holder, keeps a second one out.
    Workers write parts without it: names are unique within a plan, a part appears whole by ``rename``, and its
-   header is checked against the plan before it is used (3). Only the lock's holder removes anything.
+   header is checked against the plan before it is used (3). Only the lock's holder removes anything, but for the
+   mark of a block, which goes with whoever runs it. One that meets its half-written part removed writes it again.
+   Several that run shares of one plan (``create`` with ``join``) hold the lock only to plan and to publish.
 7. *Only its own goes.* A writer removes names of the forms above: parts, stores of other generations,
    temporary names. Other files in the folder stay. Nobody else's result can be among what is removed:
    a folder inside a result is refused, and so is any other output in a place that a result keeps for
@@ -47,6 +50,7 @@ disk's word. Whoever opens ``data.zarr`` lazily through xarray should ``.load()`
 folder is overwritten: zarr would read chunks of two generations without noticing.
 """
 
+from mgsc.experiments.store.census import Census, Counts, census
 from mgsc.experiments.store.combine import merge, merge_datasets
 from mgsc.experiments.store.contract import COORDINATES, VARIABLES, label, manifest_of
 from mgsc.experiments.store.errors import IncompleteResultError, StoreError
@@ -59,7 +63,8 @@ from mgsc.experiments.store.manifest import (
     StoredManifest,
     read_manifest,
 )
-from mgsc.experiments.store.parts import Part, PartPlace
+from mgsc.experiments.store.part_place import PartPlace
+from mgsc.experiments.store.parts import Part
 from mgsc.experiments.store.status import Status, open_result, status
 
 __all__ = [
@@ -67,7 +72,9 @@ __all__ = [
     "FORMAT_VERSION",
     "MANIFEST_NAME",
     "VARIABLES",
+    "Census",
     "Command",
+    "Counts",
     "IncompleteResultError",
     "Manifest",
     "Part",
@@ -76,6 +83,7 @@ __all__ = [
     "Status",
     "StoreError",
     "StoredManifest",
+    "census",
     "create",
     "label",
     "manifest_of",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,9 @@ from mgsc.files import usable_path as usable_path
 from mgsc.files import write_atomically as write_atomically
 
 LOCK_NAME = ".lock"
+
+POLL = 0.05
+"""Seconds between two tries to take a lock."""
 
 
 def flush_tree(root: Path) -> None:
@@ -96,11 +100,12 @@ class FolderLock:
     old and once under its new identity.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, patience: float = 0.0) -> None:
         """Takes the lock.
 
         Args:
             directory: existing folder to lock.
+            patience: seconds to wait for another holder.
 
         Raises:
             StoreError: another run holds the lock, or the folder cannot be written.
@@ -109,7 +114,7 @@ class FolderLock:
         with as_store_errors("write in", directory):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take(patience)
         except BlockingIOError as error:
             holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
             os.close(self._descriptor)
@@ -127,6 +132,16 @@ class FolderLock:
         except StoreError:
             self.release()
             raise
+
+    def _take(self, patience: float) -> None:
+        until = time.monotonic() + patience
+        while True:
+            try:
+                return fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(POLL)
 
     def release(self) -> None:
         """Gives the lock back; further calls do nothing."""

@@ -27,7 +27,8 @@ from mgsc.experiments.store.manifest import (
     differences,
     read_manifest,
 )
-from mgsc.experiments.store.parts import PARTS_NAME, Part, PartPlace, Parts
+from mgsc.experiments.store.part_place import PartPlace
+from mgsc.experiments.store.parts import PARTS_NAME, Part, Parts
 from mgsc.experiments.store.places import refuse_inside
 from mgsc.experiments.store.provenance import lacks
 from mgsc.experiments.store.published import (
@@ -43,7 +44,10 @@ from mgsc.experiments.store.published import (
 if TYPE_CHECKING:
     import xarray as xr
 
-Mode = Literal["new", "overwrite", "resume", "append"]
+Mode = Literal["new", "overwrite", "resume", "append", "join"]
+
+PATIENCE = 600.0
+"""Seconds that one who joins waits for another who plans or publishes."""
 
 
 class ResultFolder:
@@ -172,6 +176,7 @@ def create(
     overwrite: bool = False,
     resume: bool = False,
     append: bool = False,
+    join: bool = False,
     command: Command = RUN,
 ) -> ResultFolder:
     """Plans a run in a folder, or takes up one that was stopped.
@@ -186,6 +191,8 @@ def create(
         resume: go on with the unfinished run of exactly this plan; where it is complete already,
             the folder's ``is_complete`` says so.
         append: run further seeds and publish them together with those that are there.
+        join: one of several that run shares of this plan at the same time: as ``resume`` where there is a plan, else
+            the first. The lock is waited for.
         command: who asks; advice names its options only.
 
     Returns:
@@ -196,7 +203,7 @@ def create(
             being written by another run, or holds something that the caller didn't ask to touch.
     """
     path = files.usable_path(directory)
-    mode = _mode(overwrite, resume, append)
+    mode: Mode = "join" if join else _mode(overwrite, resume, append)
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path} is a file: name a folder for the result")
     refuse_inside(path)
@@ -205,7 +212,7 @@ def create(
         raise StoreError(f"{path} holds no result to append to")
     with files.as_store_errors("make the folder", path):
         path.mkdir(parents=True, exist_ok=True)
-    lock = files.FolderLock(path)
+    lock = files.FolderLock(path, PATIENCE if join else 0.0)
     try:
         refuse_foreign(path)
         with files.as_store_errors("write in", path):
@@ -215,7 +222,8 @@ def create(
             if is_published(path):
                 remove_superseded(path)
             folder = ResultFolder(path, stored, lock)
-            folder._parts.prepare(is_complete=folder.is_complete)
+            # Whoever joins trusts names and headers: of many that begin at once each would read all parts.
+            folder._parts.prepare(is_complete=folder.is_complete, is_thorough=not join)
     except BaseException:
         lock.release()
         raise
@@ -267,7 +275,7 @@ def _plan(path: Path, manifest: Manifest, mode: Mode, command: Command) -> Store
         return _write_plan(path, StoredManifest(manifest, generation=1, begun_by=command.name))
     stored = read_manifest(path)
     is_complete = published_generation(path) == stored.generation
-    if mode == "resume":
+    if mode in ("resume", "join"):
         _refuse_other_plan(path, stored, manifest)
         if is_complete:
             return stored
@@ -280,7 +288,7 @@ def _plan(path: Path, manifest: Manifest, mode: Mode, command: Command) -> Store
             f"{path / LINK_NAME} is a folder, not a link (a copy that followed links?), and"
             " cannot be replaced safely: write to another folder"
         )
-    if mode == "resume":
+    if mode in ("resume", "join"):
         return stored
     if mode == "overwrite":
         return _write_plan(path, StoredManifest(manifest, stored.generation + 1, begun_by=command.name))

@@ -25,6 +25,9 @@ SUFFIX = ".partial"
 MOST_DIFFERENCES = 3
 MOST_NAMES = 12
 
+PATIENCE = 600.0
+"""Seconds that one of several waits for another one that looks at the parts or publishes."""
+
 Rounds = Sequence[list[dict[str, Any]]]
 
 
@@ -228,6 +231,34 @@ def open_parts(
                 parts.remove()
 
 
+@contextmanager
+def joined_parts(
+    target: Path,
+    identities: Mapping[str, Mapping[str, Any]],
+    is_right: Callable[[str, Rounds], bool],
+    work: Work = TUNING,
+) -> Iterator[tuple[Parts, dict[str, Rounds]]]:
+    """The parts beside a sweep that several processes make together, and what they hold.
+
+    They are locked while the block runs, which looks at them or publishes; parts are kept without the lock. The lock is
+    waited for. Where the sweep is there by then, an empty folder is removed in the end.
+
+    Raises:
+        UserError: parts are damaged or of other settings, or the lock is not to be had.
+    """
+    parts = Parts(folder_of(target), identities, work)
+    while True:
+        with files.as_store_errors("make the folder", parts.path):
+            parts.path.mkdir(exist_ok=True)
+        with files.FolderLock(parts.path, PATIENCE):
+            if not _is_held(parts.path):  # whoever published meanwhile has removed the folder
+                continue
+            yield parts, _rounds_there(parts, is_right, resume=True, overwrite=False)
+            if target.exists() and parts.path.exists() and not parts._part_names():
+                parts.remove()
+            return
+
+
 def _rounds_there(
     parts: Parts, is_right: Callable[[str, Rounds], bool], *, resume: bool, overwrite: bool
 ) -> dict[str, Rounds]:
@@ -247,12 +278,16 @@ def _rounds_there(
 
 def _refuse_removed(path: Path, work: Work) -> None:
     """Refuses a lock on a folder that its last holder has removed meanwhile."""
-    try:
-        holder = (path / files.LOCK_NAME).read_text()
-    except OSError:
-        holder = ""
-    if holder.strip() != str(os.getpid()):
+    if not _is_held(path):
         raise UserError(f"{path} was finished by another {work.noun} just now: look at its {work.makes}, and try again")
+
+
+def _is_held(path: Path) -> bool:
+    """Whether the folder's lock is that of this process."""
+    try:
+        return (path / files.LOCK_NAME).read_text().strip() == str(os.getpid())
+    except OSError:
+        return False
 
 
 def plain(value: Any) -> Any:

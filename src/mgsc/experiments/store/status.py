@@ -13,7 +13,7 @@ from mgsc.experiments.store.contract import manifest_of
 from mgsc.experiments.store.errors import IncompleteResultError, StoreError
 from mgsc.experiments.store.folder import holds_only_debris, refuse_foreign
 from mgsc.experiments.store.manifest import MANIFEST_NAME, MERGE, RUN, StoredManifest, read_manifest
-from mgsc.experiments.store.parts import PARTS_NAME, part_files, read_part
+from mgsc.experiments.store.parts import PARTS_NAME, PartReader, part_files
 from mgsc.experiments.store.provenance import lacks
 from mgsc.experiments.store.published import is_published, published_generation, read_published
 from mgsc.files import printable
@@ -55,18 +55,24 @@ def status(directory: str | os.PathLike[str]) -> Status:
     Raises:
         StoreError: the folder is missing, foreign, damaged, or of another format.
     """
-    path = _existing(directory)
-    if not (path / MANIFEST_NAME).exists():
+    path = existing(directory)
+    stored = read_manifest(path) if (path / MANIFEST_NAME).exists() else None
+    if stored is None or published_generation(path) == stored.generation:
+        return state_of(path, stored, 0)
+    return state_of(path, stored, _count_finished(path, stored))
+
+
+def state_of(path: Path, stored: StoredManifest | None, num_finished: int) -> Status:
+    """What a folder with this newest plan holds, once its finished runs are counted."""
+    if stored is None:
         message = f"{path} is incomplete: its run was stopped before it began; start it again"
         return Status(False, False, 0, 0, message)
-    stored = read_manifest(path)
     published = published_generation(path)
     num_runs = len(stored.plan.agents) * len(stored.seeds_to_run)
     if published == stored.generation:
         runs = f"{len(stored.plan.agents)} agents × {len(stored.plan.seeds)} seeds"
         note = f"; it {lacks(stored.plan)}" if lacks(stored.plan) else ""
         return Status(True, True, num_runs, num_runs, f"{path} is complete: {runs}{note}")
-    num_finished = _count_finished(path, stored)
     command = MERGE if stored.begun_by == MERGE.name else RUN
     done = f"{num_finished} of {num_runs} runs (agents × seeds) are done; {command.again}"
     if published:
@@ -91,7 +97,7 @@ def open_result(directory: str | os.PathLike[str]) -> xr.Dataset:
         IncompleteResultError: the run was stopped; says how much is done.
         StoreError: the folder is missing, foreign, damaged, or of another format.
     """
-    path = _existing(directory)
+    path = existing(directory)
     if not is_published(path):
         raise IncompleteResultError(status(path).message)
     dataset = read_published(path)[0]
@@ -111,7 +117,12 @@ def _warn_of_unfinished(path: Path) -> None:
         LOGGER.warning("mgsc: %s", printable(found.message))
 
 
-def _existing(directory: str | os.PathLike[str]) -> Path:
+def existing(directory: str | os.PathLike[str]) -> Path:
+    """The path of a folder of ours.
+
+    Raises:
+        StoreError: the folder is missing, foreign or empty.
+    """
     path = files.usable_path(directory)
     if not path.exists():
         raise StoreError(f"there is no folder {path}")
@@ -124,5 +135,6 @@ def _existing(directory: str | os.PathLike[str]) -> Path:
 
 
 def _count_finished(path: Path, stored: StoredManifest) -> int:
-    parts = (read_part(file, stored) for file in part_files(path / PARTS_NAME))
+    reader = PartReader(path / PARTS_NAME, stored)
+    parts = (reader.read(file) for file in part_files(path / PARTS_NAME))
     return len({(part.agent, seed) for part in parts if part for seed in part.seeds})

@@ -12,6 +12,7 @@ from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.running.executor import Executor
 from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
+from mgsc.experiments.running.share import Share
 from mgsc.experiments.studies.design import Study
 from mgsc.experiments.studies.summary import find_summary, summaries
 from mgsc.experiments.studies.table import STUDIES
@@ -58,15 +59,24 @@ def run_to_folder(
     overwrite: bool = False,
     progress: Progress | None = None,
     executor: Executor = THREADS,
-) -> dict[str, Any]:
+    share: Share | None = None,
+) -> dict[str, Any] | None:
     """Runs a study into ``folder/NAME.json``, see ``runner.run_study``; its figure and table are put beside it.
+
+    With a ``share`` only that is run, see ``run_study_share``; None is returned where it was not the last.
 
     Raises:
         UserError: no such study, or as ``run_study``.
     """
     study = get_study(name)
-    from mgsc.experiments.studies.runner import run_study
+    from mgsc.experiments.studies.runner import run_study, run_study_share
 
+    if share is not None:
+        file = Path(folder) / f"{name}.json"
+        part = run_study_share(name, study, seeds, file, share=share, steps=steps, progress=progress, executor=executor)
+        if part is not None:
+            write_shown(part, folder)
+        return part
     summary = run_study(
         name,
         study,

@@ -22,9 +22,19 @@ from mgsc.experiments.running.executor import Executor, execute
 from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.provenance import provenance
+from mgsc.experiments.running.share import Share
 from mgsc.experiments.running.units import Unit, cut
 from mgsc.experiments.running.versions import versions
-from mgsc.experiments.store.resumable import Rounds, Work, differences, folder_of, open_parts, plain
+from mgsc.experiments.store.resumable import (
+    Parts,
+    Rounds,
+    Work,
+    differences,
+    folder_of,
+    joined_parts,
+    open_parts,
+    plain,
+)
 from mgsc.experiments.studies.design import Cell, Study, cells_of, entry_name
 from mgsc.experiments.studies.summary import OWN_ORIGIN, load_summary, summarise, write_summary
 from mgsc.experiments.tuning.file import check_can_write, check_place
@@ -115,16 +125,78 @@ def run_study(
     with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite, work=STUDY) as (parts, kept):
         totals = {entry: found.totals for entry, found in taken.items()}
         totals |= {entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}
-        lots = _lots(cells, problems, seeds, totals)
-        for entry, found in _run_lots(lots, seeds, progress or Progress(), executor):
-            totals[entry] = found
-            parts.keep(entry, [[{"totals": found}]])
+        _run_missing(_lots(cells, problems, seeds, totals), seeds, progress, executor, parts, totals)
         own = {entry: _own_origin(found.identity, identities[entry]) for entry, found in taken.items()}
         own = {entry: origin for entry, origin in own.items() if entry not in kept}
         summary = summarise(name, study, cells, seeds, totals, _origin_of_numbers(cells), own)
         write_summary(summary, target)
         parts.remove()
     return summary
+
+
+def run_study_share(
+    name: str,
+    study: Study,
+    seeds: Seeds,
+    out: str | os.PathLike[str],
+    *,
+    share: Share,
+    steps: int | None = None,
+    progress: Progress | None = None,
+    executor: Executor = THREADS,
+) -> dict[str, Any] | None:
+    """Runs one share of a study; several processes may run the others meanwhile.
+
+    Args:
+        share: which; the others get the same arguments otherwise. Agents of cells that one program serves stay
+            together.
+
+    Returns:
+        The summary, if this share was the last to end, which then writes it. None while entries of others are missing.
+
+    Raises:
+        UserError: as ``run_study``.
+    """
+    cells, target = cells_of(study, seeds, steps), Path(out)
+    identities = _identities(name, cells, seeds)
+    check_place(target)
+    problems = _problems(cells)
+    check_can_write(target)
+
+    def is_right(entry: str, rounds: Rounds) -> bool:
+        return _are_totals(rounds, seeds)
+
+    def there() -> dict[str, Any] | None:
+        return _refuse_or_take(target, identities, resume=True, overwrite=False) if target.exists() else None
+
+    with joined_parts(target, identities, is_right, STUDY) as (parts, kept):
+        if (finished := there()) is not None:
+            return finished
+    own = set(share.take([*_lots(cells, problems, seeds, {})]))
+    lots = {key: lot for key, lot in _lots(cells, problems, seeds, kept).items() if key in own}
+    _run_missing(lots, seeds, progress, executor, parts, {})
+    with joined_parts(target, identities, is_right, STUDY) as (parts, kept):
+        if (finished := there()) is not None or kept.keys() != identities.keys():
+            return finished
+        totals = {entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}
+        summary = summarise(name, study, cells, seeds, totals, _origin_of_numbers(cells), {})
+        write_summary(summary, target)
+        parts.remove()
+    return summary
+
+
+def _run_missing(
+    lots: Mapping[str, Lot],
+    seeds: Seeds,
+    progress: Progress | None,
+    executor: Executor,
+    parts: Parts,
+    totals: dict[str, Totals],
+) -> None:
+    """Runs lots; the totals of each entry are kept as soon as they are there."""
+    for entry, found in _run_lots(lots, seeds, progress or Progress(), executor):
+        totals[entry] = found
+        parts.keep(entry, [[{"totals": found}]])
 
 
 def _origin_of_numbers(cells: Sequence[Cell]) -> dict[str, Any]:

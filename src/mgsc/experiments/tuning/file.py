@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,19 @@ from mgsc.experiments.design.suites import SUITES, Suite, check_suite
 from mgsc.experiments.running.executor import Executor
 from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
-from mgsc.experiments.store.resumable import Rounds, differences, folder_of, open_parts, plain
+from mgsc.experiments.running.share import Share
+from mgsc.experiments.store.resumable import Parts, Rounds, differences, folder_of, joined_parts, open_parts, plain
 from mgsc.experiments.tuning.chosen import load_sweep
-from mgsc.experiments.tuning.search import Kept, Protocol, check_can_tune, check_rounds, header, space_of, tune_suite
+from mgsc.experiments.tuning.search import (
+    NUM_ROUNDS,
+    Kept,
+    Protocol,
+    check_can_tune,
+    check_rounds,
+    header,
+    space_of,
+    tune_suite,
+)
 from mgsc.files import regular_place
 
 SHARED = ("suite", "protocol")
@@ -77,6 +88,64 @@ def tune_to_file(
         sweep = tune_suite(name, suite, protocol, progress, Kept(rounds, parts.keep), executor)
         if into:
             sweep = replace_agents(_refuse_other_sweep(target, plan), sweep)
+        write_sweep(sweep, target)
+        parts.remove()
+    return sweep
+
+
+def tune_share(
+    name: str,
+    suite: Suite,
+    protocol: Protocol,
+    out: str | os.PathLike[str],
+    *,
+    share: Share,
+    progress: Progress | None = None,
+    executor: Executor = THREADS,
+) -> dict[str, Any] | None:
+    """Tunes the agents of one share of a suite; several processes may tune the others meanwhile.
+
+    Args:
+        out: file of the sweep, the same for all.
+        share: which; the others get the same arguments otherwise. An agent is never divided.
+        progress: receives how far it is.
+        executor: where the units of each round run.
+
+    Returns:
+        The sweep, if this share was the last to end, which then writes it. None while agents of others are missing.
+
+    Raises:
+        UserError: as ``tune_to_file``.
+    """
+    check_suite(suite)
+    protocol.check()
+    target, plan = Path(out), plain(header(name, suite, protocol))
+    check_place(target)
+    check_can_tune(suite, protocol)
+    check_can_write(target)
+
+    def is_right(agent: str, rounds: Rounds) -> bool:
+        return check_rounds(rounds, suite, suite.agents[agent], protocol)
+
+    def tune(agents: Sequence[str], rounds: Mapping[str, Rounds], parts: Parts) -> dict[str, Any]:
+        chosen = dataclasses.replace(suite, agents={agent: suite.agents[agent] for agent in agents})
+        return tune_suite(name, chosen, protocol, progress, Kept(rounds, parts.keep), executor)
+
+    def there() -> dict[str, Any] | None:
+        return _refuse_or_take(target, plan, suite, resume=True, overwrite=False) if target.exists() else None
+
+    identities = {agent: _identity(plan, suite, agent) for agent in suite.agents}
+    with joined_parts(target, identities, is_right) as (parts, rounds):
+        if (finished := there()) is not None:
+            return finished
+    own = share.take([*suite.agents])
+    if own:
+        tune(own, rounds, parts)
+    with joined_parts(target, identities, is_right) as (parts, rounds):
+        finished = there()
+        if finished is not None or any(len(rounds.get(agent, ())) < NUM_ROUNDS for agent in suite.agents):
+            return finished
+        sweep = tune([*suite.agents], rounds, parts)
         write_sweep(sweep, target)
         parts.remove()
     return sweep

@@ -1,0 +1,48 @@
+"""One of several shares of a run, for job arrays: ``--index I --of N``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mgsc.errors import UserError
+
+MOST_SHARES = 100_000
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of what there is to do.
+
+    Attributes:
+        index: which, from 0.
+        of: how many there are.
+    """
+
+    index: int
+    of: int
+
+    @classmethod
+    def of_options(cls, index: int | None, of: int | None) -> Share | None:
+        """The share that two options of a command ask for; None where neither is given.
+
+        Raises:
+            UserError: one of them is missing, or there is no such share.
+        """
+        if index is None and of is None:
+            return None
+        if index is None or of is None:
+            raise UserError("--index I and --of N go together: the I-th (from 0) of N shares")
+        if not 1 <= of <= MOST_SHARES:
+            raise UserError(f"--of is {of}: it must be in [1, {MOST_SHARES}]")
+        if not 0 <= index < of:
+            raise UserError(f"--index is {index}: with --of {of} it must be in [0, {of - 1}]")
+        return cls(index, of)
+
+    def take(self, items: Sequence[Item]) -> list[Item]:
+        """Its items: each is in one share, neighbours are together, and no share has two more than another."""
+        first, end = (number * len(items) // self.of for number in (self.index, self.index + 1))
+        return list(items[first:end])

@@ -1,0 +1,121 @@
+"""How far a result folder is: of every agent how many runs are done, running, failed and missing."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mgsc.experiments.store.manifest import MANIFEST_NAME, StoredManifest, read_manifest
+from mgsc.experiments.store.marks import RUNNING, Mark, mark_files, read_mark
+from mgsc.experiments.store.parts import PARTS_NAME, PartReader, part_files
+from mgsc.experiments.store.published import published_generation
+from mgsc.experiments.store.status import Status, existing, state_of
+
+MISSING, RUNS, FAILS, DONE = range(4)
+"""What a run is; the larger holds where two are said of it: a part is there whatever a mark says."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many runs of an agent are what."""
+
+    done: int
+    running: int
+    failed: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class Census:
+    """How far a result folder is.
+
+    Attributes:
+        state: what ``status`` says of the folder.
+        suite: the suite's name.
+        agents: by name, in the order of the plan; of a run that is to extend a result, of its own seeds.
+        running: the units that run now.
+        failed: the units that have failed and not been run since.
+    """
+
+    state: Status
+    suite: str
+    agents: dict[str, Counts]
+    running: tuple[Mark, ...]
+    failed: tuple[Mark, ...]
+
+    @property
+    def total(self) -> Counts:
+        """All agents together."""
+        added = sum((Counter(asdict(counts)) for counts in self.agents.values()), Counter())
+        return Counts(**{name: added[name] for name in ("done", "running", "failed", "missing")})
+
+
+def census(directory: str | os.PathLike[str], *, is_thorough: bool = False) -> Census:
+    """Counts the runs of a folder.
+
+    Args:
+        directory: a result folder.
+        is_thorough: reads every part to its last byte; otherwise its header and its length only.
+
+    Returns:
+        How many runs are done, running, failed and missing. Memory grows with the
+        runs planned, a byte each, and with the units that run or have failed.
+
+    Raises:
+        StoreError: the folder is missing, foreign, damaged, or of another format.
+    """
+    path = existing(directory)
+    if not (path / MANIFEST_NAME).exists():
+        return Census(state_of(path, None, 0), "", {}, (), ())
+    stored = read_manifest(path)
+    if published_generation(path) == stored.generation:
+        num_runs = len(stored.seeds_to_run)
+        state, found = state_of(path, stored, 0), Counts(num_runs, 0, 0, 0)
+        return Census(state, stored.plan.suite, dict.fromkeys(stored.plan.agents, found), (), ())
+    marks = [mark for file in mark_files(path / PARTS_NAME, stored.generation) if (mark := read_mark(file))]
+    runs = _Runs(stored)
+    for mark in marks:
+        runs.are(RUNS if mark.state == RUNNING else FAILS, mark.agent, mark.seeds)
+    reader = PartReader(path / PARTS_NAME, stored)
+    for file in part_files(path / PARTS_NAME):
+        part = reader.read(file, is_thorough=is_thorough)
+        if part is not None:
+            runs.are(DONE, part.agent, part.seeds)
+    open_marks = sorted((mark for mark in marks if runs.lack(mark.agent, mark.seeds)), key=lambda mark: mark.name)
+    agents = {agent: runs.count(agent) for agent in stored.plan.agents}
+    state = state_of(path, stored, sum(counts.done for counts in agents.values()))
+    running, failed = ([m for m in open_marks if (m.state == RUNNING) == is_running] for is_running in (True, False))
+    return Census(state, stored.plan.suite, agents, tuple(running), tuple(failed))
+
+
+class _Runs:
+    """What each run of a plan is."""
+
+    def __init__(self, stored: StoredManifest) -> None:
+        self._place = {seed: place for place, seed in enumerate(stored.seeds_to_run)}
+        self._is: dict[str, npt.NDArray[np.uint8]] = {
+            agent: np.full(len(self._place), MISSING, np.uint8) for agent in stored.plan.agents
+        }
+
+    def are(self, what: int, agent: str, seeds: tuple[int, ...]) -> None:
+        """Takes note of some runs; those that the plan does not know are left out."""
+        places = self._places(agent, seeds)
+        if places:
+            self._is[agent][places] = np.maximum(self._is[agent][places], what)
+
+    def lack(self, agent: str, seeds: tuple[int, ...]) -> bool:
+        """Whether one of these runs is planned and not done."""
+        places = self._places(agent, seeds)
+        return bool(places) and bool((self._is[agent][places] != DONE).any())
+
+    def count(self, agent: str) -> Counts:
+        """How many runs of an agent are what."""
+        missing, running, failed, done = (int(number) for number in np.bincount(self._is[agent], minlength=4))
+        return Counts(done, running, failed, missing)
+
+    def _places(self, agent: str, seeds: tuple[int, ...]) -> list[int]:
+        return [self._place[seed] for seed in seeds if seed in self._place] if agent in self._is else []

@@ -1,0 +1,105 @@
+"""The place of one agent's parts: how a worker writes one, whole or not at all, without the folder's lock."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+
+from mgsc.experiments.store import files
+from mgsc.experiments.store.errors import StoreError
+from mgsc.experiments.store.manifest import StoredManifest
+
+HEADER = "header"
+ARRAY_PREFIX = "array:"
+
+ATTEMPTS = 3
+"""How often a part is written: who takes the folder up meanwhile removes what is half-written there."""
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class PartPlace:
+    """Where the parts of one agent go, and what they must say of themselves; plain data, to be sent anywhere.
+
+    Attributes:
+        folder: the folder of the parts, an absolute path.
+        agent: the agent's name.
+        generation: of the plan that the parts serve.
+        fingerprint: of the agent in that plan.
+    """
+
+    folder: str
+    agent: str
+    generation: int
+    fingerprint: str
+
+    def header(self, seeds: tuple[int, ...]) -> dict[str, object]:
+        """What a part must say of itself to be accepted."""
+        return {
+            "generation": self.generation,
+            "fingerprint": self.fingerprint,
+            "agent": self.agent,
+            "seeds": list(seeds),
+        }
+
+    def write(self, seeds: tuple[int, ...], arrays: Mapping[str, npt.NDArray[np.generic]]) -> Path:
+        """Writes one part, durably and all at once, see ``ResultFolder.write_part``; no lock is needed.
+
+        A name holds agent, generation and first seed: no two units of a plan share one, and a worker that outlived
+        its plan replaces nothing of a newer one.
+
+        Raises:
+            StoreError: a shape does not fit, or the operating system refuses to write.
+        """
+        arrays = {name: np.asarray(array) for name, array in arrays.items()}
+        _check_arrays(self.agent, seeds, arrays)
+        path = self.path(seeds)
+        with files.as_store_errors("write", path):
+            for attempt in range(ATTEMPTS):
+                try:
+                    self._write(path, seeds, arrays)
+                    break
+                except FileNotFoundError:
+                    if attempt == ATTEMPTS - 1 or not path.parent.is_dir():
+                        raise
+        return path
+
+    def path(self, seeds: tuple[int, ...]) -> Path:
+        """The file of the part with these seeds."""
+        return Path(self.folder) / f"{quote(self.agent, safe='')}-g{self.generation}-{seeds[0]}.npz"
+
+    def _write(self, path: Path, seeds: tuple[int, ...], arrays: Arrays) -> None:
+        temporary = files.temporary_name(path.parent, path.name)
+        try:
+            with open(temporary, "xb") as file:
+                named = {ARRAY_PREFIX + name: array for name, array in arrays.items()}
+                header = json.dumps(self.header(seeds), sort_keys=True)
+                np.savez(file, allow_pickle=False, **{HEADER: np.array(header)}, **named)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        files.flush(path.parent)
+
+
+def _check_arrays(agent: str, seeds: tuple[int, ...], arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise StoreError(f"array {name} of {agent} holds {array.dtype}, not numbers")
+        if array.ndim and len(array) != len(seeds):
+            raise StoreError(f"array {name} of {agent} has {len(array)} rows for {len(seeds)} seeds")
+
+
+def place_of(directory: Path, stored: StoredManifest, agent: str) -> PartPlace:
+    """Where the parts of an agent of a plan go."""
+    return PartPlace(os.path.abspath(directory), agent, stored.generation, stored.plan.fingerprint(agent))
