@@ -27,6 +27,7 @@ from mgsc.environments.images import (
     tmaze_image,
     two_rooms_image,
 )
+from mgsc.environments.live import GymnasiumLiveSettings, live_gymnasium
 from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.registration import register_gymnasium
 from mgsc.environments.row import EnvironmentRow, Outcomes, Simulator
@@ -47,6 +48,7 @@ __all__ = [
     "GarnetSettings",
     "GoRightSettings",
     "GridWorldSettings",
+    "GymnasiumLiveSettings",
     "GymnasiumSettings",
     "GymnaxForm",
     "Maze",
@@ -77,6 +79,7 @@ __all__ = [
     "garnet",
     "goright",
     "gridworld",
+    "live_gymnasium",
     "maze_images",
     "register_gymnasium",
     "shortcut_maze",

@@ -39,7 +39,9 @@ class Environment(NamedTuple):
             episode ended in, or None at the start of a run, so that what outlives episodes, like
             the clock of recurring changes, goes on.
         step: ``(noise, state, action, params) -> Step``.
-        num_actions: A.
+        num_actions: A; 0 where actions are numbers.
+        problem: ``() -> str`` what went wrong on the host, in words; empty where nothing did. The runner says it in
+            place of the compiled program's own error. None: nothing happens on the host.
     """
 
     draw: Draw
@@ -47,3 +49,4 @@ class Environment(NamedTuple):
     reset: Callable[[PyTree, PyTree, PyTree], tuple[PyTree, Array]]
     step: Callable[[PyTree, PyTree, Array, PyTree], Step]
     num_actions: int
+    problem: Callable[[], str] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -48,6 +48,8 @@ class Simulator(NamedTuple):
         outcomes: ``(observation, action, phase of the dynamics, phase of the task) -> Outcomes``, for models that never
             learn; the task is what is rewarded and where episodes end. None where observations do not tell the state.
         num_phases: P, phases that follow in a circle, for such a model.
+        made_of: functions and values beyond the environment's own functions that decide what it does: where results are
+            kept, they stand for it too.
     """
 
     environment: Environment
@@ -57,6 +59,7 @@ class Simulator(NamedTuple):
     observation_scale: NDArray[np.float32] | None = None
     outcomes: Callable[[Array, Array, Array, Array], Outcomes] | None = None
     num_phases: int = 1
+    made_of: tuple[Any, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

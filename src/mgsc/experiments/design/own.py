@@ -293,6 +293,8 @@ def _simulator_digest(source: Simulator) -> str:
     found = hashlib.sha256()
     for function in source.environment[:4]:
         found.update(code_digest(function).encode())
+    for part in source.made_of:
+        found.update(code_digest(part).encode())
     if source.outcomes is not None:
         found.update(code_digest((source.outcomes, source.num_phases)).encode())
     observation, scales = source.observation, (source.reward_scale, source.observation_scale)

@@ -20,6 +20,7 @@ from mgsc.environments.garnet import GARNET_ROW
 from mgsc.environments.goright import GORIGHT_ROW
 from mgsc.environments.gridworld import GRIDWORLD_ROW
 from mgsc.environments.images import TMAZE_IMAGE_ROW, TWO_ROOMS_IMAGE_ROW
+from mgsc.environments.live import GYMNASIUM_LIVE_ROW
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.environments.tmaze import TMAZE_ROW
 from mgsc.environments.two_rooms import TWO_ROOMS_ROW
@@ -60,6 +61,7 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
         GORIGHT_ROW,
         TMAZE_IMAGE_ROW,
         TWO_ROOMS_IMAGE_ROW,
+        GYMNASIUM_LIVE_ROW,
     )
 )
 VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW))

@@ -10,6 +10,7 @@ are spread over all CPU cores (one thread each: XLA releases the interpreter), o
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -23,6 +24,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from mgsc import dyna
+from mgsc.environments import Environment
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
@@ -201,11 +203,12 @@ class Program:
         """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done.
 
         Raises:
-            UserError: a learned model met more outcomes than it can hold; said at the end of a call.
+            UserError: a learned model met more outcomes than it can hold, said at the end of a call; or an environment
+                on the host failed.
         """
         tables, init, call, measure = self.functions(device, len(lanes))
         records: list[dict[str, NDArray[Any]]] = []
-        with jax.default_device(device):
+        with in_words(self.problem.environment), jax.default_device(device):
             numbers, seeds = self._arguments(lanes, device)
             rate = self._rate(numbers)
             began = time.perf_counter()
@@ -319,6 +322,18 @@ class Program:
 def _of_lanes(function: Callable[..., Any], num_batched: int) -> Callable[..., Any]:
     """A function of tables, which all lanes share, and of so many arguments of each lane, for a block of lanes."""
     return jax.vmap(function, (None, *[0] * num_batched), axis_name=LANES)
+
+
+@contextlib.contextmanager
+def in_words(environment: Environment) -> Iterator[None]:
+    """Says what went wrong in an environment on the host, in its words in place of XLA's."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        words = "" if environment.problem is None else environment.problem()
+        if not words:
+            raise
+        raise UserError(words) from error
 
 
 def _refuse_problem(check: Callable[[Any], str] | None, model: Any) -> None:

@@ -1,0 +1,220 @@
+"""Any environment of Gymnasium, stepped live on the host from inside the compiled loop.
+
+What the loop calls is a pure function: an episode's seed and its actions decide what comes next. The environments on
+the host only remember where they are (``mgsc.environments.host``), so calls may be left out, made twice, or made for
+many lanes at once. All that a state needs is in it: a saved one goes on in another process, where its episode is played
+again. An environment that its seed and actions do not decide is refused there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc.environments.base import Environment, Step
+from mgsc.environments.foreign import NEVER, GymnasiumSettings, import_gymnasium
+from mgsc.environments.host import Host
+from mgsc.environments.row import EnvironmentRow, Simulator
+from mgsc.errors import UserError
+from mgsc.indexing import put_at
+from mgsc.settings import number, size, text
+from mgsc.types import Array, PyTree, like
+
+if TYPE_CHECKING:
+    from gymnasium import Env
+
+MOST_BYTES = 2**20
+"""Bytes that the actions of an episode may take: they are part of the state."""
+
+VMAP = "broadcast_all"
+"""All lanes of a block make one call."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GymnasiumLiveSettings:
+    """Which environment; other settings of its own need ``live_gymnasium`` and ``own_environment``."""
+
+    switch_every: ClassVar[int] = NEVER
+
+    id: str = text("CartPole-v1", "what gymnasium.make takes")
+    time_limit: int = size(0, 0, 2**20, "steps after which an episode is truncated; 0 takes the environment's own")
+    reward_scale: float = number(1.0, 0.0, math.inf, "a typical size of rewards", above=True)
+
+    @property
+    def step_limit(self) -> int:
+        """Steps after which an episode is truncated; 0 for none.
+
+        Raises:
+            UserError: there is no such environment.
+        """
+        return GymnasiumSettings(self.id, self.time_limit).step_limit
+
+
+class LiveState(NamedTuple):
+    """An episode so far: what its environment on the host is known by.
+
+    Attributes:
+        seed: uint32 seed of the episode.
+        actions: [step limit, ...] actions of the episode; those from ``episode_step`` on are of no meaning.
+        episode_step: int32 steps since the episode began.
+        clock: int32 environment steps since the run began.
+        observation: what was seen last.
+        next_seed: uint32 seed of the episode that follows, once this one is over.
+        first: the first observation of the episode that follows.
+    """
+
+    seed: Array
+    actions: Array
+    episode_step: Array
+    clock: Array
+    observation: Array
+    next_seed: Array
+    first: Array
+
+
+def live_gymnasium(
+    id_or_make: str | Callable[[], Env[Any, Any]],
+    *,
+    time_limit: int = 0,
+    reward_scale: float = 1.0,
+    observation_scale: NDArray[np.float32] | None = None,
+    **make_kwargs: Any,
+) -> Simulator:
+    """An environment of Gymnasium as a simulator: observations of numbers, and A actions or actions of numbers.
+
+    Every episode is begun by ``reset(seed=...)``, with a seed that the run's key decides. Where actions are numbers (a
+    ``Box``), ``num_actions`` is 0 and the loop's actions must have the space's shape.
+
+    Args:
+        id_or_make: what ``gymnasium.make`` takes, or a function that makes an environment, for wrappers of one's own.
+        time_limit: steps after which an episode is truncated; 0 takes the environment's own.
+        reward_scale: a typical size of rewards.
+        observation_scale: like an observation, typical sizes of its entries.
+        **make_kwargs: for ``gymnasium.make``.
+
+    Raises:
+        UserError: there is no such environment, it has other spaces, or no limit of steps.
+    """
+    gymnasium = import_gymnasium()
+    make = _maker(gymnasium, id_or_make, time_limit, make_kwargs)
+    with_env = make()
+    try:
+        name = with_env.spec.id if with_env.spec is not None else type(with_env.unwrapped).__name__
+        observation = _observation(gymnasium, name, with_env.observation_space)
+        action, num_actions, least = _action(gymnasium, name, with_env.action_space)
+        limit = _limit(name, with_env, time_limit)
+    finally:
+        with_env.close()
+    if limit * max(1, math.prod(action.shape)) * action.dtype.itemsize > MOST_BYTES:
+        raise UserError(f"{name} has episodes of {limit} steps: set time_limit, since their actions must be kept")
+    host = Host(name, make, limit, observation, least)
+    environment = Environment(
+        draw=jax.random.bits,
+        draw_reset=jax.random.bits,
+        reset=_reset_of(host, observation, action, limit),
+        step=_step_of(host, observation),
+        num_actions=num_actions,
+        problem=lambda: host.problem,
+    )
+    made_of = (id_or_make, make_kwargs)
+    return Simulator(environment, (), observation, reward_scale, observation_scale, made_of=made_of)
+
+
+def _maker(
+    gymnasium: Any, id_or_make: str | Callable[[], Env[Any, Any]], time_limit: int, settings: dict[str, Any]
+) -> Callable[[], Any]:
+    def make() -> Any:
+        if not isinstance(id_or_make, str):
+            env = id_or_make()
+            return gymnasium.wrappers.TimeLimit(env, time_limit) if time_limit else env
+        limit = {"max_episode_steps": time_limit} if time_limit else {}
+        try:
+            return gymnasium.make(id_or_make, **limit, **settings)
+        except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
+            raise UserError(f"gymnasium.make({id_or_make!r}) failed: {' '.join(str(error).split())}") from error
+
+    if not isinstance(id_or_make, str) and settings:
+        raise UserError(f"{', '.join(settings)}: a function that makes an environment takes no settings")
+    return make
+
+
+def _observation(gymnasium: Any, name: str, space: Any) -> jax.ShapeDtypeStruct:
+    if not isinstance(space, gymnasium.spaces.Box):
+        raise UserError(
+            f"observation space of {name} is {space}: a Box is allowed; of Discrete ones tables may be had "
+            "(environment gymnasium), others need a wrapper such as FlattenObservation"
+        )
+    return like(space.shape, jnp.float32)
+
+
+def _action(gymnasium: Any, name: str, space: Any) -> tuple[jax.ShapeDtypeStruct, int, int]:
+    """What an action is, how many there are (0: numbers), and the number of the first."""
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return like((), jnp.int32), int(space.n), int(space.start)
+    if isinstance(space, gymnasium.spaces.Box):
+        return like(space.shape, jnp.float32), 0, 0
+    raise UserError(f"action space of {name} is {space}: allowed are Discrete and Box")
+
+
+def _limit(name: str, env: Any, time_limit: int) -> int:
+    if time_limit:
+        return time_limit
+    spec = env.spec
+    limit = 0 if spec is None else int(spec.max_episode_steps or 0)
+    if not limit:
+        raise UserError(f"{name} has no limit of steps: set time_limit, since the actions of an episode must be kept")
+    return limit
+
+
+def _reset_of(
+    host: Host, observation: jax.ShapeDtypeStruct, action: jax.ShapeDtypeStruct, limit: int
+) -> Callable[..., tuple[LiveState, Array]]:
+    def reset(noise: Array, params: PyTree, previous: LiveState | None) -> tuple[LiveState, Array]:
+        del params
+        zero = jnp.zeros((), jnp.int32)
+        if previous is None:
+            first = jax.pure_callback(host.begin, observation, noise, vmap_method=VMAP)
+            actions = jnp.zeros((limit, *action.shape), action.dtype)
+            return LiveState(noise, actions, zero, zero, first, noise, first), first
+        # The step that ended the episode has begun the next one already: one call for each step is enough.
+        state = previous._replace(seed=previous.next_seed, episode_step=zero, observation=previous.first)
+        return state, previous.first
+
+    return reset
+
+
+def _step_of(host: Host, observation: jax.ShapeDtypeStruct) -> Callable[..., Step]:
+    answer = (observation, like((), jnp.float32), like((), jnp.bool_), like((), jnp.bool_), observation)
+
+    def step(noise: Array, state: LiveState, action: Array, params: PyTree) -> Step:
+        del params
+        known = state.seed, state.episode_step, state.actions, state.observation
+        seen, reward, terminated, truncated, first = jax.pure_callback(
+            host.step, answer, *known, action, noise, vmap_method=VMAP
+        )
+        actions = put_at(state.actions, state.episode_step, action)
+        after = LiveState(state.seed, actions, state.episode_step + 1, state.clock + 1, seen, noise, first)
+        return Step(after, seen, reward, terminated, truncated)
+
+    return step
+
+
+def _build(settings: GymnasiumLiveSettings) -> Simulator:
+    simulator = live_gymnasium(settings.id, time_limit=settings.time_limit, reward_scale=settings.reward_scale)
+    if simulator.environment.num_actions == 0:
+        raise UserError(
+            f"actions of {settings.id} are numbers: suites need an environment with A actions to choose from"
+        )
+    return simulator
+
+
+GYMNASIUM_LIVE_ROW = EnvironmentRow(
+    "gymnasium_live", "any environment of Gymnasium with numbers to see; no tables", GymnasiumLiveSettings, _build
+)
