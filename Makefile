@@ -38,7 +38,7 @@ LOCKED = --require-hashes --only-binary :all: --requirement
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests docs docs-tests build lint bench lock clean afresh
+.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests test-tracking tracking-tests docs docs-tests build lint bench lock clean afresh
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,12 @@ test-gymnax: ## the tests with gymnax, which needs older packages, in $(VENV)-gy
 gymnax-tests: $(VENV)/.project $(VENV)/.gymnax
 	@$(BIN)/pytest tests/environments/test_gymnax.py $(ARGS)
 
+test-tracking: ## the tests of what TensorBoard and W&B are given, with their readers, in $(VENV)-tracking
+	@$(MAKE) --no-print-directory VENV=$(VENV)-tracking tracking-tests
+
+tracking-tests: $(VENV)/.project $(VENV)/.tracking
+	@$(BIN)/pytest tests/experiments/test_tracking.py $(ARGS)
+
 lint: $(VENV)/.project $(VENV)/.lint ## style, format, types, and which part imports which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -105,7 +111,7 @@ bench: $(VENV)/.project $(VENV)/.bench ## measure speed, beside NumPy and numba
 	@$(BIN)/mgsc bench $(ARGS)
 
 clean: ## remove the environment and all caches; results stay
-	rm -rf $(VENV) $(VENV)-gymnax .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-gymnax $(VENV)-tracking .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment ----------------------------------------------------------------------------
@@ -140,6 +146,8 @@ $(VENV)/.%: requirements-%.lock $(VENV)/.packages
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
   --generate-hashes --no-header --no-annotate $(ARGS)
 
+KNOWN = -c requirements.lock -c requirements-test.lock -c requirements-docs.lock
+
 lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer versions)
 	@command -v uv >/dev/null || { echo "error: 'make lock' needs uv on the PATH; no other target does" >&2; exit 2; }
 	$(COMPILE) pyproject.toml --extra experiments --group build -o requirements.lock
@@ -149,3 +157,6 @@ lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer 
 	$(COMPILE) --group lint -c requirements.lock -o requirements-lint.lock
 	$(COMPILE) --group gymnax -c requirements.lock -o requirements-gymnax.lock
 	$(COMPILE) --group docs -c requirements.lock -o requirements-docs.lock
+	$(COMPILE) pyproject.toml --extra tensorboard $(KNOWN) -o requirements-tensorboard.lock
+	$(COMPILE) pyproject.toml --extra wandb $(KNOWN) -o requirements-wandb.lock
+	$(COMPILE) pyproject.toml --extra tensorboard --extra wandb --group tracking $(KNOWN) -o requirements-tracking.lock

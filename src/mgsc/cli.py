@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mgsc import compilation_cache
@@ -105,6 +104,7 @@ def _run(options: argparse.Namespace) -> int:
     from mgsc.experiments.design.seeds import Seeds
     from mgsc.experiments.running.executors import get_executor
     from mgsc.experiments.running.run import run_share, run_suite
+    from mgsc.experiments.track import tracking_of
     from mgsc.experiments.tuning.chosen import tuned_suite
 
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
@@ -117,10 +117,11 @@ def _run(options: argparse.Namespace) -> int:
     from mgsc.experiments.running.display import display
 
     executor, share = get_executor(options.executor), _share(options)
+    tracking = None if options.track is None else tracking_of(options.track, out, options.suite)
     whole = partial(run_suite, overwrite=options.overwrite, resume=options.resume, append=options.append)
     run = whole if share is None else partial(run_share, share=share)
     with display(options.suite) as progress:
-        result = run(options.suite, suite, seeds, out=out, progress=progress, executor=executor)
+        result = run(options.suite, suite, seeds, out=out, progress=progress, executor=executor, track=tracking)
     if result is None:
         return _say_others(share, out)
     _print_table(analysis.compare(result), tables)
@@ -303,6 +304,17 @@ def _status(options: argparse.Namespace) -> int:
     return 0
 
 
+def _track(options: argparse.Namespace) -> int:
+    from mgsc.experiments import store
+    from mgsc.experiments.track import track, tracking_of
+
+    result = store.open_result(options.dir)
+    tracking = tracking_of(options.to, options.dir, result.attrs["suite"], options.out, options.project)
+    done, hint = track(result, tracking), tracking.sink.hint(tracking.folder)
+    print(f"{tracking.folder}: {done.written} runs written, {done.kept} were there   {hint}")
+    return 0
+
+
 def _compare(options: argparse.Namespace) -> int:
     from mgsc.experiments import store
     from mgsc.experiments.reading import analysis, tables
@@ -363,20 +375,8 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _cache(options: argparse.Namespace) -> int:
-    folder = compilation_cache.root()
-    if options.clear:
-        found = compilation_cache.clear()
-        print(f"{folder}: {found.programs} compiled programs removed, {found.size / 1e6:.1f} MB")
-        return 0
-    found = compilation_cache.contents(folder)
-    print(f"{folder}: {found.programs} compiled programs, {found.size / 1e6:.1f} MB")
-    used = os.environ.get(compilation_cache.FOLDER)
-    if used is None:
-        print("not in use: the folder cannot be written")
-    elif not Path(used).is_relative_to(folder):
-        print(f"not in use: {compilation_cache.FOLDER} is {used}")
-    else:
-        print(f"in use on this machine: {used}, at most {compilation_cache.LIMIT / 1e6:.0f} MB")
+    for line in compilation_cache.in_words(clears=options.clear):
+        print(line)
     return 0
 
 

@@ -18,6 +18,7 @@ COMMANDS = (
     "study",
     "reproduce",
     "status",
+    "track",
     "compare",
     "diagnose",
     "figures",
@@ -104,6 +105,11 @@ def _add_reading_commands(add: Callable[[str, str], Parser]) -> None:
     status.add_argument("dir", help="result folder")
     status.add_argument("--check", action="store_true", help="read every finished part to its last byte")
     status.add_argument("--json", action="store_true", help="print JSON for scripts")
+    track = add("track", "write the runs of a result for TensorBoard or Weights & Biases, offline")
+    track.add_argument("dir", help="result folder")
+    track.add_argument("--to", required=True, metavar="KIND", help="tensorboard or wandb")
+    track.add_argument("--out", help="folder for the runs (default DIR/track/KIND)")
+    track.add_argument("--project", help="project of W&B (default mgsc)")
     compare = add("compare", "compare the agents of a result")
     compare.add_argument("dir", help="result folder")
     compare.add_argument("--baseline", help="agent the others are compared to (default meta_gradient)")
@@ -150,6 +156,8 @@ def _add_run_options(parser: Parser) -> None:
     mode.add_argument("--overwrite", action="store_true", help="replace a result that is there")
     mode.add_argument("--resume", action="store_true", help="go on with a stopped run")
     mode.add_argument("--append", action="store_true", help="add these seeds to the result that is there")
+    help = "log what is recorded while it runs, into OUT/track/KIND: tensorboard or wandb, offline"
+    parser.add_argument("--track", metavar="KIND", help=help)
     _add_share(parser)
     _add_executor(parser)
 

@@ -103,6 +103,26 @@ def clear() -> Contents:
     return found
 
 
+def in_words(*, clears: bool) -> list[str]:
+    """What lies in the cache and whether it is in use, or what was removed, in lines for people.
+
+    Raises:
+        UserError: the folder cannot be removed.
+    """
+    folder = root()
+    if clears:
+        found = clear()
+        return [f"{folder}: {found.programs} compiled programs removed, {found.size / 1e6:.1f} MB"]
+    found = contents(folder)
+    lines = [f"{folder}: {found.programs} compiled programs, {found.size / 1e6:.1f} MB"]
+    used = os.environ.get(FOLDER)
+    if used is None:
+        return [*lines, "not in use: the folder cannot be written"]
+    if not Path(used).is_relative_to(folder):
+        return [*lines, f"not in use: {FOLDER} is {used}"]
+    return [*lines, f"in use on this machine: {used}, at most {LIMIT / 1e6:.0f} MB"]
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size

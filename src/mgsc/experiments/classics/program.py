@@ -80,8 +80,16 @@ class ClassicProgram(Program):
         self.classic = classic
         self.updates_directly = name not in classic.planning_only
 
-    def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
+    def run_block(
+        self,
+        lanes: Sequence[Lane],
+        device: jax.Device,
+        progress: Callable[[int], None],
+        observe: Callable[[int, dict[str, Any]], None] = lambda first_chunk, record: None,
+    ) -> BlockResult:
         """Runs any number of lanes; ``progress`` receives the suite's ``steps`` for each run that is over.
+
+        There is nothing to ``observe``: runs record when they are over.
 
         Returns:
             The record's results by name, [lanes] or [lanes, ...], in the order of the lanes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,22 +38,8 @@ def as_dataset(
     import xarray as xr
 
     num_chunks = suite.steps // suite.record_every
-    variables: dict[str, Any] = {}
-    if problem.truth is not None:
-        variables |= _of_truth(problem.truth)
-    num_states = 0 if problem.truth is None else len(problem.truth.is_candidate)
-    for key, dims in recorded_of(has).items():
-        shape = (len(seeds), num_chunks, *([num_states] if "state" in dims else []))
-        missing = np.full(shape, np.nan, np.float32)
-        variables[key] = (dims, np.stack([result.get(key, missing) for result in results.values()]))
-    variables["reward"] = (PER_CHUNK, variables["reward"][1].astype(np.float64))
-    for row in MORE_MEASURES:
-        if row.applies(has):
-            described = {"long_name": row.meaning, "units": row.unit}
-            variables[row.name] = (PER_CHUNK, np.stack([result[row.name] for result in results.values()]), described)
-    variables |= _reported(results, known={*variables, *SECONDS})
-    if "episodes" in has:
-        _make_means(variables)
+    variables: dict[str, Any] = {} if problem.truth is None else _of_truth(problem.truth)
+    variables |= recorded(suite, problem, results, has)
     coordinates = {
         "agent": list(results),
         "seed": np.array(seeds, np.int64),
@@ -70,7 +56,50 @@ def as_dataset(
     return xr.Dataset(variables, coordinates, attrs=attributes)
 
 
-def _reported(results: dict[str, Arrays], known: Collection[str]) -> dict[str, Any]:
+def recorded(
+    suite: Suite, problem: Problem, results: Mapping[str, Arrays], has: Collection[Has], first_chunk: int = 0
+) -> dict[str, Any]:
+    """What is stored of the records of some agents, for all chunks or for some in a row.
+
+    Args:
+        suite: its settings.
+        problem: what its agents share.
+        results: by agent, what the recorder wrote [seeds, chunks, ...].
+        has: what decides which quantities were recorded.
+        first_chunk: the number of the first chunk, from 0.
+
+    Returns:
+        Name -> (dims, array [agents, seeds, chunks, ...]), some with attributes.
+    """
+    variables: dict[str, Any] = {}
+    lengths = next(iter(results.values()))["reward"].shape
+    num_states = 0 if problem.truth is None else len(problem.truth.is_candidate)
+    for key, dims in recorded_of(has).items():
+        missing = np.full((*lengths, *([num_states] if "state" in dims else [])), np.nan, np.float32)
+        variables[key] = (dims, np.stack([result.get(key, missing) for result in results.values()]))
+    variables["reward"] = (PER_CHUNK, variables["reward"][1].astype(np.float64))
+    for row in MORE_MEASURES:
+        if row.applies(has):
+            described = {"long_name": row.meaning, "units": row.unit}
+            variables[row.name] = (PER_CHUNK, np.stack([result[row.name] for result in results.values()]), described)
+    variables |= _reported(results, known={*variables, *SECONDS})
+    if "episodes" in has:
+        _make_means(variables)
+    truth = problem.truth
+    if truth is not None and truth.model_tables is not None and "query_distribution" in variables:
+        # What is known of every step need not be measured now and then.
+        d, wrong = variables["query_distribution"][1], truth.wrong[_phases(suite, truth, first_chunk, lengths[1])]
+        variables["wrong_mass"] = (PER_CHUNK, np.einsum("abcs,cs->abc", d, wrong).astype(np.float32))
+    return variables
+
+
+def _phases(suite: Suite, truth: Truth, first_chunk: int, num_chunks: int) -> np.ndarray[Any, Any]:
+    """[chunks] the phase of each."""
+    chunks = first_chunk + np.arange(num_chunks)
+    return chunks * suite.record_every // suite.environment.switch_every % truth.tables.num_phases  # type: ignore[no-any-return]
+
+
+def _reported(results: Mapping[str, Arrays], known: Collection[str]) -> dict[str, Any]:
     """What some strategies report of themselves and others do not."""
     names = {name: array for result in results.values() for name, array in result.items() if name not in known}
     attributes = {REPORTED_BY: SEARCH_CONTROL}
@@ -98,12 +127,7 @@ def _add_truth(suite: Suite, problem: Problem, truth: Truth, variables: dict[str
     from mgsc.experiments.running.optimal import optimum
 
     num_chunks = suite.steps // suite.record_every
-    phase = np.arange(num_chunks) * suite.record_every // suite.environment.switch_every % truth.tables.num_phases
-    wrong = truth.wrong[phase]
-    if truth.model_tables is not None and "query_distribution" in variables:
-        # What is known of every step need not be measured now and then.
-        d = variables["query_distribution"][1]
-        variables["wrong_mass"] = (PER_CHUNK, np.einsum("abcs,cs->abc", d, wrong).astype(np.float32))
+    phase = _phases(suite, truth, 0, num_chunks)
     for key, epsilon in (("optimal_reward", suite.epsilon), ("unconstrained_reward", 0.0)):
         variables[key] = ("chunk", optimum(suite, epsilon))
     return {
@@ -111,7 +135,7 @@ def _add_truth(suite: Suite, problem: Problem, truth: Truth, variables: dict[str
         "state_column": ("state", truth.source.column),
         "phase_of_chunk": ("chunk", phase),
         # A learned model may be wrong at any time.
-        "is_model_wrong": ("chunk", wrong.any(1) | problem.learns),
+        "is_model_wrong": ("chunk", truth.wrong[phase].any(1) | problem.learns),
         "is_candidate": ("state", truth.is_candidate),
         "start": ("state", truth.tables.start),
     }

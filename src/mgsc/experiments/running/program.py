@@ -199,8 +199,20 @@ class Program:
         """What was compiled for such blocks."""
         return self._compiled[device, self.width(device, num_lanes)]
 
-    def run_block(self, lanes: Sequence[Lane], device: jax.Device, progress: Callable[[int], None]) -> BlockResult:
-        """Runs up to one block width of lanes to the end; ``progress`` is told lane-steps as they are done.
+    def run_block(
+        self,
+        lanes: Sequence[Lane],
+        device: jax.Device,
+        progress: Callable[[int], None],
+        observe: Callable[[int, dict[str, NDArray[Any]]], None] = lambda first_chunk, record: None,
+    ) -> BlockResult:
+        """Runs up to one block width of lanes to the end.
+
+        Args:
+            lanes: which.
+            device: where.
+            progress: is told lane-steps as they are done.
+            observe: ``(first_chunk, record)``, is shown what each call recorded, its arrays [lanes, chunks, ...].
 
         Raises:
             UserError: a learned model met more outcomes than it can hold, said at the end of a call; or an environment
@@ -221,6 +233,7 @@ class Program:
                 _refuse_problem(self.problem.model.problem, state.model)
                 self._refuse_broken_d(lanes, record, len(records) * self.chunks_per_call)
                 records.append({name: np.asarray(value)[: len(lanes)] for name, value in record.items()})
+                observe((len(records) - 1) * self.chunks_per_call, records[-1])
                 progress(len(lanes) * self.chunks_per_call * self.suite.record_every)
             seconds = time.perf_counter() - began
         joined = {name: np.concatenate([record[name] for record in records], axis=1) for name in records[0]}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from mgsc.experiments.store import Manifest, ResultFolder
+    from mgsc.experiments.tracking.runs import Tracking
     from mgsc.problem import Problem
 
     Arrays = dict[str, np.ndarray[Any, Any]]
@@ -41,6 +42,7 @@ def run_suite(
     append: bool = False,
     progress: Progress | None = None,
     executor: Executor = THREADS,
+    track: Tracking | None = None,
 ) -> xr.Dataset:
     """Runs all agents of a suite on all seeds.
 
@@ -49,6 +51,7 @@ def run_suite(
         overwrite, resume, append: what to do with a result that is there, see ``store.create``.
         progress: receives how far it is.
         executor: where the units of the suite run; it decides no number.
+        track: where what units record is logged while they run.
 
     Returns:
         Labelled arrays as ``store.contract`` lists them.
@@ -61,7 +64,7 @@ def run_suite(
 
     progress = progress or Progress()
     if out is None:
-        units = units_of(suite, seeds.numbers, plan.root_seed, problem=problem)
+        units = units_of(suite, seeds.numbers, plan.root_seed, problem=problem, tracking=track)
         records = _run(suite, problem, units, progress, executor)
         of = {agent: [records[unit.name] for unit in units if unit.agent == agent] for agent in suite.agents}
         results = {agent: _join(found) for agent, found in of.items()}
@@ -69,7 +72,7 @@ def run_suite(
     with store.create(out, plan, overwrite=overwrite, resume=resume, append=append) as folder:
         if folder.is_complete:
             return store.open_result(out)
-        units = units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem)
+        units = units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem, tracking=track)
         _run(suite, problem, units, progress, executor)
         return _publish(suite, problem, folder)
 
@@ -83,6 +86,7 @@ def run_share(
     out: str | os.PathLike[str],
     progress: Progress | None = None,
     executor: Executor = THREADS,
+    track: Tracking | None = None,
 ) -> xr.Dataset | None:
     """Runs what is missing of one share of a suite; several processes on any machines may run the others meanwhile.
 
@@ -91,6 +95,7 @@ def run_share(
         out: folder of the result, the same for all.
         progress: receives how far it is.
         executor: where the units of the share run.
+        track: where what units record is logged while they run.
 
     Returns:
         The result as ``run_suite`` gives it, if this share was the last to end; whoever ends last publishes. None
@@ -105,7 +110,7 @@ def run_share(
     with store.create(out, plan, join=True) as folder:
         if folder.is_complete:
             return store.open_result(out)
-        units = units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem, share)
+        units = units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem, share, track)
     _run(suite, problem, units, progress or Progress(), executor)
     with store.create(out, plan, join=True) as folder:
         if folder.is_complete:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mgsc.experiments.running.program import BlockResult, Lane, Program
     from mgsc.experiments.running.share import Share
     from mgsc.experiments.store import PartPlace, ResultFolder
+    from mgsc.experiments.tracking.runs import Tracking
     from mgsc.problem import Problem
 
     Arrays = dict[str, np.ndarray[Any, Any]]
@@ -48,6 +49,7 @@ class Unit:
         root_seed: root of the seeds of all lanes.
         tunes: records the reward only, and lets lanes differ in K.
         place: where its part is written; None where its record is returned.
+        tracking: where what its lanes record is logged while it runs; None for nowhere.
         side_by_side: units of its agent that run at once; its time is counted by that share.
         problem: the suite's, if it is built already. It stays in this process.
     """
@@ -60,6 +62,7 @@ class Unit:
     tunes: bool = False
     place: PartPlace | None = None
     side_by_side: int = 1
+    tracking: Tracking | None = None
     problem: Problem | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -221,7 +224,14 @@ def failing(unit: Unit) -> Iterator[None]:
 
 def _run_here(unit: Unit, programs: Programs, device: jax.Device, advance: Callable[[int], None]) -> BlockResult:
     program = programs.compiled(unit, [device])
-    result = program.run_block(unit.complete_lanes(), device, advance)
+    with contextlib.ExitStack() as stack:
+        how = {}
+        if unit.tracking is not None:
+            from mgsc.experiments.running.live import tracked
+
+            what = unit.suite, unit.agent, unit.root_seed, unit.seeds, program.problem
+            how["observe"] = stack.enter_context(tracked(unit.tracking, *what))
+        result = program.run_block(unit.complete_lanes(), device, advance, **how)
     return result._replace(lanes=unit.lanes, compile_seconds=programs.count_seconds(unit.key))
 
 
@@ -249,6 +259,7 @@ def units_of(
     folder: ResultFolder | None = None,
     problem: Problem | None = None,
     share: Share | None = None,
+    tracking: Tracking | None = None,
 ) -> list[Unit]:
     """The units of a suite that are missing, agent by agent, named AGENT-SEED by their first seeds.
 
@@ -260,6 +271,7 @@ def units_of(
         problem: the suite's, if it is built already.
         share: those of one of several that run the suite at once. All units are shared out, so each knows its own
             whatever the others have finished.
+        tracking: where what they record is logged.
     """
     from mgsc.experiments.running.devices import block_width, workers
     from mgsc.experiments.running.program import Lane, blocks_of
@@ -272,10 +284,8 @@ def units_of(
         alone = dataclasses.replace(suite, agents={name: agent})
         place = folder.place(name) if folder is not None and blocks else None
         side_by_side = min(len(blocks), num_workers)
-        units += [
-            Unit(f"{name}-{block[0].seed}", alone, name, block, root_seed, False, place, side_by_side, problem)
-            for block in blocks
-        ]
+        one = Unit(name, alone, name, (), root_seed, False, place, side_by_side, tracking, problem)
+        units += [dataclasses.replace(one, name=f"{name}-{block[0].seed}", lanes=block) for block in blocks]
     return units
 
 

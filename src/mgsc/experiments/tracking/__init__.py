@@ -1,0 +1,1 @@
+"""What is recorded of each run, given to TensorBoard or Weights & Biases: one run for each seed, grouped by agent."""

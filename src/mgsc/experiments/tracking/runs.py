@@ -1,0 +1,189 @@
+"""Runs as trackers get them: each written once, or anew from its beginning, so that nothing is logged twice."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mgsc.experiments.store import files
+from mgsc.experiments.store.checked import line
+from mgsc.experiments.tracking.sink import RunName, Sink, Writer
+from mgsc.experiments.tracking.table import get_sink
+
+ABOUT = ".runs"
+"""The folder, beside the runs, that says of each what it is and whether it is complete."""
+
+LENGTH_OF_IDENTITY = 16
+IDENTITY = re.compile(rf"[0-9a-f]{{{LENGTH_OF_IDENTITY}}}")
+PART = re.compile(r"seed-\d+|aggregate", re.ASCII)
+
+Step = tuple[int, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where runs are tracked to; plain data, to be sent anywhere.
+
+    Attributes:
+        kind: ``"tensorboard"`` or ``"wandb"``.
+        folder: an absolute path.
+        suite: the suite's name.
+        project: the project that W&B shows the runs in.
+    """
+
+    kind: str
+    folder: str
+    suite: str
+    project: str = "mgsc"
+
+    @property
+    def sink(self) -> Sink:
+        """Its kind of tracker.
+
+        Raises:
+            UserError: it is not installed.
+        """
+        return get_sink(self.kind)
+
+    def config(
+        self, settings: Mapping[str, Any], agent: str, root_seed: int, seed: int | None = None
+    ) -> dict[str, Any]:
+        """What a run says of its settings: those of its suite and of its agent, and its seeds."""
+        shared = {key: value for key, value in settings.items() if key != "agents"}
+        own = settings.get("agents", {}).get(agent)
+        which = {} if seed is None else {"seed": seed}
+        return json.loads(  # type: ignore[no-any-return]
+            json.dumps({"suite": self.suite, "agent": agent, "root_seed": root_seed, **which, **shared, "own": own})
+        )
+
+
+def name_of(agent: str, part: str, config: Mapping[str, Any]) -> RunName:
+    """The name of a run of these settings."""
+    text = json.dumps({"part": part, **config}, sort_keys=True)
+    return RunName(agent, part, hashlib.sha256(text.encode()).hexdigest()[:LENGTH_OF_IDENTITY])
+
+
+class Digest:
+    """What stands for all that was logged of a run, in order."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Of a run of these settings, of which nothing is logged yet."""
+        self._hash = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+
+    def add(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Takes the numbers of one step."""
+        self._hash.update(json.dumps([step, sorted(numbers.items())]).encode())
+
+    def __str__(self) -> str:
+        """The digest up to here."""
+        return self._hash.hexdigest()
+
+
+class TrackedRun:
+    """A run that is being written; ``finish`` says that it is complete."""
+
+    def __init__(self, tracking: Tracking, name: RunName, config: Mapping[str, Any]) -> None:
+        """Begins a run anew: what is there of it goes.
+
+        Raises:
+            StoreError: the operating system refuses.
+        """
+        self._folder, self._name, self._is_open = Path(tracking.folder), name, True
+        remove(tracking, name)
+        with files.as_store_errors("write to", self._folder):
+            self._keep("")
+            self._writer: Writer = tracking.sink.open(self._folder, tracking.project, name, config)
+        self._digest = Digest(config)
+
+    def log(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Logs the numbers of a step; those that mean nothing there are left out."""
+        finite = those_there(numbers)
+        self._writer.log(step, finite)
+        self._digest.add(step, finite)
+
+    def close(self) -> None:
+        """Ends the run, complete or not; further calls do nothing."""
+        if self._is_open:
+            self._is_open = False
+            self._writer.close()
+
+    def finish(self) -> None:
+        """Ends the run, and keeps that it is complete."""
+        self.close()
+        with files.as_store_errors("write to", self._folder):
+            self._keep(str(self._digest))
+
+    def _keep(self, digest: str) -> None:
+        path = _about(self._folder, self._name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomically(path, (json.dumps({**self._name._asdict(), "digest": digest}) + "\n").encode())
+
+
+def those_there(numbers: Mapping[str, float]) -> dict[str, float]:
+    """The numbers that are finite: NaN stands for what means nothing in a chunk."""
+    return {name: float(number) for name, number in numbers.items() if math.isfinite(number)}
+
+
+def write_run(tracking: Tracking, name: RunName, config: Mapping[str, Any], steps: list[Step]) -> bool:
+    """Writes a whole run, unless it is there already; whether it was written."""
+    digest = Digest(config)
+    for step, numbers in steps:
+        digest.add(step, those_there(numbers))
+    if tracking.sink.files_of(Path(tracking.folder), name) and digest_of(tracking, name) == str(digest):
+        return False
+    run = TrackedRun(tracking, name, config)
+    with contextlib.closing(run):
+        for step, numbers in steps:
+            run.log(step, numbers)
+    run.finish()
+    return True
+
+
+def digest_of(tracking: Tracking, name: RunName) -> str:
+    """The digest of a run that is complete; empty for any other."""
+    known = _read(_about(Path(tracking.folder), name))
+    return known[1] if known is not None and known[0] == name else ""
+
+
+def remove(tracking: Tracking, name: RunName) -> None:
+    """Removes all that is there of a run, of these settings and of those it had before."""
+    folder = Path(tracking.folder)
+    about = _about(folder, name)
+    known = _read(about)
+    with files.as_store_errors("remove from", folder):
+        for run in (name, known[0] if known is not None else name):
+            for place in tracking.sink.files_of(folder, run):
+                shutil.rmtree(place)
+        about.unlink(missing_ok=True)
+
+
+def known_runs(tracking: Tracking) -> list[RunName]:
+    """The runs that were begun in a folder."""
+    found = (_read(path) for path in sorted((Path(tracking.folder) / ABOUT).glob("*.json")))
+    return [known[0] for known in found if known is not None]
+
+
+def _about(folder: Path, name: RunName) -> Path:
+    return folder / ABOUT / f"{quote(name.agent, safe='')}-{name.part}.json"
+
+
+def _read(path: Path) -> tuple[RunName, str] | None:
+    """What is kept of a run, and its digest."""
+    try:
+        contents = files.parse_json(files.read_bytes(path))
+        name = RunName(*(line(contents[key], key) for key in RunName._fields))
+        digest = line(contents["digest"], "digest")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # Names lead to folders that are removed: they are what we would write, or none.
+    is_named_so = bool(PART.fullmatch(name.part) and IDENTITY.fullmatch(name.identity))
+    return (name, digest) if is_named_so and path == _about(path.parent.parent, name) else None
