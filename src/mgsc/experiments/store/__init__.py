@@ -63,6 +63,7 @@ from mgsc.experiments.store.manifest import (
     StoredManifest,
     read_manifest,
 )
+from mgsc.experiments.store.marks import Mark
 from mgsc.experiments.store.part_place import PartPlace
 from mgsc.experiments.store.parts import Part
 from mgsc.experiments.store.status import Status, open_result, status
@@ -77,6 +78,7 @@ __all__ = [
     "Counts",
     "IncompleteResultError",
     "Manifest",
+    "Mark",
     "Part",
     "PartPlace",
     "ResultFolder",
