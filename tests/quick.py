@@ -35,5 +35,5 @@ def slow_but_for(quick: Collection[str], names: Iterable[str]) -> list[Any]:
 
 def compile_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the programs of the experiments be compiled like that."""
-    for options in ("CPU_OPTIONS", "ONE_KERNEL_OPTIONS"):
+    for options in ("CPU_OPTIONS", "ONE_KERNEL_OPTIONS", "NETWORK_OPTIONS"):
         monkeypatch.setattr(kernel, options, {**getattr(kernel, options), **QUICK_COMPILE})

@@ -33,7 +33,12 @@ RESULTS = DOCS / "results"
 COMPARISON = "comparison"
 """The study in which all agents meet."""
 
-HAS = {"truth": "tables", "listed": "listed states", "episodes": "recorded episodes"}
+HAS = {
+    "truth": "tables",
+    "listed": "listed states",
+    "episodes": "recorded episodes",
+    "held out": "a model with held-out transitions",
+}
 """What a problem may have, in the words of the pages."""
 
 

@@ -34,6 +34,7 @@ class Dyna(NamedTuple):
         learns_model_first: True puts the model update before the meta-update.
         updates_directly: False leaves the update from the real transition out: values change by planning only.
         batch_size: queries of one planning update, static; their mean is one step of the values.
+        rollout_length: updates of an imagined rollout, static; 1: each is of a query of its own.
     """
 
     environment: Environment
@@ -51,6 +52,7 @@ class Dyna(NamedTuple):
     updates_directly: bool = True
     batch_size: int = 1
     planning_rounds: Array | None = None
+    rollout_length: int = 1
 
 
 class DynaState(NamedTuple):
@@ -127,6 +129,7 @@ def assemble(
     max_planning_updates: int | None = None,
     learns_model_first: bool = False,
     batch_size: int = 1,
+    rollout_length: int = 1,
 ) -> Dyna:
     """Binds the parts into an agent; policy and strategy are given the agent's other parts.
 
@@ -135,10 +138,11 @@ def assemble(
         planning_updates: K planning updates per real step; 0 is Q-learning. May be traced if
             ``max_planning_updates`` gives the static bound.
         batch_size: queries of one planning update.
+        rollout_length: updates of an imagined rollout that begins at a candidate, see ``mgsc.planning.rolled_out``.
 
     Raises:
         TypeError: K is traced and no bound is given.
-        ValueError: a batch of no queries.
+        ValueError: a batch of no queries, or rollouts of no length.
     """
     if max_planning_updates is None:
         if not isinstance(planning_updates, int):
@@ -146,6 +150,8 @@ def assemble(
         max_planning_updates = planning_updates
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: at least 1 is needed")
+    if rollout_length < 1:
+        raise ValueError(f"rollout_length is {rollout_length}: at least 1 is needed")
     behaviour = policy(values)
     return Dyna(
         environment=environment,
@@ -161,6 +167,7 @@ def assemble(
         max_planning_updates=max_planning_updates,
         learns_model_first=learns_model_first,
         batch_size=batch_size,
+        rollout_length=rollout_length,
     )
 
 
@@ -174,6 +181,7 @@ def parts_of(values: ValueFunction, policy: Policy, model: Model) -> Parts:
         action_values=values.action_values or _not_discrete,
         policy=policy.probabilities or _not_discrete,
         is_table=values.is_table,
+        disagreement=model.disagreement,
     )
 
 

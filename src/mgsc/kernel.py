@@ -22,18 +22,23 @@ import jax.numpy as jnp
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.interpreters.partial_eval import dce_jaxpr
 
-UNSUPPORTED = re.compile(
-    r"stablehlo\.(scatter|sort|fft|custom_call)\b|chlo\.top_k|dot_general [^\n]*tensor<\d+x\d+x\d+x"
-)
-"""What XLA cannot make part of such a kernel, and products of a matrix for each lane, which are networks: in one
-kernel they would take minutes to compile, and run slower."""
+NETWORK = re.compile(r"dot_general [^\n]*tensor<\d+x\d+x\d+x")
+"""Products of a matrix for each lane, which are networks: in one kernel they would take minutes to compile, and run
+slower."""
 
-CPU_OPTIONS: Mapping[str, str | bool] = {"xla_cpu_parallel_codegen_split_count": "1"}
+UNSUPPORTED = re.compile(r"stablehlo\.(scatter|sort|fft|custom_call)\b|chlo\.top_k")
+"""What XLA cannot make part of such a kernel."""
+
+CPU_OPTIONS: Mapping[str, str | int | bool] = {"xla_cpu_parallel_codegen_split_count": "1"}
 """XLA splits a program to compile it on several threads, which takes a third more work; we compile several at once."""
 
-ONE_KERNEL_OPTIONS: Mapping[str, str | bool] = {**CPU_OPTIONS, "xla_cpu_experimental_ynn_fusion_type": ""}
+ONE_KERNEL_OPTIONS: Mapping[str, str | int | bool] = {**CPU_OPTIONS, "xla_cpu_experimental_ynn_fusion_type": ""}
 """Without the library that takes reductions over: its calls cannot be part of a kernel."""
 
+
+NETWORK_OPTIONS: Mapping[str, str | int | bool] = {**CPU_OPTIONS, "xla_backend_optimization_level": 1}
+"""Of programs with networks: their time goes into products of matrices, which are a library's and not compiled here, so
+a lower level takes a third off the compilation and leaves a step as fast as it was."""
 
 CALLBACK = "callback"
 """In the name of whatever calls back to Python."""
@@ -42,13 +47,14 @@ MOST_KEPT = 64
 """Compiled programs that a process keeps: those of a suite or two, some ten megabytes."""
 
 
-def compile_options() -> tuple[tuple[str, str | bool], ...]:
+def compile_options() -> tuple[tuple[str, str | int | bool], ...]:
     """All options that ``compile_for`` compiles with now, as a key.
 
     They decide the last bits of what a program computes, so whoever remembers such numbers remembers them by
     this key, too.
     """
-    return (*sorted(CPU_OPTIONS.items()), *sorted(ONE_KERNEL_OPTIONS.items()))
+    every = CPU_OPTIONS, ONE_KERNEL_OPTIONS, NETWORK_OPTIONS
+    return tuple(option for options in every for option in sorted(options.items()))
 
 
 class Made(NamedTuple):
@@ -88,14 +94,15 @@ def compile_shared(
         lowered = _lowered(device, function, arguments, donate)
         if device.platform != "cpu":
             return lowered.compile({})
-        if not UNSUPPORTED.search(lowered.text):
+        has_networks = NETWORK.search(lowered.text) is not None
+        if not has_networks and not UNSUPPORTED.search(lowered.text):
             try:
                 return lowered.compile(ONE_KERNEL_OPTIONS)
             except jax.errors.JaxRuntimeError as error:
                 # Another version of XLA may know neither the option nor all kinds of fusions here.
                 if not str(error).startswith(("INVALID_ARGUMENT", "UNIMPLEMENTED")):
                     raise
-        return _Lowered(device, function, arguments, donate).compile(CPU_OPTIONS)
+        return _Lowered(device, function, arguments, donate).compile(NETWORK_OPTIONS if has_networks else CPU_OPTIONS)
 
 
 def identity(
@@ -160,7 +167,7 @@ class _Lowered:
         self._device, self._traced, self._lowered = device, traced, traced.lower()
         self.text: str = self._lowered.as_text()
 
-    def compile(self, options: Mapping[str, str | bool]) -> Made:
+    def compile(self, options: Mapping[str, str | int | bool]) -> Made:
         """Compiled with these options, now or before; who comes second waits for the first."""
         if CALLBACK in self.text:  # the text does not say which function is called
             return Made(self._compiled(options), is_shared=False)
@@ -176,11 +183,15 @@ class _Lowered:
                 entry.program = self._compiled(options)
             return Made(entry.program, is_shared)
 
+<<<<<<< HEAD
     def _compiled(self, options: Mapping[str, str | bool]) -> Any:
         program = self._lowered.compile(dict(options))
         return OneKernel(program) if self._is_one_kernel else program
 
     def key(self, options: Mapping[str, str | bool]) -> Hashable:
+=======
+    def key(self, options: Mapping[str, str | int | bool]) -> Hashable:
+>>>>>>> 6eb9d0c (Ensembles of networks as models, and search control over candidates that bring their transitions)
         """All that decides what a compiled function does: the program, and which arguments it is given."""
         jaxpr = self._traced.jaxpr.jaxpr
         _, is_used = dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))  # the program has no others

@@ -14,6 +14,9 @@ from mgsc.indexing import lookup
 from mgsc.search_control.base import Distribution, make_distribution, sample_query
 from mgsc.types import Array, Backup, Candidates, Params, PyTree, Query, Transition
 
+NO_CANDIDATE = -1
+"""The candidate index of a query that no candidate is asked in."""
+
 MAX_UNROLL = 2
 """Planning updates that are unrolled in the compiled step; more are scanned over in such groups."""
 
@@ -25,6 +28,7 @@ class PlanCarry(NamedTuple):
     learner: PyTree
     search: PyTree
     last: Backup | None
+    previous: Transition | None
 
 
 def td_error(agent: Dyna, params: Params, transition: Transition) -> Array:
@@ -76,13 +80,17 @@ def plan(
         before = Params(carry.values, params.model, carry.learner)
         now = search if control.after_backup is None else carry.search
 
-        def imagined(noise_query: PyTree, noise_action: PyTree, noise_imagine: PyTree) -> tuple[Query, Transition]:
+        def imagined(
+            noise_query: PyTree, noise_action: PyTree, noise_imagine: PyTree, previous: Transition | None
+        ) -> tuple[Query, Transition]:
             if samples_in_turn:
                 noise_query = sample_query(noise_query, distribution, candidates)
             query = next_query(agent, noise_query, now, before, distribution, candidates, carry.last)
+            if previous is not None:
+                query = rolled_out(agent, before, query, noise_action, previous, number)
             return query, imagine(agent, before, query, noise_action, noise_imagine)
 
-        query, transition = each(imagined)(noise_query, noise_action, noise_imagine)
+        query, transition = each(imagined)(noise_query, noise_action, noise_imagine, carry.previous)
         is_within = number < agent.planning_updates
         step_size = jnp.where(is_within, agent.step_size, 0.0)
         if query.step_scale is not None:
@@ -94,7 +102,7 @@ def plan(
                 lambda new, old: jnp.where(is_within, new, old), (learner, after), (carry.learner, carry.search)
             )
         last = None if carry.last is None else _newest(agent, backup)
-        return PlanCarry(values, learner, after, last), None
+        return PlanCarry(values, learner, after, last, None if carry.previous is None else transition), None
 
     queries = noise.query
     if control.propose is None and not samples_in_turn:
@@ -107,6 +115,7 @@ def plan(
         learner=params.learner,
         search=None if control.after_backup is None else search,
         last=None if control.propose is None else real,
+        previous=None if agent.rollout_length == 1 else _no_transition(agent, real.transition),
     )
     carry = _repeated(agent, update, carry, xs)
     search = search if carry.search is None else carry.search
@@ -143,6 +152,33 @@ def next_query(
         query: Query = drawn
         return query
     return agent.search_control.propose(drawn, search, params, distribution, candidates, last)
+
+
+def rolled_out(
+    agent: Dyna, params: Params, query: Query, noise_action: PyTree, previous: Transition, number: Array
+) -> Query:
+    """The query, or in its place one of where the update before has led, in the midst of an imagined rollout.
+
+    A rollout begins at a candidate and has ``rollout_length`` updates. Where the model says that the episode ends, the
+    next one is of the query itself. Later queries have no candidate's number, and the policy chooses their actions.
+    """
+    if query.outcome is not None:
+        return query
+    goes_on = (number % agent.rollout_length > 0) & (previous.discount > 0)
+    here = jnp.where(goes_on, previous.successor, query.observation)
+    action = query.action
+    if action is not None:
+        action = jnp.where(goes_on, agent.policy.sample(noise_action, params.values, here), action)
+    return query._replace(observation=here, index=jnp.where(goes_on, NO_CANDIDATE, query.index), action=action)
+
+
+def _no_transition(agent: Dyna, example: Transition) -> Transition:
+    """What stands before the first rollout: transitions after which nothing goes on."""
+    ended = example._replace(discount=jnp.zeros_like(example.discount))
+    if agent.batch_size == 1:
+        return ended
+    batch: Transition = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (agent.batch_size, *jnp.shape(leaf))), ended)
+    return batch
 
 
 def after_backup(agent: Dyna, search: PyTree, params: Params, backup: Backup) -> PyTree:

@@ -143,6 +143,7 @@ def replay_buffer(
         observe=observe,
         refresh=refresh if every > 1 else None,
         draw=draw,
+        num_slots=capacity,
         receive=receive if has_priority else None,
     )
 

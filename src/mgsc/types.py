@@ -111,6 +111,7 @@ class Parts(NamedTuple):
         action_values: ``(values, observation) -> [A]``; refuses where actions are continuous.
         policy: ``(action values [A]) -> [A]`` probabilities; refuses where actions are continuous.
         is_table: whether ``values`` is an array [S, A] in which ``observation`` numbers a row.
+        disagreement: ``(model, observation, action) -> []`` of the members of an ensemble; None where there is none.
     """
 
     q: Callable[[PyTree, Array, Array], Array]
@@ -120,6 +121,7 @@ class Parts(NamedTuple):
     action_values: Callable[[PyTree, Array], Array]
     policy: Callable[[Array], Array]
     is_table: bool = False
+    disagreement: Callable[[PyTree, Array, Array], Array] | None = None
 
 
 class Candidates(NamedTuple):

@@ -85,7 +85,12 @@ class Variant(NamedTuple):
         return (self.strategy, self.learns, *sorted(words.items()))
 
 
-VARIANTS = {name: Variant(name, {}) for name in STRATEGIES} | {
+OF_STORED = {
+    name for name, row in STRATEGIES.items() if {*row.needs(row.settings())} & {"stored transitions", "an ensemble"}
+}
+"""Strategies that tables cannot have: ``test_rows`` runs them with networks."""
+
+VARIANTS = {name: Variant(name, {}) for name in STRATEGIES if name not in OF_STORED} | {
     f"meta_gradient, {name}": Variant("meta_gradient", options)
     for name, options in {
         "single": {"form": "single"},

@@ -14,14 +14,14 @@ from tests.search_control import strategies_table as table
 
 from mgsc import dyna, values
 from mgsc.agent import parts_of
-from mgsc.candidates import from_buffer
 from mgsc.environments.cartpole import CartPoleSettings, cartpole
 from mgsc.errors import UserError
 from mgsc.facts import Facts
 from mgsc.meta_gradient.methods import suitable_method
-from mgsc.models.mlp import MlpModel, mlp_model
+from mgsc.models.mlp_ensemble import MlpEnsemble, mlp_ensemble
 from mgsc.policies import epsilon_greedy
 from mgsc.problem import Problem
+from mgsc.replay_buffer import replay_buffer
 from mgsc.search_control.expected import all_expected_errors
 from mgsc.search_control.row import Need, named_setting, num_candidate_pairs
 from mgsc.search_control.table import STRATEGIES
@@ -30,11 +30,16 @@ from mgsc.types import Candidates, Params
 from mgsc.values.mlp import mlp
 
 NUM_CANDIDATES = 6
+ENSEMBLE = MlpEnsemble(members=2, units=4, layers=1, batch_size=3, capacity=50)
 NETWORK_READY = {
     "no_planning": {},
     "uniform": {},
     "replay": {"window": 5},
     "td_error_priority": {},
+    "prioritized_replay": {},
+    "disagreement": {},
+    "curious_replay": {},
+    "hill_climbing": {"climb_steps": 3, "capacity": 20},
     "meta_gradient": {"logits": "network", "logit_units": 4},
 }
 """What can do without a list of states, with the settings that make it so."""
@@ -55,7 +60,7 @@ def test_what_needs_no_list_of_states() -> None:
         *NETWORK_READY
     }
     for name, options in NETWORK_READY.items():
-        assert needs_of(name, **options) <= {"discrete actions"}
+        assert needs_of(name, **options) <= {"discrete actions", "stored transitions", "an ensemble"}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,7 @@ def test_what_needs_no_list_of_states() -> None:
         ({}, {"listed states"}),
         ({"over": "pairs"}, {"listed states", "discrete actions"}),
         ({"logits": "linear"}, set()),
+        ({"logits": "both"}, {"stored transitions", "discrete actions"}),
         ({"logits": "linear", "form": "saturating"}, {"a table of values"}),
         ({"logits": "linear", "experience": "recent"}, {"discrete actions"}),
         (
@@ -79,13 +85,13 @@ def test_needs_of_mgsc_depend_on_its_settings(options: dict[str, str], needs: se
 def problem() -> Problem:
     environment, params, observation, reward_scale, scale, *_ = cartpole(CartPoleSettings())
     facts = Facts(observation, 2, 0.99, reward_scale, switch_every=1, observation_scale=scale)
-    source = from_buffer(observation, num_candidates=NUM_CANDIDATES, capacity=50)
+    source = replay_buffer(observation, num_candidates=NUM_CANDIDATES, capacity=50)
     return Problem(
         facts=facts,
         environment=environment,
         environment_params=params,
         policy=epsilon_greedy(0.1),
-        model=mlp_model(MlpModel(), facts),
+        model=mlp_ensemble(ENSEMBLE, facts),
         learns=True,
         candidates=source,
         truth=None,
@@ -128,7 +134,11 @@ def run(name: str, **options: object) -> tuple[np.ndarray, bool]:
     [
         *((name, {}) for name in NETWORK_READY),
         ("td_error_priority", {"kind": "rank"}),
+        ("hill_climbing", {"kind": "frequency"}),
+        ("disagreement", {"kind": "mask"}),
         ("meta_gradient", {"logits": "linear", "over": "pairs"}),
+        ("meta_gradient", {"logits": "features"}),
+        ("meta_gradient", {"logits": "both", "over": "pairs"}),
         ("meta_gradient", {"experience": "recent", "experience_length": 2, "target": "current"}),
     ],
 )
@@ -206,9 +216,9 @@ def test_a_batch_of_candidates_of_a_table_takes_another_way_to_the_same_gradient
 
 
 def test_settings_of_mgsc_that_came_later_are_left_out_of_plain_data() -> None:
-    row = STRATEGIES["meta_gradient"]
-    assert left_out(row.settings()) == ["over", "logits", "logit_units"]
-    assert left_out(dataclasses.replace(row.settings(), over="pairs")) == ["logits", "logit_units"]
+    row, networks = STRATEGIES["meta_gradient"], ["logit_units", "logit_layers", "planned_step_size"]
+    assert left_out(row.settings()) == ["over", "logits", *networks]
+    assert left_out(dataclasses.replace(row.settings(), over="pairs")) == ["logits", *networks]
 
 
 def test_a_setting_is_named_with_its_value() -> None:

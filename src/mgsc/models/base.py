@@ -23,6 +23,10 @@ class Model(NamedTuple):
             runner calls it on the host, after each call of the compiled program. None: nothing can.
         tables: arrays that its answers are read from and that never change; programs take them as arguments.
         of_tables: ``(tables) -> Model`` the model of other such arrays, which may be traced; None where it has none.
+        disagreement: ``(state, observation, action) -> []`` how far the members of an ensemble are apart, in standard
+            deviations of what they predict; None of a model that is no ensemble.
+        held_out_error: ``(state) -> []`` mean loss on real transitions that it does not learn from; None where none
+            are held out.
     """
 
     init: Callable[[Array], PyTree]
@@ -34,3 +38,5 @@ class Model(NamedTuple):
     problem: Callable[[PyTree], str] | None = None
     tables: PyTree = ()
     of_tables: Callable[[PyTree], Model] | None = None
+    disagreement: Callable[[PyTree, Array, Array], Array] | None = None
+    held_out_error: Callable[[PyTree], Array] | None = None

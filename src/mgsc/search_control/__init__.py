@@ -1,20 +1,24 @@
 """Search control: from which states to query the model."""
 
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, from_logits, masked_softmax
+from mgsc.search_control.curious_replay import curious_replay
+from mgsc.search_control.disagreement import disagreement
 from mgsc.search_control.dyna_q import dyna_q
 from mgsc.search_control.dyna_q_plus import dyna_q_plus
 from mgsc.search_control.ensemble import Ensemble
 from mgsc.search_control.expected import expected_target, real_target
 from mgsc.search_control.fixed import avoid_terminal, uniform
 from mgsc.search_control.gain_need import gain_need
+from mgsc.search_control.hill_climbing import Climb, hill_climbing
 from mgsc.search_control.learned_priority import learned_priority
 from mgsc.search_control.learned_priority_row import LearnedPrioritySettings
 from mgsc.search_control.learning_progress import learning_progress
-from mgsc.search_control.logits import linear_logits, network_logits, table_logits
+from mgsc.search_control.logits import feature_logits, linear_logits, network_logits, table_logits
 from mgsc.search_control.meta_gradient import meta_gradient
 from mgsc.search_control.meta_gradient_row import MetaGradientSettings
 from mgsc.search_control.model_error import model_error
 from mgsc.search_control.oracle import oracle
+from mgsc.search_control.prioritized_replay import prioritized_replay
 from mgsc.search_control.prioritized_sweeping import prioritized_sweeping
 from mgsc.search_control.replay import replay
 from mgsc.search_control.small_backups import small_backups
@@ -25,6 +29,7 @@ from mgsc.search_control.value_gradient import value_gradient
 from mgsc.search_control.visited import trajectory, visited
 
 __all__ = [
+    "Climb",
     "Distribution",
     "Ensemble",
     "LearnedPrioritySettings",
@@ -32,11 +37,15 @@ __all__ = [
     "SearchControl",
     "Strategy",
     "avoid_terminal",
+    "curious_replay",
+    "disagreement",
     "dyna_q",
     "dyna_q_plus",
     "expected_target",
     "from_logits",
+    "feature_logits",
     "gain_need",
+    "hill_climbing",
     "learned_priority",
     "learning_progress",
     "linear_logits",
@@ -45,6 +54,7 @@ __all__ = [
     "model_error",
     "network_logits",
     "oracle",
+    "prioritized_replay",
     "prioritized_sweeping",
     "real_target",
     "replay",

@@ -23,11 +23,16 @@ class Logits(NamedTuple):
         init: ``(key, params, candidates) -> η``.
         apply: ``(η, params, candidates) -> [N] or [N, A]`` logits, differentiable in η.
         is_table: whether η are the logits themselves, one for each listed candidate.
+        look: ``(params, candidates) -> features``, what the logits are a function of besides η and the observations;
+            None where there is nothing else. A strategy looks once in each real step.
+        judge: ``(η, candidates, features) -> logits``; with ``look`` it is ``apply``.
     """
 
     init: Callable[[Array, Params, Candidates], PyTree]
     apply: Callable[[PyTree, Params, Candidates], Array]
     is_table: bool = False
+    look: Callable[[Params, Candidates], PyTree] | None = None
+    judge: Callable[[PyTree, Candidates, PyTree], Array] | None = None
 
 
 LogitFunction = Callable[[Parts], Logits]
@@ -93,6 +98,58 @@ def network_logits(
         return outputs[:, 0] if num_actions is None else outputs
 
     return lambda parts: Logits(init=init, apply=apply)
+
+
+def feature_logits(
+    widths: Sequence[int],
+    features: Callable[[Parts, Params, Candidates], Array],
+    num_actions: int | None = None,
+    *,
+    encode: Callable[[Array], Array] | None = None,
+) -> LogitFunction:
+    """A multilayer perceptron on a candidate's features, perhaps also on its observation.
+
+    One network judges all candidates and, where d is over pairs, all actions, each of which it is given one-hot. So
+    what it learns of one candidate holds for all that look the same.
+
+    Args:
+        widths: units of the hidden layers (tanh).
+        features: ``(parts, params, candidates) -> [N, F]`` or [N, A, F]; held fixed in the meta-gradient.
+        num_actions: A, for a distribution over candidates and actions.
+        encode: ``(observation) -> [inputs]``, to look at the observation, too.
+    """
+
+    def inputs(candidates: Candidates, looked: Array) -> Array:
+        columns = [looked]
+        if encode is not None:
+            seen = jax.vmap(encode)(candidates.observation)
+            if num_actions is not None:
+                seen = jnp.broadcast_to(seen[:, None], (*looked.shape[:2], seen.shape[1]))
+            columns.append(seen)
+        if num_actions is not None:
+            each = jnp.eye(num_actions, dtype=looked.dtype)
+            columns.append(jnp.broadcast_to(each, (*looked.shape[:2], num_actions)))
+        return jnp.concatenate(columns, -1)
+
+    def judge(eta: PyTree, candidates: Candidates, looked: Array) -> Array:
+        # A matrix of all rows: one product for each layer.
+        rows = inputs(candidates, jax.lax.stop_gradient(looked))
+        return apply_mlp(eta, rows.reshape(-1, rows.shape[-1])).reshape(rows.shape[:-1])
+
+    def build(parts: Parts) -> Logits:
+        def look(params: Params, candidates: Candidates) -> Array:
+            return features(parts, params, candidates)
+
+        def init(key: Array, params: Params, candidates: Candidates) -> PyTree:
+            size = jax.eval_shape(lambda: inputs(candidates, look(params, candidates))).shape[-1]
+            return init_mlp(key, (size, *widths, 1))
+
+        def apply(eta: PyTree, params: Params, candidates: Candidates) -> Array:
+            return judge(eta, candidates, look(params, candidates))
+
+        return Logits(init=init, apply=apply, look=look, judge=judge)
+
+    return build
 
 
 def observation_features(parts: Parts, params: Params, candidates: Candidates) -> Array:

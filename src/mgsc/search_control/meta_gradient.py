@@ -42,6 +42,8 @@ class MetaGradientState(NamedTuple):
         optimizer: the optimiser's state.
         recent: the real transitions looked at besides the newest; None where there are none.
         count: int32 real steps so far; None where the optimiser is never reset.
+        features: what the logits are a function of besides η and the observations, of the candidates of the last step;
+            None where there is nothing else.
     """
 
     logits: PyTree
@@ -49,6 +51,7 @@ class MetaGradientState(NamedTuple):
     optimizer: PyTree
     recent: Recent | None
     count: Array | None  # type: ignore[assignment]
+    features: PyTree = None
 
 
 def meta_gradient(
@@ -148,13 +151,14 @@ class _Rule(NamedTuple):
             optimizer=self.optimizer.init(eta),
             recent=None if self.experience == "one" else nothing_yet(candidates, self.experience_length),
             count=jnp.zeros((), jnp.int32) if self.reset_every else None,
+            features=self.look(params, candidates),
         )
 
     def weights(self, state: MetaGradientState, params: Params, candidates: Candidates) -> Array:
         """What queries are drawn with."""
         softmax = state.weights
         if softmax is None:
-            softmax = self.softmax(self.logits.apply(state.logits, params, candidates), candidates)
+            softmax = self.softmax(self.judged(state.logits, state.features, params, candidates), candidates)
         return settled(self.mixed(softmax, candidates))
 
     def observe(
@@ -163,6 +167,7 @@ class _Rule(NamedTuple):
         """The meta-update: one step of the optimiser on η along ∇J."""
         state = self.reset(state)
         recent = None if state.recent is None else remember(state.recent, transition)
+        state = state._replace(features=self.look(params, candidates))
         softmax, to_eta = self.differentiable(state, params, candidates)
         planning = Planning(
             parts=self.parts,
@@ -216,8 +221,18 @@ class _Rule(NamedTuple):
         """The softmax, and the function that takes a derivative by the logits to one by η."""
         if state.weights is not None:
             return state.weights, lambda slope: slope
-        logits, pull_back = jax.vjp(lambda eta: self.logits.apply(eta, params, candidates), state.logits)
+        logits, pull_back = jax.vjp(lambda eta: self.judged(eta, state.features, params, candidates), state.logits)
         return self.softmax(logits, candidates), lambda slope: pull_back(slope)[0]
+
+    def look(self, params: Params, candidates: Candidates) -> PyTree:
+        """What the logits look at; worked out in the meta-update, and good for the whole real step."""
+        return None if self.logits.look is None else self.logits.look(params, candidates)
+
+    def judged(self, eta: PyTree, features: PyTree, params: Params, candidates: Candidates) -> Array:
+        """The logits, of features that were worked out before where they have some."""
+        if self.logits.judge is None:
+            return self.logits.apply(eta, params, candidates)
+        return self.logits.judge(eta, candidates, features)
 
     def reset(self, state: MetaGradientState) -> MetaGradientState:
         """The state with a fresh optimiser, when that is due."""

@@ -7,14 +7,23 @@ import math
 from collections.abc import Collection
 from typing import Literal
 
+import jax.numpy as jnp
 import optax
 
 from mgsc.facts import Facts
 from mgsc.meta_gradient.forms import FORMS, Form, Origin
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Strategy
+from mgsc.search_control.candidate_signals import candidate_features
 from mgsc.search_control.experience import Experience
-from mgsc.search_control.logits import LogitFunction, encoded_features, linear_logits, network_logits, table_logits
+from mgsc.search_control.logits import (
+    LogitFunction,
+    encoded_features,
+    feature_logits,
+    linear_logits,
+    network_logits,
+    table_logits,
+)
 from mgsc.search_control.meta_gradient import meta_gradient
 from mgsc.search_control.row import Need, Range, Stored, StrategyRow, named_setting, num_candidate_pairs
 from mgsc.settings import added, choice, number, size, switch
@@ -24,7 +33,7 @@ EntropyUnit = Literal["reward", "relative"]
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Order = Literal["meta_first", "model_first"]
 Over = Literal["states", "pairs"]
-LogitKind = Literal["table", "linear", "network"]
+LogitKind = Literal["table", "linear", "network", "features", "both"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +66,15 @@ class MetaGradientSettings:
     logits: LogitKind = added(
         choice(
             "table",
-            ("table", "linear", "network"),
-            "a number for each listed state, a linear function of the observation, or a network on it",
+            ("table", "linear", "network", "features", "both"),
+            "a number for each listed state; linear in the observation; a network on it, on features, or on both",
         )
     )
-    logit_units: int = added(size(32, 1, 4096, "units of the hidden layer of logits=network"))
+    logit_units: int = added(size(32, 1, 4096, "units of each hidden layer of a network of logits"))
+    logit_layers: int = added(size(1, 0, 8, "hidden layers of a network of logits"))
+    planned_step_size: float = added(
+        number(0.0, 0.0, math.inf, "step size of the planned updates that are differentiated; 0 takes the agent's")
+    )
 
 
 def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
@@ -70,9 +83,14 @@ def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
     is_zero = isinstance(bonus, float) and bonus == 0
     if settings.entropy_unit == "relative" and not is_zero:
         bonus = bonus * facts.step_size**2 * facts.planning_updates * problem.reward_scale**2
+    planned: Array | float = settings.planned_step_size
+    if isinstance(planned, float) and planned == 0:
+        planned = facts.step_size
+    elif not isinstance(planned, float):
+        planned = jnp.where(planned > 0, planned, facts.step_size)
     return meta_gradient(
         getattr(optax, settings.optimizer)(settings.meta_step_size),
-        step_size=facts.step_size,
+        step_size=planned,
         planning_updates=facts.planning_updates,
         entropy_bonus=bonus,
         temperature=settings.temperature,
@@ -89,8 +107,13 @@ def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
 
 def _logits(settings: MetaGradientSettings, facts: Facts) -> LogitFunction:
     num_actions = facts.num_actions if settings.over == "pairs" else None
+    widths = (settings.logit_units,) * settings.logit_layers
+    if settings.logits in ("features", "both"):
+        features = candidate_features(facts, per_action=num_actions is not None)
+        encode = facts.encode if settings.logits == "both" else None
+        return feature_logits(widths, features, num_actions, encode=encode)
     if settings.logits == "network":
-        return network_logits((settings.logit_units,), num_actions, encode=facts.encode)
+        return network_logits(widths, num_actions, encode=facts.encode)
     if settings.logits == "linear":
         return linear_logits(encoded_features(facts.encode, num_actions))
     return table_logits(num_actions)
@@ -100,7 +123,10 @@ def _needs(settings: MetaGradientSettings) -> Collection[Need]:
     needs: list[Need] = []
     if settings.logits == "table" or settings.experience == "successive":
         needs.append("listed states")
-    if settings.over == "pairs" or settings.experience != "one":
+    looks = settings.logits in ("features", "both")
+    if looks:
+        needs.append("stored transitions")
+    if looks or settings.over == "pairs" or settings.experience != "one":
         needs.append("discrete actions")
     if settings.form == "saturating" or settings.experience == "successive":
         needs.append("a table of values")
@@ -190,7 +216,7 @@ ROW = StrategyRow(
     is_meta_learned=True,
     learns_model_first=_learns_model_first,
     has_static_updates=_has_static_updates,
-    static_zeros=("entropy_bonus",),
+    static_zeros=("entropy_bonus", "planned_step_size"),
     can_overshoot=_can_overshoot,
     advice={
         "exploding_gradient": _advise_exploding,

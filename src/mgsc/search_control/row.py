@@ -18,13 +18,15 @@ S = TypeVar("S")
 Stored = Mapping[str, Any]
 """An agent's settings as plain data, as they are stored with a result; its strategy's own ones are ``options``."""
 
-Need = Literal["listed states", "tables", "discrete actions", "a table of values"]
+Need = Literal["listed states", "tables", "discrete actions", "a table of values", "stored transitions", "an ensemble"]
 """What a strategy may need of a problem.
 
 ``listed states``     the same candidates in every step, numbered by their place: it keeps a number for each.
 ``tables``            the true transitions: it is privileged, or reads off them which pairs lead where, to save time.
 ``discrete actions``  it compares all A actions of a state, or stores their numbers.
 ``a table of values`` it reads the values as an array [S, A].
+``stored transitions`` candidates from a replay buffer, which bring their own transitions along.
+``an ensemble``       a model of several members, which may disagree.
 """
 
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mgsc.search_control.curious_replay import ROW as CURIOUS_REPLAY
+from mgsc.search_control.disagreement import ROW as DISAGREEMENT
 from mgsc.search_control.dyna_q import ROW as DYNA_Q
 from mgsc.search_control.dyna_q_plus import ROW as DYNA_Q_PLUS
 from mgsc.search_control.fixed import AVOID_TERMINAL, NO_PLANNING, UNIFORM
 from mgsc.search_control.gain_need import ROW as GAIN_NEED
+from mgsc.search_control.hill_climbing import ROW as HILL_CLIMBING
 from mgsc.search_control.learned_priority_row import CONSTANT_ROW as CONSTANT_PRIORITY
 from mgsc.search_control.learned_priority_row import ROW as LEARNED_PRIORITY
 from mgsc.search_control.learning_progress import ROW as LEARNING_PROGRESS
 from mgsc.search_control.meta_gradient_row import ROW as META_GRADIENT
 from mgsc.search_control.model_error import ROW as MODEL_ERROR
 from mgsc.search_control.oracle import ROW as ORACLE
+from mgsc.search_control.prioritized_replay import ROW as PRIORITIZED_REPLAY
 from mgsc.search_control.prioritized_sweeping import ROW as PRIORITIZED_SWEEPING
 from mgsc.search_control.replay import ROW as REPLAY
 from mgsc.search_control.row import StrategyRow
@@ -51,6 +55,10 @@ _ROWS: tuple[StrategyRow[Any], ...] = (
     VALUE_FREQUENCY,
     GAIN_NEED,
     ORACLE,
+    PRIORITIZED_REPLAY,
+    DISAGREEMENT,
+    CURIOUS_REPLAY,
+    HILL_CLIMBING,
 )
 
 STRATEGIES: Mapping[str, StrategyRow[Any]] = {row.name: row for row in _ROWS}

@@ -29,6 +29,7 @@ from mgsc.experiments.design.own import OwnPart, OwnSettings
 from mgsc.models.fixed import FIXED_ROW
 from mgsc.models.learned import LEARNED_ROW
 from mgsc.models.mlp import MLP_MODEL_ROW
+from mgsc.models.mlp_ensemble import MLP_ENSEMBLE_ROW
 from mgsc.models.row import ModelRow
 from mgsc.models.simulated import SIMULATED_ROW
 from mgsc.policies import EPSILON_GREEDY_ROW, PolicyRow
@@ -65,7 +66,9 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
     )
 )
 VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW))
-MODELS: Mapping[str, ModelRow[Any]] = _by_name((FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW, SIMULATED_ROW))
+MODELS: Mapping[str, ModelRow[Any]] = _by_name(
+    (FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW, MLP_ENSEMBLE_ROW, SIMULATED_ROW)
+)
 CANDIDATES: Mapping[str, CandidatesRow[Any]] = _by_name((LISTED_ROW, BUFFER_ROW, REPLAY_BUFFER_ROW))
 POLICIES: Mapping[str, PolicyRow[Any]] = _by_name((EPSILON_GREEDY_ROW,))
 

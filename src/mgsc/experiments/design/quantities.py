@@ -62,8 +62,9 @@ EPISODES = {
 }
 """Of the episodes that ended in a chunk."""
 
-Has = Literal["truth", "listed", "episodes"]
-"""What a problem has: exact tables; candidates that are the same states in every step; episodes that are recorded."""
+Has = Literal["truth", "listed", "episodes", "held out"]
+"""What a problem has: exact tables; candidates that are the same states in every step; episodes that are recorded; a
+model that is judged by transitions it does not learn from."""
 
 USUAL: tuple[Has, ...] = ("truth", "listed")
 """What a result has that does not say: those of suites with tables."""

@@ -51,6 +51,9 @@ class Suite:
     candidates: Any = dataclasses.field(default_factory=ListedSettings, metadata=ADDED)
     policy: Any = dataclasses.field(default_factory=EpsilonGreedySettings, metadata=ADDED)
     batch_size: int = added(size(1, 1, 100_000, "queries of one planning update, whose mean is one step of the values"))
+    rollout_length: int = added(
+        size(1, 1, 1000, "updates of an imagined rollout from a candidate; 1: each is of a query of its own")
+    )
     records_episodes: bool = added(switch(False, "whether returns and lengths of episodes are recorded"))
 
 

@@ -110,7 +110,7 @@ def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
         most = suite.planning_updates + agent.extra_updates if row.plans else 0
         planning_updates = jnp.where(planning_updates == 0, most, planning_updates)
     facts = StrategyFacts(problem, jnp.asarray(agent.step_size), planning_updates, values.is_table, most)
-    return assemble(
+    built = assemble(
         environment=problem.environment,
         environment_params=problem.environment_params,
         values=values,
@@ -124,7 +124,15 @@ def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
         max_planning_updates=most,
         learns_model_first=row.learns_model_first(agent.options),
         batch_size=suite.batch_size,
+        rollout_length=suite.rollout_length,
     )
+    counts = built.search_control.after_backup is not None and problem.candidates.listed is not None
+    if counts and suite.rollout_length > 1:
+        raise UserError(
+            f"strategy {agent.own.name if agent.own else agent.strategy} counts queries of listed states, which"
+            " imagined rollouts leave: set rollout_length to 1, or choose another agent"
+        )
+    return built
 
 
 def _check_needs(agent: AgentSettings, needs: Collection[str], problem: Problem, values: ValueFunction) -> None:
@@ -133,6 +141,8 @@ def _check_needs(agent: AgentSettings, needs: Collection[str], problem: Problem,
         "tables": problem.truth is not None,
         "discrete actions": values.action_values is not None,
         "a table of values": values.is_table,
+        "stored transitions": problem.candidates.num_slots is not None,
+        "an ensemble": problem.model.disagreement is not None,
     }
     missing = [need for need in needs if not has[need]]
     if missing:

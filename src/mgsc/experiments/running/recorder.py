@@ -40,6 +40,8 @@ def what_it_has(problem: Problem, *, records_episodes: bool) -> tuple[Has, ...]:
         has.append("listed")
     if records_episodes:
         has.append("episodes")
+    if problem.model.held_out_error is not None:
+        has.append("held out")
     return tuple(has)
 
 

@@ -1,0 +1,134 @@
+"""What can be said of each candidate of a step: how unsure and how wrong the model is of it, how large its TD error is.
+
+Nothing here needs listed states: N candidates will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from mgsc.facts import Facts
+from mgsc.search_control.expected import all_expected_errors, all_values, real_target
+from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
+
+FeatureFunction = Callable[[Parts, Params, Candidates], Array]
+
+SMALLEST_SHARE = 1e-3
+"""Added to every number, as a share of their mean, before its logarithm."""
+
+SMALLEST = 1e-30
+"""Added to what is divided by, and is 0 where all numbers are."""
+
+SMALLEST_SPREAD = 1e-2
+"""Added to the standard deviation that features are divided by: equal numbers, up to rounding, give nothing."""
+
+
+def experience_of(candidates: Candidates) -> Transition:
+    """The candidates' own transitions [N].
+
+    Raises:
+        ValueError: their source keeps none.
+    """
+    if candidates.experience is None:
+        raise ValueError(
+            "these candidates bring no stored transitions: they need another source, such as replay_buffer"
+        )
+    return candidates.experience
+
+
+def policy_of(parts: Parts, params: Params, candidates: Candidates) -> Array:
+    """[N, A] what the behaviour policy would do in each candidate."""
+    probabilities: Array = jax.vmap(parts.policy)(all_values(parts, params, candidates))
+    return probabilities
+
+
+def all_disagreements(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> Array:
+    """[N, A] how far the members of the ensemble are apart.
+
+    Raises:
+        ValueError: the model is no ensemble.
+    """
+    if parts.disagreement is None:
+        raise ValueError("this model is no ensemble: its members cannot disagree")
+    observations = jnp.repeat(candidates.observation, num_actions, axis=0)
+    actions = jnp.tile(jnp.arange(num_actions), candidates.observation.shape[0])
+    found: Array = jax.vmap(parts.disagreement, (None, 0, 0))(params.model, observations, actions)
+    return found.reshape(-1, num_actions)
+
+
+def experience_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:
+    """[N] TD errors of the candidates' own transitions [reward]."""
+    own = experience_of(candidates)
+    goals = jax.vmap(lambda transition: real_target(parts, params, transition))(own)
+    q: Array = jax.vmap(parts.q, (None, 0, 0))(params.values, own.observation, own.action)
+    return goals - q
+
+
+def model_misses(facts: Facts) -> FeatureFunction:
+    """How wrong the model is about the candidates' own transitions.
+
+    Returns:
+        ``(parts, params, candidates) -> [N]``: the distance of the mean reward over ``reward_scale``, plus that of the
+        mean successor over ``observation_scale``, averaged over its entries, plus that of the probability of the end.
+        A model that is right about something random has such errors, too.
+    """
+    scale = 1.0 if facts.observation_scale is None else jnp.asarray(facts.observation_scale)
+
+    def miss(parts: Parts, model: PyTree, seen: Transition) -> Array:
+        said = parts.expect(model, seen.observation, seen.action)
+        share = said.probability.reshape(-1, *[1] * seen.successor.ndim)
+        successor = jnp.sum(share * said.observation, 0)
+        # A mean answer, too, says by its discount how likely the end is.
+        lasts = jnp.sum(said.probability * said.discount) / jnp.maximum(facts.discount, SMALLEST)
+        reward = jnp.abs(jnp.sum(said.probability * said.reward) - seen.reward) / facts.reward_scale
+        return reward + jnp.mean(jnp.abs(successor - seen.successor) / scale) + jnp.abs(lasts - (seen.discount > 0))
+
+    def misses(parts: Parts, params: Params, candidates: Candidates) -> Array:
+        own = experience_of(candidates)
+        return jax.vmap(lambda transition: miss(parts, params.model, transition))(own)
+
+    return misses
+
+
+def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
+    """The features of learned logits: |E δ|, error of the model, age, and disagreement where the model is an ensemble.
+
+    The first and the last are of each pair, or their means over the policy's actions; the others are the state's. Each
+    is compared with those of the other candidates: the logarithm, less its mean, over its standard deviation. So they
+    have no unit, and stay of one size as values and model improve.
+
+    Args:
+        facts: the scales of rewards and observations.
+        per_action: whether d is over pairs.
+
+    Returns:
+        ``(parts, params, candidates) -> [N, F]``, or [N, A, F].
+    """
+    misses = model_misses(facts)
+
+    def features(parts: Parts, params: Params, candidates: Candidates) -> Array:
+        num_actions = facts.num_actions
+        of_pairs = [jnp.abs(all_expected_errors(parts, params, candidates, is_listed=False))]
+        if parts.disagreement is not None:
+            of_pairs.append(all_disagreements(parts, params, candidates, num_actions))
+        if candidates.age is None:
+            raise ValueError("these candidates have no age: they need another source, such as replay_buffer")
+        of_states = [misses(parts, params, candidates), 1.0 + candidates.age]
+        if per_action:
+            of_states = [jnp.repeat(numbers[:, None], num_actions, 1) for numbers in of_states]
+        else:
+            policy = policy_of(parts, params, candidates)
+            of_pairs = [jnp.sum(policy * numbers, 1) for numbers in of_pairs]
+        return jnp.stack([compared(numbers) for numbers in (*of_pairs, *of_states)], -1)
+
+    return features
+
+
+def compared(numbers: Array) -> Array:
+    """Numbers of at least 0 as how they compare with each other: logarithms of mean 0 and about variance 1."""
+    logarithm = jnp.log(numbers / (jnp.mean(numbers) + SMALLEST) + SMALLEST_SHARE)
+    centred = logarithm - jnp.mean(logarithm)
+    return centred / (jnp.std(logarithm) + SMALLEST_SPREAD)

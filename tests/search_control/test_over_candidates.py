@@ -1,0 +1,161 @@
+"""Strategies over candidates that bring their transitions along: plain accounts of what they prefer and query."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.meta_gradient.problems import parts_of
+from tests.quick import quick_jit
+
+from mgsc.facts import Facts
+from mgsc.search_control import Climb, curious_replay, disagreement, hill_climbing, prioritized_replay
+from mgsc.search_control.base import make_distribution
+from mgsc.search_control.candidate_signals import candidate_features, compared, model_misses
+from mgsc.types import Backup, Candidates, Params, Successors, Transition, like
+
+NUM_SLOTS = 10
+PLACES = jnp.array([0.0, 1.0, 2.0, 3.0])
+FACTS = Facts(like((1,), jnp.float32), 2, 0.5, reward_scale=2.0, switch_every=1, observation_scale=np.array([4.0]))
+
+
+def answers(model, observation, action):
+    """One step to the right, which the model believes to pay ``action`` and never to end the episode."""
+    del model
+    return Successors(jnp.ones(1), jnp.float32(action)[None], jnp.full(1, 0.5), observation[None] + 1)
+
+
+def always_first(q):
+    return jnp.array([1.0, 0.0])
+
+
+# q(x, a) = θ₀ x + θ₁ a; the policy takes action 0.
+PARTS = parts_of(lambda theta, x: theta[0] * x[0] + theta[1] * jnp.arange(2.0), always_first, answers)._replace(
+    disagreement=lambda model, observation, action: observation[0] + 10.0 * action
+)
+PARAMS = Params(jnp.array([0.0, 0.0]), ())
+
+
+def candidates() -> Candidates:
+    """Each took action 1 and came one step on; they were paid 0, 0, 1 and 3, and the last one's episode ended."""
+    observation = PLACES[:, None]
+    rewards, lasts = jnp.array([0.0, 0.0, 1.0, 3.0]), jnp.array([0.5, 0.5, 0.5, 0.0])
+    own = Transition(observation, jnp.ones(4, jnp.int32), rewards, lasts, observation + 1)
+    slots = jnp.array([2, 3, 4, 5], jnp.int32)
+    return Candidates(observation, slots, jnp.ones(4, bool), experience=own, age=jnp.array([6, 5, 4, 3]))
+
+
+def weights(strategy, state=None):
+    control = strategy(PARTS)
+    begun = control.init(jax.random.key(0), PARAMS, candidates()) if state is None else state
+    return np.asarray(quick_jit(lambda: control.weights(begun, PARAMS, candidates()))())
+
+
+def test_candidates_on_which_members_agree_are_preferred():
+    """By hand: of action 0 the members are 0, 1, 2, 3 apart; squares 0, 1, 4, 9 over their mean 3.5."""
+    powers = np.exp(-np.array([0, 1, 4, 9]) / 3.5 / 0.5)
+    np.testing.assert_allclose(weights(disagreement(2, temperature=0.5)), powers / powers.sum(), rtol=1e-5)
+    np.testing.assert_allclose(weights(disagreement(2, "mask", kept=0.5)), [0.5, 0.5, 0, 0])
+    np.testing.assert_allclose(weights(disagreement(2, "mask", kept=0.01)), [1, 0, 0, 0])
+
+
+def test_errors_of_the_model_are_those_about_the_stored_transitions():
+    """The model says 1 of every reward: 1/2, 1/2, 0, 1 over the scale; it misses the last one's end, which is 1."""
+    np.testing.assert_allclose(model_misses(FACTS)(PARTS, PARAMS, candidates()), [0.5, 0.5, 0, 2], atol=1e-6)
+
+
+def test_curious_replay_adds_novelty_and_error():
+    strategy = curious_replay(model_misses(FACTS), NUM_SLOTS, bonus=8.0, decay=0.5, exponent=2.0, floor=0.5)
+    control = strategy(PARTS)
+    counts = control.init(jax.random.key(0), PARAMS, candidates())
+    nobody = candidates().experience
+    for index in (2, 2, 3, -1):  # the last is of no candidate
+        counts = control.after_backup(counts, PARAMS, Backup(jnp.int32(index), nobody, jnp.zeros(())))
+    # 8 · ½^{2, 1, 0, 0} + {1, 1, ½, 2½}²
+    expected = np.array([2 + 1, 4 + 1, 8 + 0.25, 8 + 6.25])
+    np.testing.assert_allclose(weights(strategy, counts), expected / expected.sum(), rtol=1e-5)
+    # Slot 8 = 2 + 6 holds the newest transition.
+    counts, _ = control.observe(counts.at[8].set(7.0), PARAMS, candidates(), None)
+    np.testing.assert_array_equal(counts, [0, 0, 2, 1, 0, 0, 0, 0, 0, 0])
+
+
+def test_prioritized_replay_brings_back_what_surprised():
+    """All values are 0: the errors are the rewards 0, 0, 1, 3."""
+    strategy = prioritized_replay(exponent=2.0, floor=1.0, correction=0.5)
+    found = weights(strategy)
+    np.testing.assert_allclose(found, np.array([1, 1, 4, 16]) / 22, rtol=1e-5)
+    control, distribution = strategy(PARTS), make_distribution(jnp.asarray(found))
+    query = control.propose(jnp.float32(0.99), (), PARAMS, distribution, candidates(), None)
+    assert (query.index, query.action, query.outcome.reward) == (5, 1, 3)
+    np.testing.assert_allclose(query.step_scale, 0.25)  # (1/16)^½
+
+
+def test_features_compare_candidates():
+    numbers = jnp.array([1.0, 10.0, 100.0])
+    logarithms = np.log(np.asarray(numbers) + 1e-3 * 37)
+    expected = (logarithms - logarithms.mean()) / (logarithms.std() + 1e-2)
+    np.testing.assert_allclose(compared(numbers), expected, rtol=1e-4, atol=1e-6)
+    for equal in (0.0, 0.3):
+        np.testing.assert_allclose(compared(jnp.full(5, equal)), 0, atol=1e-4)
+
+
+def test_features_are_of_states_or_of_pairs():
+    states, pairs = quick_jit(
+        lambda: [candidate_features(FACTS, per_action=each)(PARTS, PARAMS, candidates()) for each in (False, True)]
+    )()
+    assert (states.shape, pairs.shape) == ((4, 4), (4, 2, 4))
+    # Action 0, the policy's, is believed to pay nothing: no errors; disagreement is the place, plus 10 of action 1.
+    np.testing.assert_allclose(states[:, 0], 0, atol=1e-4)
+    np.testing.assert_allclose(states[:, 1], compared(PLACES), atol=1e-6)
+    apart = (PLACES[:, None] + jnp.array([0.0, 10.0])).reshape(-1)
+    np.testing.assert_allclose(pairs[..., 1].reshape(-1), compared(apart), atol=1e-5)
+    np.testing.assert_allclose(states[:, 2], compared(jnp.array([0.5, 0.5, 0.0, 2.0])), atol=1e-5)
+    np.testing.assert_allclose(pairs[:, 1, 3], states[:, 3], atol=1e-6)
+    np.testing.assert_allclose(states[:, 3], compared(jnp.array([7.0, 6.0, 5.0, 4.0])), atol=1e-5)
+
+
+HILL = jnp.array([0.3, -0.2])
+
+
+def hilly(theta, x):
+    """Highest at ``HILL``; along the first entry, it bends twice as much beyond 0.5."""
+    away = (x - HILL) ** 2
+    return jnp.stack([-away.sum(), -1.0 - away.sum()]) + theta
+
+
+@pytest.mark.parametrize("kind", ["value", pytest.param("frequency", marks=pytest.mark.slow)])
+def test_climbs_lead_uphill_within_what_was_met(kind):
+    def expect(model, observation, action):
+        del model
+        return Successors(jnp.ones(1), jnp.float32(10 + action)[None], jnp.full(1, 0.9), observation[None])
+
+    parts = parts_of(hilly, always_first, expect)
+    control = hill_climbing(kind, Climb(15, 0.1, 1e-4), capacity=40, real_share=0.5, shape=(2,))(parts)
+    corner = jnp.array([1.0, 1.0])
+    own = Transition(corner, jnp.int32(1), jnp.float32(5.0), jnp.float32(0.9), corner)
+    batch = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (3, *leaf.shape)), own)
+    given = Candidates(batch.observation, jnp.arange(3), jnp.ones(3, bool), experience=batch, age=jnp.zeros(3, int))
+    params = Params(jnp.zeros(2), ())
+
+    def whole(key):
+        state = control.init(key, params, given)
+        keys = jax.random.split(key, 30)
+        for number in range(30):
+            here = jax.random.uniform(keys[number], (2,), minval=-1.0)
+            state, _ = observe(state, Transition(here, jnp.int32(0), 0.0, 0.9, here + 0.02))
+        return state
+
+    observe = quick_jit(lambda state, seen: control.observe(state, params, given, seen))
+    state = whole(jax.random.key(0))
+    assert state.count > 40, "the queue has gone round"
+    queue = np.asarray(state.queue)
+    assert (np.abs(queue) <= 1).all()
+    if kind == "value":
+        assert (np.linalg.norm(queue - HILL, axis=1) < np.linalg.norm(corner - HILL)).mean() > 0.9
+        assert np.linalg.norm(queue - HILL, axis=1).min() < 0.15
+    propose = quick_jit(lambda noise: control.propose(noise, state, params, None, given, None))
+    climbed, stored = (propose(tuple(jnp.float32(part) for part in (mixed, 0.4, 0.0))) for mixed in (0.7, 0.3))
+    assert (climbed.index, climbed.action, climbed.outcome.reward) == (-1, 0, 10), "greedy, and the model's answer"
+    assert (stored.index, stored.action, stored.outcome.reward) == (1, 1, 5)
+    np.testing.assert_array_equal(climbed.observation, queue[16])
