@@ -183,15 +183,11 @@ class _Lowered:
                 entry.program = self._compiled(options)
             return Made(entry.program, is_shared)
 
-<<<<<<< HEAD
-    def _compiled(self, options: Mapping[str, str | bool]) -> Any:
+    def _compiled(self, options: Mapping[str, str | int | bool]) -> Any:
         program = self._lowered.compile(dict(options))
         return OneKernel(program) if self._is_one_kernel else program
 
-    def key(self, options: Mapping[str, str | bool]) -> Hashable:
-=======
     def key(self, options: Mapping[str, str | int | bool]) -> Hashable:
->>>>>>> 6eb9d0c (Ensembles of networks as models, and search control over candidates that bring their transitions)
         """All that decides what a compiled function does: the program, and which arguments it is given."""
         jaxpr = self._traced.jaxpr.jaxpr
         _, is_used = dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))  # the program has no others

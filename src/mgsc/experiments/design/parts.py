@@ -66,9 +66,7 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
     )
 )
 VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW))
-MODELS: Mapping[str, ModelRow[Any]] = _by_name(
-    (FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW, MLP_ENSEMBLE_ROW, SIMULATED_ROW)
-)
+MODELS: Mapping[str, ModelRow[Any]] = _by_name((FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW, MLP_ENSEMBLE_ROW, SIMULATED_ROW))
 CANDIDATES: Mapping[str, CandidatesRow[Any]] = _by_name((LISTED_ROW, BUFFER_ROW, REPLAY_BUFFER_ROW))
 POLICIES: Mapping[str, PolicyRow[Any]] = _by_name((EPSILON_GREEDY_ROW,))
 

@@ -6,9 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from mgsc.candidates import BufferSettings, ListedSettings
 from mgsc.environments.book_mazes import BlockingMazeSettings, ShortcutMazeSettings
-from mgsc.environments.cartpole import CartPoleSettings
 from mgsc.environments.field import FieldSettings
 from mgsc.environments.foreign import GymnasiumSettings
 from mgsc.environments.garnet import GarnetSettings
@@ -17,45 +15,14 @@ from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import COMPARED, OWN, WHERE_AND_WHAT, AgentSettings, default_agents
 from mgsc.experiments.design.names import check_agent_name
+from mgsc.experiments.design.network_suites import NETWORK_SUITES
 from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, without_source
 from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLICIES, VALUES
+from mgsc.experiments.design.suite import Suite as Suite
 from mgsc.models import FixedModel, LearnedModel
-from mgsc.models.mlp import MlpModel
-from mgsc.policies import EpsilonGreedySettings
-from mgsc.search_control.meta_gradient_row import MetaGradientSettings
 from mgsc.search_control.row import StrategyRow
 from mgsc.search_control.table import STRATEGIES
-from mgsc.settings import ADDED, added, check, left_out, number, size, switch, unknown, with_settings
-from mgsc.values import TableSettings
-from mgsc.values.mlp import MlpSettings
-
-
-@dataclasses.dataclass(frozen=True)
-class Suite:
-    """Everything that decides a suite's results but the seeds."""
-
-    title: str
-    environment: Any
-    model: Any = dataclasses.field(default_factory=FixedModel)
-    steps: int = size(50_000, 1, 2**30, "real environment steps of a run")
-    record_every: int = size(250, 1, 2**30, "steps per recorded chunk; divides steps and switch_every")
-    measure_every: int = size(50, 1, 2**30, "steps between measurements of errors; divides record_every")
-    discount: float = number(0.95, 0.0, 1.0, "discount factor")
-    epsilon: float = number(0.1, 0.0, 1.0, "exploration probability")
-    planning_updates: int = size(5, 1, 1000, "budget: planning updates per real step")
-    lanes_per_block: int = added(
-        size(0, 0, 2**16, "runs that are computed side by side; 0: 16 on a CPU, 512 on an accelerator")
-    )
-    agents: Mapping[str, AgentSettings] = dataclasses.field(default_factory=dict)
-    values: Any = dataclasses.field(default_factory=TableSettings, metadata=ADDED)
-    candidates: Any = dataclasses.field(default_factory=ListedSettings, metadata=ADDED)
-    policy: Any = dataclasses.field(default_factory=EpsilonGreedySettings, metadata=ADDED)
-    batch_size: int = added(size(1, 1, 100_000, "queries of one planning update, whose mean is one step of the values"))
-    rollout_length: int = added(
-        size(1, 1, 1000, "updates of an imagined rollout from a candidate; 1: each is of a query of its own")
-    )
-    records_episodes: bool = added(switch(False, "whether returns and lengths of episodes are recorded"))
-
+from mgsc.settings import check, left_out, unknown, with_settings
 
 PAPER_SUITES: Mapping[str, Suite] = {
     "tmaze-fixed": Suite(
@@ -152,30 +119,6 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
 }
 """What all agents are compared on: the paper's conditions, and others."""
 
-
-def _with_networks() -> dict[str, AgentSettings]:
-    """Agents for suites in which values are networks: untuned, with step sizes set by hand on other seeds."""
-    agents = default_agents(("no_planning", "uniform", "replay", "meta_gradient"), num_actions=2)
-    learned = MetaGradientSettings(logits="network", meta_step_size=0.003)
-    agents["meta_gradient"] = dataclasses.replace(agents["meta_gradient"], options=learned)
-    return {name: dataclasses.replace(agent, step_size=0.03) for name, agent in agents.items()}
-
-
-NETWORK_SUITES: Mapping[str, Suite] = {
-    "cartpole": Suite(
-        "CartPole, networks for values and model",
-        CartPoleSettings(reward=0.02),
-        MlpModel(),
-        steps=6_000,
-        discount=0.99,
-        planning_updates=8,
-        agents=_with_networks(),
-        values=MlpSettings(),
-        candidates=BufferSettings(num_candidates=24),
-        records_episodes=True,
-    ),
-}
-"""Suites without tables: networks in place of tables, candidates from a buffer."""
 
 TUNING_CONFIGURATIONS = {name: 32 for name in COMPARISON_SUITES}
 """How many configurations of each agent ``mgsc tune`` tries where that differs from its default: many agents on many

@@ -1,0 +1,146 @@
+"""Suites without tables: values are networks, candidates come from a buffer.
+
+Their settings were chosen by hand, on other seeds than those reported: ``docs/networks.md`` says how.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mgsc.candidates import BufferSettings
+from mgsc.environments.acrobot import AcrobotSettings
+from mgsc.environments.cartpole import CartPoleSettings
+from mgsc.environments.gridworld import GridWorldSettings
+from mgsc.environments.images import TMazeImageSettings, TwoRoomsImageSettings
+from mgsc.experiments.design.agents import AgentSettings, default_agents
+from mgsc.experiments.design.suite import Suite
+from mgsc.models import SimulatedModel
+from mgsc.models.mlp import MlpModel
+from mgsc.models.mlp_ensemble import MlpEnsemble
+from mgsc.replay_buffer import ReplayBufferSettings
+from mgsc.search_control.experience import LARGEST_WINDOW
+from mgsc.search_control.meta_gradient_row import MetaGradientSettings
+from mgsc.search_control.table import STRATEGIES
+from mgsc.values.mlp import MlpSettings
+
+PREFIX = "net-"
+"""How the names of the suites begin in which search control over candidates is compared."""
+
+SMALL = MlpEnsemble(units=8, layers=1)
+"""A model that cannot be right everywhere."""
+
+
+def _agent(strategy: str, step_size: float, *, planning_updates: int = 0, **options: Any) -> AgentSettings:
+    return AgentSettings(
+        strategy,
+        step_size=step_size,
+        planning_updates=planning_updates,
+        options=STRATEGIES[strategy].settings(**options),
+    )
+
+
+def network_agents(step_size: float, *, has_ensemble: bool, **learned: Any) -> dict[str, AgentSettings]:
+    """All agents over candidates.
+
+    Args:
+        step_size: of all of them.
+        has_ensemble: whether the model is an ensemble, whose members may disagree.
+        learned: settings of all MGSC agents.
+    """
+    agents = {
+        "no_planning": _agent("no_planning", step_size),
+        "dqn": _agent("replay", step_size, planning_updates=1, window=LARGEST_WINDOW),
+        "dqn_many_updates": _agent("replay", step_size, window=LARGEST_WINDOW),
+        "prioritized_replay": _agent("prioritized_replay", step_size),
+        "uniform": _agent("uniform", step_size),
+        "td_error_priority": _agent("td_error_priority", step_size),
+        "curious_replay": _agent("curious_replay", step_size),
+        "hill_climbing": _agent("hill_climbing", step_size),
+        "frequency_climbing": _agent("hill_climbing", step_size, kind="frequency", climb_step_size=0.01),
+        "meta_gradient": _agent("meta_gradient", step_size, logits="network", **learned),
+        "meta_gradient_pairs": _agent("meta_gradient", step_size, logits="network", over="pairs", **learned),
+        "meta_gradient_features": _agent("meta_gradient", step_size, logits="features", **learned),
+        "meta_gradient_both": _agent("meta_gradient", step_size, logits="both", **learned),
+    }
+    if has_ensemble:
+        agents["disagreement"] = _agent("disagreement", step_size)
+        agents["disagreement_mask"] = _agent("disagreement", step_size, kind="mask")
+    return agents
+
+
+def _image(title: str, environment: Any, units: int) -> Suite:
+    return Suite(
+        title,
+        environment,
+        SimulatedModel(rewards="stale", dynamics="current"),
+        steps=20_000,
+        discount=0.95,
+        planning_updates=5,
+        lanes_per_block=5,
+        agents=network_agents(0.1, has_ensemble=False, meta_step_size=0.001),
+        values=MlpSettings(units=units, layers=1),
+        candidates=ReplayBufferSettings(num_candidates=32, capacity=2_000),
+        records_episodes=True,
+    )
+
+
+def _control(title: str, environment: Any, model: Any, steps: int) -> Suite:
+    return Suite(
+        title,
+        environment,
+        model,
+        steps=steps,
+        discount=0.99,
+        planning_updates=10,
+        batch_size=32,
+        lanes_per_block=5,
+        agents=network_agents(
+            1e-3, has_ensemble=isinstance(model, MlpEnsemble), meta_step_size=0.003, planned_step_size=0.03
+        ),
+        values=MlpSettings(units=64, layers=2, optimizer="adam", target_every=1000),
+        candidates=ReplayBufferSettings(),
+        records_episodes=True,
+    )
+
+
+def _small_suite() -> Suite:
+    """Networks for values and model, small enough for examples."""
+    agents = default_agents(("no_planning", "uniform", "replay", "meta_gradient"), num_actions=2)
+    learned = MetaGradientSettings(logits="network", meta_step_size=0.003)
+    agents["meta_gradient"] = dataclasses.replace(agents["meta_gradient"], options=learned)
+    return Suite(
+        "CartPole, networks for values and model",
+        CartPoleSettings(reward=0.02),
+        MlpModel(),
+        steps=6_000,
+        discount=0.99,
+        planning_updates=8,
+        agents={name: dataclasses.replace(agent, step_size=0.03) for name, agent in agents.items()},
+        values=MlpSettings(),
+        candidates=BufferSettings(num_candidates=24),
+        records_episodes=True,
+    )
+
+
+_GRID = GridWorldSettings(change="goal", switch_every=5_000)
+_MAZE = GridWorldSettings(walls="maze", change="goal", switch_every=7_500)
+_STALE = SimulatedModel(rewards="stale", dynamics="current")
+
+NETWORK_SUITES: Mapping[str, Suite] = {
+    "cartpole": _small_suite(),
+    "net-tmaze": _image("TMaze seen as a picture, stale rewards", TMazeImageSettings(), 32),
+    "net-tworooms": _image("TwoRooms seen as a picture, stale rewards", TwoRoomsImageSettings(), 64),
+    "net-gridworld": _control("GridWorld, learned model", GridWorldSettings(), MlpEnsemble(), 10_000),
+    "net-gridworld-stale": _control("GridWorld whose goal moves, stale model", _GRID, _STALE, 10_000),
+    "net-mazegridworld": _control(
+        "MazeGridWorld, learned model", GridWorldSettings(walls="maze"), MlpEnsemble(), 15_000
+    ),
+    "net-mazegridworld-stale": _control("MazeGridWorld whose goal moves, stale model", _MAZE, _STALE, 15_000),
+    "net-cartpole": _control("CartPole, learned model", CartPoleSettings(), MlpEnsemble(), 6_000),
+    "net-cartpole-small": _control("CartPole, learned model of 8 units", CartPoleSettings(), SMALL, 6_000),
+    "net-acrobot": _control("Acrobot, learned model", AcrobotSettings(), MlpEnsemble(), 10_000),
+    "net-acrobot-small": _control("Acrobot, learned model of 8 units", AcrobotSettings(), SMALL, 10_000),
+}
+"""Suites without tables: networks in place of tables, candidates from a buffer."""
