@@ -19,7 +19,7 @@ from mgsc.environments.changing import UNCHANGED
 from mgsc.experiments.design import quantities
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.parts import ENVIRONMENTS
-from mgsc.experiments.design.suites import PAPER_SUITES, Suite, updates_of
+from mgsc.experiments.design.suites import PAPER_SUITES, SUITES, Suite, updates_of
 from mgsc.experiments.running.measure_table import MORE_MEASURES
 from mgsc.experiments.studies import across
 from mgsc.experiments.studies.summary import load_summary, summaries
@@ -30,6 +30,9 @@ from mgsc.settings import describe
 
 DOCS = Path(__file__).parent.parent
 RESULTS = DOCS / "results"
+OF_NETWORKS = "net-cartpole"
+"""The suite whose costs are shown of strategies for networks only."""
+
 COMPARISON = "comparison"
 """The study in which all agents meet."""
 
@@ -189,7 +192,7 @@ def agents_of(name: str, suite: Suite) -> dict[str, AgentSettings]:
 def _problem(suite_name: str) -> Any:
     from mgsc.experiments.running.build import build_problem
 
-    return build_problem(PAPER_SUITES[suite_name])
+    return build_problem(SUITES[suite_name])
 
 
 def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
@@ -199,7 +202,7 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
     from mgsc import dyna
     from mgsc.experiments.running.build import build_agent, expected_backups
 
-    suite, problem = PAPER_SUITES[suite_name], _problem(suite_name)
+    suite, problem = SUITES[suite_name], _problem(suite_name)
     row, updates = STRATEGIES[agent.strategy], updates_of(suite, agent)
     if not row.plans:
         return Cost(0, 0, 0)
@@ -209,21 +212,29 @@ def cost_of(suite_name: str, agent: AgentSettings) -> Cost:
     return Cost(updates, expected_backups(suite, agent, problem), memory)
 
 
+def costed_in(name: str) -> tuple[str, ...]:
+    """The suites in which a strategy's cost is shown: the paper's or, where these lack what it needs, another."""
+    row = STRATEGIES[name]
+    needs_networks = {"stored transitions", "an ensemble"} & set(row.needs(row.settings()))
+    return (OF_NETWORKS,) if needs_networks else tuple(PAPER_SUITES)
+
+
 def cost(name: str) -> str:
     """Expected backups per real step and memory, in every suite; variants with other options have rows of their own."""
     rows = []
-    for suite_name, suite in PAPER_SUITES.items():
-        seen: list[object] = []
+    for suite_name in costed_in(name):
+        suite, seen = SUITES[suite_name], list[object]()
         for agent_name, agent in agents_of(name, suite).items():
             if agent.options in seen:
                 continue
             seen.append(agent.options)
             found = cost_of(suite_name, agent)
             of = _problem(suite_name).facts
-            sizes = (of.num_states, of.num_actions, *found)
-            rows.append([f"`{suite_name}`", f"`{agent_name}`", *(f"{number:,}" for number in sizes)])
+            states = f"{of.num_states:,}" if of.has_listed_observations else "–"
+            sizes = (of.num_actions, *found)
+            rows.append([f"`{suite_name}`", f"`{agent_name}`", states, *(f"{number:,}" for number in sizes)])
     header = ("suite", "agent", "S", "A", "K", "expected backups per step", "memory [bytes per seed]")
-    note = "Counted when this page was built, with untuned settings on the problems of `mgsc reproduce`."
+    note = "Counted when this page was built, with untuned settings."
     return f"{table(header, rows, numbers=5)}\n\n{note}"
 
 
@@ -231,7 +242,7 @@ def strategies() -> str:
     """All strategies in the order of the table, each linked to its page."""
     rows = []
     for name, row in STRATEGIES.items():
-        found = cost_of("tmaze-fixed", AgentSettings(name, options=row.settings()))
+        found = cost_of(costed_in(name)[0], AgentSettings(name, options=row.settings()))
         own = 0 if row.settings is NoSettings else len(dataclasses.fields(row.settings))
         rows.append([f"[`{name}`](/strategies/{name}.md)", row.summary, str(own), f"{found.backups:,}"])
     return table(("strategy", "what it does", "settings", "expected backups"), rows, numbers=2)

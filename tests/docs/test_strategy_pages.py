@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from docs._ext import facts
@@ -18,6 +19,7 @@ from mgsc.experiments.design.suites import PAPER_SUITES
 from mgsc.experiments.running.measure_table import MORE_MEASURES
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.summary import write_summary
+from mgsc.search_control.row import Need
 from mgsc.search_control.table import STRATEGIES
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "strategies"
@@ -79,7 +81,7 @@ def test_costs_are_those_of_the_table() -> None:
 
 def test_what_strategies_need_is_that_of_the_table() -> None:
     header, _, *rows = (line.strip("| ").split(" | ") for line in facts.needs().splitlines())
-    assert header == ["strategy", "listed states", "tables", "discrete actions", "a table of values"]
+    assert header == ["strategy", *get_args(Need)]
     assert len(rows) == len(PLANNING)
     # The candidates guide says of three of them that this depends on settings.
     varying = {"meta_gradient": {"logits": "network"}, "td_error_priority": {"correction": "importance"}}

@@ -133,13 +133,18 @@ def run(name: str, **options: object) -> tuple[np.ndarray, bool]:
     ("name", "more"),
     [
         *((name, {}) for name in NETWORK_READY),
-        ("td_error_priority", {"kind": "rank"}),
-        ("hill_climbing", {"kind": "frequency"}),
-        ("disagreement", {"kind": "mask"}),
         ("meta_gradient", {"logits": "linear", "over": "pairs"}),
-        ("meta_gradient", {"logits": "features"}),
         ("meta_gradient", {"logits": "both", "over": "pairs"}),
-        ("meta_gradient", {"experience": "recent", "experience_length": 2, "target": "current"}),
+        *(
+            pytest.param(name, more, marks=pytest.mark.slow)
+            for name, more in (
+                ("td_error_priority", {"kind": "rank"}),
+                ("hill_climbing", {"kind": "frequency"}),
+                ("disagreement", {"kind": "mask"}),
+                ("meta_gradient", {"logits": "features"}),
+                ("meta_gradient", {"experience": "recent", "experience_length": 2, "target": "current"}),
+            )
+        ),
     ],
 )
 def test_networks_and_candidates_of_a_buffer_will_do(name: str, more: dict[str, object]) -> None:
