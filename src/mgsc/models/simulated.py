@@ -83,7 +83,7 @@ def _build(settings: SimulatedModel, facts: Facts) -> BuiltModel:
     if facts.outcomes is None:
         raise UserError(
             "model simulated needs a simulator whose observations tell its state, and which says so: "
-            "allowed are mlp, and own_model; for tables fixed"
+            "allowed are mlp, mlp_ensemble, and own_model; for tables fixed"
         )
     model = simulated(
         facts.outcomes,
