@@ -71,7 +71,7 @@ test-gymnax: ## the tests with gymnax, which needs older packages, in $(VENV)-gy
 	@$(MAKE) --no-print-directory VENV=$(VENV)-gymnax gymnax-tests
 
 gymnax-tests: $(VENV)/.project $(VENV)/.gymnax
-	@$(BIN)/pytest tests/environments/test_gymnax.py $(ARGS)
+	@$(BIN)/pytest tests/environments/test_gymnax.py tests/environments/test_from_gymnax.py $(ARGS)
 
 test-tracking: ## the tests of what TensorBoard and W&B are given, with their readers, in $(VENV)-tracking
 	@$(MAKE) --no-print-directory VENV=$(VENV)-tracking tracking-tests

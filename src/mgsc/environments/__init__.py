@@ -14,6 +14,7 @@ from mgsc.environments.cartpole import CartPoleSettings, cartpole
 from mgsc.environments.episodes import with_episodes
 from mgsc.environments.field import FieldSettings, field
 from mgsc.environments.foreign import GymnasiumSettings, from_gymnasium
+from mgsc.environments.from_gymnax import GymnaxSettings, from_gymnax
 from mgsc.environments.garnet import GarnetSettings, garnet
 from mgsc.environments.goright import GoRightSettings, goright
 from mgsc.environments.gridworld import GridWorldSettings, gridworld
@@ -51,6 +52,7 @@ __all__ = [
     "GymnasiumLiveSettings",
     "GymnasiumSettings",
     "GymnaxForm",
+    "GymnaxSettings",
     "Maze",
     "Outcomes",
     "ShortcutMazeSettings",
@@ -74,6 +76,7 @@ __all__ = [
     "field",
     "from_dense",
     "from_gymnasium",
+    "from_gymnax",
     "from_map",
     "from_tables",
     "garnet",

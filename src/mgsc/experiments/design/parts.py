@@ -16,6 +16,7 @@ from mgsc.environments.book_mazes import BLOCKING_MAZE_ROW, DYNA_MAZE_ROW, SHORT
 from mgsc.environments.cartpole import CARTPOLE_ROW
 from mgsc.environments.field import FIELD_ROW
 from mgsc.environments.foreign import GYMNASIUM_ROW
+from mgsc.environments.from_gymnax import GYMNAX_ROW
 from mgsc.environments.garnet import GARNET_ROW
 from mgsc.environments.goright import GORIGHT_ROW
 from mgsc.environments.gridworld import GRIDWORLD_ROW
@@ -63,6 +64,7 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
         TMAZE_IMAGE_ROW,
         TWO_ROOMS_IMAGE_ROW,
         GYMNASIUM_LIVE_ROW,
+        GYMNAX_ROW,
     )
 )
 VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW))
