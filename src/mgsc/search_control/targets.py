@@ -19,8 +19,8 @@ class Targets(NamedTuple):
 
     - ``transition``: r + γ' max q(s', ·) of each real transition, with q as planning left it. One look-up for each.
     - ``return``: the λ-return of real experience from there on, as far as it is kept (Sutton & Barto 2018, 12.1),
-      greedy where it bootstraps: G_j = r_j + γ'_j ((1 − λ) max q(s'_j, ·) + λ G_{j+1}), without λ where the next transition
-      kept does not go on from s'_j. As many look-ups, in turn.
+      greedy where it bootstraps: G_j = r_j + γ'_j ((1 − λ) max q(s'_j, ·) + λ G_{j+1}), without λ where the next
+      transition kept does not go on from s'_j. As many look-ups, in turn.
     - ``later``: the agent's own values some real steps after the planning that is judged, as many as transitions are
       looked at (bootstrapped meta-gradients, Flennerhag et al. 2022, with all updates in between as the bootstrap).
       It keeps one plan for so long, which costs a copy of all that describes it in each step.
