@@ -45,7 +45,7 @@ def test_states_and_pictures_of_any_size_lead_to_one_another(build, settings, pi
     assert images.shape == (len(maze.row), pixels)
     np.testing.assert_array_equal(states_in(maze, images, cells), np.arange(len(maze.row)))
     few = np.array([0, 3, len(maze.row) - 1])
-    np.testing.assert_allclose(jax.vmap(pictures.draw)(few), images[few], atol=1e-6)
+    np.testing.assert_allclose(quick_jit(jax.vmap(pictures.draw))(few), images[few], atol=1e-6)
     assert (pictures.state >= 0).all(), "walls stand for the nearest state"
     with pytest.raises(UserError, match="the last axis must be"):
         states_in(maze, images[:, 1:], cells)

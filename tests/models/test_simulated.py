@@ -82,14 +82,17 @@ def test_sample_draws_from_what_expect_gives_and_noise_has_its_moments():
     model = simulated(outcomes, DISCOUNT, num_phases=1, switch_every=1)
     assert model.update is None
     assert model.init(jax.random.key(0)) == ()
-    right = jnp.int32(1)
-    answer = model.expect((), NOISY, right)
+    uniforms, right = jnp.linspace(0, 1, 1200, endpoint=False), jnp.int32(1)
+
+    def both():
+        drawn = jax.vmap(lambda noise: model.sample(noise, (), NOISY, right))(uniforms)
+        return model.expect((), NOISY, right), drawn
+
+    answer, drawn = jax.device_get(quick_jit(both)())
     moved = (np.asarray(answer.observation[:, 0], float) - 0.35) / 0.01
     np.testing.assert_allclose(answer.observation[:, 1], 0.3, rtol=1e-6)
     for power, moment in ((1, 0), (2, 1), (3, 0), (4, 3)):
         np.testing.assert_allclose(answer.probability @ moved**power, moment, atol=1e-3)
-    uniforms = jnp.linspace(0, 1, 1200, endpoint=False)
-    drawn = jax.vmap(lambda noise: model.sample(noise, (), NOISY, right))(uniforms)
     shares = [(np.abs(drawn.successor[:, 0] - place) < 1e-6).mean() for place in answer.observation[:, 0]]
     np.testing.assert_allclose(shares, answer.probability, atol=2e-3)
 

@@ -79,7 +79,7 @@ def gridworld(settings: GridWorldSettings) -> Simulator:
     """The environment of the settings.
 
     Without noise the fewest steps to the goal are 38 in ``grid``, 38 or 39 in ``tough`` and 67 in ``maze``: returns of
-    −37 and −66. Of the 67, one is owed to rounding in double precision: a place 0.95 counts as beyond 0.95. In
+    −37 and −66. Of the 67, one is owed to rounding, in single precision as well: a place 0.95 counts as beyond 0.95. In
     exact arithmetic it takes 68.
 
     Source: Pan et al. 2019, "Hill climbing on value estimates for search-control in Dyna", and its authors' code,

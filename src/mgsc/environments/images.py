@@ -148,7 +148,7 @@ def states_in(maze: Maze, images: ArrayLike, cells_per_pixel: int = 1) -> NDArra
     if given.shape[-1:] != (height * width,):
         raise UserError(f"images have shape {given.shape}: the last axis must be {height} · {width} pixels long")
     flat = jnp.asarray(given.reshape(-1, height * width))
-    return np.asarray(jax.vmap(pictures.read)(flat)).reshape(given.shape[:-1])
+    return np.asarray(jax.jit(jax.vmap(pictures.read))(flat)).reshape(given.shape[:-1])
 
 
 def drawn(maze: Maze, *, switch_every: int, step_limit: int = 0, cells_per_pixel: int = 1) -> Simulator:
