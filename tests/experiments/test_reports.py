@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from tests.quick import compile_quickly
 
 import mgsc
 from mgsc.errors import UserError
@@ -30,7 +31,9 @@ def result(agent: str) -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def both() -> list[xr.Dataset]:
-    return [result("uniform"), result("constant_priority")]
+    with pytest.MonkeyPatch.context() as patch:
+        compile_quickly(patch)
+        return [result("uniform"), result("constant_priority")]
 
 
 def test_weights_are_recorded_through_time(both: list[xr.Dataset]) -> None:
@@ -62,7 +65,11 @@ def test_the_figure_has_a_panel_for_each(both: list[xr.Dataset]) -> None:
 
 
 @pytest.mark.parametrize(("reports", "words"), [(("temperature",), "observe does not give"), (("reward",), "reward")])
-def test_reports_of_ones_own_are_checked_first(reports: tuple[str, ...], words: str) -> None:
+def test_reports_of_ones_own_are_checked_first(
+    reports: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_quickly(monkeypatch)
+
     def build(settings, facts):
         return from_logits(lambda state, params, candidates: jnp.zeros(len(candidates.index)), reports=reports)
 
