@@ -1,0 +1,132 @@
+"""Whether d from pictures agrees with d from a table: ``python -m mgsc.benchmarks.picture_weights --seeds 10``.
+
+MGSC is run on a maze seen as a picture, with candidates of a buffer and a network of logits, and on the same maze as a
+table. At each end of a chunk the network is asked about the pictures of all states, which its run never is. What is
+compared are the states' mean weights over the phases in which the model is wrong, by Spearman's rank correlation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc import dyna
+from mgsc.environments import Maze, maze_images
+from mgsc.errors import UserError
+from mgsc.experiments.design.parts import build_source
+from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
+from mgsc.experiments.reading.statistics import mean_interval
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.running.devices import devices
+from mgsc.experiments.running.program import run_key
+from mgsc.experiments.tuning.chosen import tuned_suite
+from mgsc.kernel import compile_for
+from mgsc.problem import Problem
+from mgsc.types import Array, Candidates
+
+SUITES = {"net-tmaze": "tmaze-fixed", "net-tworooms": "tworooms-fixed"}
+"""Suites of pictures, and of the same mazes as tables."""
+
+AGENT = "meta_gradient"
+CHUNK = 250
+"""Real steps after which the weights are looked at."""
+
+
+class Agreement(NamedTuple):
+    """Of one seed of the pictures with the mean of the tables' seeds, over states that are not terminal.
+
+    Attributes:
+        correlation: Spearman's.
+        wrong_mass: what the network gives the states where the model is wrong, in those phases [probability].
+    """
+
+    correlation: float
+    wrong_mass: float
+
+
+def measure_agreement(name: str, seeds: Sequence[int], changes: dict[str, str], num_steps: int) -> list[Agreement]:
+    """Runs both and compares their mean weights in the phases in which the model is wrong.
+
+    Args:
+        name: of the suite of pictures.
+        seeds: of both.
+        changes: settings of the suite of pictures, as for ``change_suite``.
+        num_steps: real steps of each run; a multiple of the length of two phases.
+    """
+    from scipy.stats import spearmanr
+
+    pictures = change_suite(choose_agents(get_suite(name), [AGENT]), {**changes, "steps": num_steps})
+    if pictures.agents[AGENT].options.logits != "network":
+        raise UserError("only a network on the observation can be asked about pictures that are no candidates")
+    table = _same_maze(SUITES[name], pictures)
+    maze = build_source(table.environment)
+    assert isinstance(maze, Maze)
+    problem = build_problem(table)
+    is_candidate, wrong = problem.known.is_candidate, problem.known.wrong[1]
+    images = jnp.asarray(maze_images(maze, pictures.environment.cells_per_pixel))
+    every = Candidates(images, jnp.arange(len(images)), jnp.asarray(is_candidate))
+    seen = _weights(pictures, build_problem(pictures), every, seeds, num_steps)
+    listed = _weights(table, problem, problem.listed, seeds, num_steps).mean(0)
+    found = []
+    for weights in seen:
+        correlation = spearmanr(weights[is_candidate], listed[is_candidate]).statistic
+        found.append(Agreement(float(correlation), float(weights[wrong].sum())))
+    return found
+
+
+def _same_maze(name: str, pictures: Suite) -> Suite:
+    """The suite of tables with the maze of the pictures, and its tuned settings."""
+    table = choose_agents(tuned_suite(name), [AGENT])
+    shared = {field.name: getattr(pictures.environment, field.name) for field in dataclasses.fields(table.environment)}
+    return dataclasses.replace(
+        table, environment=dataclasses.replace(table.environment, **shared), steps=pictures.steps
+    )
+
+
+def _weights(
+    suite: Suite, problem: Problem, candidates: Candidates, seeds: Sequence[int], num_steps: int
+) -> NDArray[Any]:
+    """[seeds, S] mean d over the ends of the chunks in every other phase, the second one first."""
+    agent = build_agent(suite, suite.agents[AGENT], problem)
+    recorder = dyna.total_reward()
+
+    def run(seed: Array) -> Array:
+        key = run_key(0, seed)
+
+        def chunk(state: dyna.DynaState, _: None) -> tuple[dyna.DynaState, Array]:
+            state, _ = dyna.run_chunk(agent, state, key, num_steps=CHUNK, measure_every=CHUNK, recorder=recorder)
+            return state, agent.search_control.weights(state.search, state.params, candidates)
+
+        return jax.lax.scan(chunk, dyna.init(agent, key), None, length=num_steps // CHUNK)[1]
+
+    lanes = jnp.asarray(np.array(seeds, np.uint32))
+    weights = np.asarray(compile_for(devices()[0], jax.vmap(run), lanes)(lanes))
+    phase = np.arange(num_steps // CHUNK) * CHUNK // suite.environment.switch_every % 2
+    mean: NDArray[Any] = weights[:, phase == 1].mean(1)
+    return mean
+
+
+def main() -> None:
+    """Reads the command line, measures, prints."""
+    parser = argparse.ArgumentParser(prog="python -m mgsc.benchmarks.picture_weights", description=__doc__)
+    parser.add_argument("suite", nargs="?", default="net-tmaze", choices=SUITES)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the pictures")
+    given = parser.parse_args()
+    changes = dict(one.split("=", 1) for one in given.set)
+    found = measure_agreement(given.suite, range(given.seeds), changes, given.steps)
+    for name, column in zip(Agreement._fields, zip(*found, strict=True), strict=True):
+        interval = mean_interval(column)
+        print(f"{name:<12} {interval.estimate:.3f}  ({interval.low:.3f} … {interval.high:.3f}), n = {len(column)}")
+
+
+if __name__ == "__main__":
+    main()

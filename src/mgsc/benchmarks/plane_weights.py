@@ -1,0 +1,123 @@
+"""Where MGSC plans in a GridWorld, as time goes by: ``python -m mgsc.benchmarks.plane_weights --out FOLDER``.
+
+One run of a suite of GridWorlds. At moments of equal distance its network of logits is asked about a lattice of places
+over the whole plane, which its run never is; d over these is drawn relative to a uniform one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from mgsc import dyna
+from mgsc.environments.changing import UNCHANGED
+from mgsc.environments.gridworld import LENGTH, WALLS, GridWorldSettings
+from mgsc.errors import UserError
+from mgsc.experiments.design.suites import Suite, change_suite, get_suite
+from mgsc.experiments.figures.style import headline, new_figure, save_all
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.running.devices import devices
+from mgsc.experiments.running.program import run_key
+from mgsc.kernel import compile_for
+from mgsc.types import Array, Candidates
+
+AGENT = "meta_gradient"
+PANELS = 8
+SIDE = 40
+"""Places of the lattice in a row."""
+
+FARTHEST = 3.0
+"""Powers of 2 that the colours reach, on both sides of uniform."""
+
+
+def weights_in_time(suite: Suite, seed: int, panels: int = PANELS) -> NDArray[Any]:
+    """[panels, SIDE, SIDE] d over the lattice, rows from below, over that of a uniform d.
+
+    Args:
+        suite: of a GridWorld, with an agent ``meta_gradient`` whose logits are a network on the observation.
+        seed: of the run.
+        panels: moments; the suite's steps are a multiple of it.
+
+    Raises:
+        UserError: another environment, or other logits.
+    """
+    if not isinstance(suite.environment, GridWorldSettings) or suite.agents[AGENT].options.logits != "network":
+        raise UserError("a plane has a GridWorld only, and only a network on the observation can be asked about it")
+    agent = build_agent(suite, suite.agents[AGENT], build_problem(suite))
+    middle = (jnp.arange(SIDE) + 0.5) / SIDE
+    across, up = jnp.meshgrid(middle, middle)
+    places = jnp.stack([across.ravel(), up.ravel()], -1)
+    lattice = Candidates(places, jnp.arange(len(places)), jnp.ones(len(places), bool))
+    length = suite.steps // panels
+
+    def chunk(state: dyna.DynaState, key: Array) -> tuple[dyna.DynaState, Array]:
+        recorder = dyna.total_reward()
+        state, _ = dyna.run_chunk(agent, state, key, num_steps=length, measure_every=length, recorder=recorder)
+        return state, agent.search_control.weights(state.search, state.params, lattice)
+
+    def whole(seed: Array) -> Array:
+        key = run_key(0, seed)
+        found: Array = jax.lax.scan(lambda state, _: chunk(state, key), dyna.init(agent, key), None, length=panels)[1]
+        return found
+
+    lanes = jnp.array([seed], jnp.uint32)
+    weights = np.asarray(compile_for(devices()[0], jax.vmap(whole), lanes)(lanes))
+    relative: NDArray[Any] = weights.reshape(panels, SIDE, SIDE) * SIDE**2
+    return relative
+
+
+def draw_plane(suite: Suite, relative: NDArray[Any]) -> Figure:
+    """The panels, with walls, the goal of the moment, and the step at which each was taken."""
+    figure = new_figure(4.1)
+    axes = figure.subplots(2, len(relative) // 2, sharex=True, sharey=True).ravel()
+    settings = suite.environment
+    length = suite.steps // len(relative)
+    for number, (here, panel) in enumerate(zip(axes, relative, strict=True)):
+        colours = here.imshow(
+            np.log2(panel), cmap="PuOr_r", vmin=-FARTHEST, vmax=FARTHEST, origin="lower", extent=(0, 1, 0, 1)
+        )
+        # The walls and the goal as they were in the panel's last step.
+        is_second = ((number + 1) * length - 1) // settings.switch_every % 2 == 1 and settings.change != UNCHANGED
+        _draw_ground(here, settings, is_second=is_second)
+        here.set_title(f"step {(number + 1) * length:,}", fontsize=8)
+        here.set_xticks([])
+        here.set_yticks([])
+    bar = figure.colorbar(colours, ax=list(axes), shrink=0.8, ticks=[-FARTHEST, 0, FARTHEST])
+    bar.ax.set_yticklabels([f"1/{2**FARTHEST:g}", "uniform", f"{2**FARTHEST:g} times"])
+    headline(figure, f"{suite.title}: where MGSC plans")
+    return figure
+
+
+def _draw_ground(axes: Any, settings: GridWorldSettings, *, is_second: bool) -> None:
+    for left, right, *openings in WALLS[settings.walls]:
+        low, high = openings[2:] if is_second and settings.change == "walls" else openings[:2]
+        for bottom, top in ((0.0, low), (high, 1.0)):
+            axes.fill_between([left, right], bottom, top, color="0.35", linewidth=0)
+    bottom = 0.0 if is_second and settings.change == "goal" else 1 - LENGTH
+    corner = [1 - LENGTH, 1]
+    axes.fill_between(corner, bottom, bottom + LENGTH, facecolor="none", edgecolor="black", linewidth=1.5)
+
+
+def main() -> None:
+    """Reads the command line, runs, draws."""
+    parser = argparse.ArgumentParser(prog="python -m mgsc.benchmarks.plane_weights", description=__doc__)
+    parser.add_argument("suite", nargs="?", default="net-gridworld-stale")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the figure")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the suite")
+    given = parser.parse_args()
+    suite = change_suite(get_suite(given.suite), dict(one.split("=", 1) for one in given.set))
+    figure = draw_plane(suite, weights_in_time(suite, given.seed))
+    for file in save_all([(given.suite, figure)], given.out):
+        print(file)
+
+
+if __name__ == "__main__":
+    main()
