@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -205,3 +206,14 @@ def test_the_default_protocol_is_that_of_the_definitions():
     assert (protocol.finalists, protocol.final_seeds) == (5, 32)
     first, second = protocol.tuning_seeds
     assert not set(first.numbers) & set(second.numbers), "fresh seeds for the finalists"
+
+
+def test_networks_have_step_sizes_of_their_own():
+    table, network = get_suite("tmaze-fixed"), get_suite("net-cartpole")
+    assert space_of(table, table.agents["meta_gradient"])["step_size"].low == 0.3
+    found = space_of(network, network.agents["meta_gradient"])
+    assert (found["step_size"].low, found["step_size"].high) == (1e-4, 1e-2), "of Adam"
+    assert found["meta_step_size"].high == 0.01
+    assert "planned_step_size" in found
+    plain = dataclasses.replace(network, values=dataclasses.replace(network.values, optimizer="sgd"))
+    assert space_of(plain, plain.agents["uniform"])["step_size"].low == 0.01

@@ -213,6 +213,8 @@ ROW = StrategyRow(
         "meta_step_size": Range(0.01, 0.3),
         "entropy_bonus": Range(1e-5, 1e-2, share_of_zero=0.25),
     },
+    # A step of Adam on a network's parameters moves all logits at once, and values of networks have other step sizes.
+    space_of_networks={"meta_step_size": Range(3e-4, 1e-2), "planned_step_size": Range(0.01, 0.3)},
     is_meta_learned=True,
     learns_model_first=_learns_model_first,
     has_static_updates=_has_static_updates,

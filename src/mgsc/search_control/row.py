@@ -77,6 +77,7 @@ class StrategyRow(Row[S]):
         expected_backups: ``(settings, facts) ->`` expected backups it makes per real step; K is an int there.
         tunes_updates: whether tuning searches K too: where updates can do harm, fewer may be better.
         space: ranges of its own settings that tuning searches, on log scales.
+        space_of_networks: those that take their place where values are networks.
         is_meta_learned: whether its distribution is learned by a meta-gradient.
         learns_model_first: ``(settings) ->`` whether the model learns before the strategy observes.
         has_static_updates: ``(settings) ->`` whether K must be fixed when compiling.
@@ -92,6 +93,7 @@ class StrategyRow(Row[S]):
     expected_backups: Callable[[S, StrategyFacts], int] = _no_backups
     tunes_updates: bool = True
     space: Mapping[str, Range] = dataclasses.field(default_factory=dict)
+    space_of_networks: Mapping[str, Range] = dataclasses.field(default_factory=dict)
     is_meta_learned: bool = False
     learns_model_first: Callable[[S], bool] = _never
     has_static_updates: Callable[[S], bool] = _never

@@ -140,4 +140,9 @@ def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) ->
     )
 
 
-MLP_VALUES_ROW = ValuesRow("mlp", "a multilayer perceptron", MlpSettings, _build)
+def _step_sizes(settings: MlpSettings) -> tuple[float, float]:
+    """A step of Adam has the size of the step size, one of plain descent that of the gradient besides."""
+    return (1e-4, 1e-2) if settings.optimizer == "adam" else (0.01, 0.5)
+
+
+MLP_VALUES_ROW = ValuesRow("mlp", "a multilayer perceptron", MlpSettings, _build, step_sizes=_step_sizes)

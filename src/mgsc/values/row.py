@@ -21,7 +21,9 @@ class ValuesRow(Row[S]):
     Attributes:
         build: ``(settings, facts, initial_value) -> ValueFunction``; the initial value may be traced.
         needs_tables: whether states must be listed.
+        step_sizes: ``(settings) -> (low, high)`` between which tuning searches the step size; None for its default.
     """
 
     build: Callable[[S, Facts, Array | float], ValueFunction]
     needs_tables: bool = False
+    step_sizes: Callable[[S], tuple[float, float]] | None = None

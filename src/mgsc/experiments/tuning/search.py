@@ -16,6 +16,7 @@ import numpy as np
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.parts import VALUES, row_for
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, check_suite, row_of, settings_as_dict
 from mgsc.experiments.running.executor import Executor, Session, listener_of
@@ -88,12 +89,16 @@ class Protocol(NamedTuple):
 
 def space_of(suite: Suite, agent: AgentSettings) -> dict[str, Range]:
     """What is searched for an agent: step size, K where it plans, and its strategy's own settings."""
-    row = row_of(agent)
-    space: dict[str, Range] = {"step_size": STEP_SIZES}
+    row, (values, settings) = row_of(agent), row_for(suite.values, VALUES)
+    own, steps = dict(row.space), STEP_SIZES
+    if values.step_sizes is not None:
+        own.pop("step_size", None)  # a strategy's own range is that of tables
+        own, steps = {**own, **row.space_of_networks}, Range(*values.step_sizes(settings))
+    space: dict[str, Range] = {"step_size": steps}
     # A compute-matched rival is there to spend its extra updates: its K is not searched.
     if row.plans and row.tunes_updates and not agent.extra_updates:
         space["planning_updates"] = Range(1, suite.planning_updates, is_bounded=True)
-    return {**space, **row.space}
+    return {**space, **own}
 
 
 def refuse_searched(suite: Suite, changes: Collection[str]) -> None:
