@@ -54,7 +54,7 @@ def streams():
     for seed in range(8):
         for array in draw(seed).values():
             rows.extend(array.reshape(NUM_STEPS, -1).T)
-    assert len(rows) == 8 * (NUM_REAL_USES + 3 * NUM_UPDATES)
+    assert len(rows) == 8 * (NUM_REAL_USES + len(PLANNING_USES) * NUM_UPDATES)
     return np.stack(rows)
 
 
@@ -101,7 +101,7 @@ def test_no_word_is_used_twice(streams):
 def test_no_key_is_used_twice():
     words = [array.ravel() for seed in range(3) for array in draw(seed, kind="bits").values()]
     words = np.concatenate(words)
-    assert len(words) == 3 * NUM_STEPS * (NUM_REAL_USES + 3 * NUM_UPDATES)
+    assert len(words) == 3 * NUM_STEPS * (NUM_REAL_USES + len(PLANNING_USES) * NUM_UPDATES)
     assert len(np.unique(words)) == len(words)
 
 

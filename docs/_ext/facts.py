@@ -41,6 +41,7 @@ HAS = {
     "listed": "listed states",
     "episodes": "recorded episodes",
     "held out": "a model with held-out transitions",
+    "actor": "actions that are numbers",
 }
 """What a problem may have, in the words of the pages."""
 

@@ -35,6 +35,7 @@ class Dyna(NamedTuple):
         updates_directly: False leaves the update from the real transition out: values change by planning only.
         batch_size: queries of one planning update, static; their mean is one step of the values.
         rollout_length: updates of an imagined rollout, static; 1: each is of a query of its own.
+        warm_up_steps: real steps before planning begins, static.
     """
 
     environment: Environment
@@ -53,6 +54,7 @@ class Dyna(NamedTuple):
     batch_size: int = 1
     planning_rounds: Array | None = None
     rollout_length: int = 1
+    warm_up_steps: int = 0
 
 
 class DynaState(NamedTuple):
@@ -87,6 +89,7 @@ class StepNoise(NamedTuple):
     imagine: PyTree
     learn_model: PyTree
     candidates: PyTree
+    plan_learn: PyTree
 
 
 class StepInfo(NamedTuple):
@@ -130,6 +133,7 @@ def assemble(
     learns_model_first: bool = False,
     batch_size: int = 1,
     rollout_length: int = 1,
+    warm_up_steps: int = 0,
 ) -> Dyna:
     """Binds the parts into an agent; policy and strategy are given the agent's other parts.
 
@@ -139,6 +143,7 @@ def assemble(
             ``max_planning_updates`` gives the static bound.
         batch_size: queries of one planning update.
         rollout_length: updates of an imagined rollout that begins at a candidate, see ``mgsc.planning.rolled_out``.
+        warm_up_steps: real steps before planning begins.
 
     Raises:
         TypeError: K is traced and no bound is given.
@@ -168,6 +173,7 @@ def assemble(
         learns_model_first=learns_model_first,
         batch_size=batch_size,
         rollout_length=rollout_length,
+        warm_up_steps=warm_up_steps,
     )
 
 
@@ -182,6 +188,7 @@ def parts_of(values: ValueFunction, policy: Policy, model: Model) -> Parts:
         policy=policy.probabilities or _not_discrete,
         is_table=values.is_table,
         disagreement=model.disagreement,
+        heads=values.heads,
     )
 
 
@@ -254,6 +261,7 @@ def draw_noise(agent: Dyna, key: Array, steps: Array) -> StepNoise:
         Use.IMAGINE: _batched(agent.model.draw, agent.batch_size),
         Use.LEARN_MODEL: agent.model.draw_update,
         Use.CANDIDATES: agent.candidates.draw,
+        Use.PLAN_LEARN: agent.values.draw,
     }
     noise = draw_all(key, steps, draws, agent.max_planning_updates)
     return StepNoise(
@@ -265,6 +273,7 @@ def draw_noise(agent: Dyna, key: Array, steps: Array) -> StepNoise:
         imagine=noise[Use.IMAGINE],
         learn_model=noise[Use.LEARN_MODEL],
         candidates=noise[Use.CANDIDATES],
+        plan_learn=noise[Use.PLAN_LEARN],
     )
 
 

@@ -66,7 +66,7 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
     direct_step_size = agent.step_size if agent.updates_directly else 0.0
     values, learner, backup = learn(agent, state.params, transition, REAL, direct_step_size)
     params = Params(values, model, learner)
-    values, learner, search, weights = plan(agent, params, search, candidates, backup, noise)
+    values, learner, search, weights = plan(_warmed_up(agent, state.step), params, search, candidates, backup, noise)
     source = rate_candidates(agent, source, Params(values, model, learner), candidates)
 
     following = DynaState(
@@ -87,6 +87,13 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
         truncated=outcome.truncated,
         environment=outcome.info,
     )
+
+
+def _warmed_up(agent: Dyna, step: Array) -> Dyna:
+    """The agent, which makes no planning update before its warm-up is over."""
+    if not agent.warm_up_steps:
+        return agent
+    return agent._replace(planning_updates=jnp.where(step < agent.warm_up_steps, 0, agent.planning_updates))
 
 
 def act(agent: Dyna, state: DynaState, action: Array, noise: StepNoise) -> tuple[Transition, PyTree, Array, Step]:

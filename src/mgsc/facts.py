@@ -15,7 +15,7 @@ from mgsc.environments.row import Outcomes
 from mgsc.environments.tables import Tables
 from mgsc.errors import UserError
 from mgsc.networks import flat
-from mgsc.types import Array
+from mgsc.types import Array, like
 
 
 class Facts(NamedTuple):
@@ -23,7 +23,7 @@ class Facts(NamedTuple):
 
     Attributes:
         observation: shape and dtype of an observation; a state index [] int32 where states are listed.
-        num_actions: A.
+        num_actions: A; 0 where an action is numbers.
         discount: γ; may be traced.
         reward_scale: max |R|, or what stands for it (reward).
         switch_every: environment steps each phase lasts.
@@ -32,6 +32,7 @@ class Facts(NamedTuple):
             None for 1.
         outcomes: of an environment without tables, what ``Simulator.outcomes`` says; None where it says nothing.
         num_phases: P, phases that the outcomes know of.
+        numbers: shape and dtype of an action that is numbers in [−1, 1]; None where actions are numbered 0..A−1.
     """
 
     observation: jax.ShapeDtypeStruct
@@ -43,6 +44,21 @@ class Facts(NamedTuple):
     observation_scale: NDArray[np.float32] | None = None
     outcomes: Callable[[Array, Array, Array, Array], Outcomes] | None = None
     num_phases: int = 1
+    numbers: jax.ShapeDtypeStruct | None = None
+
+    @property
+    def action(self) -> jax.ShapeDtypeStruct:
+        """Shape and dtype of an action."""
+        return like((), jnp.int32) if self.numbers is None else self.numbers
+
+    @property
+    def num_action_inputs(self) -> int:
+        """Inputs that ``encode_action`` makes of an action."""
+        return self.num_actions if self.numbers is None else math.prod(self.numbers.shape)
+
+    def encode_action(self, action: Array) -> Array:
+        """[num_action_inputs] an action as inputs of a network: one-hot if it is numbered, else its numbers."""
+        return jax.nn.one_hot(action, self.num_actions) if self.numbers is None else flat(action)
 
     @property
     def has_listed_observations(self) -> bool:

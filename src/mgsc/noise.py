@@ -42,10 +42,11 @@ class Use(enum.IntEnum):
     PLAN_ACTION = 5
     IMAGINE = 6
     CANDIDATES = 8
+    PLAN_LEARN = 9
 
 
 FIRST_PLANNING_USE = 4
-PLANNING_USES = (Use.QUERY, Use.PLAN_ACTION, Use.IMAGINE)
+PLANNING_USES = (Use.QUERY, Use.PLAN_ACTION, Use.IMAGINE, Use.PLAN_LEARN)
 """Drawn once for each of the K planning updates."""
 
 NUM_WORDS = 8

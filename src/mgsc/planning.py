@@ -39,21 +39,46 @@ def td_error(agent: Dyna, params: Params, transition: Transition) -> Array:
 
 
 def learn(
-    agent: Dyna, params: Params, transition: Transition, index: Array | int, step_size: Array | float
+    agent: Dyna,
+    params: Params,
+    transition: Transition,
+    index: Array | int,
+    step_size: Array | float,
+    noise: PyTree | None = None,
 ) -> tuple[PyTree, PyTree, Backup]:
     """One Q-learning update from a real or an imagined transition, or from a minibatch with a leading axis.
+
+    Args:
+        noise: of a planning update; None of the real transition's own update, from which values that have ``learn``
+            learn nothing.
 
     Returns:
         θ, the learner's state, and what was done.
     """
     is_batch = transition.reward.ndim == 1
+    if agent.values.learn is not None and noise is not None:
+        return _learned(agent, params, transition, index, step_size, noise)
     each = jax.vmap(td_error, (None, None, 0)) if is_batch else td_error
     error = each(agent, params, transition)
+    if agent.values.learn is not None:
+        return params.values, params.learner, Backup(jnp.asarray(index, jnp.int32), transition, error)
     batch = (transition.observation, transition.action, error, jnp.broadcast_to(jnp.asarray(step_size), error.shape))
     if not is_batch:
         batch = jax.tree.map(lambda leaf: leaf[None], batch)
     values, learner = agent.values.update(params.values, params.learner, *batch)
     return values, learner, Backup(jnp.asarray(index, jnp.int32), transition, error)
+
+
+def _learned(
+    agent: Dyna, params: Params, transition: Transition, index: Array | int, step_size: Array | float, noise: PyTree
+) -> tuple[PyTree, PyTree, Backup]:
+    """An update of values that have ``learn``."""
+    assert agent.values.learn is not None, "the values learn from whole transitions"
+    is_batch = transition.reward.ndim == 1
+    batch = transition if is_batch else jax.tree.map(lambda leaf: leaf[None], transition)
+    each = jnp.broadcast_to(jnp.asarray(step_size), batch.reward.shape)
+    values, learner, error = agent.values.learn(noise, params.values, params.learner, batch, each)
+    return values, learner, Backup(jnp.asarray(index, jnp.int32), transition, error if is_batch else error[0])
 
 
 def plan(
@@ -76,7 +101,7 @@ def plan(
     samples_in_turn = control.propose is None and agent.planning_rounds is not None
 
     def update(carry: PlanCarry, xs: PyTree) -> tuple[PlanCarry, None]:
-        number, noise_query, noise_action, noise_imagine = xs
+        number, noise_query, noise_action, noise_imagine, noise_learn = xs
         before = Params(carry.values, params.model, carry.learner)
         now = search if control.after_backup is None else carry.search
 
@@ -95,7 +120,7 @@ def plan(
         step_size = jnp.where(is_within, agent.step_size, 0.0)
         if query.step_scale is not None:
             step_size = step_size * query.step_scale
-        values, learner, backup = learn(agent, before, transition, query.index, step_size)
+        values, learner, backup = learn(agent, before, transition, query.index, step_size, noise_learn)
         after = after_backup(agent, now, Params(values, params.model, learner), backup)
         if may_skip:
             learner, after = jax.tree.map(
@@ -108,7 +133,7 @@ def plan(
     if control.propose is None and not samples_in_turn:
         # All K at once: the shared sampler looks at nothing that planning changes.
         queries = jax.vmap(each(lambda noise: sample_query(noise, distribution, candidates)))(queries)
-    xs = (jnp.arange(agent.max_planning_updates), queries, noise.plan_action, noise.imagine)
+    xs = (jnp.arange(agent.max_planning_updates), queries, noise.plan_action, noise.imagine, noise.plan_learn)
     # What a strategy does not use is not carried: a carried replay ring would be copied at every update.
     carry = PlanCarry(
         values=params.values,

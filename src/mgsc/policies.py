@@ -50,7 +50,10 @@ def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
 
     def build(values: ValueFunction) -> Policy:
         if values.action_values is None:
-            raise UserError("epsilon_greedy compares the values of all actions: these values have no action_values")
+            raise UserError(
+                "epsilon_greedy compares the values of all actions, and these values have no action_values: where "
+                "actions are numbers, policy actor is allowed"
+            )
         action_values = values.action_values
         probabilities = functools.partial(epsilon_greedy_probabilities, epsilon=epsilon)
 
@@ -71,6 +74,21 @@ def epsilon_greedy_probabilities(q: Array, epsilon: Array | float) -> Array:
     is_greedy = (q >= largest(q)[..., None]).astype(q.dtype)
     num_greedy = sum(is_greedy[..., action] for action in range(q.shape[-1]))
     return epsilon / q.shape[-1] + (1.0 - epsilon) * is_greedy / jnp.asarray(num_greedy)[..., None]
+
+
+def actor() -> BehaviourPolicy:
+    """The actor that is learned with the values.
+
+    Raises:
+        UserError: the values have none; said when the policy is given them.
+    """
+
+    def build(values: ValueFunction) -> Policy:
+        if values.actor is None:
+            raise UserError("policy actor is learned with the values, and these have none: allowed are values sac")
+        return Policy(draw=values.actor.draw, sample=values.actor.sample, actions=values.actor.actions)
+
+    return build
 
 
 S = TypeVar("S")
@@ -97,4 +115,14 @@ EPSILON_GREEDY_ROW = PolicyRow(
     "with probability epsilon any action, else a greedy one",
     EpsilonGreedySettings,
     lambda settings, epsilon: epsilon_greedy(epsilon),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ActorSettings:
+    """The actor has its settings among those of the values; the suite's ε stands for nothing."""
+
+
+ACTOR_ROW = PolicyRow(
+    "actor", "the actor that is learned with the values", ActorSettings, lambda settings, epsilon: actor()
 )

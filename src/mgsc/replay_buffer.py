@@ -52,6 +52,7 @@ def replay_buffer(
     horizon: Array | float = 1000.0,
     exponent: Array | float = 0.6,
     floor: Array | float = 0.01,
+    action: jax.ShapeDtypeStruct | None = None,
 ) -> CandidateSource:
     """N of the last ``capacity`` real transitions, drawn with replacement.
 
@@ -68,6 +69,7 @@ def replay_buffer(
         horizon: of "recency" (environment steps).
         exponent: of "priority"; 0 is uniform.
         floor: added to each error (reward).
+        action: shape and dtype of an action; None for the number of one.
 
     Source: Lin 1992 (replay), Schaul et al. 2016 (priority). Differs in that a whole batch of candidates is drawn, and
     that priorities are renewed for these after planning, at the price of N TD errors for each real step.
@@ -83,7 +85,7 @@ def replay_buffer(
         del key
         kind = jnp.result_type(float)
         return ReplayBufferState(
-            ring=empty_ring(example, capacity),
+            ring=empty_ring(example, capacity, action),
             count=jnp.zeros((), jnp.int32),
             slots=jnp.zeros(num_candidates, jnp.int32) if every > 1 else None,
             priority=jnp.zeros(capacity, kind).at[0].set(1.0) if has_priority else None,
@@ -162,7 +164,7 @@ class ReplayBufferSettings:
 
 
 def _build(settings: ReplayBufferSettings, facts: Facts) -> CandidateSource:
-    return replay_buffer(facts.observation, **dataclasses.asdict(settings))
+    return replay_buffer(facts.observation, action=facts.action, **dataclasses.asdict(settings))
 
 
 REPLAY_BUFFER_ROW = CandidatesRow(

@@ -44,7 +44,7 @@ class Transition(NamedTuple):
 
     Attributes:
         observation: what the agent saw; an int32 state index when states are listed.
-        action: int32 action taken.
+        action: what was done: the int32 number of an action, or numbers in [−1, 1].
         reward: reward received.
         discount: γ of the successor's value; 0 where the transition terminated, γ where the
             episode went on or was merely truncated.
@@ -112,6 +112,8 @@ class Parts(NamedTuple):
         policy: ``(action values [A]) -> [A]`` probabilities; refuses where actions are continuous.
         is_table: whether ``values`` is an array [S, A] in which ``observation`` numbers a row.
         disagreement: ``(model, observation, action) -> []`` of the members of an ensemble; None where there is none.
+        heads: ``(values, observation, action) -> [J]`` of several functions, each of which learns from its own error
+            and whose mean is ``q``; None where there is one.
     """
 
     q: Callable[[PyTree, Array, Array], Array]
@@ -122,6 +124,7 @@ class Parts(NamedTuple):
     policy: Callable[[Array], Array]
     is_table: bool = False
     disagreement: Callable[[PyTree, Array, Array], Array] | None = None
+    heads: Callable[[PyTree, Array, Array], Array] | None = None
 
 
 class Candidates(NamedTuple):

@@ -266,7 +266,7 @@ def test_unknown_settings_are_refused(key, message):
         ({"uniform.step_size": 0.0}, "^uniform.step_size is 0.0"),
         ({"uniform.step_size": math.nan}, "^uniform.step_size is nan"),
         ({"uniform.planning_updates": 6}, "^uniform.planning_updates is 6: the budget allows at most 5"),
-        ({"replay.window": 0}, r"^replay.options.window is 0: .* \[1, 5000\]"),
+        ({"replay.window": 0}, r"^replay.options.window is 0: .* \[1, 8388608\]"),
         ({"replay.window": 10**9}, r"^replay.options.window is 1000000000"),
         ({"meta_gradient.entropy_bonus": -1.0}, "^meta_gradient.options.entropy_bonus is -1.0"),
         ({"meta_gradient.temperature": 0.0}, "^meta_gradient.options.temperature is 0.0"),
@@ -300,7 +300,7 @@ def test_a_suite_is_plain_data():
     assert json.loads(json.dumps(settings_as_dict(LEARNED)))["model"]["untried"] == "stay"
     # Results that were stored before a suite could set these are results of their defaults.
     since_then = {"values", "candidates", "policy", "batch_size", "records_episodes", "lanes_per_block"}
-    since_then |= {"rollout_length"}
+    since_then |= {"rollout_length", "warm_up_steps"}
     assert set(data) == {field.name for field in dataclasses.fields(Suite)} - since_then
     changed = dataclasses.replace(SUITE, batch_size=2, candidates=BufferSettings(), lanes_per_block=4)
     assert settings_as_dict(changed)["candidates"] == {"num_candidates": 64, "capacity": 10_000}

@@ -30,6 +30,7 @@ from mgsc.environments.images import (
 )
 from mgsc.environments.live import GymnasiumLiveSettings, live_gymnasium
 from mgsc.environments.maze import Maze, from_map
+from mgsc.environments.pendulum import PendulumSettings, pendulum
 from mgsc.environments.registration import register_gymnasium
 from mgsc.environments.row import EnvironmentRow, Outcomes, Simulator
 from mgsc.environments.tables import Tables, check_tables
@@ -55,6 +56,7 @@ __all__ = [
     "GymnaxSettings",
     "Maze",
     "Outcomes",
+    "PendulumSettings",
     "ShortcutMazeSettings",
     "Simulator",
     "Step",
@@ -84,6 +86,7 @@ __all__ = [
     "gridworld",
     "live_gymnasium",
     "maze_images",
+    "pendulum",
     "register_gymnasium",
     "shortcut_maze",
     "states_in",

@@ -88,7 +88,7 @@ class Rules(NamedTuple):
     """What an environment does, as pure functions; ``inner`` is its state less the counts of steps.
 
     Attributes:
-        num_actions: A.
+        num_actions: A; 0 where an action is numbers.
         start: ``(key) -> inner`` where an episode begins.
         move: ``(noise, inner, action, dynamics) -> inner``.
         judge: ``(inner, action, successor, task) -> (reward, terminated)``.
@@ -98,6 +98,7 @@ class Rules(NamedTuple):
             from the rules.
         chances: numbers [M] that stand for the noise of a move, each with a probability [M]: what a model answers
             from; None where there is no noise.
+        action: shape and dtype of an action that is numbers in [−1, 1]; None where actions are numbered.
     """
 
     num_actions: int
@@ -108,6 +109,7 @@ class Rules(NamedTuple):
     draw: Draw = nothing
     infer: Callable[[Array], PyTree] | None = None
     chances: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    action: jax.ShapeDtypeStruct | None = None
 
 
 def simulate(
@@ -147,7 +149,9 @@ def simulate(
     observation = jax.eval_shape(lambda key: rules.observe(rules.start(key)), jax.random.key(0))
     outcomes = None if rules.infer is None else functools.partial(_outcomes, rules, params)
     shape = like(observation.shape, observation.dtype)
-    return Simulator(environment, params, shape, reward_scale, observation_scale, outcomes, len(dynamics))
+    return Simulator(
+        environment, params, shape, reward_scale, observation_scale, outcomes, len(dynamics), action=rules.action
+    )
 
 
 def _stack(phases: list[PyTree]) -> PyTree:

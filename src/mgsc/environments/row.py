@@ -50,6 +50,8 @@ class Simulator(NamedTuple):
         num_phases: P, phases that follow in a circle, for such a model.
         made_of: functions and values beyond the environment's own functions that decide what it does: where results are
             kept, they stand for it too.
+        action: shape and dtype of an action that is numbers in [−1, 1], which the environment scales to its own; None
+            where actions are numbered 0..A−1.
     """
 
     environment: Environment
@@ -60,6 +62,7 @@ class Simulator(NamedTuple):
     outcomes: Callable[[Array, Array, Array, Array], Outcomes] | None = None
     num_phases: int = 1
     made_of: tuple[Any, ...] = ()
+    action: jax.ShapeDtypeStruct | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,18 +70,18 @@ def mlp_model(settings: MlpModel, facts: Facts) -> Model:
         )
     shape, capacity = facts.observation.shape, settings.capacity
     width = int(np.prod(shape))
-    sizes = (facts.num_inputs + facts.num_actions, *[settings.units] * settings.layers, width + 2)
+    sizes = (facts.num_inputs + facts.num_action_inputs, *[settings.units] * settings.layers, width + 2)
     adam = optax.adam(settings.step_size)
     scale = jnp.asarray(1.0 if facts.observation_scale is None else facts.observation_scale)
     activation = ACTIVATIONS[settings.activation]
 
     def init(key: Array) -> MlpModelState:
-        layers, buffer = init_mlp(key, sizes), empty_ring(facts.observation, capacity)
+        layers, buffer = init_mlp(key, sizes), empty_ring(facts.observation, capacity, facts.action)
         return MlpModelState(layers, adam.init(layers), buffer, jnp.zeros((), jnp.int32))
 
     def predict(layers: Layers, observation: Array, action: Array) -> tuple[Array, Array, Array]:
         """The change of the observation and the reward, each over its scale, and the logit of the end."""
-        inputs = jnp.concatenate([facts.encode(observation), jax.nn.one_hot(action, facts.num_actions)])
+        inputs = jnp.concatenate([facts.encode(observation), facts.encode_action(action)])
         outputs = apply_mlp(layers, inputs, activation)
         return outputs[:width].reshape(shape), outputs[width], outputs[width + 1]
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
+from mgsc.errors import UserError
 from mgsc.indexing import add_at, lookup
 from mgsc.problem import StrategyFacts
 from mgsc.rings import empty_ring, put_transition, take_transitions
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, masked_softmax
 from mgsc.search_control.experience import LARGEST_WINDOW
-from mgsc.search_control.row import Range, StrategyRow, always
-from mgsc.settings import size
+from mgsc.search_control.row import Range, StrategyRow
+from mgsc.settings import added, size
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
@@ -31,7 +33,9 @@ class ReplayState(NamedTuple):
     visits: Array | None
 
 
-def replay(window: Array | int, *, capacity: int, is_listed: bool = True) -> Strategy:
+def replay(
+    window: Array | int, *, capacity: int, is_listed: bool = True, action: jax.ShapeDtypeStruct | None = None
+) -> Strategy:
     """Draws uniformly from the last ``window`` real transitions instead of querying the model.
 
     Its distribution over listed states is that of the window. Where candidates are not listed, it looks at none of
@@ -41,6 +45,7 @@ def replay(window: Array | int, *, capacity: int, is_listed: bool = True) -> Str
         window: transitions to draw from, 1..capacity; may be traced.
         capacity: size of the ring, static.
         is_listed: whether candidates are the same in every step, each numbered by its observation.
+        action: shape and dtype of an action; None for the number of one.
 
     Source: Lin 1992. Differs in nothing but that single transitions, not episodes, are replayed.
     """
@@ -51,7 +56,7 @@ def replay(window: Array | int, *, capacity: int, is_listed: bool = True) -> Str
     def init(key: Array, params: Params, candidates: Candidates) -> ReplayState:
         del key, params
         visits = jnp.zeros(candidates.index.shape, jnp.result_type(float)) if is_listed else None
-        return ReplayState(empty_ring(candidates.observation[0], slots), jnp.zeros((), jnp.int32), visits)
+        return ReplayState(empty_ring(candidates.observation[0], slots, action), jnp.zeros((), jnp.int32), visits)
 
     def observe(
         state: ReplayState, params: Params, candidates: Candidates, transition: Transition
@@ -98,12 +103,18 @@ def replay(window: Array | int, *, capacity: int, is_listed: bool = True) -> Str
 class ReplaySettings:
     """Settings of ``replay``."""
 
-    window: int = size(300, 1, LARGEST_WINDOW, "real transitions to draw from", traced=True)
+    window: int = size(300, 1, 2**23, "real transitions to draw from", traced=True)
+    capacity: int = added(size(LARGEST_WINDOW, 1, 2**23, "real transitions kept, of which the newest are drawn from"))
 
 
 def _build(settings: ReplaySettings, facts: StrategyFacts) -> Strategy:
+    if isinstance(settings.window, int) and settings.window > settings.capacity:
+        raise UserError(
+            f"window is {settings.window} and capacity is {settings.capacity}: no more than is kept can be drawn from"
+        )
     is_listed = facts.problem.candidates.listed is not None
-    return replay(settings.window, capacity=LARGEST_WINDOW, is_listed=is_listed)
+    action = facts.problem.facts.action
+    return replay(settings.window, capacity=settings.capacity, is_listed=is_listed, action=action)
 
 
 ROW = StrategyRow(
@@ -111,7 +122,6 @@ ROW = StrategyRow(
     summary="the last real transitions again, in place of model queries",
     settings=ReplaySettings,
     build=_build,
-    needs=always("discrete actions"),
     queries_model=False,
     tunes_updates=False,
     space={"window": Range(50, 2000)},

@@ -22,6 +22,7 @@ from mgsc.environments.goright import GORIGHT_ROW
 from mgsc.environments.gridworld import GRIDWORLD_ROW
 from mgsc.environments.images import TMAZE_IMAGE_ROW, TWO_ROOMS_IMAGE_ROW
 from mgsc.environments.live import GYMNASIUM_LIVE_ROW
+from mgsc.environments.pendulum import PENDULUM_ROW
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.environments.tmaze import TMAZE_ROW
 from mgsc.environments.two_rooms import TWO_ROOMS_ROW
@@ -33,11 +34,12 @@ from mgsc.models.mlp import MLP_MODEL_ROW
 from mgsc.models.mlp_ensemble import MLP_ENSEMBLE_ROW
 from mgsc.models.row import ModelRow
 from mgsc.models.simulated import SIMULATED_ROW
-from mgsc.policies import EPSILON_GREEDY_ROW, PolicyRow
+from mgsc.policies import ACTOR_ROW, EPSILON_GREEDY_ROW, PolicyRow
 from mgsc.replay_buffer import REPLAY_BUFFER_ROW
 from mgsc.settings import Row
 from mgsc.values.mlp import MLP_VALUES_ROW
 from mgsc.values.row import ValuesRow
+from mgsc.values.sac import SAC_ROW
 from mgsc.values.table import TABLE_ROW
 
 AnyRow = TypeVar("AnyRow", bound=Row[Any])
@@ -65,12 +67,13 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
         TWO_ROOMS_IMAGE_ROW,
         GYMNASIUM_LIVE_ROW,
         GYMNAX_ROW,
+        PENDULUM_ROW,
     )
 )
-VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW))
+VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW, SAC_ROW))
 MODELS: Mapping[str, ModelRow[Any]] = _by_name((FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW, MLP_ENSEMBLE_ROW, SIMULATED_ROW))
 CANDIDATES: Mapping[str, CandidatesRow[Any]] = _by_name((LISTED_ROW, BUFFER_ROW, REPLAY_BUFFER_ROW))
-POLICIES: Mapping[str, PolicyRow[Any]] = _by_name((EPSILON_GREEDY_ROW,))
+POLICIES: Mapping[str, PolicyRow[Any]] = _by_name((EPSILON_GREEDY_ROW, ACTOR_ROW))
 
 
 def row_for(settings: Any, table: Mapping[str, AnyRow]) -> tuple[AnyRow, Any]:

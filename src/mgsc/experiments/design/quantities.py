@@ -62,9 +62,10 @@ EPISODES = {
 }
 """Of the episodes that ended in a chunk."""
 
-Has = Literal["truth", "listed", "episodes", "held out"]
+Has = Literal["truth", "listed", "episodes", "held out", "actor"]
 """What a problem has: exact tables; candidates that are the same states in every step; episodes that are recorded; a
-model that is judged by transitions it does not learn from."""
+model that is judged by transitions it does not learn from; actions that are numbers, of which an actor's best ones are
+evaluated."""
 
 USUAL: tuple[Has, ...] = ("truth", "listed")
 """What a result has that does not say: those of suites with tables."""

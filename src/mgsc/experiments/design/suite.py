@@ -38,4 +38,5 @@ class Suite:
     rollout_length: int = added(
         size(1, 1, 1000, "updates of an imagined rollout from a candidate; 1: each is of a query of its own")
     )
+    warm_up_steps: int = added(size(0, 0, 2**30, "real steps before planning begins"))
     records_episodes: bool = added(switch(False, "whether returns and lengths of episodes are recorded"))

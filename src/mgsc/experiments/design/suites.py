@@ -14,6 +14,7 @@ from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import COMPARED, OWN, WHERE_AND_WHAT, AgentSettings, default_agents
+from mgsc.experiments.design.control_suites import CONTROL_SUITES
 from mgsc.experiments.design.names import check_agent_name
 from mgsc.experiments.design.network_suites import NETWORK_SUITES
 from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, without_source
@@ -124,7 +125,7 @@ TUNING_CONFIGURATIONS = {name: 32 for name in COMPARISON_SUITES}
 """How many configurations of each agent ``mgsc tune`` tries where that differs from its default: many agents on many
 problems are to be affordable."""
 
-SUITES: Mapping[str, Suite] = {**PAPER_SUITES, **COMPARISON_SUITES, **NETWORK_SUITES}
+SUITES: Mapping[str, Suite] = {**PAPER_SUITES, **COMPARISON_SUITES, **NETWORK_SUITES, **CONTROL_SUITES}
 """All suites, by name."""
 
 

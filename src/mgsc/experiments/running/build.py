@@ -16,6 +16,7 @@ from mgsc.environments.row import Simulator
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.own import OwnPart
 from mgsc.experiments.design.parts import CANDIDATES, MODELS, POLICIES, VALUES, build_source, row_for
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
 from mgsc.experiments.running.truth import check_can_end, truth_of
@@ -44,6 +45,7 @@ def build_problem(suite: Suite) -> Problem:
         observation_scale=simulator.observation_scale,
         outcomes=simulator.outcomes,
         num_phases=simulator.num_phases,
+        numbers=simulator.action,
     )
     tables: dict[str, Mapping[str, Any]] = {"model": MODELS, "values": VALUES, "candidates": CANDIDATES}
     for key, table in tables.items():
@@ -54,6 +56,7 @@ def build_problem(suite: Suite) -> Problem:
                 f"{key} {row.name} needs an environment with tables, which this one has not: "
                 f"allowed are {', '.join(usable)}, and own_{key}"
             )
+    _check_actions(suite, facts)
     model_row, model_settings = row_for(suite.model, MODELS)
     built = model_row.build(model_settings, facts)
     candidates_row, candidates_settings = row_for(suite.candidates, CANDIDATES)
@@ -69,6 +72,24 @@ def build_problem(suite: Suite) -> Problem:
         candidates=candidates_row.build(candidates_settings, facts),
         truth=None if isinstance(source, Simulator) else truth_of(source, built, suite.discount),
     )
+
+
+def _check_actions(suite: Suite, facts: Facts) -> None:
+    """Refuses values of numbered actions where actions are numbers, and the other way around."""
+    if isinstance(suite.values, OwnPart):
+        return
+    row, _ = row_for(suite.values, VALUES)
+    has_numbers = facts.numbers is not None
+    if row.takes_numbers != has_numbers:
+        usable = [name for name, other in VALUES.items() if other.takes_numbers == has_numbers]
+        raise UserError(
+            f"values {row.name} are of {_kind(row.takes_numbers)}, and this environment has {_kind(has_numbers)}: "
+            f"allowed are {', '.join(usable)}, and own_values"
+        )
+
+
+def _kind(has_numbers: bool) -> str:
+    return "actions that are numbers" if has_numbers else "numbered actions"
 
 
 def _simulator(suite: Suite, source: Any) -> Simulator:
@@ -125,6 +146,7 @@ def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
         learns_model_first=row.learns_model_first(agent.options),
         batch_size=suite.batch_size,
         rollout_length=suite.rollout_length,
+        warm_up_steps=suite.warm_up_steps,
     )
     counts = built.search_control.after_backup is not None and problem.candidates.listed is not None
     if counts and suite.rollout_length > 1:

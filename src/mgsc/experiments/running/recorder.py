@@ -42,6 +42,8 @@ def what_it_has(problem: Problem, *, records_episodes: bool) -> tuple[Has, ...]:
         has.append("episodes")
     if problem.model.held_out_error is not None:
         has.append("held out")
+    if problem.facts.numbers is not None:
+        has.append("actor")
     return tuple(has)
 
 

@@ -1,0 +1,109 @@
+"""Actions that are numbers: which agents and parts are refused in words, and a small run like any other."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from tests.quick import compile_quickly, quick_jit
+
+import mgsc
+from mgsc import UserError, dyna
+from mgsc.environments import CartPoleSettings, PendulumSettings
+from mgsc.experiments import AgentSettings, Suite
+from mgsc.experiments.design.suites import check_suite, get_suite
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.models.mlp import MlpModel
+from mgsc.policies import ActorSettings, EpsilonGreedySettings
+from mgsc.replay_buffer import ReplayBufferSettings
+from mgsc.search_control.replay import ReplaySettings
+from mgsc.search_control.table import STRATEGIES
+from mgsc.values import SacSettings
+from mgsc.values.mlp import MlpSettings
+
+STEPS, WARM_UP = 24, 10
+
+SMALL = Suite(
+    "a small pendulum",
+    PendulumSettings(step_limit=9),
+    MlpModel(units=4, layers=1, batch_size=4, capacity=16),
+    steps=STEPS,
+    record_every=12,
+    measure_every=12,
+    discount=0.9,
+    planning_updates=2,
+    batch_size=8,
+    lanes_per_block=1,
+    warm_up_steps=WARM_UP,
+    agents={"sac": AgentSettings("replay", step_size=0.01, options=ReplaySettings(window=16, capacity=16))},
+    values=SacSettings(units=8, layers=1),
+    candidates=ReplayBufferSettings(num_candidates=4, capacity=16),
+    policy=ActorSettings(),
+    records_episodes=True,
+)
+
+
+def build(strategy: str, suite: Suite = SMALL, **options: object) -> dyna.Dyna:
+    agent = AgentSettings(strategy, options=STRATEGIES[strategy].settings(**options))
+    suite = dataclasses.replace(suite, agents={strategy: agent})
+    check_suite(suite)
+    return build_agent(suite, agent, build_problem(suite))
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategy_is_refused_in_words_or_makes_a_real_step(name: str) -> None:
+    row = STRATEGIES[name]
+    if set(row.needs(row.settings())) - {"stored transitions"}:
+        with pytest.raises(UserError, match=rf"strategy {name} needs .*, which this suite has not: choose another"):
+            build(name)
+        return
+    agent = build(name)
+
+    def step(key):
+        state = dyna.init(agent, key)
+        noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(agent, key, state.step[None]))
+        return dyna.real_step(agent, state, noise)
+
+    _, info = jax.eval_shape(step, jax.random.key(0))
+    assert info.transition.action.shape == (1,)
+
+
+def test_parts_for_other_actions_are_refused_in_words() -> None:
+    with pytest.raises(UserError, match=r"values mlp are of numbered actions.*allowed are sac"):
+        build_problem(dataclasses.replace(SMALL, values=MlpSettings()))
+    with pytest.raises(UserError, match=r"values sac are of actions that are numbers.*allowed are table, mlp"):
+        build_problem(dataclasses.replace(SMALL, environment=CartPoleSettings()))
+    with pytest.raises(UserError, match="where actions are numbers, policy actor is allowed"):
+        build("uniform", dataclasses.replace(SMALL, policy=EpsilonGreedySettings()))
+    cartpole = dataclasses.replace(get_suite("cartpole"), policy=ActorSettings())
+    with pytest.raises(UserError, match="policy actor is learned with the values, and these have none"):
+        build("uniform", cartpole)
+    with pytest.raises(UserError, match="window is 17 and capacity is 16"):
+        build("replay", window=17, capacity=16)
+
+
+def test_a_run_is_recorded_goes_on_bit_for_bit_and_begins_after_its_warm_up(tmp_path, monkeypatch) -> None:
+    compile_quickly(monkeypatch)
+    result = mgsc.run(SMALL, seeds=2, out=tmp_path / "run", progress=False)
+    assert np.isfinite(result.evaluation_return).all()
+    # Nine steps, each of a cost below π² + 0.1 · 64 + 0.004.
+    assert ((result.evaluation_return < 0) & (result.evaluation_return > -9 * 16.3)).all()
+    assert result.episodes_truncated.sum("chunk").values.tolist() == [[2, 2]]
+    problem = build_problem(SMALL)
+    agent = build_agent(SMALL, SMALL.agents["sac"], problem)
+    key = jax.random.key(3)
+    chunk = quick_jit(
+        lambda state: dyna.run_chunk(
+            agent, state, key, num_steps=WARM_UP, measure_every=WARM_UP, recorder=dyna.total_reward()
+        )[0]
+    )
+    begun = quick_jit(lambda key: dyna.init(agent, key))(key)
+    warm = chunk(begun)
+    jax.tree.map(np.testing.assert_array_equal, warm.values, begun.values)
+    mgsc.save_state(warm, tmp_path / "state.npz")
+    restored = mgsc.load_state(tmp_path / "state.npz", like=begun)
+    one, other = chunk(warm), chunk(restored)
+    jax.tree.map(np.testing.assert_array_equal, jax.tree.leaves(one), jax.tree.leaves(other))
+    assert not np.array_equal(one.values.log_temperature, begun.values.log_temperature)
