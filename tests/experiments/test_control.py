@@ -20,8 +20,8 @@ from mgsc.policies import ActorSettings, EpsilonGreedySettings
 from mgsc.replay_buffer import ReplayBufferSettings
 from mgsc.search_control.replay import ReplaySettings
 from mgsc.search_control.table import STRATEGIES
-from mgsc.values import SacSettings
 from mgsc.values.mlp import MlpSettings
+from mgsc.values.sac import SacSettings
 
 STEPS, WARM_UP = 24, 10
 

@@ -114,7 +114,7 @@ class Sac(NamedTuple):
         return squashed_gaussian.split(outputs)
 
     def draw_each(self, actor: Layers, key: Array, observation: Array) -> tuple[Array, Array]:
-        """[B, *action] actions of a batch, and [B] their log densities."""
+        """[B, ...] actions of a batch, and [B] their log densities."""
         mean, log_deviation = jax.vmap(self.distribution, (None, 0))(actor, observation)
         action, density = squashed_gaussian.draw(jax.random.normal(key, mean.shape), mean, log_deviation)
         return self.shaped(action), density
@@ -209,7 +209,7 @@ class Sac(NamedTuple):
         return self.shaped(squashed_gaussian.draw(noise, mean, log_deviation)[0])
 
     def actions(self, theta: SacParams, observation: Array) -> ActionChoice:
-        """[C, *action] the standing points."""
+        """[C, ...] the standing points."""
         raw, weights = squashed_gaussian.standing_points(*self.distribution(theta.actor, observation))
         return ActionChoice(self.shaped(jnp.tanh(raw)), weights)
 
