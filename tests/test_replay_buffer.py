@@ -85,6 +85,14 @@ def test_candidates_may_be_kept_for_several_steps():
     assert found[6].max() > 3
 
 
+def test_candidates_may_be_pairs_that_were_tried():
+    source = replay_buffer(jnp.zeros(2), num_candidates=20, capacity=CAPACITY, actions="stored")
+    found = drawn(source, filled(source, range(4)))
+    np.testing.assert_array_equal(found.action, np.asarray(found.observation[:, 0]) % 2)
+    plain = replay_buffer(jnp.zeros(2), num_candidates=2, capacity=2)
+    assert drawn(plain, plain.init(jax.random.key(0))).action is None
+
+
 def test_impossible_buffers_are_refused():
     with pytest.raises(ValueError, match="every"):
         replay_buffer(jnp.zeros(2), num_candidates=1, capacity=5, every=0)

@@ -22,6 +22,7 @@ from mgsc.settings import choice, number, size
 from mgsc.types import Array, Candidates, PyTree, Transition
 
 Order = Literal["uniform", "recency", "priority"]
+Actions = Literal["policy", "stored"]
 
 
 class ReplayBufferState(NamedTuple):
@@ -49,6 +50,7 @@ def replay_buffer(
     capacity: int,
     order: Order = "uniform",
     every: int = 1,
+    actions: Actions = "policy",
     horizon: Array | float = 1000.0,
     exponent: Array | float = 0.6,
     floor: Array | float = 0.01,
@@ -66,6 +68,8 @@ def replay_buffer(
             (|δ| + floor)^exponent, δ being the transition's TD error when it was last a candidate. A new transition
             has the largest priority so far.
         every: real steps for which candidates are kept.
+        actions: "policy" leaves a candidate's action to whoever plans from it; with "stored" a candidate is the pair
+            that was really tried, so what is known of its transition is known of all that can be asked about it.
         horizon: of "recency" (environment steps).
         exponent: of "priority"; 0 is uniform.
         floor: added to each error (reward).
@@ -128,6 +132,7 @@ def replay_buffer(
             observation=experience.observation,
             index=slots,
             is_allowed=jnp.ones(num_candidates, bool),
+            action=experience.action if actions == "stored" else None,
             experience=experience,
             age=(jnp.maximum(state.count - 1, 0) - slots) % capacity,
         )
@@ -158,6 +163,9 @@ class ReplayBufferSettings:
     capacity: int = size(10_000, 1, 2**23, "real transitions kept to draw from")
     every: int = size(1, 1, 1_000_000, "real steps for which candidates are kept")
     order: Order = choice("uniform", ("uniform", "recency", "priority"), "how candidates are drawn")
+    actions: Actions = choice(
+        "policy", ("policy", "stored"), "whose actions are imagined: the policy's, or those taken"
+    )
     horizon: float = number(1000.0, 0.0, math.inf, "of order=recency: weight exp(-age / horizon) (steps)", above=True)
     exponent: float = number(0.6, 0.0, 100.0, "of order=priority: exponent of the TD error; 0 is uniform")
     floor: float = number(0.01, 0.0, math.inf, "of order=priority: added to every TD error (reward)", above=True)

@@ -115,6 +115,14 @@ def test_features_are_of_states_or_of_pairs():
     np.testing.assert_allclose(states[:, 3], compared(jnp.array([7.0, 6.0, 5.0, 4.0])), atol=1e-5)
 
 
+def test_features_of_tried_pairs_are_of_their_own_actions():
+    """Action 1 is believed to pay 1, and members are 10 more apart on it."""
+    tried = candidates()._replace(action=jnp.array([1, 0, 0, 1]))
+    found = quick_jit(lambda: candidate_features(FACTS, per_action=False)(PARTS, PARAMS, tried))()
+    np.testing.assert_allclose(found[:, 0], compared(jnp.array([1.0, 0.0, 0.0, 1.0])), atol=1e-5)
+    np.testing.assert_allclose(found[:, 1], compared(jnp.array([10.0, 1.0, 2.0, 13.0])), atol=1e-5)
+
+
 HILL = jnp.array([0.3, -0.2])
 
 

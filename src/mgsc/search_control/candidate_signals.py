@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from mgsc.facts import Facts
-from mgsc.search_control.expected import all_expected_errors, all_values, real_target
+from mgsc.search_control.expected import all_expected_errors, all_values, expected_error, real_target
 from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
 
 FeatureFunction = Callable[[Parts, Params, Candidates], Array]
@@ -96,8 +96,8 @@ def model_misses(facts: Facts) -> FeatureFunction:
 def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
     """The features of learned logits: |E δ|, error of the model, age, and disagreement where the model is an ensemble.
 
-    The first and the last are of each pair, or their means over the policy's actions; the others are the state's. Each
-    is compared with those of the other candidates: the logarithm, less its mean, over its standard deviation. So they
+    The first and the last are of each pair, of the candidate's own action where it brings one, or means over the
+    policy's actions; the others are the state's. Each is compared with those of the other candidates: the logarithm, less its mean, over its standard deviation. So they
     have no unit, and stay of one size as values and model improve.
 
     Args:
@@ -110,21 +110,33 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
     misses = model_misses(facts)
 
     def features(parts: Parts, params: Params, candidates: Candidates) -> Array:
-        num_actions = facts.num_actions
-        of_pairs = [jnp.abs(all_expected_errors(parts, params, candidates, is_listed=False))]
-        if parts.disagreement is not None:
-            of_pairs.append(all_disagreements(parts, params, candidates, num_actions))
         if candidates.age is None:
             raise ValueError("these candidates have no age: they need another source, such as replay_buffer")
+        of_pairs = _of_pairs(parts, params, candidates, facts.num_actions)
         of_states = [misses(parts, params, candidates), 1.0 + candidates.age]
         if per_action:
-            of_states = [jnp.repeat(numbers[:, None], num_actions, 1) for numbers in of_states]
-        else:
+            of_states = [jnp.repeat(numbers[:, None], facts.num_actions, 1) for numbers in of_states]
+        elif candidates.action is None:
             policy = policy_of(parts, params, candidates)
             of_pairs = [jnp.sum(policy * numbers, 1) for numbers in of_pairs]
         return jnp.stack([compared(numbers) for numbers in (*of_pairs, *of_states)], -1)
 
     return features
+
+
+def _of_pairs(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> list[Array]:
+    """The size of E δ, and perhaps disagreement: [N, A], or [N] of candidates that bring an action along."""
+    if candidates.action is None:
+        found = [jnp.abs(all_expected_errors(parts, params, candidates, is_listed=False))]
+        if parts.disagreement is not None:
+            found.append(all_disagreements(parts, params, candidates, num_actions))
+        return found
+    own = candidates.observation, candidates.action
+    errors = jax.vmap(lambda observation, action: expected_error(parts, params, observation, action))(*own)
+    found = [jnp.abs(errors)]
+    if parts.disagreement is not None:
+        found.append(jax.vmap(parts.disagreement, (None, 0, 0))(params.model, *own))
+    return found
 
 
 def compared(numbers: Array) -> Array:
