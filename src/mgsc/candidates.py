@@ -32,6 +32,7 @@ class CandidateSource(NamedTuple):
         listed: the candidates, where they are the same in every step and numbered by their place; else None.
         num_slots: numbers that ``index`` may have, where each stands for one stored transition until that is forgotten;
             None for sources that keep none.
+        has_actions: whether candidates bring actions along.
         refresh: ``(noise, state) -> state`` between the two, with the noise that ``candidates`` has, for a source that
             remembers what it has drawn; None for others.
         receive: ``(state, candidates, error [N]) -> state`` after planning: the TD error of each candidate's own
@@ -44,6 +45,7 @@ class CandidateSource(NamedTuple):
     draw: Draw = nothing
     listed: Candidates | None = None
     num_slots: int | None = None
+    has_actions: bool = False
     refresh: Callable[[PyTree, PyTree], PyTree] | None = None
     receive: Callable[[PyTree, Candidates, Array], PyTree] | None = None
 

@@ -151,6 +151,7 @@ def replay_buffer(
         refresh=refresh if every > 1 else None,
         draw=draw,
         num_slots=capacity,
+        has_actions=actions == "stored",
         receive=receive if has_priority else None,
     )
 
@@ -164,7 +165,7 @@ class ReplayBufferSettings:
     every: int = size(1, 1, 1_000_000, "real steps for which candidates are kept")
     order: Order = choice("uniform", ("uniform", "recency", "priority"), "how candidates are drawn")
     actions: Actions = choice(
-        "policy", ("policy", "stored"), "whose actions are imagined: the policy's, or those taken"
+        "policy", ("policy", "stored"), "which actions are imagined: the policy's, or those taken"
     )
     horizon: float = number(1000.0, 0.0, math.inf, "of order=recency: weight exp(-age / horizon) (steps)", above=True)
     exponent: float = number(0.6, 0.0, 100.0, "of order=priority: exponent of the TD error; 0 is uniform")

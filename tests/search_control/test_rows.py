@@ -173,6 +173,15 @@ def test_expected_errors_of_any_candidates_are_those_of_the_listed_ones() -> Non
     np.testing.assert_allclose(all_expected_errors(parts, params, batch, is_listed=False), every[some], atol=1e-6)
 
 
+def test_pairs_are_refused_where_candidates_bring_their_actions() -> None:
+    given = problem()
+    source = replay_buffer(given.facts.observation, num_candidates=NUM_CANDIDATES, capacity=50, actions="stored")
+    row, facts = STRATEGIES["meta_gradient"], table.facts_of(given._replace(candidates=source))
+    assert row.expected_backups(row.settings(logits="network"), facts) == NUM_CANDIDATES
+    with pytest.raises(UserError, match="over=pairs chooses actions"):
+        row.build(row.settings(logits="network", over="pairs"), facts)
+
+
 @pytest.mark.parametrize(
     ("form", "target", "is_table", "is_listed", "method"),
     [

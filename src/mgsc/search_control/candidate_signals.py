@@ -97,8 +97,8 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
     """The features of learned logits: |E δ|, error of the model, age, and disagreement where the model is an ensemble.
 
     The first and the last are of each pair, of the candidate's own action where it brings one, or means over the
-    policy's actions; the others are the state's. Each is compared with those of the other candidates: the logarithm, less its mean, over its standard deviation. So they
-    have no unit, and stay of one size as values and model improve.
+    policy's actions; the others are the state's. Each is compared with those of the other candidates: the logarithm,
+    less its mean, over its standard deviation. So they have no unit, and stay of one size as values and model improve.
 
     Args:
         facts: the scales of rewards and observations.

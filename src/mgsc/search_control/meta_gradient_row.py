@@ -10,6 +10,7 @@ from typing import Literal
 import jax.numpy as jnp
 import optax
 
+from mgsc.errors import UserError
 from mgsc.facts import Facts
 from mgsc.meta_gradient.forms import FORMS, Form, Origin
 from mgsc.problem import StrategyFacts
@@ -79,6 +80,8 @@ class MetaGradientSettings:
 
 def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
     problem = facts.problem.facts
+    if settings.over == "pairs" and facts.problem.candidates.has_actions:
+        raise UserError("over=pairs chooses actions, and these candidates bring their own: set over to states")
     bonus: Array | float = settings.entropy_bonus
     is_zero = isinstance(bonus, float) and bonus == 0
     if settings.entropy_unit == "relative" and not is_zero:
@@ -142,7 +145,8 @@ def _expected_backups(settings: MetaGradientSettings, facts: StrategyFacts) -> i
     """Those of the closed form, where it holds; else one for each pair of a candidate and an action."""
     has_closed_form = facts.is_table and facts.problem.candidates.listed is not None
     if not has_closed_form or not _is_local(settings) or settings.experience == "successive":
-        return num_candidate_pairs(facts)
+        pairs = num_candidate_pairs(facts)
+        return pairs // facts.problem.facts.num_actions if facts.problem.candidates.has_actions else pairs
     num_actions = facts.problem.facts.num_actions
     return (1 + num_actions) * (settings.experience_length if settings.experience == "recent" else 1)
 
