@@ -12,9 +12,10 @@ from mgsc.candidates import CandidateSource, listed
 from mgsc.environments.base import Environment
 from mgsc.indexing import pick
 from mgsc.models.base import Model
-from mgsc.noise import Draw, Use, draw_all, nothing
+from mgsc.noise import Draw, Use, draw_all, keys, nothing
 from mgsc.policies import BehaviourPolicy, Policy
 from mgsc.reductions import largest
+from mgsc.rollouts import RolloutSettings, nothing_imagined
 from mgsc.search_control.base import SearchControl, Strategy
 from mgsc.types import ActionChoice, Array, Candidates, Params, Parts, PyTree, Successors, Transition
 from mgsc.values.base import ValueFunction
@@ -36,6 +37,7 @@ class Dyna(NamedTuple):
         batch_size: queries of one planning update, static; their mean is one step of the values.
         rollout_length: updates of an imagined rollout, static; 1: each is of a query of its own.
         warm_up_steps: real steps before planning begins, static.
+        rollouts: branched rollouts, from whose buffer planning updates draw; None where they query the model.
     """
 
     environment: Environment
@@ -55,6 +57,7 @@ class Dyna(NamedTuple):
     planning_rounds: Array | None = None
     rollout_length: int = 1
     warm_up_steps: int = 0
+    rollouts: RolloutSettings | None = None
 
 
 class DynaState(NamedTuple):
@@ -68,6 +71,7 @@ class DynaState(NamedTuple):
     search: PyTree
     learner: PyTree = ()
     candidates: PyTree = ()
+    imagined: PyTree = ()
 
     @property
     def params(self) -> Params:
@@ -90,6 +94,7 @@ class StepNoise(NamedTuple):
     learn_model: PyTree
     candidates: PyTree
     plan_learn: PyTree
+    rollout: PyTree
 
 
 class StepInfo(NamedTuple):
@@ -247,7 +252,17 @@ def init(agent: Dyna, key: Array) -> DynaState:
         search=agent.search_control.init(key_search, params, candidates),
         learner=params.learner,
         candidates=source,
+        imagined=_nothing_imagined(agent, observation, values),
     )
+
+
+def _nothing_imagined(agent: Dyna, observation: Array, values: PyTree) -> PyTree:
+    """An empty buffer of imagined transitions, where the agent has one."""
+    if agent.rollouts is None:
+        return ()
+    noise = agent.policy.draw(jax.random.key(0))
+    action = jax.eval_shape(agent.policy.sample, noise, values, observation)
+    return nothing_imagined(observation, action, agent.rollouts.capacity)
 
 
 def draw_noise(agent: Dyna, key: Array, steps: Array) -> StepNoise:
@@ -262,6 +277,7 @@ def draw_noise(agent: Dyna, key: Array, steps: Array) -> StepNoise:
         Use.LEARN_MODEL: agent.model.draw_update,
         Use.CANDIDATES: agent.candidates.draw,
         Use.PLAN_LEARN: agent.values.draw,
+        Use.ROLLOUT: nothing if agent.rollouts is None else keys,
     }
     noise = draw_all(key, steps, draws, agent.max_planning_updates)
     return StepNoise(
@@ -274,6 +290,7 @@ def draw_noise(agent: Dyna, key: Array, steps: Array) -> StepNoise:
         learn_model=noise[Use.LEARN_MODEL],
         candidates=noise[Use.CANDIDATES],
         plan_learn=noise[Use.PLAN_LEARN],
+        rollout=noise[Use.ROLLOUT],
     )
 
 

@@ -37,6 +37,8 @@ class CandidateSource(NamedTuple):
             remembers what it has drawn; None for others.
         receive: ``(state, candidates, error [N]) -> state`` after planning: the TD error of each candidate's own
             experience (reward), under the values as they then are. None where that is not needed.
+        stored: ``(uniform, state) -> Transition``, one of all real transitions that are kept; None of sources that keep
+            none.
     """
 
     init: Callable[[Array], PyTree]
@@ -48,6 +50,7 @@ class CandidateSource(NamedTuple):
     has_actions: bool = False
     refresh: Callable[[PyTree, PyTree], PyTree] | None = None
     receive: Callable[[PyTree, Candidates, Array], PyTree] | None = None
+    stored: Callable[[Array, PyTree], Transition] | None = None
 
 
 def listed(candidates: Candidates) -> CandidateSource:

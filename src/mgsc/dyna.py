@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mgsc.agent import Dyna, DynaState, StepInfo, StepNoise, assemble, discrete_parts, draw_noise, init
+from mgsc.branching import branch, plan_from
 from mgsc.environments.base import Step
 from mgsc.indexing import after
 from mgsc.planning import learn, plan, td_error
@@ -66,7 +67,12 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
     direct_step_size = agent.step_size if agent.updates_directly else 0.0
     values, learner, backup = learn(agent, state.params, transition, REAL, direct_step_size)
     params = Params(values, model, learner)
-    values, learner, search, weights = plan(_warmed_up(agent, state.step), params, search, candidates, backup, noise)
+    ready, imagined = _warmed_up(agent, state.step), state.imagined
+    if agent.rollouts is None:
+        values, learner, search, weights = plan(ready, params, search, candidates, backup, noise)
+    else:
+        imagined, weights = branch(agent, params, search, candidates, imagined, noise.rollout, state.step)
+        values, learner = plan_from(ready, params, imagined, source, noise)
     source = rate_candidates(agent, source, Params(values, model, learner), candidates)
 
     following = DynaState(
@@ -78,6 +84,7 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
         search=search,
         learner=learner,
         candidates=source,
+        imagined=imagined,
     )
     return following, StepInfo(
         transition=transition,

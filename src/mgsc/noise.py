@@ -43,6 +43,7 @@ class Use(enum.IntEnum):
     IMAGINE = 6
     CANDIDATES = 8
     PLAN_LEARN = 9
+    ROLLOUT = 10
 
 
 FIRST_PLANNING_USE = 4

@@ -137,6 +137,10 @@ def replay_buffer(
             age=(jnp.maximum(state.count - 1, 0) - slots) % capacity,
         )
 
+    def stored(uniform: Array, state: ReplayBufferState) -> Transition:
+        filled = jnp.clip(state.count, 1, capacity)
+        return take_transitions(state.ring, jnp.minimum((uniform * filled).astype(jnp.int32), filled - 1))
+
     def receive(state: ReplayBufferState, candidates: Candidates, error: Array) -> ReplayBufferState:
         assert state.priority is not None, "drawn by priority"
         assert state.largest is not None, "drawn by priority"
@@ -153,6 +157,7 @@ def replay_buffer(
         num_slots=capacity,
         has_actions=actions == "stored",
         receive=receive if has_priority else None,
+        stored=stored,
     )
 
 

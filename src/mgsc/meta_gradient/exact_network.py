@@ -140,15 +140,17 @@ def _loss_and_alignment(
 
     q, pull_back = jax.vjp(candidate_values, theta)
     # Δ_i = Σ_a coefficients[i, a] ∇q(s_i, a), each candidate's own share of the reverse pass.
-    coefficients = _expected_errors(parts, params, candidates, choice, q)
+    coefficients = expected_errors(parts, params, candidates, choice, q)
     if not is_joint:
-        coefficients = coefficients * choice.probability
-    share = weights if is_joint else weights[:, None]
+        coefficients = coefficients * _beside(choice.probability, q)
+    share = _beside(weights if is_joint else weights[:, None], q)
     (direction,) = pull_back((share * coefficients).astype(q.dtype))
     planned = _moved(theta, direction, rate)
     ahead = _difference(parts, planned, params, transition, step_size, origin, target)
     _, slopes = jax.jvp(candidate_values, (theta,), (ahead,))
     aligned = slopes * coefficients
+    if parts.heads is not None:
+        aligned = jnp.sum(aligned, axis=-1)
     loss = sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(ahead)), start=jnp.zeros(()))
     return loss, aligned if is_joint else jnp.sum(aligned, axis=1)
 
@@ -169,7 +171,8 @@ def _difference(
     if transition is None:
         raise ValueError("the meta-gradient needs a real transition or a target; both are None")
     start = planned if origin == "planned" else params.values
-    q, pull_back = jax.vjp(lambda values: parts.q(values, transition.observation, transition.action), start)
+    learned = parts.heads or parts.q
+    q, pull_back = jax.vjp(lambda values: learned(values, transition.observation, transition.action), start)
     bootstrap = parts.bootstrap(start, params.learner, transition.successor)
     td_error = transition.reward + transition.discount * bootstrap - q
     (move,) = pull_back((step_size * td_error).astype(q.dtype))
@@ -188,18 +191,24 @@ def action_choices(parts: Parts, values: PyTree, candidates: Candidates) -> Acti
 
 
 def each_value(parts: Parts, values: PyTree, candidates: Candidates, choice: ActionChoice) -> Array:
-    """[N, C] q of every candidate and action it may imagine."""
+    """[N, C] q of every candidate and action it may imagine; [N, C, J] where q has heads."""
+    learned = parts.heads or parts.q
 
     def of_candidate(observation: Array, actions: Array) -> Array:
-        return jax.vmap(lambda action: parts.q(values, observation, action))(actions)
+        return jax.vmap(lambda action: learned(values, observation, action))(actions)
 
     q: Array = jax.vmap(of_candidate)(candidates.observation, choice.action)
     return q
 
 
-def _expected_errors(parts: Parts, params: Params, candidates: Candidates, choice: ActionChoice, q: Array) -> Array:
-    """[N, C] E_m[δ(s_i, a)], 0 where not allowed."""
-    num_candidates, num_actions = q.shape
+def _beside(numbers: Array, q: Array) -> Array:
+    """Numbers [N, C] with an axis for the heads, where q [N, C, J] has one."""
+    return numbers if q.ndim == 2 else numbers[..., None]
+
+
+def expected_errors(parts: Parts, params: Params, candidates: Candidates, choice: ActionChoice, q: Array) -> Array:
+    """E_m[δ(s_i, a)] of every candidate and action it may imagine, shaped like q; 0 where not allowed."""
+    num_candidates, num_actions = q.shape[:2]
     # All pairs in one long row, candidate by candidate.
     observations = jnp.repeat(candidates.observation, num_actions, axis=0)
     actions = choice.action.reshape(-1, *choice.action.shape[2:])
@@ -209,9 +218,9 @@ def _expected_errors(parts: Parts, params: Params, candidates: Candidates, choic
     bootstraps = jax.vmap(parts.bootstrap, (None, None, 0))(params.values, params.learner, successors).reshape(slots)
     goals = jnp.sum(answers.probability * answers.reward, axis=1)
     goals = goals + jnp.sum(answers.probability * answers.discount * bootstraps, axis=1)
-    errors = goals.reshape(num_candidates, -1) - q
+    errors = _beside(goals.reshape(num_candidates, -1), q) - q
     is_allowed = candidates.is_allowed
-    return jnp.where(is_allowed if is_allowed.ndim == 2 else is_allowed[:, None], errors, 0)
+    return jnp.where(_beside(is_allowed if is_allowed.ndim == 2 else is_allowed[:, None], q), errors, 0)
 
 
 def _moved(values: PyTree, direction: PyTree, rate: Array | float) -> PyTree:

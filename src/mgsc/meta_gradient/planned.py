@@ -127,13 +127,15 @@ def expected_direction(parts: Parts, params: Params, candidates: Candidates, wei
     choice = jax.lax.stop_gradient(_choices(parts, params.values, candidates))
 
     def taken(values: PyTree) -> Array:
-        one_state = jax.vmap(parts.q, (None, None, 0))
+        one_state = jax.vmap(parts.heads or parts.q, (None, None, 0))
         prediction: Array = jax.vmap(one_state, (None, 0, 0))(values, candidates.observation, choice.action)
         return prediction
 
     prediction, pull_back = jax.vjp(taken, params.values)
     visits = weights if weights.ndim == 2 else weights[:, None] * choice.probability
     errors = _expected_errors(parts, params, candidates, choice.action, prediction)
+    if parts.heads is not None:
+        visits = visits[..., None]
     (direction,) = pull_back((visits * errors).astype(prediction.dtype))
     return direction
 
@@ -170,12 +172,16 @@ def target_parameters(
     start = jax.lax.stop_gradient(planned if origin == "planned" else current)
 
     def taken(values: PyTree) -> Array:
-        return parts.q(values, transition.observation, transition.action)
+        return (parts.heads or parts.q)(values, transition.observation, transition.action)
 
-    prediction, gradient = jax.value_and_grad(taken)(start)
     bootstrap = parts.bootstrap(start, learner, transition.successor)
-    error = transition.reward + transition.discount * bootstrap - prediction
-    return jax.lax.stop_gradient(_step(start, gradient, step_size * error))
+    goal = transition.reward + transition.discount * bootstrap
+    if parts.heads is not None:
+        prediction, pull_back = jax.vjp(taken, start)
+        (move,) = pull_back(step_size * (goal - prediction))
+        return jax.lax.stop_gradient(_step(start, move, 1.0))
+    prediction, gradient = jax.value_and_grad(taken)(start)
+    return jax.lax.stop_gradient(_step(start, gradient, step_size * (goal - prediction)))
 
 
 def _step(values: PyTree, direction: PyTree, rate: Array | float) -> PyTree:
@@ -202,6 +208,8 @@ def _expected_errors(parts: Parts, params: Params, candidates: Candidates, actio
     per_action: Callable[..., Array] = jax.vmap(backup, (None, 0))
     goals = jax.lax.stop_gradient(jax.vmap(per_action)(candidates.observation, actions))
     is_allowed = candidates.is_allowed.reshape(goals.shape[0], -1)
+    if parts.heads is not None:
+        goals, is_allowed = goals[..., None], is_allowed[..., None]
     return jnp.where(is_allowed, goals - prediction, 0)
 
 

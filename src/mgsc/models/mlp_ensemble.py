@@ -25,7 +25,7 @@ from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp
 from mgsc.noise import uniforms
 from mgsc.rings import empty_ring, put_transition, take_transitions
-from mgsc.settings import choice, number, size
+from mgsc.settings import added, choice, number, size
 from mgsc.types import Array, PyTree, Successors, Transition
 
 Kind = Literal["deterministic", "probabilistic"]
@@ -36,6 +36,9 @@ LEAST_LOG_VARIANCE, MOST_LOG_VARIANCE = -10.0, 1.0
 
 MOST_HELD_OUT = 200
 """Held-out transitions that are kept: the newest ones."""
+
+MISS_RATE = 0.01
+"""Share of the newest loss in the running means by which elites are chosen."""
 
 SMALLEST_DEVIATION = 1e-3
 """Least typical size that inputs and changes are divided by, as a share of the observation's scale."""
@@ -51,6 +54,8 @@ class MlpEnsembleState(NamedTuple):
         ring, held: the last real transitions to learn from, and those held out, each with one slot to spare.
         count, num_held: int32 transitions of each that were met so far.
         inputs, changes: moments of observations and of their changes.
+        misses: [E] running means of the losses on new transitions, before these were learned from; None where all
+            members may answer.
     """
 
     layers: Layers
@@ -62,6 +67,7 @@ class MlpEnsembleState(NamedTuple):
     num_held: Array
     inputs: Moments
     changes: Moments
+    misses: Array | None = None
 
 
 class Prediction(NamedTuple):
@@ -94,6 +100,7 @@ class MlpEnsemble:
     batch_size: int = size(32, 1, 100_000, "real transitions of one update; each member makes one each real step")
     capacity: int = size(10_000, 1, 10_000_000, "real transitions kept to learn from")
     held_out_every: int = size(10, 2, 2**30, "of so many real transitions one is held out")
+    elites: int = added(size(0, 0, 64, "members that may answer, those that of late were wrong least; 0: all of them"))
 
 
 class _Networks(NamedTuple):
@@ -119,7 +126,7 @@ class _Networks(NamedTuple):
         """[E, ...] each member from a key of its own."""
         probable = self.width + 1 if self.settings.kind == "probabilistic" else 0
         hidden = [self.settings.units] * self.settings.layers
-        sizes = (self.width + self.facts.num_actions, *hidden, self.width + 2 + probable)
+        sizes = (self.width + self.facts.num_action_inputs, *hidden, self.width + 2 + probable)
         every: Layers = jax.vmap(lambda key: init_mlp(key, sizes))(jax.random.split(key, self.settings.members))
         return every
 
@@ -129,7 +136,7 @@ class _Networks(NamedTuple):
     def predict(self, layers: Layers, state: MlpEnsembleState, observation: Array, action: Array) -> Prediction:
         """What one network says."""
         place = (self.flat(observation) - state.inputs.mean) / self.deviation(state.inputs)
-        inputs = jnp.concatenate([place, jax.nn.one_hot(action, self.facts.num_actions, dtype=place.dtype)])
+        inputs = jnp.concatenate([place, self.facts.encode_action(action).astype(place.dtype)])
         out = apply_mlp(layers, inputs, ACTIVATIONS[self.settings.activation])
         width, variance = self.width, None
         if self.settings.kind == "probabilistic":
@@ -209,12 +216,13 @@ def _init(networks: _Networks, adam: optax.GradientTransformation, key: Array) -
         layers=layers,
         active=_member(layers, jnp.zeros((), jnp.int32)) if settings.answers == "member" else None,
         optimizer=adam.init(layers),
-        ring=empty_ring(observation, settings.capacity + 1),
-        held=empty_ring(observation, MOST_HELD_OUT + 1),
+        ring=empty_ring(observation, settings.capacity + 1, networks.facts.action),
+        held=empty_ring(observation, MOST_HELD_OUT + 1, networks.facts.action),
         count=jnp.zeros((), jnp.int32),
         num_held=jnp.zeros((), jnp.int32),
         inputs=nothing,
         changes=nothing,
+        misses=jnp.zeros(settings.members) if _has_elites(settings) else None,
     )
 
 
@@ -223,6 +231,10 @@ def _update(
 ) -> MlpEnsembleState:
     """Keeps the transition, in one ring or the other, and makes an Adam step of each member on its minibatch."""
     settings = networks.settings
+    misses = state.misses
+    if misses is not None:
+        found = jax.vmap(networks.loss, (0, None, None))(state.layers, state, seen)
+        misses = misses + MISS_RATE * (found - misses)
     state = _keep(networks, state, seen)
     # Slots counted from the newest; the spare slot, where a held-out transition may lie, is never among them.
     kept = jnp.minimum(state.count, settings.capacity)
@@ -237,8 +249,16 @@ def _update(
     layers = optax.apply_updates(state.layers, change)
     active = None
     if state.active is not None:
-        active = _member(layers, (state.count + state.num_held) % settings.members)
-    return state._replace(layers=layers, active=active, optimizer=optimizer)
+        turn = state.count + state.num_held
+        if misses is None:
+            active = _member(layers, turn % settings.members)
+        else:
+            active = _member(layers, jnp.argsort(misses)[turn % settings.elites])
+    return state._replace(layers=layers, active=active, optimizer=optimizer, misses=misses)
+
+
+def _has_elites(settings: MlpEnsemble) -> bool:
+    return settings.answers == "member" and 0 < settings.elites < settings.members
 
 
 def _keep(networks: _Networks, state: MlpEnsembleState, seen: Transition) -> MlpEnsembleState:

@@ -22,6 +22,7 @@ from mgsc.search_control.prioritized_replay import prioritized_replay
 from mgsc.search_control.prioritized_sweeping import prioritized_sweeping
 from mgsc.search_control.replay import replay
 from mgsc.search_control.small_backups import small_backups
+from mgsc.search_control.stored_priority import stored_priority
 from mgsc.search_control.td_error_priority import td_error_priority
 from mgsc.search_control.uncertainty import uncertainty
 from mgsc.search_control.value_frequency import value_frequency
@@ -59,6 +60,7 @@ __all__ = [
     "real_target",
     "replay",
     "small_backups",
+    "stored_priority",
     "table_logits",
     "td_error_priority",
     "trajectory",

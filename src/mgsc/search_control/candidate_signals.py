@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from mgsc.facts import Facts
+from mgsc.meta_gradient import exact_network
 from mgsc.search_control.expected import all_expected_errors, all_values, expected_error, real_target
 from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
 
@@ -59,6 +60,30 @@ def all_disagreements(parts: Parts, params: Params, candidates: Candidates, num_
     return found.reshape(-1, num_actions)
 
 
+def choice_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:
+    """[N] |E_m δ| of what the policy may choose, weighted by its probabilities: of actions that are numbers, too."""
+    choice = exact_network.action_choices(parts, params.values, candidates)
+    q = exact_network.each_value(parts, params.values, candidates, choice)
+    errors = jnp.abs(exact_network.expected_errors(parts, params, candidates, choice, q))
+    if parts.heads is not None:
+        errors = jnp.mean(errors, -1)
+    return jnp.sum(choice.probability * errors, -1)
+
+
+def choice_disagreements(parts: Parts, params: Params, candidates: Candidates) -> Array:
+    """[N] mean variance of the ensemble's members over what the policy may choose: of actions that are numbers, too.
+
+    Raises:
+        ValueError: the model is no ensemble.
+    """
+    if parts.disagreement is None:
+        raise ValueError("this model is no ensemble: its members cannot disagree")
+    choice = exact_network.action_choices(parts, params.values, candidates)
+    of_state = jax.vmap(parts.disagreement, (None, None, 0))
+    spread = jax.vmap(of_state, (None, 0, 0))(params.model, candidates.observation, choice.action)
+    return jnp.sum(choice.probability * spread**2, -1)
+
+
 def experience_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:
     """[N] TD errors of the candidates' own transitions [reward]."""
     own = experience_of(candidates)
@@ -102,7 +127,7 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
 
     Args:
         facts: the scales of rewards and observations.
-        per_action: whether d is over pairs.
+        per_action: whether d is over pairs; of numbered actions only.
 
     Returns:
         ``(parts, params, candidates) -> [N, F]``, or [N, A, F].
@@ -112,8 +137,13 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
     def features(parts: Parts, params: Params, candidates: Candidates) -> Array:
         if candidates.age is None:
             raise ValueError("these candidates have no age: they need another source, such as replay_buffer")
-        of_pairs = _of_pairs(parts, params, candidates, facts.num_actions)
         of_states = [misses(parts, params, candidates), 1.0 + candidates.age]
+        if facts.numbers is not None:
+            of_choice = [choice_errors(parts, params, candidates)]
+            if parts.disagreement is not None:
+                of_choice.append(jnp.sqrt(choice_disagreements(parts, params, candidates)))
+            return jnp.stack([compared(numbers) for numbers in (*of_choice, *of_states)], -1)
+        of_pairs = _of_pairs(parts, params, candidates, facts.num_actions)
         if per_action:
             of_states = [jnp.repeat(numbers[:, None], facts.num_actions, 1) for numbers in of_states]
         elif candidates.action is None:

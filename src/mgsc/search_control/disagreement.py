@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, from_logits
-from mgsc.search_control.candidate_signals import all_disagreements, policy_of
+from mgsc.search_control.candidate_signals import all_disagreements, choice_disagreements, policy_of
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.settings import choice, number
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
@@ -19,7 +19,7 @@ Kind = Literal["weights", "mask"]
 
 
 def disagreement(
-    num_actions: int, kind: Kind = "weights", *, temperature: Array | float = 1.0, kept: Array | float = 0.5
+    num_actions: int | None, kind: Kind = "weights", *, temperature: Array | float = 1.0, kept: Array | float = 0.5
 ) -> Strategy:
     """Prefers candidates of which the members of an ensemble say the same.
 
@@ -27,7 +27,7 @@ def disagreement(
     softmax of −u² / (τ · mean u²); "mask" is uniform over the share ``kept`` of the candidates with the smallest u.
 
     Args:
-        num_actions: A.
+        num_actions: A; None where actions are numbers, and then C actions stand for the policy.
         kind: "weights" or "mask".
         temperature: τ > 0 of "weights"; may be traced.
         kept: in (0, 1], of "mask"; may be traced. At least one candidate is kept; equals share a rank.
@@ -42,8 +42,11 @@ def disagreement(
     def build(parts: Parts) -> SearchControl:
         def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:
             del state
-            spread = all_disagreements(parts, params, candidates, num_actions) ** 2
-            variance = jnp.sum(policy_of(parts, params, candidates) * spread, 1)
+            if num_actions is None:
+                variance = choice_disagreements(parts, params, candidates)
+            else:
+                spread = all_disagreements(parts, params, candidates, num_actions) ** 2
+                variance = jnp.sum(policy_of(parts, params, candidates) * spread, 1)
             if kind == "mask":
                 smaller = jnp.sum(variance[None, :] < variance[:, None], 1)
                 return jnp.where(smaller < jnp.maximum(1.0, kept * len(variance)), 0.0, -jnp.inf)
@@ -65,7 +68,8 @@ class DisagreementSettings:
 
 
 def _build(settings: DisagreementSettings, facts: StrategyFacts) -> Strategy:
-    num_actions = facts.problem.facts.num_actions
+    problem = facts.problem.facts
+    num_actions = problem.num_actions if problem.numbers is None else None
     return disagreement(num_actions, settings.kind, temperature=settings.temperature, kept=settings.kept)
 
 
@@ -74,6 +78,6 @@ ROW = StrategyRow(
     summary="candidates of which the members of an ensemble of models say the same",
     settings=DisagreementSettings,
     build=_build,
-    needs=always("discrete actions", "an ensemble"),
+    needs=always("an ensemble"),
     space={"temperature": Range(0.1, 10.0), "kept": Range(0.1, 1.0)},
 )

@@ -129,7 +129,7 @@ def _needs(settings: MetaGradientSettings) -> Collection[Need]:
     looks = settings.logits in ("features", "both")
     if looks:
         needs.append("stored transitions")
-    if looks or settings.over == "pairs" or settings.experience != "one":
+    if settings.over == "pairs" or settings.experience != "one":
         needs.append("discrete actions")
     if settings.form == "saturating" or settings.experience == "successive":
         needs.append("a table of values")

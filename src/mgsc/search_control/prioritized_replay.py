@@ -81,7 +81,7 @@ ROW = StrategyRow(
     summary="real transitions with large TD errors again, in place of model queries",
     settings=PrioritizedReplaySettings,
     build=_build,
-    needs=always("discrete actions", "stored transitions"),
+    needs=always("stored transitions"),
     queries_model=False,
     tunes_updates=False,
     space={"exponent": Range(0.1, 2.0), "correction": Range(0.1, 1.0, share_of_zero=0.25)},

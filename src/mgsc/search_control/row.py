@@ -113,13 +113,16 @@ def _same_needs(needs: Collection[Need], settings: Any) -> Collection[Need]:
 
 
 def num_candidate_pairs(facts: StrategyFacts) -> int:
-    """N·A: pairs of a candidate of one real step and an action; S·A where states are listed."""
+    """N·A: pairs of a candidate of one real step and an action; S·A where states are listed, N·C of numbers."""
     source = facts.problem.candidates
     drawn = source.listed
     if drawn is None:
         key = jax.random.key(0)
         drawn = jax.eval_shape(lambda: source.candidates(source.draw(key), source.init(key)))
-    return int(drawn.index.shape[0]) * facts.problem.facts.num_actions
+    each = facts.problem.facts
+    # Where actions are numbers, each state has the points that stand for the actor's distribution.
+    num_actions = each.num_actions if each.numbers is None else 2 * each.num_action_inputs + 1
+    return int(drawn.index.shape[0]) * num_actions
 
 
 def named_setting(agent: str, stored: Stored, name: str) -> str:

@@ -26,6 +26,7 @@ from mgsc.search_control.prioritized_sweeping import ROW as PRIORITIZED_SWEEPING
 from mgsc.search_control.replay import ROW as REPLAY
 from mgsc.search_control.row import StrategyRow
 from mgsc.search_control.small_backups import ROW as SMALL_BACKUPS
+from mgsc.search_control.stored_priority import ROW as STORED_PRIORITY
 from mgsc.search_control.td_error_priority import ROW as TD_ERROR_PRIORITY
 from mgsc.search_control.uncertainty import ROW as UNCERTAINTY
 from mgsc.search_control.value_frequency import ROW as VALUE_FREQUENCY
@@ -59,6 +60,7 @@ _ROWS: tuple[StrategyRow[Any], ...] = (
     DISAGREEMENT,
     CURIOUS_REPLAY,
     HILL_CLIMBING,
+    STORED_PRIORITY,
 )
 
 STRATEGIES: Mapping[str, StrategyRow[Any]] = {row.name: row for row in _ROWS}

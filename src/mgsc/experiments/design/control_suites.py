@@ -1,4 +1,4 @@
-"""Suites in which actions are numbers: soft actor-critic, which learns from stored real transitions.
+"""Suites in which actions are numbers: soft actor-critic, and model-based policy optimisation.
 
 Step sizes of the small preset were chosen by hand, on another seed than those reported: see
 ``docs/continuous_control.md``.
@@ -6,6 +6,7 @@ Step sizes of the small preset were chosen by hand, on another seed than those r
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,9 +14,12 @@ from mgsc.environments.pendulum import PendulumSettings
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.suite import Suite
 from mgsc.models.mlp import MlpModel
+from mgsc.models.mlp_ensemble import MlpEnsemble
 from mgsc.policies import ActorSettings
 from mgsc.replay_buffer import ReplayBufferSettings
+from mgsc.rollouts import RolloutSettings
 from mgsc.search_control.replay import ReplaySettings
+from mgsc.search_control.table import STRATEGIES
 from mgsc.values.sac import SacSettings
 
 PREFIX = "sac-"
@@ -32,6 +36,16 @@ SMALL = SacSettings(units=64, actor_step_size=SMALL_STEP, temperature_step_size=
 
 PAPER = SacSettings(units=256, actor_step_size=PAPER_STEP, temperature_step_size=PAPER_STEP)
 """Networks of the published agents."""
+
+
+SMALL_MODEL = MlpEnsemble(members=5, elites=3, units=64, batch_size=256, capacity=20_000)
+PAPER_MODEL = MlpEnsemble(
+    members=7, elites=5, units=200, layers=4, kind="probabilistic", batch_size=256, capacity=100_000
+)
+"""Ensembles of two cores and of the published agent."""
+
+PLANNED_STEP = 0.01
+"""Step size of the critics' planned updates, which are plain gradient steps, not Adam's."""
 
 
 def sac_agents(step_size: float, capacity: int) -> dict[str, AgentSettings]:
@@ -69,8 +83,48 @@ def _sac(title: str, environment: Any, steps: int, values: SacSettings) -> Suite
     )
 
 
+def mbpo_agents(step_size: float, capacity: int, *, meta_step_size: float) -> dict[str, AgentSettings]:
+    """Model-based policy optimisation with each way to choose where rollouts begin, and its rivals without a model.
+
+    Args:
+        step_size: of the critics.
+        capacity: real transitions kept.
+        meta_step_size: of MGSC's logits.
+    """
+
+    def agent(strategy: str, **options: Any) -> AgentSettings:
+        return AgentSettings(strategy, step_size=step_size, options=STRATEGIES[strategy].settings(**options))
+
+    learned = {"meta_step_size": meta_step_size, "planned_step_size": PLANNED_STEP}
+    return {
+        **sac_agents(step_size, capacity),
+        "mbpo": agent("uniform"),
+        "mbpo_recency": agent("stored_priority", by="recency"),
+        "mbpo_td_error": agent("stored_priority"),
+        "mbpo_mask": agent("disagreement", kind="mask"),
+        "mbpo_meta_gradient": agent("meta_gradient", logits="network", **learned),
+        "mbpo_meta_gradient_features": agent("meta_gradient", logits="features", **learned),
+    }
+
+
+def _mbpo(title: str, environment: Any, steps: int, *, is_paper: bool = False, **changes: Any) -> Suite:
+    values = PAPER if is_paper else SMALL
+    suite = dataclasses.replace(
+        _sac(title, environment, steps, values),
+        model=PAPER_MODEL if is_paper else SMALL_MODEL,
+        agents=mbpo_agents(values.actor_step_size, steps, meta_step_size=0.003),
+        candidates=ReplayBufferSettings(num_candidates=128, capacity=steps),
+        rollouts=RolloutSettings(starts=400 if is_paper else 64, capacity=100_000 if is_paper else 20_000),
+    )
+    return dataclasses.replace(suite, **changes)
+
+
 CONTROL_SUITES: Mapping[str, Suite] = {
     "sac-pendulum": _sac("Pendulum, soft actor-critic, 2×64 units", PendulumSettings(), 10_000, SMALL),
     "sac-pendulum-paper": _sac("Pendulum, soft actor-critic, 2×256 units", PendulumSettings(), 10_000, PAPER),
+    "mbpo-pendulum": _mbpo("Pendulum, model-based policy optimisation, 2×64 units", PendulumSettings(), 5_000),
+    "mbpo-pendulum-paper": _mbpo(
+        "Pendulum, model-based policy optimisation, 2×256 units", PendulumSettings(), 5_000, is_paper=True
+    ),
 }
 """Suites in which actions are numbers."""

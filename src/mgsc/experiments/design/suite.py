@@ -10,6 +10,7 @@ from mgsc.candidates import ListedSettings
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.models import FixedModel
 from mgsc.policies import EpsilonGreedySettings
+from mgsc.rollouts import RolloutSettings
 from mgsc.settings import ADDED, added, number, size, switch
 from mgsc.values import TableSettings
 
@@ -39,4 +40,5 @@ class Suite:
         size(1, 1, 1000, "updates of an imagined rollout from a candidate; 1: each is of a query of its own")
     )
     warm_up_steps: int = added(size(0, 0, 2**30, "real steps before planning begins"))
+    rollouts: RolloutSettings = dataclasses.field(default_factory=RolloutSettings, metadata=ADDED)
     records_episodes: bool = added(switch(False, "whether returns and lengths of episodes are recorded"))

@@ -189,7 +189,7 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
             )
         else:
             known = [field.name for field in dataclasses.fields(suite) if "kind" in field.metadata]
-            known += PARTS
+            known += [*PARTS, "rollouts"]
             if head not in known:
                 raise unknown("setting", key, [*known, *suite.agents, "agents"], head)
             part = getattr(suite, head)

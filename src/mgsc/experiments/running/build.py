@@ -148,6 +148,7 @@ def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
         rollout_length=suite.rollout_length,
         warm_up_steps=suite.warm_up_steps,
     )
+    built = _with_rollouts(suite, agent, built, problem)
     counts = built.search_control.after_backup is not None and problem.candidates.listed is not None
     if counts and suite.rollout_length > 1:
         raise UserError(
@@ -155,6 +156,31 @@ def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
             " imagined rollouts leave: set rollout_length to 1, or choose another agent"
         )
     return built
+
+
+def _with_rollouts(suite: Suite, agent: AgentSettings, built: Dyna, problem: Problem) -> Dyna:
+    """The agent with the suite's branched rollouts, unless it brings real transitions or makes no updates.
+
+    Raises:
+        UserError: its strategy keeps account of each query, or no real transitions are stored for its minibatches.
+    """
+    row, control = row_of(agent), built.search_control
+    name = agent.own.name if agent.own else agent.strategy
+    if problem.facts.numbers is not None and not row.queries_model:
+        built = built._replace(model=built.model._replace(update=None))
+    if not suite.rollouts.starts or not row.queries_model or not row.plans:
+        return built
+    if control.propose is not None or control.after_backup is not None:
+        raise UserError(
+            f"strategy {name} chooses or counts each query by itself, and rollouts begin before: set rollouts.starts "
+            "to 0, or choose another agent"
+        )
+    if suite.rollouts.real_share > 0 and problem.candidates.stored is None:
+        raise UserError(
+            "rollouts.real_share is above 0 and these candidates store no real transitions: set it to 0, or take "
+            "candidates from replay_buffer"
+        )
+    return built._replace(rollouts=suite.rollouts)
 
 
 def _check_needs(agent: AgentSettings, needs: Collection[str], problem: Problem, values: ValueFunction) -> None:
