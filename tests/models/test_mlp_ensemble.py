@@ -56,6 +56,27 @@ def deterministic():
     return learned()
 
 
+def test_elites_are_those_that_were_wrong_least_of_late():
+    model = mlp_ensemble(MlpEnsemble(units=4, layers=1, members=3, elites=2, capacity=20), FACTS)
+
+    def two_steps():
+        state = model.init(jax.random.key(0))
+        state = state._replace(misses=jnp.array([3.0, 1.0, 2.0]))
+        made = []
+        for key in jax.random.split(jax.random.key(1), 2):
+            state = model.update(model.draw_update(key), state, real(key))
+            made.append(state)
+        return made
+
+    first, second = quick_jit(two_steps)()
+    for state, member in ((first, 2), (second, 1)):  # in turn: the second best, the best
+        jax.tree.map(lambda own, every: np.testing.assert_array_equal(own, every[member]), state.active, state.layers)
+    # Each running mean has taken a hundredth of a loss that is above 0.
+    assert (first.misses > 0.99 * np.array([3, 1, 2])).all()
+    everyone = mlp_ensemble(MlpEnsemble(units=4, layers=1, members=3, elites=3, capacity=20), FACTS)
+    assert jax.eval_shape(everyone.init, jax.random.key(0)).misses is None
+
+
 def test_it_learns_where_actions_lead_what_they_pay_and_when_episodes_end(deterministic):
     model, state, early, late = deterministic
     right = model.expect(state, jnp.array([0.0, 5.0]), RIGHT)

@@ -10,9 +10,15 @@ from tests.meta_gradient.problems import parts_of
 from tests.quick import quick_jit
 
 from mgsc.facts import Facts
-from mgsc.search_control import Climb, curious_replay, disagreement, hill_climbing, prioritized_replay
+from mgsc.search_control import Climb, curious_replay, disagreement, hill_climbing, prioritized_replay, stored_priority
 from mgsc.search_control.base import make_distribution
-from mgsc.search_control.candidate_signals import candidate_features, compared, model_misses
+from mgsc.search_control.candidate_signals import (
+    candidate_features,
+    choice_disagreements,
+    choice_errors,
+    compared,
+    model_misses,
+)
 from mgsc.types import Backup, Candidates, Params, Successors, Transition, like
 
 NUM_SLOTS = 10
@@ -89,6 +95,28 @@ def test_prioritized_replay_brings_back_what_surprised():
     query = control.propose(jnp.float32(0.99), (), PARAMS, distribution, candidates(), None)
     assert (query.index, query.action, query.outcome.reward) == (5, 1, 3)
     np.testing.assert_allclose(query.step_scale, 0.25)  # (1/16)^½
+
+
+def test_stored_states_are_preferred_by_their_errors_or_by_their_age():
+    """Errors are the rewards 0, 0, 1, 3; ages 6, 5, 4, 3."""
+    by_error = weights(stored_priority(exponent=2.0, floor=1.0))
+    np.testing.assert_allclose(by_error, np.array([1, 1, 4, 16]) / 22, rtol=1e-5)
+    powers = np.exp(-np.array([6, 5, 4, 3]) / 2)
+    np.testing.assert_allclose(weights(stored_priority("recency", horizon=2.0)), powers / powers.sum(), rtol=1e-5)
+
+
+def test_signals_of_what_the_policy_may_choose_are_means_over_its_actions():
+    """The policy takes either action: E δ is 0 of the first and 1 of the second, the members 0..3 and 10..13 apart."""
+    either = parts_of(lambda theta, x: theta[0] * x[0] + jnp.zeros(2), lambda q: jnp.full(2, 0.5), answers)
+    parts = either._replace(disagreement=PARTS.disagreement)
+    errors, variances = quick_jit(
+        lambda: (choice_errors(parts, PARAMS, candidates()), choice_disagreements(parts, PARAMS, candidates()))
+    )()
+    np.testing.assert_allclose(errors, [0.5] * 4)
+    np.testing.assert_allclose(variances, (np.arange(4) ** 2 + np.arange(10, 14) ** 2) / 2)
+    two_heads = parts._replace(heads=lambda theta, x, a: jnp.stack([parts.q(theta, x, a) + 2, parts.q(theta, x, a)]))
+    # The first head's errors are −2 and −1.
+    np.testing.assert_allclose(choice_errors(two_heads, PARAMS, candidates()), [(2 + 0) / 4 + (1 + 1) / 4] * 4)
 
 
 def test_features_compare_candidates():

@@ -1,0 +1,128 @@
+"""The meta-gradient through the update of twin critics, in float64: three ways to it, and what it is made of."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.flatten_util import ravel_pytree
+from tests.quick import quick_jit
+
+from mgsc import meta_gradient as gradients
+from mgsc.agent import parts_of
+from mgsc.facts import Facts
+from mgsc.meta_gradient import exact_network
+from mgsc.models.mlp import MlpModel, mlp_model
+from mgsc.policies import actor
+from mgsc.search_control import meta_gradient, network_logits
+from mgsc.search_control.base import masked_softmax
+from mgsc.types import Candidates, Params, Transition, like
+from mgsc.values.sac import SacSettings, sac
+
+NUM_CANDIDATES, STEP_SIZE, UPDATES, STEP = 4, 0.05, 3, 1e-5
+FACTS = Facts(like((2,), jnp.float64), 0, 0.9, 1.0, switch_every=1, numbers=like((1,), jnp.float64))
+
+
+def problem():
+    """An agent with all its numbers away from zero, some candidates and a real transition."""
+    values = sac(SacSettings(units=5, layers=1, activation="tanh"), FACTS)
+    model = mlp_model(MlpModel(units=3, layers=1, capacity=2), FACTS)
+    theta, learner = values.init(jax.random.key(0))
+    layers = model.init(jax.random.key(1))
+    leaves, form = jax.tree.flatten((theta, learner.target, layers.layers))
+    noise = jax.random.normal(jax.random.key(2), (sum(leaf.size for leaf in leaves),))
+    moved = []
+    for leaf in leaves:
+        moved.append(leaf + 0.4 * noise[: leaf.size].reshape(leaf.shape))
+        noise = noise[leaf.size :]
+    theta, target, network = jax.tree.unflatten(form, moved)
+    places = jax.random.normal(jax.random.key(3), (NUM_CANDIDATES + 2, 2))
+    candidates = Candidates(places[2:], jnp.arange(NUM_CANDIDATES), jnp.ones(NUM_CANDIDATES, bool))
+    real = Transition(places[0], jnp.array([0.4]), jnp.array(0.7), jnp.array(0.9), places[1])
+    params = Params(theta, layers._replace(layers=network), learner._replace(target=target))
+    return parts_of(values, actor()(values), model), params, candidates, real
+
+
+def everything():
+    """The step that MGSC makes on its logits; the derivative by automatic differentiation, and by differences."""
+    parts, params, candidates, real = problem()
+    function = network_logits((3,))
+    logits = function(parts)
+    control = meta_gradient(
+        optax.sgd(1.0), step_size=STEP_SIZE, planning_updates=UPDATES, logits=function, is_listed=False
+    )(parts)
+    begun = control.init(jax.random.key(0), params, candidates)
+    eta, unravel = ravel_pytree(begun.logits)
+    eta = eta + 0.5 * jnp.cos(jnp.arange(eta.size))
+    after, info = control.observe(begun._replace(logits=unravel(eta)), params, candidates, real)
+
+    def weights_of(eta):
+        return masked_softmax(logits.apply(unravel(eta), params, candidates), candidates.is_allowed)
+
+    def loss(eta):
+        arguments = (parts, params, candidates, weights_of(eta), real, STEP_SIZE, UPDATES)
+        return gradients.transition_meta_loss(*arguments)
+
+    # The planned critics once more, from single directions: each critic's own error times its own gradient.
+    def direction(number, head):
+        here = candidates.observation[number]
+        choice = parts.actions(params.values, here)
+
+        def of_action(action, probability):
+            answers = parts.expect(params.model, here, action)
+            soft = jax.vmap(lambda seen: parts.bootstrap(params.values, params.learner, seen))(answers.observation)
+            goal = jnp.sum(answers.probability * (answers.reward + answers.discount * soft))
+            q, slope = jax.value_and_grad(lambda theta: parts.heads(theta, here, action)[head])(params.values)
+            return probability * (goal - q) * ravel_pytree(slope)[0]
+
+        return jnp.sum(jax.vmap(of_action)(choice.action, choice.probability), 0)
+
+    each = jnp.stack([direction(number, 0) + direction(number, 1) for number in range(NUM_CANDIDATES)])
+    theta, _ = ravel_pytree(params.values)
+
+    def planned(eta):
+        return theta + STEP_SIZE * UPDATES * weights_of(eta) @ each
+
+    def taken(flat):
+        values = ravel_pytree(params.values)[1](flat)
+        return parts.heads(values, real.observation, real.action)
+
+    here = planned(eta)
+    soft = parts.bootstrap(ravel_pytree(params.values)[1](here), params.learner, real.successor)
+    q, slopes = taken(here), jax.jacobian(taken)(here)
+    target = here + STEP_SIZE * (real.reward + real.discount * soft - q) @ slopes
+
+    def from_target(eta):
+        return jnp.sum((target - planned(eta)) ** 2)
+
+    steps = STEP * jnp.eye(eta.size)
+    differences = jax.vmap(lambda step: (from_target(eta + step) - from_target(eta - step)) / (2 * STEP))(steps)
+    general, _ = ravel_pytree(
+        gradients.planned_parameters(parts, params, candidates, weights_of(eta), STEP_SIZE, UPDATES)
+    )
+    forms = [
+        exact_network.loss_and_weights_gradient(
+            parts, params, candidates, weights_of(eta), real, STEP_SIZE, UPDATES, form="single", origin=origin
+        )
+        for origin in ("planned", "current")
+    ]
+    others = [
+        gradients.loss_and_weights_gradient(
+            parts, params, candidates, weights_of(eta), real, STEP_SIZE, UPDATES, form="single", origin=origin
+        )
+        for origin in ("planned", "current")
+    ]
+    made = eta - ravel_pytree(after.logits)[0]
+    return made, jax.grad(loss)(eta), differences, general, here, info["meta_loss"], from_target(eta), forms, others
+
+
+def test_the_meta_step_is_the_derivative_through_the_critics_update() -> None:
+    made, automatic, differences, general, planned, reported, loss, forms, others = quick_jit(everything)()
+    assert made.dtype == jnp.float64
+    assert np.abs(differences).max() > 1e-5, "there is something to see"
+    np.testing.assert_allclose(general, planned, rtol=1e-12)
+    np.testing.assert_allclose(made, automatic, rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(made, differences, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(reported, loss, rtol=1e-10)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-13), forms, others)
