@@ -11,24 +11,28 @@ from tests.quick import compile_quickly, quick_jit
 
 import mgsc
 from mgsc import UserError, dyna
+from mgsc.candidates import BufferSettings
 from mgsc.environments import CartPoleSettings, PendulumSettings
 from mgsc.experiments import AgentSettings, Suite
 from mgsc.experiments.design.suites import check_suite, get_suite
 from mgsc.experiments.running.build import build_agent, build_problem
-from mgsc.models.mlp import MlpModel
+from mgsc.models.mlp_ensemble import MlpEnsemble
 from mgsc.policies import ActorSettings, EpsilonGreedySettings
 from mgsc.replay_buffer import ReplayBufferSettings
+from mgsc.rollouts import RolloutSettings
 from mgsc.search_control.replay import ReplaySettings
 from mgsc.search_control.table import STRATEGIES
 from mgsc.values.mlp import MlpSettings
 from mgsc.values.sac import SacSettings
 
 STEPS, WARM_UP = 24, 10
+PROPOSES = ("curious_replay",)
+"""Strategies that need nothing which is not there, but make or count each query by themselves."""
 
 SMALL = Suite(
     "a small pendulum",
     PendulumSettings(step_limit=9),
-    MlpModel(units=4, layers=1, batch_size=4, capacity=16),
+    MlpEnsemble(members=3, elites=2, units=4, layers=1, batch_size=4, capacity=16),
     steps=STEPS,
     record_every=12,
     measure_every=12,
@@ -37,7 +41,11 @@ SMALL = Suite(
     batch_size=8,
     lanes_per_block=1,
     warm_up_steps=WARM_UP,
-    agents={"sac": AgentSettings("replay", step_size=0.01, options=ReplaySettings(window=16, capacity=16))},
+    agents={
+        "sac": AgentSettings("replay", step_size=0.01, options=ReplaySettings(window=16, capacity=16)),
+        "mbpo": AgentSettings("uniform", step_size=0.01),
+    },
+    rollouts=RolloutSettings(starts=3, first_length=2, last_length=2, capacity=20, real_share=0.25),
     values=SacSettings(units=8, layers=1),
     candidates=ReplayBufferSettings(num_candidates=4, capacity=16),
     policy=ActorSettings(),
@@ -55,7 +63,11 @@ def build(strategy: str, suite: Suite = SMALL, **options: object) -> dyna.Dyna:
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_strategy_is_refused_in_words_or_makes_a_real_step(name: str) -> None:
     row = STRATEGIES[name]
-    if set(row.needs(row.settings())) - {"stored transitions"}:
+    if name in PROPOSES:
+        with pytest.raises(UserError, match=rf"strategy {name} chooses or counts each query.*rollouts.starts"):
+            build(name)
+        return
+    if set(row.needs(row.settings())) - {"stored transitions", "an ensemble"}:
         with pytest.raises(UserError, match=rf"strategy {name} needs .*, which this suite has not: choose another"):
             build(name)
         return
@@ -68,6 +80,7 @@ def test_a_strategy_is_refused_in_words_or_makes_a_real_step(name: str) -> None:
 
     _, info = jax.eval_shape(step, jax.random.key(0))
     assert info.transition.action.shape == (1,)
+    assert (agent.rollouts is not None) == (row.plans and row.queries_model)
 
 
 def test_parts_for_other_actions_are_refused_in_words() -> None:
@@ -80,6 +93,9 @@ def test_parts_for_other_actions_are_refused_in_words() -> None:
     cartpole = dataclasses.replace(get_suite("cartpole"), policy=ActorSettings())
     with pytest.raises(UserError, match="policy actor is learned with the values, and these have none"):
         build("uniform", cartpole)
+    listed = dataclasses.replace(SMALL, candidates=BufferSettings())
+    with pytest.raises(UserError, match=r"rollouts.real_share is above 0 and these candidates store no real"):
+        build("uniform", listed)
     with pytest.raises(UserError, match="window is 17 and capacity is 16"):
         build("replay", window=17, capacity=16)
 
@@ -90,9 +106,9 @@ def test_a_run_is_recorded_goes_on_bit_for_bit_and_begins_after_its_warm_up(tmp_
     assert np.isfinite(result.evaluation_return).all()
     # Nine steps, each of a cost below π² + 0.1 · 64 + 0.004.
     assert ((result.evaluation_return < 0) & (result.evaluation_return > -9 * 16.3)).all()
-    assert result.episodes_truncated.sum("chunk").values.tolist() == [[2, 2]]
+    assert result.episodes_truncated.sum("chunk").values.tolist() == [[2, 2], [2, 2]]
     problem = build_problem(SMALL)
-    agent = build_agent(SMALL, SMALL.agents["sac"], problem)
+    agent = build_agent(SMALL, SMALL.agents["mbpo"], problem)
     key = jax.random.key(3)
     chunk = quick_jit(
         lambda state: dyna.run_chunk(
@@ -101,9 +117,11 @@ def test_a_run_is_recorded_goes_on_bit_for_bit_and_begins_after_its_warm_up(tmp_
     )
     begun = quick_jit(lambda key: dyna.init(agent, key))(key)
     warm = chunk(begun)
+    assert int(warm.imagined.count) == 0
     jax.tree.map(np.testing.assert_array_equal, warm.values, begun.values)
     mgsc.save_state(warm, tmp_path / "state.npz")
     restored = mgsc.load_state(tmp_path / "state.npz", like=begun)
     one, other = chunk(warm), chunk(restored)
     jax.tree.map(np.testing.assert_array_equal, jax.tree.leaves(one), jax.tree.leaves(other))
+    assert WARM_UP * 3 <= int(one.imagined.count) <= WARM_UP * 3 * 2
     assert not np.array_equal(one.values.log_temperature, begun.values.log_temperature)

@@ -14,6 +14,7 @@ from mgsc.errors import UserError
 from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, WHERE_AND_WHAT, default_agents
 from mgsc.experiments.design.suites import (
     COMPARISON_SUITES,
+    CONTROL_SUITES,
     NETWORK_SUITES,
     PAPER_SUITES,
     PREFIX,
@@ -48,7 +49,11 @@ def test_every_suite_is_sound_and_holds_the_agents_it_is_for(name):
 
 def test_every_strategy_is_an_agent_and_every_other_agent_a_variant_of_one():
     agents = default_agents(dict.fromkeys((*PAPER, *COMPARED, *WHERE_AND_WHAT)))
-    used = {agent.strategy for suite in NETWORK_SUITES.values() for agent in suite.agents.values()}
+    used = {
+        agent.strategy
+        for suite in (*NETWORK_SUITES.values(), *CONTROL_SUITES.values())
+        for agent in suite.agents.values()
+    }
     assert set(STRATEGIES) <= set(agents) | used
     assert not set(PAPER) & set(FAMILY)
     of_features = {"learned_priority", "constant_priority", *WHERE_AND_WHAT}
@@ -300,7 +305,7 @@ def test_a_suite_is_plain_data():
     assert json.loads(json.dumps(settings_as_dict(LEARNED)))["model"]["untried"] == "stay"
     # Results that were stored before a suite could set these are results of their defaults.
     since_then = {"values", "candidates", "policy", "batch_size", "records_episodes", "lanes_per_block"}
-    since_then |= {"rollout_length", "warm_up_steps"}
+    since_then |= {"rollout_length", "warm_up_steps", "rollouts"}
     assert set(data) == {field.name for field in dataclasses.fields(Suite)} - since_then
     changed = dataclasses.replace(SUITE, batch_size=2, candidates=BufferSettings(), lanes_per_block=4)
     assert settings_as_dict(changed)["candidates"] == {"num_candidates": 64, "capacity": 10_000}

@@ -39,6 +39,7 @@ NETWORK_READY = {
     "prioritized_replay": {},
     "disagreement": {},
     "curious_replay": {},
+    "stored_priority": {},
     "hill_climbing": {"climb_steps": 3, "capacity": 20},
     "meta_gradient": {"logits": "network", "logit_units": 4},
 }
@@ -69,7 +70,7 @@ def test_what_needs_no_list_of_states() -> None:
         ({}, {"listed states"}),
         ({"over": "pairs"}, {"listed states", "discrete actions"}),
         ({"logits": "linear"}, set()),
-        ({"logits": "both"}, {"stored transitions", "discrete actions"}),
+        ({"logits": "both"}, {"stored transitions"}),
         ({"logits": "linear", "form": "saturating"}, {"a table of values"}),
         ({"logits": "linear", "experience": "recent"}, {"discrete actions"}),
         (

@@ -38,7 +38,7 @@ MOST_HELD_OUT = 200
 """Held-out transitions that are kept: the newest ones."""
 
 MISS_RATE = 0.01
-"""Share of the newest loss in the running means by which elites are chosen."""
+"""Share of the newest rank in the running means by which elites are chosen."""
 
 SMALLEST_DEVIATION = 1e-3
 """Least typical size that inputs and changes are divided by, as a share of the observation's scale."""
@@ -54,8 +54,8 @@ class MlpEnsembleState(NamedTuple):
         ring, held: the last real transitions to learn from, and those held out, each with one slot to spare.
         count, num_held: int32 transitions of each that were met so far.
         inputs, changes: moments of observations and of their changes.
-        misses: [E] running means of the losses on new transitions, before these were learned from; None where all
-            members may answer.
+        misses: [E] running means of the ranks of the losses on new transitions, before these were learned from; None
+            where all members may answer.
     """
 
     layers: Layers
@@ -234,7 +234,8 @@ def _update(
     misses = state.misses
     if misses is not None:
         found = jax.vmap(networks.loss, (0, None, None))(state.layers, state, seen)
-        misses = misses + MISS_RATE * (found - misses)
+        ranks = jnp.sum(found[None, :] < found[:, None], 1)
+        misses = misses + MISS_RATE * (ranks - misses)
     state = _keep(networks, state, seen)
     # Slots counted from the newest; the spare slot, where a held-out transition may lie, is never among them.
     kept = jnp.minimum(state.count, settings.capacity)

@@ -259,5 +259,10 @@ def sac(settings: SacSettings, facts: Facts, initial_value: Array | float = 0.0)
 
 
 SAC_ROW = ValuesRow(
-    "sac", "twin critics of actions that are numbers, with their actor", SacSettings, sac, takes_numbers=True
+    "sac",
+    "twin critics of actions that are numbers, with their actor",
+    SacSettings,
+    sac,
+    step_sizes=lambda settings: (1e-4, 3e-3),
+    takes_numbers=True,
 )

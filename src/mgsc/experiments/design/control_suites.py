@@ -44,7 +44,7 @@ PAPER_MODEL = MlpEnsemble(
 )
 """Ensembles of two cores and of the published agent."""
 
-PLANNED_STEP = 0.01
+PLANNED_STEP = 1e-4
 """Step size of the critics' planned updates, which are plain gradient steps, not Adam's."""
 
 
