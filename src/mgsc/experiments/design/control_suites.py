@@ -44,6 +44,9 @@ PAPER_MODEL = MlpEnsemble(
 )
 """Ensembles of two cores and of the published agent."""
 
+MIXTURE = 0.3
+"""Share of MGSC's rollouts that begin uniformly, whatever is learned."""
+
 PLANNED_STEP = 1e-4
 """Step size of the critics' planned updates, which are plain gradient steps, not Adam's."""
 
@@ -95,7 +98,7 @@ def mbpo_agents(step_size: float, capacity: int, *, meta_step_size: float) -> di
     def agent(strategy: str, **options: Any) -> AgentSettings:
         return AgentSettings(strategy, step_size=step_size, options=STRATEGIES[strategy].settings(**options))
 
-    learned = {"meta_step_size": meta_step_size, "planned_step_size": PLANNED_STEP}
+    learned = {"meta_step_size": meta_step_size, "planned_step_size": PLANNED_STEP, "mixture": MIXTURE}
     return {
         **sac_agents(step_size, capacity),
         "mbpo": agent("uniform"),
