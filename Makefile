@@ -38,7 +38,7 @@ LOCKED = --require-hashes --only-binary :all: --requirement
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests test-tracking tracking-tests docs docs-tests build lint bench lock clean afresh
+.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests test-tracking tracking-tests test-cluster cluster-tests docs docs-tests build lint bench lock clean afresh
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,7 +65,7 @@ test: $(VENV)/.project $(VENV)/.test ## the tests, without the slow ones
 	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile $(ARGS)
 
 test-all: $(VENV)/.project $(VENV)/.test ## all tests
-	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile -m "slow or not slow" $(ARGS)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile -m "not cluster" $(ARGS)
 
 test-gymnax: ## the tests with gymnax, which needs older packages, in $(VENV)-gymnax
 	@$(MAKE) --no-print-directory VENV=$(VENV)-gymnax gymnax-tests
@@ -78,6 +78,12 @@ test-tracking: ## the tests of what TensorBoard and W&B are given, with their re
 
 tracking-tests: $(VENV)/.project $(VENV)/.tracking
 	@$(BIN)/pytest tests/experiments/test_tracking.py $(ARGS)
+
+test-cluster: ## the executors on a real SLURM (Debian's slurm-wlm and munge, as root) and a real Ray, in $(VENV)-cluster
+	@$(MAKE) --no-print-directory VENV=$(VENV)-cluster cluster-tests
+
+cluster-tests: $(VENV)/.project $(VENV)/.cluster
+	@$(BIN)/pytest -m cluster tests/cluster $(ARGS)
 
 lint: $(VENV)/.project $(VENV)/.lint ## style, format, types, and which part imports which
 	@$(BIN)/ruff check .
@@ -111,7 +117,7 @@ bench: $(VENV)/.project $(VENV)/.bench ## measure speed, beside NumPy and numba
 	@$(BIN)/mgsc bench $(ARGS)
 
 clean: ## remove the environment and all caches; results stay
-	rm -rf $(VENV) $(VENV)-gymnax $(VENV)-tracking .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-gymnax $(VENV)-tracking $(VENV)-cluster .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment ----------------------------------------------------------------------------
@@ -147,6 +153,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --fork-strate
   --generate-hashes --no-header --no-annotate $(ARGS)
 
 KNOWN = -c requirements.lock -c requirements-test.lock -c requirements-docs.lock
+TRACKING = -c requirements-tracking.lock
 
 lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer versions)
 	@command -v uv >/dev/null || { echo "error: 'make lock' needs uv on the PATH; no other target does" >&2; exit 2; }
@@ -160,3 +167,6 @@ lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer 
 	$(COMPILE) pyproject.toml --extra tensorboard $(KNOWN) -o requirements-tensorboard.lock
 	$(COMPILE) pyproject.toml --extra wandb $(KNOWN) -o requirements-wandb.lock
 	$(COMPILE) pyproject.toml --extra tensorboard --extra wandb --group tracking $(KNOWN) -o requirements-tracking.lock
+	$(COMPILE) pyproject.toml --extra slurm $(KNOWN) $(TRACKING) -o requirements-slurm.lock
+	$(COMPILE) pyproject.toml --extra ray $(KNOWN) $(TRACKING) -o requirements-ray.lock
+	$(COMPILE) pyproject.toml --extra slurm --extra ray --group cluster $(KNOWN) $(TRACKING) -o requirements-cluster.lock

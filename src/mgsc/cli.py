@@ -22,7 +22,7 @@ from mgsc.interrupts import Stopped, stopping
 if TYPE_CHECKING:
     from mgsc.experiments.running.share import Share
 
-PATHS = ("dir", "dirs", "into", "out", "summary", "sweep", "tuned")
+PATHS = ("dir", "dirs", "executor_file", "into", "out", "summary", "sweep", "tuned")
 """Options that name files or folders."""
 
 EXIT_USER_ERROR = 2
@@ -102,7 +102,7 @@ def _list(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from mgsc.experiments.design import suites
     from mgsc.experiments.design.seeds import Seeds
-    from mgsc.experiments.running.executors import get_executor
+    from mgsc.experiments.running.executors import executor_of
     from mgsc.experiments.running.run import run_share, run_suite
     from mgsc.experiments.track import tracking_of
     from mgsc.experiments.tuning.chosen import tuned_suite
@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
     from mgsc.experiments.reading import analysis, diagnostics, tables
     from mgsc.experiments.running.display import display
 
-    executor, share = get_executor(options.executor), _share(options)
+    executor, share = executor_of(*_executor(options)), _share(options)
     tracking = None if options.track is None else tracking_of(options.track, out, options.suite)
     whole = partial(run_suite, overwrite=options.overwrite, resume=options.resume, append=options.append)
     run = whole if share is None else partial(run_share, share=share)
@@ -130,6 +130,10 @@ def _run(options: argparse.Namespace) -> int:
         _print_plain(diagnostics.to_text(findings))
     print(f"\nresult: {out}   more: mgsc compare {out}, mgsc figures {out}")
     return 0
+
+
+def _executor(options: argparse.Namespace) -> tuple[str, str | None, list[str]]:
+    return options.executor, options.executor_file, options.executor_set
 
 
 def _share(options: argparse.Namespace) -> Share | None:
@@ -170,7 +174,7 @@ def _console(width: int = 120) -> Any:
 
 def _tune(options: argparse.Namespace) -> int:
     from mgsc.experiments.design import suites
-    from mgsc.experiments.running.executors import get_executor
+    from mgsc.experiments.running.executors import executor_of
     from mgsc.experiments.tuning import table
     from mgsc.experiments.tuning.file import tune_share, tune_to_file
     from mgsc.experiments.tuning.search import Protocol, refuse_searched
@@ -188,7 +192,7 @@ def _tune(options: argparse.Namespace) -> int:
     protocol.check()
     from mgsc.experiments.running.display import display
 
-    executor, share = get_executor(options.executor), _share(options)
+    executor, share = executor_of(*_executor(options)), _share(options)
     into = options.into is not None
     whole = partial(tune_to_file, resume=options.resume, overwrite=options.overwrite, into=into)
     tune = whole if share is None else partial(tune_share, share=share)
@@ -228,10 +232,10 @@ def _study_list(options: argparse.Namespace) -> int:
 
 def _study_run(options: argparse.Namespace) -> int:
     from mgsc.experiments.design.seeds import Seeds
-    from mgsc.experiments.running.executors import get_executor
+    from mgsc.experiments.running.executors import executor_of
     from mgsc.experiments.studies import commands, design, study_table
 
-    executor, share = get_executor(options.executor), _share(options)
+    executor, share = executor_of(*_executor(options)), _share(options)
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
     design.cells_of(commands.get_study(options.study), seeds, options.steps)
     from mgsc.experiments.running.display import display
@@ -274,9 +278,9 @@ def _reproduce(options: argparse.Namespace) -> int:
 
         raise unknown("experiments", options.what, ("paper", "classics"))
     from mgsc.experiments.reproduce import reproduce
-    from mgsc.experiments.running.executors import get_executor
+    from mgsc.experiments.running.executors import executor_of
 
-    executor = get_executor(options.executor)
+    executor = executor_of(*_executor(options))
     seeds = Seeds(30 if options.seeds is None else options.seeds, options.root_seed)
     reproduce(seeds, options.out, suites=options.suites, overwrite=options.overwrite, executor=executor)
     return 0
@@ -285,11 +289,11 @@ def _reproduce(options: argparse.Namespace) -> int:
 def _reproduce_classics(options: argparse.Namespace) -> int:
     from mgsc.experiments.classics.commands import reproduce_classics
     from mgsc.experiments.classics.runner import Runs
-    from mgsc.experiments.running.executors import get_executor
+    from mgsc.experiments.running.executors import executor_of
 
     if options.suites is not None:
         raise UserError("--suites chooses suites: the classics are run all together")
-    runs, executor = Runs(options.seeds, options.root_seed), get_executor(options.executor)
+    runs, executor = Runs(options.seeds, options.root_seed), executor_of(*_executor(options))
     reproduce_classics(runs, options.out, overwrite=options.overwrite, executor=executor)
     return 0
 

@@ -169,8 +169,11 @@ def _add_share(parser: Parser) -> None:
 
 
 def _add_executor(parser: Parser) -> None:
-    help = "where runs are computed: threads (default) or processes, one for each core; it decides no number"
+    help = "where runs are computed: threads (default), processes, slurm or ray; it decides no number"
     parser.add_argument("--executor", default="threads", metavar="NAME", help=help)
+    help = "a setting of slurm or ray: partition, time, cpus, gpus, memory, account, address, ..."
+    parser.add_argument("--executor-set", action="append", default=[], metavar="KEY=VALUE", help=help)
+    parser.add_argument("--executor-file", metavar="FILE", help="TOML file of such settings")
 
 
 def _add_tune_options(parser: Parser) -> None:

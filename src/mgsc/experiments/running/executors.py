@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from mgsc.errors import UserError
+from mgsc.experiments.running.cluster_settings import ClusterSettings, cluster_settings
 from mgsc.experiments.running.executor import Executor, Listener, Session
 from mgsc.settings import unknown
 
@@ -32,6 +34,37 @@ PROCESSES = Executor("processes", _processes, shares_programs=False)
 """A process for each core, which compiles for itself."""
 
 EXECUTORS = {executor.name: executor for executor in (THREADS, PROCESSES)}
+"""Those of this machine."""
+
+
+def slurm(settings: ClusterSettings | None = None) -> Executor:
+    """Jobs of a SLURM cluster, each with a group of units."""
+
+    @contextmanager
+    def begin(listener: Listener) -> Iterator[Session]:
+        from mgsc.experiments.running.slurm import open_slurm
+
+        with open_slurm(listener, settings or ClusterSettings()) as session:
+            yield session
+
+    return Executor("slurm", begin, shares_programs=False)
+
+
+def ray(settings: ClusterSettings | None = None) -> Executor:
+    """Tasks of a Ray cluster, one for each unit."""
+
+    @contextmanager
+    def begin(listener: Listener) -> Iterator[Session]:
+        from mgsc.experiments.running.ray_session import open_ray
+
+        with open_ray(listener, settings or ClusterSettings(workers=0)) as session:
+            yield session
+
+    return Executor("ray", begin, shares_programs=False)
+
+
+CLUSTERS: dict[str, Callable[[ClusterSettings | None], Executor]] = {"slurm": slurm, "ray": ray}
+"""Those of other machines, by their settings."""
 
 
 def get_executor(executor: str | Executor) -> Executor:
@@ -40,8 +73,25 @@ def get_executor(executor: str | Executor) -> Executor:
     Raises:
         UserError: no such executor; the nearest is suggested.
     """
-    if isinstance(executor, Executor):
-        return executor
-    if executor not in EXECUTORS:
-        raise unknown("executor", executor, EXECUTORS)
-    return EXECUTORS[executor]
+    return executor if isinstance(executor, Executor) else executor_of(executor)
+
+
+def executor_of(name: str, file: str | None = None, settings: Sequence[str] = ()) -> Executor:
+    """The executor of a name, with its settings.
+
+    Args:
+        name: ``threads``, ``processes``, ``slurm`` or ``ray``.
+        file: a TOML file of settings, see ``cluster_settings``.
+        settings: each ``"KEY=VALUE"``.
+
+    Raises:
+        UserError: no such executor or setting, or settings for one that has none.
+    """
+    if name in CLUSTERS:
+        has_none = file is None and not settings
+        return CLUSTERS[name](None if has_none else cluster_settings(file, settings))
+    if name not in EXECUTORS:
+        raise unknown("executor", name, [*EXECUTORS, *CLUSTERS])
+    if file is not None or settings:
+        raise UserError(f"the executor {name} has no settings: they are for {' and '.join(CLUSTERS)}")
+    return EXECUTORS[name]

@@ -9,15 +9,14 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
-import pickle
 import signal
-import traceback
 from collections.abc import Iterator
 from multiprocessing import connection, get_context
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mgsc.errors import UserError
 from mgsc.experiments.running.executor import Finished, Listener
+from mgsc.experiments.running.remote import Setup, pickled, portable, settle, unpickled
 from mgsc.experiments.running.units import Programs, Unit, failing, run_unit
 
 if TYPE_CHECKING:
@@ -32,18 +31,6 @@ RUNNING, ADVANCE, DONE, FAILED = "running", "advance", "done", "failed"
 error."""
 
 
-class Setup(NamedTuple):
-    """What a worker needs besides its units.
-
-    Attributes:
-        core: the core it is pinned to; None where processes cannot be pinned.
-        provenance: what its own must be.
-    """
-
-    core: int | None
-    provenance: dict[str, Any]
-
-
 class _Worker:
     def __init__(self, setup: Setup) -> None:
         context = get_context("spawn")
@@ -55,12 +42,12 @@ class _Worker:
         self.compiles = False
         self.keys: set[str] = set()
 
-    def begin(self, unit: Unit, pickled: bytes) -> None:
+    def begin(self, unit: Unit, sent: bytes) -> None:
         """Gives it a unit to run."""
         self.unit = unit
         self.keys.add(unit.key)
         with contextlib.suppress(BrokenPipeError):  # it died; that is seen where it is read from
-            self.connection.send_bytes(pickled)
+            self.connection.send_bytes(sent)
 
     def end(self) -> None:
         """Tells it to end: what it is at is abandoned."""
@@ -91,10 +78,10 @@ class _ProcessSession:
         self._waiting: collections.deque[tuple[Unit, bytes]] = collections.deque()
 
     def prepare(self, unit: Unit) -> None:
-        _pickled(unit)
+        pickled(unit)
 
     def submit(self, unit: Unit) -> None:
-        self._waiting.append((unit, _pickled(unit)))
+        self._waiting.append((unit, pickled(unit)))
 
     def finished(self) -> Finished:
         while True:
@@ -145,11 +132,11 @@ class _ProcessSession:
             self._begin(worker)
 
     def _begin(self, worker: _Worker) -> None:
-        unit, pickled = self._take(worker)
+        unit, sent = self._take(worker)
         worker.compiles = unit.key not in worker.keys
         if worker.compiles:
             self._listener.compiling(unit)
-        worker.begin(unit, pickled)
+        worker.begin(unit, sent)
 
     def _take(self, worker: _Worker) -> tuple[Unit, bytes]:
         """The next unit of a worker: of a program that it has, else of one that nobody has, else the first."""
@@ -161,17 +148,6 @@ class _ProcessSession:
         found = self._waiting[place]
         del self._waiting[place]
         return found
-
-
-def _pickled(unit: Unit) -> bytes:
-    try:
-        return pickle.dumps(unit)
-    except Exception as error:  # whatever a part of anyone's raises
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{unit.agent} cannot be sent to another process ({reason}): define the functions and settings of your own"
-            " parts at the top of a module, or use the executor threads"
-        ) from None
 
 
 def _death_of(worker: _Worker) -> UserError:
@@ -203,66 +179,26 @@ def work(pipe: Connection[Any, Any], setup: Setup) -> None:
     programs = Programs(most=8)
     with contextlib.suppress(EOFError, BrokenPipeError):
         try:
-            _settle(setup)
+            settle(setup)
         except BaseException as error:
-            pipe.send((FAILED, _portable(error)))
+            pipe.send((FAILED, portable(error)))
             return
         while True:
-            pickled = pipe.recv_bytes()
+            sent = pipe.recv_bytes()
             try:
-                pipe.send((DONE, _run(pickled, programs, pipe)))
+                pipe.send((DONE, _run(sent, programs, pipe)))
             except BrokenPipeError:
                 raise
             except BaseException as error:
-                pipe.send((FAILED, _portable(error)))
+                pipe.send((FAILED, portable(error)))
 
 
-def _run(pickled: bytes, programs: Programs, pipe: Connection[Any, Any]) -> Any:
+def _run(sent: bytes, programs: Programs, pipe: Connection[Any, Any]) -> Any:
     from mgsc.experiments.running.devices import devices
 
-    try:
-        unit: Unit = pickle.loads(pickled)
-    except (AttributeError, ImportError) as error:
-        raise UserError(
-            f"a worker process cannot import a part of your own ({error}): define it at the top of a module that can be"
-            " imported, or use the executor threads"
-        ) from None
+    unit = unpickled(sent)
     device = devices()[0]
     with failing(unit):
         is_shared = programs.compiled(unit, [device]).is_shared
     pipe.send((RUNNING, is_shared))
     return run_unit(unit, programs, device, lambda steps: pipe.send((ADVANCE, steps)))
-
-
-def _settle(setup: Setup) -> None:
-    """Makes this process compute as the one that started it, on its core.
-
-    Raises:
-        UserError: it would compute other bits.
-    """
-    if setup.core is not None:
-        os.sched_setaffinity(0, {setup.core})
-    import jax
-
-    from mgsc.experiments.running.provenance import JAX_SETTINGS, provenance
-    from mgsc.experiments.store.resumable import differences, plain
-
-    options = setup.provenance["options"]
-    for name, value in {"jax_platforms": "cpu", **{name: options[name] for name in JAX_SETTINGS}}.items():
-        jax.config.update(name, value)  # type: ignore[no-untyped-call]
-    other = differences(plain(setup.provenance), plain(provenance()))
-    if other:
-        raise UserError(f"a worker process computes otherwise than the one that started it: {'; '.join(other)}")
-
-
-def _portable(error: BaseException) -> BaseException:
-    """The error as it can be sent: itself, with its traceback as a note where code has failed, or its text."""
-    if not isinstance(error, UserError) or error.__cause__ is not None:  # which is not pickled
-        error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(
-            f"{type(error).__name__} in a worker process:\n{''.join(traceback.format_exception(error))}"
-        )
-    return error

@@ -78,7 +78,7 @@ def marked(place: PartPlace, seeds: tuple[int, ...]) -> Iterator[None]:
     mark = Mark(RUNNING, place.agent, seeds, socket.gethostname(), os.getpid(), time.time())
     _write(path, mark)
     try:
-        with _touching(path):
+        with touching(path):
             yield
     except Exception as error:
         keep_error(place, seeds, error, mark.began)
@@ -192,7 +192,7 @@ def _remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _touching(path: Path) -> Iterator[None]:
+def touching(path: Path) -> Iterator[None]:
     """Touches a file now and then while the block runs, from a thread: what compiles does not come by."""
     ended = threading.Event()
 

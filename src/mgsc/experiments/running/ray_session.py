@@ -1,0 +1,123 @@
+"""The executor of Ray: a task for each unit, on a cluster that runs or on one of this machine's cores."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from mgsc.errors import UserError
+from mgsc.experiments.running.cluster_settings import ClusterSettings
+from mgsc.experiments.running.executor import Finished, Listener
+from mgsc.experiments.running.jobs import Message
+from mgsc.experiments.running.remote import Setup, pickled, portable, settle, unpickled
+from mgsc.experiments.running.units import Programs, Unit, run_unit
+
+PROGRAMS = Programs(most=8)
+"""The programs of a worker: Ray gives one process many tasks."""
+
+SETTLED: list[Setup] = []
+"""What this worker computes like."""
+
+
+def work(setup: Setup, sent: bytes) -> Message:
+    """Runs one unit in a worker of Ray; an error is given back, so that Ray does not try it again."""
+    try:
+        if setup not in SETTLED:
+            settle(setup)
+            SETTLED.append(setup)
+        return Message(run_unit(unpickled(sent), PROGRAMS))
+    except Exception as error:
+        return Message(None, portable(error))
+
+
+class _RaySession:
+    def __init__(self, listener: Listener, settings: ClusterSettings, ray: Any) -> None:
+        from mgsc.experiments.running.provenance import provenance
+
+        self._ray, self._listener, self._settings = ray, listener, settings
+        self._setup = ray.put(Setup(None, provenance()))
+        options = {
+            "num_cpus": settings.cpus,
+            "num_gpus": settings.gpus,
+            "max_retries": settings.tries,
+            "retry_exceptions": False,
+            **({"memory": int(settings.memory * 2**30)} if settings.memory else {}),
+        }
+        self._work = ray.remote(work).options(**options)
+        self._units: dict[Any, Unit] = {}
+
+    def prepare(self, unit: Unit) -> None:
+        pickled(unit)
+
+    def submit(self, unit: Unit) -> None:
+        self._units[self._work.remote(self._setup, pickled(unit))] = unit
+
+    def finished(self) -> Finished:
+        while True:
+            ready, _ = self._ray.wait([*self._units], num_returns=1, timeout=1.0)  # signals come through in between
+            if ready:
+                break
+        unit = self._units.pop(ready[0])
+        try:
+            message = self._ray.get(ready[0])
+        except self._ray.exceptions.RayError as error:
+            reason = f"its worker died {self._settings.tries + 1} times ({type(error).__name__})"
+            _keep_failure(unit, reason, str(error))
+            raise UserError(f"{unit.name}: {reason}; finished parts are kept") from None
+        if message.error is not None:
+            raise message.error
+        self._listener.running(unit)
+        self._listener.advance(unit, unit.num_steps)
+        return unit, message.result
+
+    def close(self) -> None:
+        for task in self._units:
+            self._ray.cancel(task, force=True)
+
+
+def _keep_failure(unit: Unit, reason: str, log: str) -> None:
+    if unit.place is not None:
+        from mgsc.experiments.store.marks import keep_failure
+
+        keep_failure(unit.place, unit.seeds, reason, log)
+
+
+@contextlib.contextmanager
+def open_ray(listener: Listener, settings: ClusterSettings) -> Iterator[_RaySession]:
+    """A session of Ray; a cluster that it starts ends with it.
+
+    Raises:
+        UserError: Ray is not installed, or there is no cluster at the address.
+    """
+    try:
+        ray = importlib.import_module("ray")
+    except ImportError as error:
+        raise UserError(f"the executor ray needs a package ({error}): pip install 'mgsc[ray]'") from None
+    is_ours = not ray.is_initialized()
+    if is_ours:
+        _begin(ray, settings)
+    try:
+        session = _RaySession(listener, settings, ray)
+        try:
+            yield session
+        finally:
+            session.close()
+    finally:
+        if is_ours:
+            ray.shutdown()
+
+
+def _begin(ray: Any, settings: ClusterSettings) -> None:
+    from mgsc.experiments.running.devices import num_cores
+
+    common = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+    if settings.address == "local":
+        ray.init(address="local", num_cpus=settings.workers or num_cores(), **common)
+        return
+    try:
+        ray.init(address=settings.address, **{key: common[key] for key in ("log_to_driver", "logging_level")})
+    except (ConnectionError, ValueError) as error:
+        raise UserError(f"no Ray cluster at {settings.address}: {' '.join(str(error).split())}") from None
