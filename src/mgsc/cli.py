@@ -385,6 +385,11 @@ def _cache(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    if options.device is not None:
+        from mgsc.benchmarks.device_speed import bench_device
+
+        bench_device(options.device, options.out, quick=options.quick)
+        return 0
     from mgsc.benchmarks.report import bench
 
     bench(options.out, quick=options.quick)

@@ -94,6 +94,8 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     merge.add_argument("--overwrite", action="store_true", help="replace a result that is there, finished or not")
     bench = add("bench", "measure steps per second, beside NumPy and numba")
     bench.add_argument("--out", default="results/bench.json", help="JSON file (default results/bench.json)")
+    help = "measure this device at very many lanes instead: gpu, tpu or cpu"
+    bench.add_argument("--device", metavar="PLATFORM", choices=("gpu", "tpu", "cpu"), help=help)
     bench.add_argument("--quick", action="store_true", help="a tenth of the steps: noisier")
     cache = add("cache", "show where compiled programs are kept, and how many")
     cache.add_argument("--clear", action="store_true", help="remove them")

@@ -143,6 +143,10 @@ class OneKernel:
         """The function's result."""
         return self._compiled(*arguments)[0]
 
+    def memory_analysis(self) -> Any:
+        """What the program needs of its device's memory, as JAX says it."""
+        return self._compiled.memory_analysis()
+
     def as_text(self) -> str:
         """The program after XLA's optimisation."""
         return str(self._compiled.as_text())

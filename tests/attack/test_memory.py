@@ -67,3 +67,53 @@ def test_the_estimate_counts_what_is_recorded(monkeypatch) -> None:
     memory.check_memory(suite, problem, 1)
     with pytest.raises(memory.UserError, match="raise record_every, or run fewer seeds"):
         memory.check_memory(suite, problem, 2)
+
+
+@pytest.fixture
+def program():
+    from tests.experiments.small_tuning import SUITE
+
+    from mgsc.experiments.running.build import build_problem
+    from mgsc.experiments.running.program import Program
+
+    return Program(SUITE, SUITE.agents["no_planning"], build_problem(SUITE), 0, tunes=True)
+
+
+def test_a_block_that_a_device_cannot_hold_is_refused_before_it_runs(program, monkeypatch) -> None:
+    import jax
+
+    from mgsc.errors import UserError
+
+    device = jax.local_devices(backend="cpu")[0]
+    monkeypatch.setattr(memory, "device_limit", lambda device: 100)
+    with pytest.raises(UserError, match=r"a block of 16 lanes on .* needs about .*: lower lanes_per_block"):
+        program.compile([device])
+    monkeypatch.undo()
+    program.compile([device])
+    assert 0 < memory.block_bytes(program.functions(device).call) < 2**24
+
+    def full(*arguments):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes")
+
+    from mgsc.experiments.running.program import Lane
+
+    compiled = program.functions(device)
+    monkeypatch.setitem(program._compiled, (device, 16), compiled._replace(call=full))
+    with pytest.raises(UserError, match="has no memory left for a block of 16 lanes: lower lanes_per_block"):
+        program.run_block([Lane(0, {})], device, lambda steps: None)
+
+
+def test_a_device_that_does_not_say_what_it_holds_is_trusted() -> None:
+    class Accelerator:
+        platform = "gpu"
+
+        def memory_stats(self):
+            return None
+
+    class Full(Accelerator):
+        def memory_stats(self):
+            return {"bytes_limit": 5}
+
+    assert memory.device_limit(Accelerator()) is None
+    assert memory.device_limit(Full()) == 5
+    assert memory.block_bytes(object()) == 0

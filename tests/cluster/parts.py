@@ -15,6 +15,9 @@ from mgsc.search_control.row import NoSettings
 SMALL = change_suite(TUNED, {"lanes_per_block": 2, "planning_updates": 1})
 """Units of no time: compiling is all of it."""
 
+SHORT = choose_agents(SMALL, ["uniform"])
+"""One program, and units of no time."""
+
 LONG = change_suite(
     choose_agents(SMALL, ["uniform"]),
     {"steps": 12_000_000, "record_every": 500_000, "environment.switch_every": 1_000_000, "measure_every": 5000},

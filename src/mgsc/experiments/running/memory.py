@@ -1,21 +1,29 @@
-"""Whether a result fits into memory, estimated before anything is computed or written."""
+"""Whether a result, and a block of lanes, fit into memory: estimated before anything is computed or written."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from mgsc.errors import UserError
 from mgsc.experiments.design.quantities import recorded_of
 
 if TYPE_CHECKING:
+    import jax
+
     from mgsc.experiments.design.suites import Suite
     from mgsc.problem import Problem
 
 COPIES = 3
 """Of every number: in a part, in the joined array, and in the result."""
+
+LOWER = "lower lanes_per_block, which decides numbers, raise record_every, or take a smaller network or problem"
+
+OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
+"""What errors of devices say whose memory is full."""
 
 LEAST_ADDRESSES = 2 * 2**30
 """Bytes of addresses that JAX and its compiler need; with less XLA ends the process."""
@@ -59,6 +67,59 @@ def result_bytes(suite: Suite, problem: Problem, num_seeds: int) -> int:
     lengths = {"agent": len(suite.agents), "seed": num_seeds, "chunk": suite.steps // suite.record_every}
     lengths["state"] = num_states
     return 4 * sum(math.prod(lengths[dim] for dim in dims) for dims in recorded_of(has).values())
+
+
+def check_block(device: jax.Device, program: Any, num_lanes: int) -> None:
+    """Refuses to run a block that would not fit into a device's memory.
+
+    Args:
+        device: where it is to run.
+        program: the compiled call of its loop, which says what it needs; one that does not is let through.
+        num_lanes: of the block.
+
+    Raises:
+        UserError: saying how much it needs, how much there is, and what to lower.
+    """
+    needed, there = block_bytes(program), device_limit(device)
+    if needed and there is not None and needed > there:
+        words = f"needs about {_gigabytes(needed)} of memory, and there are {_gigabytes(there)}"
+        raise UserError(f"a block of {num_lanes} lanes on {device} {words}: {LOWER}")
+
+
+def block_bytes(program: Any) -> int:
+    """Bytes that a compiled program keeps on its device while it runs; 0 where it does not say."""
+    with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):
+        found = program.memory_analysis()
+        kept = found.argument_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
+        return int(kept + found.temp_size_in_bytes + found.generated_code_size_in_bytes)
+    return 0
+
+
+def device_limit(device: jax.Device) -> int | None:
+    """Bytes that a program may use on a device; None where nobody says."""
+    if device.platform == "cpu":
+        return memory_limit()
+    with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):
+        limit = (device.memory_stats() or {}).get("bytes_limit")
+        return None if limit is None else int(limit)
+    return None
+
+
+@contextlib.contextmanager
+def saying_what_to_lower(device: jax.Device, num_lanes: int) -> Iterator[None]:
+    """Turns a device's complaint that its memory is full into words.
+
+    Raises:
+        UserError: in place of it, saying what to lower.
+    """
+    import jax
+
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if not any(sign in str(error) for sign in OUT_OF_MEMORY):
+            raise
+        raise UserError(f"{device} has no memory left for a block of {num_lanes} lanes: {LOWER}") from None
 
 
 def memory_limit() -> int | None:

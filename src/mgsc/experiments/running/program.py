@@ -31,6 +31,7 @@ from mgsc.experiments.design.suites import Suite, row_of, updates_of
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.devices import block_width, padded_width, workers
 from mgsc.experiments.running.measuring import Measure, Measuring, measuring_of
+from mgsc.experiments.running.memory import check_block, saying_what_to_lower
 from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_shared, identity
 from mgsc.problem import Problem
@@ -174,6 +175,7 @@ class Program:
                     device, _of_lanes(self._call, 3), tables, numbers, seeds, state, donate=(3,)
                 )
                 were_shared.append(is_shared)
+                check_block(device, call, len(seeds))
                 measure = None
                 if self._measuring is not None:
                     _, (_, seen) = call.out_info
@@ -220,7 +222,8 @@ class Program:
         """
         tables, init, call, measure = self.functions(device, len(lanes))
         records: list[dict[str, NDArray[Any]]] = []
-        with in_words(self.problem.environment), jax.default_device(device):
+        full = saying_what_to_lower(device, self.width(device, len(lanes)))
+        with in_words(self.problem.environment), full, jax.default_device(device):
             numbers, seeds = self._arguments(lanes, device)
             rate = self._rate(numbers)
             began = time.perf_counter()
