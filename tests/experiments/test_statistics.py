@@ -10,6 +10,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mgsc.experiments.reading import statistics
 from mgsc.experiments.reading.statistics import (
     bootstrap_interval,
     interquartile_mean,
@@ -68,6 +69,15 @@ def test_probability_of_improvement_by_hand() -> None:
     assert probability_of_improvement(x, y).estimate == pytest.approx(2.5 / 6)
     assert probability_of_improvement(y, x).estimate == pytest.approx(3.5 / 6)
     assert probability_of_improvement([5.0, 6.0], [1.0, 2.0]) == (1.0, 1.0, 1.0)
+
+
+def test_issue_many_seeds_are_compared_without_all_their_pairs(monkeypatch) -> None:
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, 9, 40).astype(float), random.integers(0, 9, 30).astype(float)
+    by_pairs = probability_of_improvement(x, y)
+    monkeypatch.setattr(statistics, "MOST_PAIRS", 1)
+    assert probability_of_improvement(x, y) == by_pairs
+    assert math.isnan(probability_of_improvement(x, [*y, math.nan]).estimate)
 
 
 @given(numbers, numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,10 @@ from mgsc.experiments.running.executor import Finished, Listener
 from mgsc.experiments.running.jobs import Message
 from mgsc.experiments.running.remote import Setup, pickled, portable, settle, unpickled
 from mgsc.experiments.running.units import Programs, Unit, run_unit
+from mgsc.files import reason_of
+
+ANSWER = 10.0
+"""Seconds that a cluster has to answer."""
 
 PROGRAMS = Programs(most=8)
 """The programs of a worker: Ray gives one process many tasks."""
@@ -117,7 +122,23 @@ def _begin(ray: Any, settings: ClusterSettings) -> None:
     if settings.address == "local":
         ray.init(address="local", num_cpus=settings.workers or num_cores(), **common)
         return
+    _refuse_silence(settings.address)
     try:
         ray.init(address=settings.address, **{key: common[key] for key in ("log_to_driver", "logging_level")})
     except (ConnectionError, ValueError) as error:
         raise UserError(f"no Ray cluster at {settings.address}: {' '.join(str(error).split())}") from None
+
+
+def _refuse_silence(address: str) -> None:
+    """Refuses an address at which nobody answers: Ray would wait for minutes.
+
+    Raises:
+        UserError: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"no Ray cluster at {address}: {reason_of(error)}") from None
