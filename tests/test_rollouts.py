@@ -55,7 +55,7 @@ def batches(length, batch_size):
     return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(table.NUM_STEPS, table.BUDGET, batch_size), seen)
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("batch_size", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_rollout_goes_on_where_the_update_before_has_led(batch_size):
     apart, rolled = batches(1, batch_size), batches(2, batch_size)
     first, second, third = (jax.tree.map(lambda leaf, k=k: leaf[:, k], rolled) for k in range(table.BUDGET))

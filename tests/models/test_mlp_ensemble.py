@@ -122,6 +122,7 @@ def test_one_of_so_many_transitions_is_held_out_and_never_learned_from():
     assert model.held_out_error(state) > 1000
 
 
+@pytest.mark.slow
 def test_members_answer_in_turn_or_all_in_the_mean():
     seen = real(jax.random.key(0))
     for answers, same in (("member", False), ("mean", True)):

@@ -134,7 +134,6 @@ def run(name: str, **options: object) -> tuple[np.ndarray, bool]:
     ("name", "more"),
     [
         *((name, {}) for name in NETWORK_READY),
-        ("meta_gradient", {"logits": "linear", "over": "pairs"}),
         ("meta_gradient", {"logits": "both", "over": "pairs"}),
         *(
             pytest.param(name, more, marks=pytest.mark.slow)
@@ -142,6 +141,7 @@ def run(name: str, **options: object) -> tuple[np.ndarray, bool]:
                 ("td_error_priority", {"kind": "rank"}),
                 ("hill_climbing", {"kind": "frequency"}),
                 ("disagreement", {"kind": "mask"}),
+                ("meta_gradient", {"logits": "linear", "over": "pairs"}),
                 ("meta_gradient", {"logits": "features"}),
                 ("meta_gradient", {"experience": "recent", "experience_length": 2, "target": "current"}),
             )
