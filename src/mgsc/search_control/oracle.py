@@ -25,8 +25,8 @@ def oracle(step_size: Array | float, *, optimal: NDArray[np.float32], switch_eve
         optimal: [P, S, A] optimal action values of each phase.
         switch_every: real steps each phase lasts.
 
-    Source: *ours*. What is useful is judged by where the model's own target leads. A model need not be right for that: one
-    that learns by small steps is wrong for long after a change, and updates with it lead the right way all the
+    Source: *ours*. What is useful is judged by where the model's own target leads. A model need not be right for that:
+    one that learns by small steps is wrong for long after a change, and updates with it lead the right way all the
     same. Not a bound, since it looks one update ahead.
     """
     num_phases = len(optimal)
