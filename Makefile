@@ -38,7 +38,7 @@ LOCKED = --require-hashes --only-binary :all: --requirement
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help reproduce tune experiments test test-all test-gymnax gymnax-tests test-tracking tracking-tests test-cluster cluster-tests docs docs-tests build lint bench lock clean afresh
+.PHONY: help reproduce tune experiments test test-all test-mujoco test-gymnax gymnax-tests test-tracking tracking-tests test-cluster cluster-tests docs docs-tests build lint bench lock clean afresh
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,9 @@ test: $(VENV)/.project $(VENV)/.test ## the tests, without the slow ones
 
 test-all: $(VENV)/.project $(VENV)/.test ## all tests
 	@$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile -m "not cluster" $(ARGS)
+
+test-mujoco: $(VENV)/.project $(VENV)/.test $(VENV)/.mujoco ## the tests with MuJoCo
+	@$(BIN)/pytest tests/environments/test_control.py -m "slow or not slow" $(ARGS)
 
 test-gymnax: ## the tests with gymnax, which needs older packages, in $(VENV)-gymnax
 	@$(MAKE) --no-print-directory VENV=$(VENV)-gymnax gymnax-tests
@@ -160,6 +163,7 @@ lock: ## pin dependencies anew (maintainers; needs uv; ARGS=--upgrade for newer 
 	$(COMPILE) pyproject.toml --extra experiments --group build -o requirements.lock
 	$(COMPILE) pyproject.toml --extra bench -c requirements.lock -o requirements-bench.lock
 	$(COMPILE) pyproject.toml --extra gymnasium -c requirements.lock -o requirements-gymnasium.lock
+	$(COMPILE) pyproject.toml --extra mujoco -c requirements.lock -c requirements-gymnasium.lock -o requirements-mujoco.lock
 	$(COMPILE) --group test -c requirements.lock -o requirements-test.lock
 	$(COMPILE) --group lint -c requirements.lock -o requirements-lint.lock
 	$(COMPILE) --group gymnax -c requirements.lock -o requirements-gymnax.lock

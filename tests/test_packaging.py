@@ -38,6 +38,7 @@ def declared() -> list[tuple[str, str]]:
         "requirements.lock": project["dependencies"] + extras["experiments"] + groups["build"],
         "requirements-bench.lock": project["dependencies"] + extras["bench"],
         "requirements-gymnasium.lock": project["dependencies"] + extras["gymnasium"],
+        "requirements-mujoco.lock": project["dependencies"] + extras["mujoco"],
         "requirements-tensorboard.lock": project["dependencies"] + extras["tensorboard"],
         "requirements-wandb.lock": project["dependencies"] + extras["wandb"],
         "requirements-tracking.lock": extras["tensorboard"] + extras["wandb"] + groups["tracking"],

@@ -11,6 +11,7 @@ from mgsc.environments.book_mazes import (
     shortcut_maze,
 )
 from mgsc.environments.cartpole import CartPoleSettings, cartpole
+from mgsc.environments.control import GymnasiumControlSettings, gymnasium_control
 from mgsc.environments.episodes import with_episodes
 from mgsc.environments.field import FieldSettings, field
 from mgsc.environments.foreign import GymnasiumSettings, from_gymnasium
@@ -50,6 +51,7 @@ __all__ = [
     "GarnetSettings",
     "GoRightSettings",
     "GridWorldSettings",
+    "GymnasiumControlSettings",
     "GymnasiumLiveSettings",
     "GymnasiumSettings",
     "GymnaxForm",
@@ -84,6 +86,7 @@ __all__ = [
     "garnet",
     "goright",
     "gridworld",
+    "gymnasium_control",
     "live_gymnasium",
     "maze_images",
     "pendulum",

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from mgsc.environments.control import GymnasiumControlSettings
 from mgsc.environments.pendulum import PendulumSettings
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.suite import Suite
@@ -49,6 +50,15 @@ MIXTURE = 0.3
 
 PLANNED_STEP = 1e-4
 """Step size of the critics' planned updates, which are plain gradient steps, not Adam's."""
+
+
+MUJOCO: Mapping[str, tuple[str, int, str, int]] = {
+    "invertedpendulum": ("InvertedPendulum-v5", 5_000, "reversed", 1),
+    "reacher": ("Reacher-v5", 10_000, "reversed", 1),
+    "hopper": ("Hopper-v5", 20_000, "mass", 5),
+    "halfcheetah": ("HalfCheetah-v5", 20_000, "friction", 1),
+}
+"""Name → environment, real steps, what changes halfway, and steps of the longest rollouts."""
 
 
 def sac_agents(step_size: float, capacity: int) -> dict[str, AgentSettings]:
@@ -110,16 +120,38 @@ def mbpo_agents(step_size: float, capacity: int, *, meta_step_size: float) -> di
     }
 
 
-def _mbpo(title: str, environment: Any, steps: int, *, is_paper: bool = False, **changes: Any) -> Suite:
+def _mbpo(
+    title: str, environment: Any, steps: int, *, is_paper: bool = False, longest: int = 1, **changes: Any
+) -> Suite:
     values = PAPER if is_paper else SMALL
     suite = dataclasses.replace(
         _sac(title, environment, steps, values),
         model=PAPER_MODEL if is_paper else SMALL_MODEL,
         agents=mbpo_agents(values.actor_step_size, steps, meta_step_size=0.003),
         candidates=ReplayBufferSettings(num_candidates=128, capacity=steps),
-        rollouts=RolloutSettings(starts=400 if is_paper else 64, capacity=100_000 if is_paper else 20_000),
+        rollouts=RolloutSettings(
+            starts=400 if is_paper else 64,
+            last_length=longest,
+            first_step=steps // 10,
+            last_step=steps // 2,
+            capacity=100_000 if is_paper else 20_000,
+        ),
     )
     return dataclasses.replace(suite, **changes)
+
+
+def _mujoco() -> dict[str, Suite]:
+    """Suites of MuJoCo's environments, plain and changing halfway: small networks, and the papers' beside them."""
+    suites = {}
+    for name, (id, steps, change, longest) in MUJOCO.items():
+        plain = GymnasiumControlSettings(id)
+        changing = GymnasiumControlSettings(id, change=change, switch_every=steps // 2)
+        suites[f"mbpo-{name}"] = _mbpo(f"{id}, small networks", plain, steps, longest=longest)
+        suites[f"mbpo-{name}-changing"] = _mbpo(f"{id}, {change} halfway", changing, steps, longest=longest)
+        suites[f"mbpo-{name}-paper"] = _mbpo(
+            f"{id}, networks of the papers", plain, steps, is_paper=True, longest=longest
+        )
+    return suites
 
 
 CONTROL_SUITES: Mapping[str, Suite] = {
@@ -129,5 +161,14 @@ CONTROL_SUITES: Mapping[str, Suite] = {
     "mbpo-pendulum-paper": _mbpo(
         "Pendulum, model-based policy optimisation, 2×256 units", PendulumSettings(), 5_000, is_paper=True
     ),
+    "mbpo-pendulum-changing": _mbpo(
+        "Pendulum whose torques are reversed halfway",
+        PendulumSettings(change="reversed", switch_every=2_500),
+        5_000,
+    ),
+    "mbpo-pendulum-small": _mbpo(
+        "Pendulum, models of 8 units", PendulumSettings(), 5_000, model=dataclasses.replace(SMALL_MODEL, units=8)
+    ),
+    **_mujoco(),
 }
 """Suites in which actions are numbers."""

@@ -14,6 +14,7 @@ from mgsc.environments import Maze, Tables, World
 from mgsc.environments.acrobot import ACROBOT_ROW
 from mgsc.environments.book_mazes import BLOCKING_MAZE_ROW, DYNA_MAZE_ROW, SHORTCUT_MAZE_ROW
 from mgsc.environments.cartpole import CARTPOLE_ROW
+from mgsc.environments.control import GYMNASIUM_CONTROL_ROW
 from mgsc.environments.field import FIELD_ROW
 from mgsc.environments.foreign import GYMNASIUM_ROW
 from mgsc.environments.from_gymnax import GYMNAX_ROW
@@ -68,6 +69,7 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
         GYMNASIUM_LIVE_ROW,
         GYMNAX_ROW,
         PENDULUM_ROW,
+        GYMNASIUM_CONTROL_ROW,
     )
 )
 VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW, SAC_ROW))

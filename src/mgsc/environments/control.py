@@ -1,0 +1,175 @@
+"""Environments of Gymnasium whose actions are numbers, MuJoCo's among them, stepped live; and what may change."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc.environments.base import Step
+from mgsc.environments.changing import UNCHANGED, change, check_change, switch_every
+from mgsc.environments.foreign import GymnasiumSettings, import_gymnasium
+from mgsc.environments.live import LiveState, live_gymnasium
+from mgsc.environments.row import EnvironmentRow, Simulator
+from mgsc.errors import UserError
+from mgsc.settings import number, size, text
+from mgsc.types import Array, PyTree, like
+
+FORWARD = "reward_forward"
+"""What environments of MuJoCo that move along call the part of the reward that is paid for it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GymnasiumControlSettings:
+    """Which environment, and what may change in it."""
+
+    id: str = text("InvertedPendulum-v5", "what gymnasium.make takes, of an environment whose actions are a Box")
+    change: str = change(
+        ("mass", "friction", "reversed", "backward"),
+        "what the second phase has of its own: masses, friction (MuJoCo), reversed actions, or pay for going backward",
+    )
+    factor: float = number(2.0, 0.0, 100.0, "what masses or friction are multiplied by", above=True)
+    switch_every: int = switch_every()
+    time_limit: int = size(0, 0, 2**20, "steps after which an episode is truncated; 0 takes the environment's own")
+    reward_scale: float = number(1.0, 0.0, math.inf, "a typical size of rewards", above=True)
+
+    @property
+    def step_limit(self) -> int:
+        """Steps after which an episode is truncated.
+
+        Raises:
+            UserError: there is no such environment.
+        """
+        return GymnasiumSettings(self.id, self.time_limit).step_limit
+
+
+class Scaled:
+    """An environment whose actions lie in [−1, 1]; where it changes, one number more says which phase it is."""
+
+    def __init__(self, env: Any, gymnasium: Any, changes: str, factor: float) -> None:
+        """Wraps an environment of Gymnasium whose actions are a Box with finite bounds."""
+        self._env, self._changes, self._factor = env, changes, factor
+        low, high = env.action_space.low, env.action_space.high
+        self._middle, self._half = (high + low) / 2, (high - low) / 2
+        self._model = getattr(env.unwrapped, "model", None)
+        self._first = _physics(self._model) if changes in ("mass", "friction") else {}
+        self._phase = 0
+        width = low.size + (changes != UNCHANGED)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (width,), np.float32)
+        self.observation_space, self.spec, self.unwrapped = env.observation_space, env.spec, env.unwrapped
+
+    def reset(self, *, seed: int) -> tuple[Any, Any]:
+        """Begins an episode."""
+        first: tuple[Any, Any] = self._env.reset(seed=seed)
+        return first
+
+    def step(self, action: NDArray[np.float32]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step, in the phase that the action says."""
+        phase = 0
+        if self._changes != UNCHANGED:
+            action, phase = action[:-1], int(action[-1])
+        if phase != self._phase:
+            self._enter(phase)
+        if phase and self._changes == "reversed":
+            action = -action
+        scaled = self._middle + self._half * np.clip(action, -1.0, 1.0).reshape(self._middle.shape)
+        seen, reward, terminated, truncated, info = self._env.step(scaled)
+        if phase and self._changes == "backward":
+            reward = reward - 2 * info[FORWARD]
+        return seen, float(reward), bool(terminated), bool(truncated), info
+
+    def close(self) -> None:
+        """Lets go of the environment."""
+        self._env.close()
+
+    def _enter(self, phase: int) -> None:
+        """Masses, with their moments of inertia, or friction of a phase."""
+        self._phase = phase
+        if not self._first:
+            return
+        import mujoco
+
+        share = self._factor if phase else 1.0
+        for name in ("body_mass", "body_inertia") if self._changes == "mass" else ("geom_friction",):
+            getattr(self._model, name)[:] = share * self._first[name]
+        # What MuJoCo derives of masses; the data that it takes for this is not the episode's own.
+        mujoco.mj_setConst(self._model, mujoco.MjData(self._model))
+
+
+def _physics(model: Any) -> dict[str, NDArray[np.float64]]:
+    """Copies of what is multiplied."""
+    return {name: np.array(getattr(model, name)) for name in ("body_mass", "body_inertia", "geom_friction")}
+
+
+def gymnasium_control(settings: GymnasiumControlSettings) -> Simulator:
+    """The environment of the settings, stepped live on the host.
+
+    Actions are numbers in [−1, 1], which are scaled to the environment's own bounds. The phase changes with the count
+    of environment steps, also within an episode.
+
+    Raises:
+        UserError: there is no such environment, Gymnasium or MuJoCo is not installed, its actions are no Box with
+            bounds, the change is impossible in it, or a change has no schedule.
+    """
+    check_change(settings.change, settings.switch_every)
+    gymnasium = import_gymnasium()
+    make = _maker(gymnasium, settings)
+    shape = _check(gymnasium, settings, make)
+    live = live_gymnasium(make, reward_scale=settings.reward_scale)
+    steps = live.environment.step
+
+    def step(noise: PyTree, state: LiveState, action: Array, params: PyTree) -> Step:
+        flat = action.reshape(-1)
+        if settings.change != UNCHANGED:
+            phase = (state.clock // settings.switch_every) % 2
+            flat = jnp.append(flat, phase.astype(flat.dtype))
+        return steps(noise, state, flat, params)
+
+    environment = live.environment._replace(step=step)
+    return live._replace(environment=environment, action=like(shape, jnp.float32), made_of=(settings,))
+
+
+def _maker(gymnasium: Any, settings: GymnasiumControlSettings) -> Callable[[], Any]:
+    limit = {"max_episode_steps": settings.time_limit} if settings.time_limit else {}
+
+    def make() -> Any:
+        try:
+            env = gymnasium.make(settings.id, **limit)
+        except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
+            words = " ".join(str(error).split())
+            hint = "; pip install 'mgsc[mujoco]' brings MuJoCo" if "mujoco" in words.lower() else ""
+            raise UserError(f"gymnasium.make({settings.id!r}) failed: {words}{hint}") from error
+        space = env.action_space
+        bounded = isinstance(space, gymnasium.spaces.Box) and np.isfinite([space.low, space.high]).all()
+        if not bounded:
+            raise UserError(f"action space of {settings.id} is {space}: a Box with finite bounds is allowed")
+        return Scaled(env, gymnasium, settings.change, settings.factor)
+
+    return make
+
+
+def _check(gymnasium: Any, settings: GymnasiumControlSettings, make: Callable[[], Any]) -> tuple[int, ...]:
+    """The shape of an action, of an environment in which the change is possible."""
+    plain = _maker(gymnasium, dataclasses.replace(settings, change=UNCHANGED))()
+    try:
+        if settings.change in ("mass", "friction") and not hasattr(plain.unwrapped, "model"):
+            raise UserError(f"environment.change is {settings.change!r}, and {settings.id} is not of MuJoCo")
+        plain.reset(seed=0)
+        if settings.change == "backward" and FORWARD not in plain.step(np.zeros(plain.action_space.shape))[4]:
+            raise UserError(f"environment.change is 'backward', and {settings.id} says no {FORWARD} in its info")
+        return tuple(plain.action_space.shape)
+    finally:
+        plain.close()
+
+
+GYMNASIUM_CONTROL_ROW = EnvironmentRow(
+    "gymnasium_control",
+    "environments of Gymnasium whose actions are numbers, MuJoCo's among them; no tables",
+    GymnasiumControlSettings,
+    gymnasium_control,
+)
