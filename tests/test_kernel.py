@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from tests.experiments.programs import ALL_STRATEGIES, compiled, learning, program
+from tests.experiments.programs import compiled, learning, program
 from tests.quick import QUICK_COMPILE, slow_but_for
+from tests.search_control.strategies_table import OF_STORED
 
 from mgsc import kernel
 from mgsc.kernel import compile_for
+from mgsc.search_control.table import STRATEGIES
 
 CPU = jax.local_devices(backend="cpu")[0]
 ON_CPU = pytest.mark.skipif(jax.default_backend() != "cpu", reason="one kernel is for CPUs")
@@ -130,7 +132,9 @@ def test_few_programs_are_kept(monkeypatch):
 
 
 @ON_CPU
-@pytest.mark.parametrize("agent", slow_but_for(["uniform", "meta_gradient"], ALL_STRATEGIES))
+@pytest.mark.parametrize(
+    "agent", slow_but_for(["uniform", "meta_gradient"], [name for name in STRATEGIES if name not in OF_STORED])
+)
 @pytest.mark.parametrize("tunes", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_agent_runs_in_one_kernel(agent, tunes):
     """All that users wait for: a scatter or a sort anywhere in an agent would make it several times slower."""

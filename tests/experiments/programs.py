@@ -34,7 +34,6 @@ LEARNING = dataclasses.replace(SUITE, model=LearnedModel())
 LEARNING_PROBLEM = build_problem(LEARNING)
 AGENTS = tuple(name for name in STRATEGIES if name in SUITE.agents)
 """Strategies that stand in suites: the recorder, the program and the golden results are tested on these."""
-ALL_STRATEGIES = tuple(STRATEGIES)
 IN_SHORT = ("no_planning", "uniform", "avoid_terminal", "meta_gradient")
 """Those of them whose programs are looked at in every run of the tests; the others are programs to compile."""
 PLANNING = tuple(name for name in AGENTS if name != "no_planning")
