@@ -9,7 +9,7 @@ import pytest
 from tests.quick import quick_jit
 
 from mgsc.agent import Dyna, StepNoise
-from mgsc.branching import branch, plan_from
+from mgsc.branching import REPORTS, branch, plan_from
 from mgsc.candidates import CandidateSource
 from mgsc.environments import Environment
 from mgsc.models import Model
@@ -104,7 +104,7 @@ def branched(made: Dyna, step: int) -> tuple[Imagined, np.ndarray]:
     begun = nothing_imagined(PLACE, PLACE, 32)
     return jax.device_get(
         quick_jit(lambda: branch(made, PARAMS, (), CANDIDATES, begun, jax.random.key(0), jnp.int32(step)))()
-    )
+    )[:2]
 
 
 @pytest.mark.parametrize(("step", "length"), [(0, 1), (4, 2), (30, 3)])
@@ -118,6 +118,20 @@ def test_rollouts_begin_where_d_is_and_end_with_the_schedule_or_the_episode(step
     np.testing.assert_array_equal(imagined.ring.action[: imagined.count, 0], places)
     np.testing.assert_array_equal(imagined.ring.successor[: imagined.count, 0], places + 1)
     np.testing.assert_array_equal(imagined.ring.discount[: imagined.count] == 0, places == 2)
+
+
+def test_what_is_reported_of_where_rollouts_begin() -> None:
+    half = SearchControl(init=lambda *_: (), weights=lambda state, params, candidates: jnp.array([0.5, 0.25, 0.25]))
+    made = agent()._replace(search_control=half, model_miss=lambda params, candidates: jnp.array([4.0, 0.0, 8.0]))
+    begun, aged = nothing_imagined(PLACE, PLACE, 32), CANDIDATES._replace(age=jnp.array([2, 4, 8]))
+    report = branch(made, PARAMS, (), aged, begun, jax.random.key(0), jnp.int32(0))[2]
+    assert {name: float(value) for name, value in report.items()} == {
+        "start_model_error": 4.0,
+        "candidate_model_error": 4.0,
+        "start_age": 4.0,
+    }
+    assert tuple(report) == REPORTS
+    assert branch(made, PARAMS, (), CANDIDATES, begun, jax.random.key(0), jnp.int32(0))[2] == {}
 
 
 def test_nothing_is_kept_before_the_warm_up_is_over() -> None:

@@ -38,6 +38,8 @@ class Dyna(NamedTuple):
         rollout_length: updates of an imagined rollout, static; 1: each is of a query of its own.
         warm_up_steps: real steps before planning begins, static.
         rollouts: branched rollouts, from whose buffer planning updates draw; None where they query the model.
+        model_miss: ``(params, candidates) -> [N]`` how wrong the model is there, reported of where rollouts begin;
+            None: nothing is.
     """
 
     environment: Environment
@@ -58,6 +60,7 @@ class Dyna(NamedTuple):
     rollout_length: int = 1
     warm_up_steps: int = 0
     rollouts: RolloutSettings | None = None
+    model_miss: Callable[[Params, Candidates], Array] | None = None
 
 
 class DynaState(NamedTuple):

@@ -19,11 +19,15 @@ from mgsc.rollouts import Imagined, draw, keep, length_at
 from mgsc.search_control.base import Distribution, make_distribution, sample_query
 from mgsc.types import Array, Candidates, Params, PyTree, Transition
 
+REPORTS = ("start_model_error", "candidate_model_error", "start_age")
+"""Numbers of each real step: mean error of the model under d, and of all candidates, about their own transitions; mean
+age of a candidate under d [environment steps]."""
+
 
 def branch(
     agent: Dyna, params: Params, search: PyTree, candidates: Candidates, imagined: Imagined, noise: Array, step: Array
-) -> tuple[Imagined, Array]:
-    """The buffer with the rollouts of one real step, and d.
+) -> tuple[Imagined, Array, dict[str, Array]]:
+    """The buffer with the rollouts of one real step, d, and what is reported of it.
 
     Args:
         noise: a key.
@@ -36,7 +40,23 @@ def branch(
     length = jnp.where(step < agent.warm_up_steps, 0, length_at(settings, step))
     is_kept = is_reached & (jnp.arange(settings.longest)[:, None] < length)
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), made)
-    return keep(imagined, rows, is_kept.reshape(-1)), distribution.weights
+    return (
+        keep(imagined, rows, is_kept.reshape(-1)),
+        distribution.weights,
+        _report(agent, params, candidates, distribution),
+    )
+
+
+def _report(agent: Dyna, params: Params, candidates: Candidates, distribution: Distribution) -> dict[str, Array]:
+    """``REPORTS``: of where rollouts begin, and of all candidates."""
+    if agent.model_miss is None or candidates.age is None:
+        return {}
+    d, misses = distribution.weights.reshape(len(candidates.index), -1).sum(1), agent.model_miss(params, candidates)
+    return {
+        "start_model_error": jnp.sum(d * misses),
+        "candidate_model_error": jnp.mean(misses),
+        "start_age": jnp.sum(d * candidates.age),
+    }
 
 
 def _roll_out(

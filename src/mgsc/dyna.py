@@ -71,7 +71,8 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
     if agent.rollouts is None:
         values, learner, search, weights = plan(ready, params, search, candidates, backup, noise)
     else:
-        imagined, weights = branch(agent, params, search, candidates, imagined, noise.rollout, state.step)
+        imagined, weights, report = branch(agent, params, search, candidates, imagined, noise.rollout, state.step)
+        info = {**info, **report}
         values, learner = plan_from(ready, params, imagined, source, noise)
     source = rate_candidates(agent, source, Params(values, model, learner), candidates)
 

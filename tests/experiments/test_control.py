@@ -107,6 +107,9 @@ def test_a_run_is_recorded_goes_on_bit_for_bit_and_begins_after_its_warm_up(tmp_
     # Nine steps, each of a cost below π² + 0.1 · 64 + 0.004.
     assert ((result.evaluation_return < 0) & (result.evaluation_return > -9 * 16.3)).all()
     assert result.episodes_truncated.sum("chunk").values.tolist() == [[2, 2], [2, 2]]
+    assert np.isnan(result.start_model_error.sel(agent="sac")).all()
+    uniform = result.sel(agent="mbpo")
+    np.testing.assert_allclose(uniform.start_model_error, uniform.candidate_model_error, rtol=1e-5)
     problem = build_problem(SMALL)
     agent = build_agent(SMALL, SMALL.agents["mbpo"], problem)
     key = jax.random.key(3)

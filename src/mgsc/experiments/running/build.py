@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from mgsc.agent import parts_of
+from mgsc.branching import REPORTS
 from mgsc.dyna import Dyna, assemble
 from mgsc.environments import tabular
 from mgsc.environments.episodes import with_episodes
@@ -22,6 +24,7 @@ from mgsc.experiments.design.suites import Suite, row_of, updates_of
 from mgsc.experiments.running.truth import check_can_end, truth_of
 from mgsc.facts import Facts
 from mgsc.problem import Problem, StrategyFacts
+from mgsc.search_control.candidate_signals import model_misses
 from mgsc.types import Array, like
 from mgsc.values import ValueFunction
 
@@ -180,7 +183,14 @@ def _with_rollouts(suite: Suite, agent: AgentSettings, built: Dyna, problem: Pro
             "rollouts.real_share is above 0 and these candidates store no real transitions: set it to 0, or take "
             "candidates from replay_buffer"
         )
-    return built._replace(rollouts=suite.rollouts)
+    built = built._replace(rollouts=suite.rollouts)
+    if problem.candidates.num_slots is None:
+        return built
+    parts, misses = parts_of(built.values, built.policy, built.model), model_misses(problem.facts)
+    return built._replace(
+        model_miss=lambda params, candidates: misses(parts, params, candidates),
+        search_control=control._replace(reports=(*control.reports, *REPORTS)),
+    )
 
 
 def _check_needs(agent: AgentSettings, needs: Collection[str], problem: Problem, values: ValueFunction) -> None:
