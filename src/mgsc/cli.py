@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mgsc import compilation_cache
-from mgsc.cli_parser import build_parser
+from mgsc.cli_parser import build_parser, changes_of
+from mgsc.cli_render import render as _render  # noqa: F401  found by its name
 from mgsc.errors import UserError
 from mgsc.files import printable, reason_of, usable_path
 from mgsc.interrupts import Stopped, stopping
@@ -77,21 +78,6 @@ def _check_paths(options: argparse.Namespace) -> None:
                 usable_path(path)
 
 
-def _changes(options: argparse.Namespace) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
-    if options.steps is not None:
-        changes["steps"] = options.steps
-    for text in options.changes:
-        key, equals, value = text.partition("=")
-        if not equals or not key or not value:
-            raise UserError(f"--set {text!r}: write KEY=VALUE, as in environment.slip=0.2")
-        if key in changes:
-            other = f" (--steps {options.steps})" if key == "steps" and options.steps is not None else ""
-            raise UserError(f"--set {text!r}: {key} is set twice{other}; set it once")
-        changes[key] = value
-    return changes
-
-
 def _list(options: argparse.Namespace) -> int:
     from mgsc.experiments.catalogue import print_catalogue
 
@@ -110,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
     seeds.check()
     suite = suites.choose_agents(tuned_suite(options.suite, seeds, options.tuned), options.agents)
-    suite = suites.change_suite(suite, _changes(options))
+    suite = suites.change_suite(suite, changes_of(options))
     out = options.out or os.path.join("results", options.suite)
     suites.check_suite(suite)
     from mgsc.experiments.reading import analysis, diagnostics, tables
@@ -180,7 +166,7 @@ def _tune(options: argparse.Namespace) -> int:
     from mgsc.experiments.tuning.search import Protocol, refuse_searched
 
     suite = suites.choose_agents(suites.get_suite(options.suite), options.agents)
-    changes = _changes(options)
+    changes = changes_of(options)
     suite = suites.change_suite(suite, changes)
     refuse_searched(suite, changes)
     configurations = options.configurations
@@ -389,10 +375,10 @@ def _bench(options: argparse.Namespace) -> int:
         from mgsc.benchmarks.device_speed import bench_device
 
         bench_device(options.device, options.out, quick=options.quick)
-        return 0
-    from mgsc.benchmarks.report import bench
+    else:
+        from mgsc.benchmarks.report import bench
 
-    bench(options.out, quick=options.quick)
+        bench(options.out, quick=options.quick)
     return 0
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mgsc.errors import UserError
 
@@ -24,6 +24,7 @@ COMMANDS = (
     "figures",
     "report",
     "view",
+    "render",
     "merge",
     "bench",
     "cache",
@@ -88,6 +89,14 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     reproduce.add_argument("--overwrite", action="store_true", help="replace results of other settings")
     _add_executor(reproduce)
     _add_reading_commands(add)
+    render = add("render", "let an agent learn, and draw an episode of its best actions, without a display")
+    render.add_argument("suite", metavar="SUITE", help="a suite of `mgsc list` whose actions are numbers")
+    render.add_argument("--agent", help="an agent of the suite (default its last one)")
+    render.add_argument("--steps", type=int, help="real steps that it learns for (default the suite's)")
+    render.add_argument("--seed", type=int, default=0, help="number of the seed (default 0)")
+    _add_set(render)
+    render.add_argument("--out", help="a film, NAME.gif, or a folder for frames (default SUITE.gif)")
+    render.add_argument("--frames", type=int, default=1000, help="frames at most (default 1000)")
     merge = add("merge", "put results of other seeds or other agents together")
     merge.add_argument("dirs", nargs="+", help="result folders")
     merge.add_argument("--out", required=True, help="new result folder")
@@ -137,6 +146,10 @@ def _add_suite_options(parser: Parser) -> None:
     parser.add_argument("suite", metavar="SUITE", help="a suite of `mgsc list`")
     parser.add_argument("--agents", nargs="+", help="only these agents of the suite")
     parser.add_argument("--steps", type=int, help="environment steps of a run")
+    _add_set(parser)
+
+
+def _add_set(parser: Parser) -> None:
     parser.add_argument(
         "--set",
         action="append",
@@ -227,3 +240,23 @@ def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) ->
     show.add_argument("summary", metavar="SUMMARY", help="a study, for its committed summary, or the file of one")
     show.add_argument("--out", help="folder for the files (default that of the file, or results/committed-studies)")
     show.set_defaults(command=command_of("study_show"))
+
+
+def changes_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What ``--steps`` and ``--set`` change, by key.
+
+    Raises:
+        UserError: a text that is no KEY=VALUE, or a key that is set twice.
+    """
+    changes: dict[str, Any] = {}
+    if options.steps is not None:
+        changes["steps"] = options.steps
+    for text in options.changes:
+        key, equals, value = text.partition("=")
+        if not equals or not key or not value:
+            raise UserError(f"--set {text!r}: write KEY=VALUE, as in environment.slip=0.2")
+        if key in changes:
+            other = f" (--steps {options.steps})" if key == "steps" and options.steps is not None else ""
+            raise UserError(f"--set {text!r}: {key} is set twice{other}; set it once")
+        changes[key] = value
+    return changes

@@ -83,6 +83,15 @@ class Scaled:
             reward = reward - 2 * info[FORWARD]
         return seen, float(reward), bool(terminated), bool(truncated), info
 
+    def render(self) -> NDArray[np.uint8]:
+        """[height, width, 3] a frame, of an environment that was made with a render mode."""
+        frame: NDArray[np.uint8] = self._env.render()
+        return frame
+
+    def in_first_phase(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The action with the number of the first phase, if it needs one."""
+        return action if self._changes == UNCHANGED else np.append(action, np.float32(0))
+
     def close(self) -> None:
         """Lets go of the environment."""
         self._env.close()
@@ -134,12 +143,22 @@ def gymnasium_control(settings: GymnasiumControlSettings) -> Simulator:
     return live._replace(environment=environment, action=like(shape, jnp.float32), made_of=(settings,))
 
 
-def _maker(gymnasium: Any, settings: GymnasiumControlSettings) -> Callable[[], Any]:
+def scaled_environment(settings: GymnasiumControlSettings, **make_kwargs: Any) -> Scaled:
+    """An environment of Gymnasium with actions in [−1, 1]; ``make_kwargs`` are for ``gymnasium.make``.
+
+    Raises:
+        UserError: there is none, or what it needs is not installed.
+    """
+    made: Scaled = _maker(import_gymnasium(), settings, **make_kwargs)()
+    return made
+
+
+def _maker(gymnasium: Any, settings: GymnasiumControlSettings, **make_kwargs: Any) -> Callable[[], Any]:
     limit = {"max_episode_steps": settings.time_limit} if settings.time_limit else {}
 
     def make() -> Any:
         try:
-            env = gymnasium.make(settings.id, **limit)
+            env = gymnasium.make(settings.id, **limit, **make_kwargs)
         except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
             words = " ".join(str(error).split())
             hint = "; pip install 'mgsc[mujoco]' brings MuJoCo" if "mujoco" in words.lower() else ""
