@@ -131,12 +131,12 @@ def test_a_job_is_preempted(slurm, whole, under_way):
 
 def test_a_job_comes_to_the_end_of_its_time(slurm, jobs, tmp_path):
     """One worker, a minute for a job, and units that take longer together; then one unit that takes longer alone."""
-    seeds = Seeds(40)
+    seeds = Seeds(14)
     with watching(tmp_path / "result") as watch:
         how = {"out": watch.folder, "executor": jobs(workers=1, time=1, notice=20)}
         given = run_suite("long", parts.LONG, seeds, **how)
     assert_same(given, run_suite("long", parts.LONG, seeds))
-    assert_each_once(watch, 20)
+    assert_each_once(watch, 7)
     endless = change_suite(parts.LONG, {"steps": 400_000_000})
     with pytest.raises(UserError, match="set a longer time"):
         run_suite("endless", endless, Seeds(1), executor=jobs(workers=1, time=1, notice=20))

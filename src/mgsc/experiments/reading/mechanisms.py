@@ -164,6 +164,9 @@ def correlation_of_seeds(
     change, mean, counts = _windows(dataset, agent, error, window)
     nothing = np.full(len(counts), math.nan)
     found, shuffled = nothing.copy(), nothing.copy()
+    if not counts.any():
+        return found, shuffled, 0
+    change, mean = _ranks(change), _ranks(mean)
     for place, seed in enumerate(dataset["seed"].values):
         which = counts[place]
         if which.any():
@@ -223,12 +226,9 @@ def rank_correlation(x: Floats, y: Floats) -> Floats:
 
 
 def _with_shuffles(change: Floats, error: Floats, random: np.random.Generator) -> tuple[Floats, Floats]:
-    """[W] correlations over states, and [W] their means over shuffles of the change."""
-    change_ranks, error_ranks = _ranks(change), _ranks(error)
-    total = np.zeros(len(change))
-    for _ in range(NUM_SHUFFLES):
-        total += _pearson(random.permuted(change_ranks, axis=-1), error_ranks)
-    return _pearson(change_ranks, error_ranks), total / NUM_SHUFFLES
+    """[W] correlations over states of ranks [W, S], and [W] their means over shuffles of the change."""
+    shuffled = random.permuted(np.repeat(change[None], NUM_SHUFFLES, axis=0), axis=-1)
+    return _pearson(change, error), _pearson(shuffled, error).sum(0) / NUM_SHUFFLES
 
 
 def _ranks(x: Floats) -> Floats:
