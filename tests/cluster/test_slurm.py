@@ -27,8 +27,10 @@ from mgsc.experiments.design.own_strategy import own_strategy
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import change_suite
 from mgsc.experiments.running.cluster_settings import ClusterSettings
+from mgsc.experiments.running.executor import Listener
 from mgsc.experiments.running.executors import slurm as slurm_executor
 from mgsc.experiments.running.run import run_suite
+from mgsc.experiments.running.units import units_of
 from mgsc.experiments.tuning.search import tune_suite
 from mgsc.search_control.row import NoSettings
 
@@ -130,16 +132,21 @@ def test_a_job_is_preempted(slurm, whole, under_way):
 
 
 def test_a_job_comes_to_the_end_of_its_time(slurm, jobs, tmp_path):
-    """One worker, a minute for a job, and units that take longer together; then one unit that takes longer alone."""
+    """One worker, a minute for a job, and units that take longer together."""
     seeds = Seeds(14)
     with watching(tmp_path / "result") as watch:
         how = {"out": watch.folder, "executor": jobs(workers=1, time=1, notice=20)}
         given = run_suite("long", parts.LONG, seeds, **how)
     assert_same(given, run_suite("long", parts.LONG, seeds))
     assert_each_once(watch, 7)
+
+
+def test_a_unit_that_takes_longer_than_a_job_is_said(slurm, jobs):
     endless = change_suite(parts.LONG, {"steps": 400_000_000})
-    with pytest.raises(UserError, match="set a longer time"):
-        run_suite("endless", endless, Seeds(1), executor=jobs(workers=1, time=1, notice=20))
+    with jobs(workers=1, time=1, notice=20).open(Listener()) as session:
+        session.submit(units_of(endless, (0,), 0)[0])
+        with pytest.raises(UserError, match="no unit of job-1 ended within the 1 minutes of a job: set a longer time"):
+            session.finished()
 
 
 def test_a_users_error_is_raised_and_not_tried_again(slurm, jobs, tmp_path, monkeypatch):

@@ -120,7 +120,7 @@ class RunGroup:
         """What is to be submitted again: the same, unless not one unit has ended within the whole time of a job."""
         ran = time.monotonic() - self._began
         group.requeue.touch()
-        if self._done == 0 and ran >= group.seconds - group.notice - SLACK and ran >= group.seconds / 2:
+        if self._done == 0 and ran >= group.seconds - group.notice - SLACK and ran >= group.seconds / 3:
             for place in group.missing():
                 minutes = f"{group.seconds / 60:.0f} minutes"
                 words = f"no unit of {group.name} ended within the {minutes} of a job: set a longer time"

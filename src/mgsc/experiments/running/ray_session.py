@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import logging
 import socket
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,7 +121,10 @@ def _begin(ray: Any, settings: ClusterSettings) -> None:
 
     common = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
     if settings.address == "local":
-        ray.init(address="local", num_cpus=settings.workers or num_cores(), **common)
+        with warnings.catch_warnings():
+            # JAX warns of every fork. Ray's children begin other programs at once, and run none of ours.
+            warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
+            ray.init(address="local", num_cpus=settings.workers or num_cores(), **common)
         return
     _refuse_silence(settings.address)
     try:
