@@ -120,12 +120,28 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
 }
 """What all agents are compared on: the paper's conditions, and others."""
 
+HELD_OUT_SUITES: Mapping[str, Suite] = {
+    "compare-tworooms-9x9": Suite(
+        "TwoRooms of 9 × 9 cells each, fixed model (stale rewards)",
+        TwoRoomsSettings(width=9, height=9),
+        FixedModel("stale"),
+        agents=_compared(),
+    ),
+}
+"""Problems on which no default of any agent was chosen: they were first run when all of these stood."""
 
-TUNING_CONFIGURATIONS = {name: 32 for name in COMPARISON_SUITES}
+
+TUNING_CONFIGURATIONS = {name: 32 for name in (*COMPARISON_SUITES, *HELD_OUT_SUITES)}
 """How many configurations of each agent ``mgsc tune`` tries where that differs from its default: many agents on many
 problems are to be affordable."""
 
-SUITES: Mapping[str, Suite] = {**PAPER_SUITES, **COMPARISON_SUITES, **NETWORK_SUITES, **CONTROL_SUITES}
+SUITES: Mapping[str, Suite] = {
+    **PAPER_SUITES,
+    **COMPARISON_SUITES,
+    **HELD_OUT_SUITES,
+    **NETWORK_SUITES,
+    **CONTROL_SUITES,
+}
 """All suites, by name."""
 
 

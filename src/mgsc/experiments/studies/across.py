@@ -60,7 +60,8 @@ def is_comparison(summary: Mapping[str, Any]) -> bool:
 
 def title_of(summary: Mapping[str, Any]) -> str:
     """What is read together."""
-    return f"all {len(summary['cells'])} problems"
+    count = len(summary["cells"])
+    return "the one problem" if count == 1 else f"all {count} problems"
 
 
 def normalised(summary: Mapping[str, Any]) -> Scores:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mgsc.experiments.design.suites import COMPARISON_SUITES, PREFIX
+from mgsc.experiments.design.suites import COMPARISON_SUITES, HELD_OUT_SUITES, PREFIX
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Axis, Ground, Study, Value, axis, brief_number
 
 RIVALS = ("uniform", "avoid_terminal", "recency", "replay")
@@ -308,7 +308,7 @@ _PROBLEMS = {
 
 def _ground(label: str, name: str, **changes: object) -> Ground:
     suite = PREFIX + name
-    return Ground(label, suite, tuple(COMPARISON_SUITES[suite].agents), changes)
+    return Ground(label, suite, tuple({**COMPARISON_SUITES, **HELD_OUT_SUITES}[suite].agents), changes)
 
 
 COMPARISONS: Mapping[str, Study] = {
@@ -325,7 +325,15 @@ COMPARISONS: Mapping[str, Study] = {
         " avoid_terminal and oracle are privileged; avoid_terminal has nothing to avoid in a Garnet, and is left out"
         " of what is said across problems.",
         compares=True,
-    )
+    ),
+    "held-out": Study(
+        "All ways of search control on a problem that no default was chosen on",
+        (_ground("TwoRooms 9×9, stale model", "tworooms-9x9"),),
+        (Axis("settings", (Value("as tuned, or reused"),), is_ordered=False),),
+        "uniform",
+        "Every agent was tuned by the protocol of the comparison. avoid_terminal and oracle are privileged.",
+        compares=True,
+    ),
 }
 
 STUDIES: Mapping[str, Study] = {**ROBUSTNESS, **ABLATIONS, **FEATURES, **MAPS, **COMPARISONS}
