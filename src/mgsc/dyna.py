@@ -18,7 +18,7 @@ from mgsc.agent import Dyna, DynaState, StepInfo, StepNoise, assemble, discrete_
 from mgsc.branching import branch, plan_from
 from mgsc.environments.base import Step
 from mgsc.indexing import after
-from mgsc.planning import learn, plan, td_error
+from mgsc.planning import after_learning, learn, plan, td_error
 from mgsc.types import Array, Candidates, Params, PyTree, Transition
 
 __all__ = [
@@ -71,6 +71,7 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
     if agent.rollouts is None:
         values, learner, search, weights = plan(ready, params, search, candidates, backup, noise)
     else:
+        search = after_learning(agent, search, params, backup)
         imagined, weights, report = branch(agent, params, search, candidates, imagined, noise.rollout, state.step)
         info = {**info, **report}
         values, learner = plan_from(ready, params, imagined, source, noise)

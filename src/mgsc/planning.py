@@ -91,9 +91,7 @@ def plan(
     """
     if agent.max_planning_updates == 0:
         return params.values, params.learner, search, None
-    control = agent.search_control
-    if control.after_learning is not None:
-        search = control.after_learning(search, params, real)
+    control, search = agent.search_control, after_learning(agent, search, params, real)
     distribution = make_distribution(control.weights(search, params, candidates))
     # Where every update counts, states are not chosen between: a queue would be copied each time.
     may_skip = not isinstance(agent.planning_updates, int) or agent.planning_updates < agent.max_planning_updates
@@ -145,6 +143,12 @@ def plan(
     carry = _repeated(agent, update, carry, xs)
     search = search if carry.search is None else carry.search
     return carry.values, carry.learner, search, distribution.weights
+
+
+def after_learning(agent: Dyna, search: PyTree, params: Params, real: Backup) -> PyTree:
+    """Search control's state once it has received the real transition's own update, if it needs that."""
+    receive = agent.search_control.after_learning
+    return search if receive is None else receive(search, params, real)
 
 
 def _repeated(

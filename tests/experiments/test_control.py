@@ -14,8 +14,9 @@ from mgsc import UserError, dyna
 from mgsc.candidates import BufferSettings
 from mgsc.environments import CartPoleSettings, PendulumSettings
 from mgsc.experiments import AgentSettings, Suite
-from mgsc.experiments.design.suites import check_suite, get_suite
+from mgsc.experiments.design.suites import change_suite, check_suite, get_suite
 from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.tuning.search import space_of
 from mgsc.models.mlp_ensemble import MlpEnsemble
 from mgsc.policies import ActorSettings, EpsilonGreedySettings
 from mgsc.replay_buffer import ReplayBufferSettings
@@ -81,6 +82,34 @@ def test_a_strategy_is_refused_in_words_or_makes_a_real_step(name: str) -> None:
     _, info = jax.eval_shape(step, jax.random.key(0))
     assert info.transition.action.shape == (1,)
     assert (agent.rollouts is not None) == (row.plans and row.queries_model)
+
+
+@pytest.mark.parametrize("name", ["uniform", "meta_gradient_pairs"])
+def test_rollouts_may_begin_where_actions_are_numbered(name: str) -> None:
+    suite = change_suite(get_suite("net-cartpole"), {"rollouts.starts": 4, "rollouts.last_length": 2})
+    agent = build_agent(suite, suite.agents[name], build_problem(suite))
+    heard = agent.search_control._replace(after_learning=lambda state, params, backup: (state, backup.td_error))
+
+    def step(key):
+        state = dyna.init(agent, key)
+        noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(agent, key, state.step[None]))
+        return dyna.real_step(agent._replace(search_control=heard._replace(weights=weights)), state, noise)
+
+    def weights(state, params, candidates):
+        search, error = state  # what after_learning has left
+        return agent.search_control.weights(search, params, candidates) + 0.0 * error
+
+    state, _ = jax.eval_shape(step, jax.random.key(0))
+    assert state.imagined.ring.action.dtype == np.int32
+    assert state.imagined.ring.reward.shape == (suite.rollouts.capacity + 1,)
+
+
+def test_tuning_searches_step_sizes_of_critics() -> None:
+    suite = get_suite("mbpo-pendulum")
+    space = space_of(suite, suite.agents["mbpo_meta_gradient"])
+    assert space["step_size"][:2] == (1e-4, 3e-3)
+    assert space["planned_step_size"][:2] == (1e-5, 1e-3)
+    assert "planned_step_size" not in space_of(suite, suite.agents["mbpo"])
 
 
 def test_parts_for_other_actions_are_refused_in_words() -> None:

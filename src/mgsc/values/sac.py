@@ -264,5 +264,6 @@ SAC_ROW = ValuesRow(
     SacSettings,
     sac,
     step_sizes=lambda settings: (1e-4, 3e-3),
+    planned_step_sizes=(1e-5, 1e-3),
     takes_numbers=True,
 )

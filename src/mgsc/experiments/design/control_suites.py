@@ -38,7 +38,6 @@ SMALL = SacSettings(units=64, actor_step_size=SMALL_STEP, temperature_step_size=
 PAPER = SacSettings(units=256, actor_step_size=PAPER_STEP, temperature_step_size=PAPER_STEP)
 """Networks of the published agents."""
 
-
 SMALL_MODEL = MlpEnsemble(members=5, elites=3, units=64, batch_size=256, capacity=20_000)
 PAPER_MODEL = MlpEnsemble(
     members=7, elites=5, units=200, layers=4, kind="probabilistic", batch_size=256, capacity=100_000
@@ -59,6 +58,24 @@ MUJOCO: Mapping[str, tuple[str, int, str, int]] = {
     "halfcheetah": ("HalfCheetah-v5", 20_000, "friction", 1),
 }
 """Name → environment, real steps, what changes halfway, and steps of the longest rollouts."""
+
+
+PUBLISHED: Mapping[str, Mapping[str, Any]] = {
+    "invertedpendulum": {
+        "steps": 20_000,
+        "warm_up_steps": 500,
+        "values": dataclasses.replace(PAPER, target_entropy=-0.05),
+    },
+    "hopper": {
+        "steps": 125_000,
+        "planning_updates": 20,
+        "rollouts": RolloutSettings(starts=400, last_length=15, first_step=20_000, last_step=150_000, capacity=400_000),
+    },
+}
+"""What was published of single environments, where that differs from what ``_mbpo`` takes.
+
+Source: Janner et al. 2019 and their code's configurations: lengths, updates, warm-up and target entropy.
+"""
 
 
 def sac_agents(step_size: float, capacity: int) -> dict[str, AgentSettings]:
@@ -148,9 +165,8 @@ def _mujoco() -> dict[str, Suite]:
         changing = GymnasiumControlSettings(id, change=change, switch_every=steps // 2)
         suites[f"mbpo-{name}"] = _mbpo(f"{id}, small networks", plain, steps, longest=longest)
         suites[f"mbpo-{name}-changing"] = _mbpo(f"{id}, {change} halfway", changing, steps, longest=longest)
-        suites[f"mbpo-{name}-paper"] = _mbpo(
-            f"{id}, networks of the papers", plain, steps, is_paper=True, longest=longest
-        )
+        published = {"steps": steps, "longest": longest, **PUBLISHED.get(name, {})}
+        suites[f"mbpo-{name}-paper"] = _mbpo(f"{id}, networks of the papers", plain, is_paper=True, **published)
     return suites
 
 

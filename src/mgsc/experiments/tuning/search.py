@@ -94,6 +94,8 @@ def space_of(suite: Suite, agent: AgentSettings) -> dict[str, Range]:
     if values.step_sizes is not None:
         own.pop("step_size", None)  # a strategy's own range is that of tables
         own, steps = {**own, **row.space_of_networks}, Range(*values.step_sizes(settings))
+    if values.planned_step_sizes is not None and "planned_step_size" in own:
+        own["planned_step_size"] = Range(*values.planned_step_sizes)
     space: dict[str, Range] = {"step_size": steps}
     # A compute-matched rival is there to spend its extra updates: its K is not searched.
     if row.plans and row.tunes_updates and not agent.extra_updates:
