@@ -14,6 +14,7 @@ from mgsc.environments.control import GymnasiumControlSettings
 from mgsc.environments.pendulum import PendulumSettings
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.suite import Suite
+from mgsc.models import SimulatedModel
 from mgsc.models.mlp import MlpModel
 from mgsc.models.mlp_ensemble import MlpEnsemble
 from mgsc.policies import ActorSettings
@@ -157,6 +158,14 @@ def _mbpo(
     return dataclasses.replace(suite, **changes)
 
 
+def _stale() -> Suite:
+    """A model that is the truth of the first phase for ever; it has no members that could disagree."""
+    changing = PendulumSettings(change="mass", switch_every=2_500)
+    suite = _mbpo("Pendulum of twice the mass halfway, stale model", changing, 5_000)
+    agents = {name: agent for name, agent in suite.agents.items() if name != "mbpo_mask"}
+    return dataclasses.replace(suite, model=SimulatedModel(rewards="stale", dynamics="stale"), agents=agents)
+
+
 def _mujoco() -> dict[str, Suite]:
     """Suites of MuJoCo's environments, plain and changing halfway: small networks, and the papers' beside them."""
     suites = {}
@@ -185,6 +194,7 @@ CONTROL_SUITES: Mapping[str, Suite] = {
     "mbpo-pendulum-small": _mbpo(
         "Pendulum, models of 8 units", PendulumSettings(), 5_000, model=dataclasses.replace(SMALL_MODEL, units=8)
     ),
+    "mbpo-pendulum-stale": _stale(),
     **_mujoco(),
 }
 """Suites in which actions are numbers."""
