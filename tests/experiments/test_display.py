@@ -26,7 +26,8 @@ def shown(monkeypatch):
     """A plain display at a clock of ours, and what it has said."""
     clock, text = Clock(), io.StringIO()
     monkeypatch.setattr(display, "time", clock)
-    return clock, text, display._plain("suite", Console(file=text, width=200))
+    with display._plain("suite", Console(file=text, width=200)) as listener:
+        yield clock, text, listener
 
 
 def test_it_says_from_the_first_second_what_compiles(shown):
@@ -54,6 +55,17 @@ def test_steps_per_second_are_of_the_time_in_which_somebody_runs(shown):
     clock.now += 1
     listener.advance("other", 1000)
     assert text.getvalue().splitlines()[-1] == "suite: other  100 %  2k/2k steps  1k steps/s  ETA 0 s"
+
+
+def test_issue_a_command_that_was_stopped_has_the_last_word():
+    """A thread that still runs when the command has answered a signal says nothing more."""
+    text = io.StringIO()
+    with display._plain("suite", Console(file=text, width=200)) as listener:
+        listener.start("one", 1000)
+        listener.running("one")
+    listener.advance("one", 1000)
+    listener.compiling("other")
+    assert text.getvalue() == ""
 
 
 def test_sessions_say_when_a_program_begins_to_compile_and_when_it_runs():

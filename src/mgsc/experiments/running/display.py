@@ -43,11 +43,8 @@ class _Speed(ProgressColumn):
 def display(title: str) -> Iterator[Listener]:
     """Shows progress on standard error while the block runs; lane-steps are environment steps of one seed."""
     console = Console(stderr=True)
-    if console.is_terminal:
-        with _live(title, console) as listener:
-            yield listener
-    else:
-        yield _plain(title, console)
+    with _live(title, console) if console.is_terminal else _plain(title, console) as listener:
+        yield listener
 
 
 @contextlib.contextmanager
@@ -120,14 +117,18 @@ class _Stopwatch:
         return self._before + (now - self._since if self._running else 0.0)
 
 
-def _plain(title: str, console: Console) -> Listener:
+@contextlib.contextmanager
+def _plain(title: str, console: Console) -> Iterator[Listener]:
     lock, watch = threading.Lock(), _Stopwatch()
     total: dict[str, int] = {}
     done: dict[str, int] = {}
     counts = {"programs": 0, "compiling": 0}
     last = [-PLAIN_SECONDS]
+    is_over = threading.Event()
 
     def say(words: str, now: float) -> None:
+        if is_over.is_set():
+            return
         console.print(f"{title}: {words}", highlight=False, soft_wrap=True)
         last[0] = now
 
@@ -168,4 +169,9 @@ def _plain(title: str, console: Console) -> Listener:
             if done[agent] == total[agent]:
                 watch.end(agent, now)
 
-    return Listener(start=start, compiling=compiling, shared=shared, running=running, advance=advance)
+    try:
+        yield Listener(start=start, compiling=compiling, shared=shared, running=running, advance=advance)
+    finally:
+        # What is still running when a command is stopped has nothing more to say: the last line is the command's.
+        with lock:
+            is_over.set()
