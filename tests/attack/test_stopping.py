@@ -61,6 +61,14 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
 
 def test_issue_a_cluster_that_ends_a_run_is_answered(tmp_path) -> None:
     command = ["run", "tmaze-fixed", "--agents", "no_planning", "--seeds", "1", "--out", str(tmp_path / "result")]
+    # So long that the signal always comes before the end.
+    for setting in (
+        "steps=20000000",
+        "record_every=2000",
+        "measure_every=2000",
+        "environment.switch_every=20000000",
+    ):
+        command += ["--set", setting]
     code = f"import sys; from mgsc.cli import main; sys.exit(main({command!r}))"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     manifest, deadline = tmp_path / "result" / "manifest.json", time.monotonic() + 120
