@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mgsc.candidates import from_buffer, listed
+from mgsc.errors import UserError
 from mgsc.types import Candidates, Transition
 
 
@@ -56,5 +57,5 @@ def test_a_buffer_draws_uniformly_and_anew_for_each_key():
 
 
 def test_impossible_buffers_are_refused():
-    with pytest.raises(ValueError, match="num_candidates"):
+    with pytest.raises(UserError, match="num_candidates is 0"):
         from_buffer(jnp.zeros(2), num_candidates=0, capacity=5)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mgsc.errors import UserError
 from mgsc.replay_buffer import replay_buffer
 from mgsc.types import Transition
 
@@ -94,5 +95,5 @@ def test_candidates_may_be_pairs_that_were_tried():
 
 
 def test_impossible_buffers_are_refused():
-    with pytest.raises(ValueError, match="every"):
+    with pytest.raises(UserError, match="every is 0"):
         replay_buffer(jnp.zeros(2), num_candidates=1, capacity=5, every=0)

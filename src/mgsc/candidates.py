@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from mgsc.facts import Facts
 from mgsc.indexing import lookup, put_at
 from mgsc.noise import Draw, keys, nothing
-from mgsc.settings import Row, size
+from mgsc.settings import Row, check_setting, size
 from mgsc.types import Array, Candidates, PyTree, Transition
 
 
@@ -86,10 +86,10 @@ def from_buffer(example: Array | jax.ShapeDtypeStruct, *, num_candidates: int, c
         capacity: observations kept.
 
     Raises:
-        ValueError: no candidates, or no room for any.
+        UserError: no candidates, or no room for any.
     """
-    if num_candidates < 1 or capacity < 1:
-        raise ValueError(f"num_candidates ({num_candidates}) and capacity ({capacity}) must be at least 1")
+    check_setting(BufferSettings, "num_candidates", num_candidates)
+    check_setting(BufferSettings, "capacity", capacity)
 
     def init(key: Array) -> VisitedBuffer:
         del key

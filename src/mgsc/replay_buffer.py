@@ -18,7 +18,7 @@ from mgsc.facts import Facts
 from mgsc.indexing import put_at, put_each
 from mgsc.rings import empty_ring, put_transition, take_transitions
 from mgsc.sampling import index_from_tree, sum_tree
-from mgsc.settings import choice, number, size
+from mgsc.settings import check_setting, choice, number, size
 from mgsc.types import Array, Candidates, PyTree, Transition
 
 Order = Literal["uniform", "recency", "priority"]
@@ -79,10 +79,12 @@ def replay_buffer(
     that priorities are renewed for these after planning, at the price of N TD errors for each real step.
 
     Raises:
-        ValueError: no candidates, no room, or candidates that are kept for no step.
+        UserError: no candidates, no room, candidates that are kept for no step, or another order or choice of actions
+            than there is.
     """
-    if num_candidates < 1 or capacity < 1 or every < 1:
-        raise ValueError(f"num_candidates ({num_candidates}), capacity ({capacity}), every ({every}): each at least 1")
+    for name, given in dict(num_candidates=num_candidates, capacity=capacity, every=every, order=order).items():
+        check_setting(ReplayBufferSettings, name, given)
+    check_setting(ReplayBufferSettings, "actions", actions)
     has_priority = order == "priority"
 
     def init(key: Array) -> ReplayBufferState:

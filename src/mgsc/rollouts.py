@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mgsc.errors import UserError
 from mgsc.rings import empty_ring, take_transitions
 from mgsc.settings import number, size
 from mgsc.types import Array, Transition
@@ -29,6 +30,36 @@ class RolloutSettings:
     def longest(self) -> int:
         """Steps that a rollout may ever have."""
         return max(self.first_length, self.last_length)
+
+
+def check_rollouts(settings: RolloutSettings, rollout_length: int) -> None:
+    """Refuses a schedule that ends before it begins, and a buffer that one real step would fill more than once.
+
+    Args:
+        settings: of the rollouts.
+        rollout_length: of the suite, for planning updates that query the model.
+
+    Raises:
+        UserError: naming both settings.
+    """
+    if not settings.starts:
+        return
+    if rollout_length > 1:
+        raise UserError(
+            f"rollout_length is {rollout_length} and rollouts.starts is {settings.starts}: with these, their own"
+            " lengths hold; leave rollout_length at 1"
+        )
+    if settings.last_step < settings.first_step:
+        raise UserError(
+            f"rollouts.first_step is {settings.first_step} and rollouts.last_step is {settings.last_step}: the last"
+            " length must not come before the first one's end"
+        )
+    most = settings.starts * settings.longest
+    if most > settings.capacity:
+        raise UserError(
+            f"rollouts.capacity is {settings.capacity}: {settings.starts} rollouts of up to {settings.longest} steps"
+            f" make {most} transitions at each real step, so at least that is needed"
+        )
 
 
 class Imagined(NamedTuple):

@@ -15,6 +15,9 @@ from typing import Any, Generic, TypeVar
 
 from mgsc.errors import UserError
 
+LARGEST, SMALLEST = (2 - 2**-23) * 2.0**127, 2.0**-126
+"""The largest number of single precision, in which all is computed, and the smallest that has all its digits."""
+
 Settings = TypeVar("Settings")
 S = TypeVar("S")
 
@@ -119,6 +122,16 @@ def check(settings: Any, where: str = "") -> None:
             _check_value(name, value, field.metadata)
 
 
+def check_setting(settings: type[Any], name: str, value: Any) -> None:
+    """Validates one value that is given to a function as a setting of this dataclass would be.
+
+    Raises:
+        UserError: naming the setting, its value and what is allowed.
+    """
+    (rule,) = (field.metadata for field in dataclasses.fields(settings) if field.name == name)
+    _check_value(name, value, rule)
+
+
 def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     kind = rule["kind"]
     if kind == "choice":
@@ -135,9 +148,12 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
         return
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     is_whole = kind == "number" or isinstance(value, int)
-    is_within = is_number and rule["low"] <= value <= rule["high"] and not (rule.get("above") and value == rule["low"])
-    if not (is_number and is_whole and math.isfinite(value) and is_within):
-        raise UserError(f"{name} is {value}: it must be {describe(rule)}")
+    is_within = is_number and rule["low"] <= value <= rule["high"] and abs(value) <= LARGEST
+    is_above = is_within and not (rule.get("above") and value - rule["low"] < SMALLEST)
+    if not (is_number and is_whole and is_within and is_above):
+        is_single = not is_number or value != value or value in (0, rule["low"]) or SMALLEST <= abs(value) <= LARGEST
+        precision = "" if is_single or math.isinf(value) else f", of a size in [{SMALLEST:.3g}, {LARGEST:.3g}]"
+        raise UserError(f"{name} is {value}: it must be {describe(rule)}{precision}")
 
 
 def is_line(value: object, longest: int) -> bool:

@@ -299,7 +299,7 @@ def test_an_environment_of_another_form_than_it_says_is_refused(suite):
 def test_what_needs_tables_or_listed_states_is_refused_in_words(suite):
     with pytest.raises(
         UserError,
-        match=r"model fixed needs an environment with tables.* are mlp, mlp_ensemble, simulated, and own_model",
+        match=r"model fixed needs an environment with tables.* are mlp, mlp_ensemble, and own_model",
     ):
         build_problem(dataclasses.replace(suite, model=FixedModel()))
     visited = {"visited": AgentSettings("visited")}

@@ -10,9 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgsc.environments.changing import UNCHANGED, Number, Rules, change, check_change, simulate, switch_every
+from mgsc.environments.changing import (
+    UNCHANGED,
+    Number,
+    Rules,
+    change,
+    check_change,
+    refuse_no_change,
+    simulate,
+    switch_every,
+)
 from mgsc.environments.row import EnvironmentRow, Simulator
-from mgsc.errors import UserError
 from mgsc.settings import added, number, size
 from mgsc.types import Array, PyTree
 
@@ -75,11 +83,12 @@ def cartpole(settings: CartPoleSettings) -> Simulator:
     Differs in nothing but single precision; the changes are ours.
 
     Raises:
-        UserError: a change without a schedule, a schedule without a change, or a change of a tilt that is 0.
+        UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.
     """
     check_change(settings.change, settings.switch_every)
-    if settings.change == "tilt" and settings.tilt == 0:
-        raise UserError("environment.change is 'tilt' and environment.tilt is 0: nothing would change")
+    refuse_no_change(settings, "tilt", "tilt", 0.0)
+    refuse_no_change(settings, "gravity", "factor", 1.0)
+    refuse_no_change(settings, "pole", "factor", 1.0)
     changes = (None,) if settings.change == UNCHANGED else (None, settings.change)
     rules = Rules(
         num_actions=2,

@@ -55,6 +55,23 @@ def check_change(change: str, switch_every: int) -> None:
         )
 
 
+def refuse_no_change(settings: Any, change: str, name: str, unchanged: float) -> None:
+    """Refuses a change to what there is already.
+
+    Args:
+        settings: of the environment.
+        change: the choice of ``change`` that it is about.
+        name: the setting that says what it changes to.
+        unchanged: the value of that by which nothing changes.
+
+    Raises:
+        UserError: naming both settings.
+    """
+    value = getattr(settings, name)
+    if settings.change == change and np.float32(value) == np.float32(unchanged):
+        raise UserError(f"environment.change is {change!r} and environment.{name} is {value:g}: nothing would change")
+
+
 class ChangingState(NamedTuple):
     """Where the environment is.
 

@@ -10,7 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgsc.environments.changing import UNCHANGED, Number, Rules, change, check_change, simulate, switch_every
+from mgsc.environments.changing import (
+    UNCHANGED,
+    Number,
+    Rules,
+    change,
+    check_change,
+    refuse_no_change,
+    simulate,
+    switch_every,
+)
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.indexing import lookup
 from mgsc.settings import number, size, switch
@@ -78,9 +87,10 @@ def goright(settings: GoRightSettings) -> Simulator:
     are ours.
 
     Raises:
-        UserError: a change without a schedule, or a schedule without a change.
+        UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.
     """
     check_change(settings.change, settings.switch_every)
+    refuse_no_change(settings, "prize", "prize", -settings.cost)
     changes = (None,) if settings.change == UNCHANGED else (None, settings.change)
     last, num_lights = settings.length - 1, settings.lights
     shown = np.delete(np.arange(3 + num_lights), [] if settings.shows_previous else [1])

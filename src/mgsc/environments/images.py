@@ -28,7 +28,7 @@ from mgsc.environments.tmaze import TMazeSettings, tmaze
 from mgsc.environments.two_rooms import TwoRoomsSettings, two_rooms
 from mgsc.errors import UserError
 from mgsc.indexing import lookup
-from mgsc.settings import size
+from mgsc.settings import check_setting, size
 from mgsc.types import Array, PyTree, like
 
 NEXT_TO = 0.5
@@ -108,9 +108,16 @@ class Pictures(NamedTuple):
 
 
 def pictures_of(maze: Maze, cells_per_pixel: int = 1) -> Pictures:
-    """How a maze is drawn."""
+    """How a maze is drawn.
+
+    Raises:
+        UserError: it is no maze, or no number of cells.
+    """
     from scipy import ndimage
 
+    if not isinstance(maze, Maze):
+        raise UserError(f"maze is a {type(maze).__name__}: it must be a Maze, as from_map makes it of a drawing")
+    check_setting(TMazeImageSettings, "cells_per_pixel", cells_per_pixel)
     lines = maze.text.splitlines()
     state = np.full((len(lines), max(map(len, lines))), -1, np.int32)
     state[maze.row, maze.column] = np.arange(len(maze.row))
@@ -141,9 +148,11 @@ def states_in(maze: Maze, images: ArrayLike, cells_per_pixel: int = 1) -> NDArra
     """[...] int32, the states that pictures [..., height · width] are of, as candidates of a run may be.
 
     Raises:
-        UserError: they are not as large as the maze's.
+        UserError: they are not as large as the maze's, or no finite numbers.
     """
     pictures, given = pictures_of(maze, cells_per_pixel), np.asarray(images)
+    if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
+        raise UserError(f"images are {given.dtype}: they must be numbers, and finite")
     height, width = pictures.shape
     if given.shape[-1:] != (height * width,):
         raise UserError(f"images have shape {given.shape}: the last axis must be {height} · {width} pixels long")

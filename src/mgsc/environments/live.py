@@ -24,7 +24,7 @@ from mgsc.environments.host import Host
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.errors import UserError
 from mgsc.indexing import put_at
-from mgsc.settings import number, size, text
+from mgsc.settings import check_setting, number, size, text
 from mgsc.types import Array, PyTree, like
 
 if TYPE_CHECKING:
@@ -100,9 +100,11 @@ def live_gymnasium(
         **make_kwargs: for ``gymnasium.make``.
 
     Raises:
-        UserError: there is no such environment, it has other spaces, or no limit of steps.
+        UserError: there is no such environment, it has other spaces, no limit of steps, or scales that are none.
     """
     gymnasium = import_gymnasium()
+    check_setting(GymnasiumLiveSettings, "time_limit", time_limit)
+    check_setting(GymnasiumLiveSettings, "reward_scale", reward_scale)
     make = _maker(gymnasium, id_or_make, time_limit, make_kwargs)
     with_env = make()
     try:
@@ -112,6 +114,7 @@ def live_gymnasium(
         limit = _limit(name, with_env, time_limit)
     finally:
         with_env.close()
+    _check_scale(name, observation_scale, observation)
     if limit * max(1, math.prod(action.shape)) * action.dtype.itemsize > MOST_BYTES:
         raise UserError(f"{name} has episodes of {limit} steps: set time_limit, since their actions must be kept")
     host = Host(name, make, limit, observation, least)
@@ -132,7 +135,7 @@ def _maker(
 ) -> Callable[[], Any]:
     def make() -> Any:
         if not isinstance(id_or_make, str):
-            env = id_or_make()
+            env = _made(gymnasium, id_or_make)
             return gymnasium.wrappers.TimeLimit(env, time_limit) if time_limit else env
         limit = {"max_episode_steps": time_limit} if time_limit else {}
         try:
@@ -143,6 +146,32 @@ def _maker(
     if not isinstance(id_or_make, str) and settings:
         raise UserError(f"{', '.join(settings)}: a function that makes an environment takes no settings")
     return make
+
+
+def _made(gymnasium: Any, make: Callable[[], Any]) -> Any:
+    """What a function of anyone's makes.
+
+    Raises:
+        UserError: it is no function, it fails, or what it makes is no environment.
+    """
+    if not callable(make):
+        raise UserError(f"an environment is {make!r}: name one for gymnasium.make, or give a function that makes it")
+    try:
+        env = make()
+    except Exception as error:
+        words = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"the function that makes the environment fails: {words}") from error
+    if not isinstance(env, gymnasium.Env):
+        raise UserError(f"the function that makes the environment gives a {type(env).__name__}, and no gymnasium.Env")
+    return env
+
+
+def _check_scale(name: str, scale: NDArray[np.float32] | None, observation: jax.ShapeDtypeStruct) -> None:
+    if scale is None:
+        return
+    is_scale = np.shape(scale) == observation.shape and np.isfinite(scale).all() and (np.asarray(scale) > 0).all()
+    if not is_scale:
+        raise UserError(f"observation_scale of {name} must be numbers above 0, of shape {observation.shape}")
 
 
 def _observation(gymnasium: Any, name: str, space: Any) -> jax.ShapeDtypeStruct:

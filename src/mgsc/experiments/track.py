@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mgsc.errors import UserError
 from mgsc.experiments.design.quantities import PER_CHUNK
 from mgsc.experiments.reading.statistics import mean_of_those_there
 from mgsc.experiments.store.places import refuse_internals
@@ -41,14 +42,18 @@ def tracking_of(
         result: the result folder.
         suite: the suite's name.
         out: another folder than ``RESULT/track/KIND``.
-        project: the project in W&B; None for ``mgsc``.
+        project: the project in W&B; None for ``mgsc``, and for trackers without projects.
 
     Raises:
-        UserError: there is no such tracker, its package is not installed, or the folder is no place for it.
+        UserError: there is no such tracker or project, its package is not installed, or the folder is no place for it.
     """
     folder = usable_path(out or Path(result) / FOLDER / kind)
-    tracking = Tracking(kind, os.path.abspath(folder), suite, project or "mgsc")
-    _ = tracking.sink
+    tracking = Tracking(kind, os.path.abspath(folder), suite, "mgsc" if project is None else project)
+    check_project = tracking.sink.check_project
+    if check_project is not None:
+        check_project(tracking.project)
+    elif project is not None:
+        raise UserError(f"{kind} knows no projects: leave --project out")
     refuse_internals(folder)
     return tracking
 

@@ -189,8 +189,13 @@ def mlp_ensemble(settings: MlpEnsemble, facts: Facts) -> Model:
     real step; and that variances are kept between fixed bounds.
 
     Raises:
-        UserError: observations number the states of a list.
+        UserError: observations number the states of a list, or more elites than members.
     """
+    if settings.elites > settings.members:
+        raise UserError(
+            f"model.elites is {settings.elites} and model.members is {settings.members}: no more than there are can"
+            " answer, and 0 takes all"
+        )
     if not jnp.issubdtype(facts.observation.dtype, jnp.floating):
         raise UserError(
             "model mlp_ensemble predicts observations that are numbers: states of a list need fixed or learned"

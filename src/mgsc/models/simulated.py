@@ -8,6 +8,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 
 from mgsc.environments.row import Outcomes
+from mgsc.environments.tables import check_steps
 from mgsc.errors import UserError
 from mgsc.facts import Facts
 from mgsc.indexing import lookup
@@ -15,7 +16,7 @@ from mgsc.models.base import Model
 from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.noise import uniforms
 from mgsc.sampling import index_from_weights
-from mgsc.settings import choice
+from mgsc.settings import check_setting, choice
 from mgsc.types import Array, PyTree, Successors, Transition
 
 STALE, CURRENT = "stale", "current"
@@ -51,7 +52,14 @@ def simulated(
         switch_every: environment steps each phase lasts.
         rewards: ``stale`` for those of the first phase, or ``current``.
         dynamics: the same.
+
+    Raises:
+        UserError: no phases, phases that last no step, or another belief than there is.
     """
+    check_setting(SimulatedModel, "rewards", rewards)
+    check_setting(SimulatedModel, "dynamics", dynamics)
+    check_steps("num_phases", num_phases, least=1)
+    check_steps("switch_every", switch_every, least=1)
     follows = num_phases > 1 and CURRENT in (rewards, dynamics)
 
     def init(key: Array) -> PyTree:

@@ -21,6 +21,7 @@ from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, without_sou
 from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLICIES, VALUES
 from mgsc.experiments.design.suite import Suite as Suite
 from mgsc.models import FixedModel, LearnedModel
+from mgsc.rollouts import RolloutSettings, check_rollouts
 from mgsc.search_control.row import StrategyRow
 from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import check, left_out, unknown, with_settings
@@ -203,6 +204,8 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
             suite = dataclasses.replace(
                 suite, agents={**suite.agents, head: _change_agent(suite.agents[head], rest, value)}
             )
+        elif head == "agents":
+            raise UserError(f"{key} is all agents: name one of their settings, as in agents.step_size=0.5")
         else:
             known = [field.name for field in dataclasses.fields(suite) if "kind" in field.metadata]
             known += [*PARTS, "rollouts"]
@@ -244,7 +247,9 @@ def check_suite(suite: Suite) -> None:
         UserError: naming the setting and what is allowed.
     """
     _check_parts(suite)
+    _check_kinds(suite)
     check(suite)
+    check_rollouts(suite.rollouts, suite.rollout_length)
     for name, agent in suite.agents.items():
         check_agent_name(name)
         check(agent, name + ".")
@@ -298,6 +303,17 @@ def _check_parts(suite: Suite) -> None:
                 f"{key} is a {type(settings).__name__}: it must be settings of a named part ({allowed}), "
                 f"or one of your own from own_{key}"
             )
+
+
+def _check_kinds(suite: Suite) -> None:
+    """Refuses agents and rollouts that are none."""
+    if not isinstance(suite.agents, Mapping):
+        raise UserError(f"agents is a {type(suite.agents).__name__}: it must map names to AgentSettings")
+    for name, agent in suite.agents.items():
+        if not isinstance(agent, AgentSettings):
+            raise UserError(f"the agent {ascii(name)[:80]} is a {type(agent).__name__}: it must be AgentSettings")
+    if not isinstance(suite.rollouts, RolloutSettings):
+        raise UserError(f"rollouts is a {type(suite.rollouts).__name__}: it must be RolloutSettings")
 
 
 def _check_divides(part: str, divisor: int, whole: str, dividend: int) -> None:

@@ -23,6 +23,7 @@ from mgsc.experiments.design.parts import CANDIDATES, MODELS, POLICIES, VALUES, 
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
 from mgsc.experiments.running.truth import check_can_end, truth_of
 from mgsc.facts import Facts
+from mgsc.models.simulated import SIMULATED_ROW
 from mgsc.problem import Problem, StrategyFacts
 from mgsc.search_control.candidate_signals import model_misses
 from mgsc.types import Array, like
@@ -54,10 +55,9 @@ def build_problem(suite: Suite) -> Problem:
     for key, table in tables.items():
         row, _ = row_for(getattr(suite, key), table)
         if row.needs_tables and facts.tables is None:
-            usable = [name for name, other in table.items() if not other.needs_tables]
             raise UserError(
                 f"{key} {row.name} needs an environment with tables, which this one has not: "
-                f"allowed are {', '.join(usable)}, and own_{key}"
+                f"allowed are {_usable(key, table, facts)}"
             )
     _check_actions(suite, facts)
     model_row, model_settings = row_for(suite.model, MODELS)
@@ -84,11 +84,20 @@ def _check_actions(suite: Suite, facts: Facts) -> None:
     row, _ = row_for(suite.values, VALUES)
     has_numbers = facts.numbers is not None
     if row.takes_numbers != has_numbers:
-        usable = [name for name, other in VALUES.items() if other.takes_numbers == has_numbers]
         raise UserError(
             f"values {row.name} are of {_kind(row.takes_numbers)}, and this environment has {_kind(has_numbers)}: "
-            f"allowed are {', '.join(usable)}, and own_values"
+            f"allowed are {_usable('values', VALUES, facts)}"
         )
+
+
+def _usable(key: str, table: Mapping[str, Any], facts: Facts) -> str:
+    """The parts of a kind that fit an environment, in words."""
+    rows = [row for row in table.values() if facts.tables is not None or not row.needs_tables]
+    if key == "values":
+        rows = [row for row in rows if row.takes_numbers == (facts.numbers is not None)]
+    if facts.outcomes is None:
+        rows = [row for row in rows if row.name != SIMULATED_ROW.name]
+    return f"{', '.join(row.name for row in rows)}, and own_{key}"
 
 
 def _kind(has_numbers: bool) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from mgsc.errors import UserError
 from mgsc.experiments.running.cluster_settings import ClusterSettings, cluster_settings
 from mgsc.experiments.running.executor import Executor, Listener, Session
-from mgsc.settings import unknown
+from mgsc.settings import check, unknown
 
 
 @contextmanager
@@ -38,7 +38,12 @@ EXECUTORS = {executor.name: executor for executor in (THREADS, PROCESSES)}
 
 
 def slurm(settings: ClusterSettings | None = None) -> Executor:
-    """Jobs of a SLURM cluster, each with a group of units."""
+    """Jobs of a SLURM cluster, each with a group of units.
+
+    Raises:
+        UserError: impossible settings.
+    """
+    _check_settings(settings)
 
     @contextmanager
     def begin(listener: Listener) -> Iterator[Session]:
@@ -51,7 +56,12 @@ def slurm(settings: ClusterSettings | None = None) -> Executor:
 
 
 def ray(settings: ClusterSettings | None = None) -> Executor:
-    """Tasks of a Ray cluster, one for each unit."""
+    """Tasks of a Ray cluster, one for each unit.
+
+    Raises:
+        UserError: impossible settings.
+    """
+    _check_settings(settings)
 
     @contextmanager
     def begin(listener: Listener) -> Iterator[Session]:
@@ -61,6 +71,14 @@ def ray(settings: ClusterSettings | None = None) -> Executor:
             yield session
 
     return Executor("ray", begin, shares_programs=False)
+
+
+def _check_settings(settings: object) -> None:
+    if settings is None:
+        return
+    if not isinstance(settings, ClusterSettings):
+        raise UserError(f"settings is a {type(settings).__name__}: it must be ClusterSettings")
+    check(settings)
 
 
 CLUSTERS: dict[str, Callable[[ClusterSettings | None], Executor]] = {"slurm": slurm, "ray": ray}

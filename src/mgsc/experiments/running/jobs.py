@@ -10,6 +10,7 @@ import contextlib
 import os
 import pickle
 import time
+import uuid
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -168,7 +169,7 @@ def make_folder(parent: str) -> Path:
     Raises:
         UserError: it cannot be made.
     """
-    path = Path(os.path.abspath(files.usable_path(parent))) / time.strftime(f"%Y%m%d-%H%M%S-{os.getpid()}")
+    path = Path(os.path.abspath(files.usable_path(parent))) / time.strftime(f"%Y%m%d-%H%M%S-{uuid.uuid4().hex[:8]}")
     with files.as_store_errors("make the folder", path):
         path.mkdir(parents=True)
     return path

@@ -11,11 +11,14 @@ import numpy as np
 from mgsc import dyna
 from mgsc.environments.row import Simulator
 from mgsc.errors import UserError
+from mgsc.experiments.design.names import LONGEST_NAME
 from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, named_errors
 from mgsc.experiments.design.quantities import GROUPS
 from mgsc.experiments.running.build import build_agent, replace_numbers
-from mgsc.experiments.running.program import lane_numbers
+from mgsc.experiments.running.program import in_words, lane_numbers
 from mgsc.experiments.running.trial_forms import check_forms, check_state
+from mgsc.experiments.store.contract import coordinates_of, variables_of
+from mgsc.settings import is_line
 from mgsc.types import Array, Backup, Candidates, Transition
 
 if TYPE_CHECKING:
@@ -87,7 +90,8 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
         noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(built, key, jnp.arange(1)))
         return begun, dyna.real_step(built, begun, noise)[0]
 
-    with named_errors(f"the first real step of {name} fails in {', '.join(own)}", traces=False):
+    fails = f"the first real step of {name} fails in {', '.join(own)}"
+    with named_errors(fails, traces=False), in_words(problem.environment):
         begun, after = jax.jit(first_step)()
     check_state(f"one real step of {name} with {', '.join(own)}", begun, after)
     for place, leaf in jax.tree_util.tree_leaves_with_path(after):
@@ -140,12 +144,26 @@ def _first_backup(agent: Dyna, begun: dyna.DynaState, key: Array) -> tuple[Backu
 
 def _check_reports(name: str, reports: tuple[str, ...], info: dict[str, Any]) -> None:
     """Refuses reports that there are not, or under the name of what is recorded anyhow."""
-    taken = {quantity for group in GROUPS for quantity in group.quantities}
+    arrays = {**variables_of(["truth"]), **coordinates_of(["truth"])}
+    taken = {*arrays, *(quantity for group in GROUPS for quantity in group.quantities)}
+    taken |= {dim for dims in arrays.values() for dim in dims}
+    if not isinstance(reports, tuple | list) or len(set(map(repr, reports))) < len(reports):
+        raise UserError(f"{name} reports {reports!r}: it must be a tuple of names, each once")
     for report in reports:
-        if report in taken or not report.isidentifier():
-            raise UserError(f"{name} reports {report!r}: it must be an identifier, and no measure's name")
-        if report not in info or jnp.ndim(info[report]):
+        if not is_line(report, LONGEST_NAME) or report in taken or not report.isidentifier():
+            raise UserError(
+                f"{name} reports {report!r}: it must be an identifier of at most {LONGEST_NAME} letters, and no"
+                " measure's name"
+            )
+        if not _is_number(info.get(report)):
             raise UserError(f"{name} reports {report}, but observe does not give it as one number in its info")
+
+
+def _is_number(found: Any) -> bool:
+    if not isinstance(found, jax.Array | np.ndarray | np.generic | int | float):
+        return False
+    kind = jnp.result_type(found)
+    return jnp.ndim(found) == 0 and any(jnp.issubdtype(kind, real) for real in (jnp.floating, jnp.integer, jnp.bool_))
 
 
 def _check_weights(name: str, weights: np.ndarray[Any, Any], is_candidate: np.ndarray[Any, Any]) -> None:

@@ -35,6 +35,9 @@ MARK_NAME = re.compile(r"[\w.~%-]+-g(\d+)-\d+\.(mark|log)", re.ASCII)
 
 LONGEST_REASON = 300
 
+LATEST = 253_402_300_799
+"""The last second of the year 9999: a mark of a later one was written by nobody."""
+
 RUNNING, FAILED = "running", "failed"
 
 
@@ -125,7 +128,8 @@ def mark_path(place: PartPlace, seeds: tuple[int, ...]) -> Path:
 def mark_files(directory: Path, generation: int) -> list[Path]:
     """The marks of a generation in a folder of parts."""
     found = ((MARK_NAME.fullmatch(entry.name), entry) for entry in _entries(directory) if entry.name.endswith(".mark"))
-    return [Path(entry.path) for name, entry in found if name and int(name[1]) == generation and entry.is_file()]
+    own = (entry for name, entry in found if name and int(name[1]) == generation)
+    return [Path(entry.path) for entry in own if entry.is_file(follow_symlinks=False)]
 
 
 def remove_marks(directory: Path, but: int = 0) -> None:
@@ -153,7 +157,7 @@ def read_mark(path: Path) -> Mark | None:
         )
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
-    if mark.state not in (RUNNING, FAILED) or not mark.seeds:
+    if mark.state not in (RUNNING, FAILED) or not mark.seeds or not 0 <= mark.began <= LATEST:
         return None
     return mark if mark.state == FAILED or _lives(mark, touched) else None
 

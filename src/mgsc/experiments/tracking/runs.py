@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from mgsc.experiments.store import files
 from mgsc.experiments.store.checked import line
-from mgsc.experiments.tracking.sink import RunName, Sink, Writer
+from mgsc.experiments.store.errors import StoreError
+from mgsc.experiments.tracking.sink import RunName, Sink, Writer, folder_name
 from mgsc.experiments.tracking.table import get_sink
 
 ABOUT = ".runs"
@@ -155,14 +155,25 @@ def digest_of(tracking: Tracking, name: RunName) -> str:
 
 
 def remove(tracking: Tracking, name: RunName) -> None:
-    """Removes all that is there of a run, of these settings and of those it had before."""
+    """Removes all that is there of a run, of these settings and of those it had before.
+
+    Raises:
+        StoreError: what is there was begun by nobody here, or the operating system refuses.
+    """
     folder = Path(tracking.folder)
     about = _about(folder, name)
     known = _read(about)
     with files.as_store_errors("remove from", folder):
-        for run in (name, known[0] if known is not None else name):
-            for place in tracking.sink.files_of(folder, run):
+        found = {place for run in (name, *(known or ())[:1]) for place in tracking.sink.files_of(folder, run)}
+        if found and known is None:
+            raise StoreError(f"{min(found)} is of no run that mgsc has begun: name another folder, or move it away")
+        for place in found:
+            if place.is_dir():
                 shutil.rmtree(place)
+            else:
+                place.unlink()
+                with contextlib.suppress(OSError):  # other files are there
+                    place.parent.rmdir()
         about.unlink(missing_ok=True)
 
 
@@ -173,7 +184,7 @@ def known_runs(tracking: Tracking) -> list[RunName]:
 
 
 def _about(folder: Path, name: RunName) -> Path:
-    return folder / ABOUT / f"{quote(name.agent, safe='')}-{name.part}.json"
+    return folder / ABOUT / f"{folder_name(name.agent)}-{name.part}.json"
 
 
 def _read(path: Path) -> tuple[RunName, str] | None:

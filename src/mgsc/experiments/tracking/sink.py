@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import quote
 
 
 class RunName(NamedTuple):
@@ -19,6 +20,12 @@ class RunName(NamedTuple):
     agent: str
     part: str
     identity: str
+
+
+def folder_name(agent: str) -> str:
+    """The name of an agent's folder: it leads nowhere else, and is not hidden."""
+    name = quote(agent, safe="")
+    return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
 class Writer(Protocol):
@@ -38,9 +45,10 @@ class Sink(NamedTuple):
         name: as ``--track`` and ``--to`` spell it.
         package: the extra of ``mgsc`` that brings it.
         open: ``(folder, project, name, config)`` begins a run in a folder in which nothing is there of it.
-        files_of: ``(folder, name)`` all files and folders of a run.
+        files_of: ``(folder, name)`` all files and folders of a run, and none of anyone else's.
         hint: ``(folder)`` how to look at the runs there.
         check: raises ImportError where the package is missing.
+        check_project: ``(project)`` raises UserError where there can be no such project; None of trackers without any.
     """
 
     name: str
@@ -49,3 +57,4 @@ class Sink(NamedTuple):
     files_of: Callable[[Path, RunName], list[Path]]
     hint: Callable[[str], str]
     check: Callable[[], object]
+    check_project: Callable[[str], None] | None = None

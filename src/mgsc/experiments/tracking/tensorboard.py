@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from mgsc.experiments.tracking.sink import RunName, Sink
+from mgsc.experiments.tracking.sink import RunName, Sink, folder_name
+
+EVENTS = "events.out.tfevents.*"
+"""Form of the names of event files."""
 
 
 class _Events:
@@ -27,7 +29,7 @@ class _Events:
 
 
 def _folder(folder: Path, name: RunName) -> Path:
-    return folder / quote(name.agent, safe="") / name.part
+    return folder / folder_name(name.agent) / name.part
 
 
 def _open(folder: Path, project: str, name: RunName, config: Mapping[str, Any]) -> _Events:
@@ -39,7 +41,7 @@ SINK = Sink(
     name="tensorboard",
     package="tensorboard",
     open=_open,
-    files_of=lambda folder, name: [place for place in [_folder(folder, name)] if place.is_dir()],
+    files_of=lambda folder, name: sorted(_folder(folder, name).glob(EVENTS)),
     hint=lambda folder: f"look at them: tensorboard --logdir {folder}",
     check=lambda: importlib.import_module("tensorboardX"),
 )

@@ -7,7 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mgsc.errors import UserError
 from mgsc.experiments.tracking.sink import RunName, Sink
+from mgsc.settings import is_line
+
+LONGEST_PROJECT = 128
+NOT_IN_PROJECT = "/\\#?%:"
+"""What no name of a project may hold."""
+
+
+def _check_project(project: str) -> None:
+    if not is_line(project, LONGEST_PROJECT) or any(letter in NOT_IN_PROJECT for letter in project):
+        raise UserError(
+            f"project is {project!r}: it must be a text of 1 to {LONGEST_PROJECT} printable characters, without blanks"
+            f" at its ends, and without any of {' '.join(NOT_IN_PROJECT)}"
+        )
 
 
 class _Run:
@@ -51,4 +65,5 @@ SINK = Sink(
     files_of=lambda folder, name: sorted((folder / "wandb").glob(f"offline-run-*-{name.identity}")),
     hint=lambda folder: f"send them: wandb sync {folder}/wandb/offline-run-*",
     check=lambda: importlib.import_module("wandb"),
+    check_project=_check_project,
 )
