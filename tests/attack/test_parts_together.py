@@ -15,13 +15,15 @@ from mgsc.environments.cartpole import CartPoleSettings, cartpole
 from mgsc.environments.goright import GoRightSettings, goright
 from mgsc.environments.images import drawn, maze_images, states_in
 from mgsc.environments.pendulum import PendulumSettings, pendulum
+from mgsc.environments.tmaze import TMazeSettings
 from mgsc.errors import UserError
 from mgsc.experiments import AgentSettings, Suite
 from mgsc.experiments.design.suites import SUITES, change_suite, check_suite
-from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.cluster_settings import ClusterSettings
 from mgsc.experiments.running.executors import ray, slurm
 from mgsc.experiments.running.jobs import make_folder
+from mgsc.experiments.running.recorder import make_recorder
 from mgsc.experiments.running.trial import _check_reports
 from mgsc.models import FixedModel
 from mgsc.models.mlp import MlpModel
@@ -60,6 +62,14 @@ def test_issue_what_is_allowed_is_what_fits(case) -> None:
         build_problem(Suite("x", environment, agents={"uniform": AgentSettings("uniform")}, **parts))
 
 
+def test_issue_tables_whose_candidates_are_drawn_record_the_spread_of_d() -> None:
+    agents = {"uniform": AgentSettings("uniform")}
+    suite = Suite("x", TMazeSettings(stem=1, arm=1), agents=agents, candidates=ReplayBufferSettings(num_candidates=2))
+    problem = build_problem(suite)
+    recorder = make_recorder(build_agent(suite, agents["uniform"], problem), problem, 50, 50)
+    assert {"entropy", "effective_candidates"} <= set(recorder.init())
+
+
 UNCHANGING = {
     "tilt": (cartpole, CartPoleSettings(change="tilt"), "environment.tilt is 0"),
     "gravity of the cart": (cartpole, CartPoleSettings(change="gravity", factor=1.0), "environment.factor is 1"),
@@ -88,6 +98,7 @@ SETTINGS = {
         {"rollouts.starts": "1", "rollouts.first_step": "9", "rollouts.last_step": "3"},
         "rollouts.first_step is 9 and rollouts.last_step is 3",
     ),
+    "a warm-up to the end": ({"steps": "500", "warm_up_steps": "500"}, "warm_up_steps is 500, and a run has 500 steps"),
     "rollouts of two lengths": (
         {"rollouts.starts": "8", "rollout_length": "2"},
         "rollout_length is 2 and rollouts.starts is 8",
@@ -186,6 +197,12 @@ def test_issue_pictures_of_no_number_of_cells_are_refused(cells) -> None:
     ):
         with pytest.raises(UserError, match=r"cells_per_pixel is .*: it must be a whole number in"):
             call()
+
+
+def test_issue_a_picture_whose_goal_is_out_of_reach_is_refused() -> None:
+    with pytest.raises(UserError, match="step_limit is 1, but the nearest goal is 2 steps from the start"):
+        drawn(MAZE, switch_every=5, step_limit=1)
+    assert drawn(MAZE, switch_every=5, step_limit=2).num_phases == 2
 
 
 def test_issue_what_is_no_picture_and_no_maze_is_refused() -> None:

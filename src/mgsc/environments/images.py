@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from mgsc.environments.base import Environment, Step
 from mgsc.environments.maze import Maze
 from mgsc.environments.row import EnvironmentRow, Outcomes, Simulator
-from mgsc.environments.tables import Tables
+from mgsc.environments.tables import Tables, check_can_end, check_steps
 from mgsc.environments.tabular import TabularParams, TabularState, tabular
 from mgsc.environments.tmaze import TMazeSettings, tmaze
 from mgsc.environments.two_rooms import TwoRoomsSettings, two_rooms
@@ -170,9 +170,11 @@ def drawn(maze: Maze, *, switch_every: int, step_limit: int = 0, cells_per_pixel
         cells_per_pixel: cells of the map from one pixel to the next.
 
     Raises:
-        UserError: a number of steps that is none.
+        UserError: a number of steps that is none, or in which no goal can be reached.
     """
     pictures = pictures_of(maze, cells_per_pixel)
+    check_steps("step_limit", step_limit)
+    check_can_end(maze.tables, step_limit)
     inner, params = tabular(maze, switch_every=switch_every, step_limit=step_limit)
 
     def reset(noise: PyTree, params: TabularParams, previous: TabularState | None) -> tuple[TabularState, Array]:

@@ -178,3 +178,16 @@ def mean_of_phases(tables: Tables) -> Tables:
         if (array != array[:1]).any():
             raise UserError("rewards 'mean' need phases that differ in their rewards only; choose rewards 'stale'")
     return tables.phase(0)._replace(reward=tables.reward.mean(0, dtype=np.float64).astype(np.float32))
+
+
+def check_can_end(tables: Tables, step_limit: int) -> None:
+    """Refuses a step limit within which no goal can be reached.
+
+    Raises:
+        UserError: naming the steps that the nearest goal takes.
+    """
+    has_end = (tables.terminates & (tables.probability > 0)).any()
+    if has_end and 0 < step_limit < (nearest := steps_to_goal(tables)):
+        raise UserError(
+            f"environment.step_limit is {step_limit}, but the nearest goal is {nearest} steps from the start"
+        )

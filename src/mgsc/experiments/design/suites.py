@@ -265,6 +265,10 @@ def check_suite(suite: Suite) -> None:
     _check_divides("record_every", suite.record_every, "steps", suite.steps)
     if suite.environment.switch_every < suite.steps:
         _check_divides("record_every", suite.record_every, "environment.switch_every", suite.environment.switch_every)
+    if suite.warm_up_steps >= suite.steps:
+        raise UserError(
+            f"warm_up_steps is {suite.warm_up_steps}, and a run has {suite.steps} steps: it would never plan"
+        )
     if suite.discount == 1.0 and suite.environment.step_limit == 0:
         raise UserError("discount is 1 and episodes may never end: lower discount, or set environment.step_limit")
 

@@ -15,13 +15,14 @@ from mgsc.dyna import Dyna, assemble
 from mgsc.environments import tabular
 from mgsc.environments.episodes import with_episodes
 from mgsc.environments.row import Simulator
+from mgsc.environments.tables import check_can_end
 from mgsc.environments.tabular import NO_LIMIT
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.own import OwnPart
 from mgsc.experiments.design.parts import CANDIDATES, MODELS, POLICIES, VALUES, build_source, row_for
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
-from mgsc.experiments.running.truth import check_can_end, truth_of
+from mgsc.experiments.running.truth import truth_of
 from mgsc.facts import Facts
 from mgsc.models.simulated import SIMULATED_ROW
 from mgsc.problem import Problem, StrategyFacts

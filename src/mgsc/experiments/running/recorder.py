@@ -10,7 +10,16 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from mgsc.dyna import Dyna, DynaState, Recorder, StepInfo
-from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SNAPSHOTS, STATE_MEASURES, Has, groups_of
+from mgsc.experiments.design.quantities import (
+    ALWAYS,
+    MEASURES,
+    REPORTED,
+    SNAPSHOTS,
+    SPREAD,
+    STATE_MEASURES,
+    Has,
+    groups_of,
+)
 from mgsc.experiments.running.measure_row import View
 from mgsc.experiments.running.measure_table import MORE_MEASURES
 from mgsc.experiments.running.measures import Record, Seen, see
@@ -61,6 +70,8 @@ def make_recorder(
     groups = [group for group in groups_of(has) if plans or not group.is_of_planning]
     names = {name for group in groups for name in group.quantities}
     apart = MEASURED_APART if problem.truth is not None else frozenset[str]()
+    if "listed" not in has:  # of a d over drawn candidates, the loop itself keeps the entropy
+        apart -= set(SPREAD)
     num_measures = num_steps // measure_every
     more = [row for row in MORE_MEASURES if row.applies(has)]
     reports = agent.search_control.reports if plans else ()

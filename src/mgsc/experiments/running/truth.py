@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments import Maze, Tables, World
-from mgsc.environments.tables import steps_to_goal
-from mgsc.errors import UserError
 from mgsc.experiments.running.optimal import optimal_values
 from mgsc.models import BuiltModel
 from mgsc.problem import Truth
@@ -32,19 +30,6 @@ def truth_of(source: Maze | World, built: BuiltModel, discount: float) -> Truth:
         links=built.links,
         wrong=wrong,
     )
-
-
-def check_can_end(tables: Tables, step_limit: int) -> None:
-    """Refuses a step limit within which no goal can be reached.
-
-    Raises:
-        UserError: naming the steps that the nearest goal takes.
-    """
-    has_end = (tables.terminates & (tables.probability > 0)).any()
-    if has_end and 0 < step_limit < (nearest := steps_to_goal(tables)):
-        raise UserError(
-            f"environment.step_limit is {step_limit}, but the nearest goal is {nearest} steps from the start"
-        )
 
 
 def wrong_states(tables: Tables, believed: Tables) -> NDArray[np.bool_]:
