@@ -231,7 +231,7 @@ def test_every_path_to_a_setting():
     [
         ("setps", "unknown setting 'setps'; did you mean 'steps'"),
         ("title", "unknown setting 'title'"),
-        ("agents", "unknown setting 'agents'"),
+        ("agents", "agents is all agents: name one of their settings"),
         ("environment", "environment is a group of settings: name one of stem, arm, slip"),
         ("environment.slipp", "unknown setting 'environment.slipp'; did you mean 'slip'"),
         ("meta_gradeint.form", "unknown setting 'meta_gradeint.form'; did you mean 'meta_gradient'"),

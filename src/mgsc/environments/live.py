@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 MOST_BYTES = 2**20
 """Bytes that the actions of an episode may take: they are part of the state."""
 
+INTERFACE = ("observation_space", "action_space", "spec", "unwrapped", "reset", "step", "close")
+"""What is needed of a ``gymnasium.Env``."""
+
 VMAP = "broadcast_all"
 """All lanes of a block make one call."""
 
@@ -135,7 +138,7 @@ def _maker(
 ) -> Callable[[], Any]:
     def make() -> Any:
         if not isinstance(id_or_make, str):
-            env = _made(gymnasium, id_or_make)
+            env = _made(id_or_make)
             return gymnasium.wrappers.TimeLimit(env, time_limit) if time_limit else env
         limit = {"max_episode_steps": time_limit} if time_limit else {}
         try:
@@ -148,7 +151,7 @@ def _maker(
     return make
 
 
-def _made(gymnasium: Any, make: Callable[[], Any]) -> Any:
+def _made(make: Callable[[], Any]) -> Any:
     """What a function of anyone's makes.
 
     Raises:
@@ -161,8 +164,12 @@ def _made(gymnasium: Any, make: Callable[[], Any]) -> Any:
     except Exception as error:
         words = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise UserError(f"the function that makes the environment fails: {words}") from error
-    if not isinstance(env, gymnasium.Env):
-        raise UserError(f"the function that makes the environment gives a {type(env).__name__}, and no gymnasium.Env")
+    missing = [name for name in INTERFACE if not hasattr(env, name)]
+    if missing:
+        raise UserError(
+            f"the function that makes the environment gives a {type(env).__name__}, and no gymnasium.Env: "
+            f"it has no {', '.join(missing)}"
+        )
     return env
 
 
