@@ -115,7 +115,7 @@ def test_tuning_searches_step_sizes_of_critics() -> None:
 def test_parts_for_other_actions_are_refused_in_words() -> None:
     with pytest.raises(UserError, match=r"values mlp are of numbered actions.*allowed are sac"):
         build_problem(dataclasses.replace(SMALL, values=MlpSettings()))
-    with pytest.raises(UserError, match=r"values sac are of actions that are numbers.*allowed are table, mlp"):
+    with pytest.raises(UserError, match=r"values sac are of actions that are numbers.*allowed are mlp, and own_values"):
         build_problem(dataclasses.replace(SMALL, environment=CartPoleSettings()))
     with pytest.raises(UserError, match="where actions are numbers, policy actor is allowed"):
         build("uniform", dataclasses.replace(SMALL, policy=EpsilonGreedySettings()))
