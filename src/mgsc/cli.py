@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print_stopped(word: str, options: argparse.Namespace) -> None:
     keeps = hasattr(options, "resume")
     again = "what is finished is kept, go on with --resume" if keeps else "to go on, give the same command again"
+    if getattr(options, "index", None) is not None:  # --resume alone would run all shares
+        again = "what is finished is kept, give the same command again"
     print(f"mgsc: {word}; {again}", file=sys.stderr)
 
 

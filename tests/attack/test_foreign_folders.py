@@ -105,3 +105,10 @@ def test_issue_an_array_of_another_form_is_refused_unread(result, changes, words
     change(result, "reward", **changes)
     with pytest.raises(store.StoreError, match=words):
         store.open_result(result)
+
+
+def test_issue_a_folder_in_place_of_a_manifest_is_refused_in_words(result, capsys) -> None:
+    (result / "manifest.json").unlink()
+    (result / "manifest.json").mkdir()
+    assert cli.main(["status", str(result)]) == 2
+    assert capsys.readouterr().err.endswith("manifest.json cannot be read: is a directory\n")

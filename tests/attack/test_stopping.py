@@ -25,7 +25,14 @@ def test_issue_signals_are_answered_in_words(number, capsys, monkeypatch) -> Non
     assert signal.getsignal(number) == before
 
 
-@pytest.mark.parametrize(("command", "advice"), [(["compare", "x"], "same command"), (["run", "x"], "--resume")])
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        (["compare", "x"], "same command"),
+        (["run", "x"], "--resume"),
+        (["run", "x", "--index", "0", "--of", "2"], "what is finished is kept, give the same command again"),
+    ],
+)
 def test_issue_advice_fits_the_command(command, advice, capsys, monkeypatch) -> None:
     monkeypatch.setattr(cli, f"_{command[0]}", lambda options: os.kill(os.getpid(), signal.SIGTERM))
     assert cli.main(command) == 143

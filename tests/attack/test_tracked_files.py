@@ -10,6 +10,7 @@ from tests.experiments.synthetic import fill, manifest, small
 
 from mgsc import cli
 from mgsc.errors import UserError
+from mgsc.experiments import store
 from mgsc.experiments.track import track, tracking_of
 from mgsc.experiments.tracking import wandb
 
@@ -53,6 +54,18 @@ def test_issue_files_of_others_are_left_alone(result, tmp_path, capsys) -> None:
     assert "is of no run that mgsc has begun: name another folder, or move it away" in capsys.readouterr().err
     assert files_under(logs) == events
     assert other.read_text() == "kept"
+
+
+@needs_tensorboard
+def test_issue_runs_of_another_suite_are_not_replaced(result, tmp_path, capsys) -> None:
+    logs = tmp_path / "logs"
+    dataset = store.open_result(result)
+    track(dataset, tracking_of("tensorboard", result, "another", out=str(logs)))
+    before = files_under(logs)
+    capsys.readouterr()
+    assert cli.main(["track", str(result), "--to", "tensorboard", "--out", str(logs)]) == 2
+    assert f"{logs} holds runs of another: name another folder for those of tmaze-fixed" in capsys.readouterr().err
+    assert files_under(logs) == before
 
 
 @needs_tensorboard

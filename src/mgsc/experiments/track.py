@@ -14,7 +14,7 @@ from mgsc.errors import UserError
 from mgsc.experiments.design.quantities import PER_CHUNK
 from mgsc.experiments.reading.statistics import mean_of_those_there
 from mgsc.experiments.store.places import refuse_internals
-from mgsc.experiments.tracking.runs import Tracking, known_runs, name_of, remove, write_run
+from mgsc.experiments.tracking.runs import Tracking, known_runs, name_of, refuse_other_suites, remove, write_run
 from mgsc.experiments.tracking.sink import RunName
 from mgsc.files import usable_path
 
@@ -72,8 +72,9 @@ def track(dataset: xr.Dataset, tracking: Tracking) -> Tracked:
         How many runs were written, and how many were there.
 
     Raises:
-        UserError: the files cannot be written.
+        UserError: the folder holds runs of another suite, or the files cannot be written.
     """
+    refuse_other_suites(tracking)
     names, written = set[RunName](), list[bool]()
     for name, config, steps in _runs(dataset, tracking):
         names.add(name)

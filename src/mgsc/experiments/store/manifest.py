@@ -13,6 +13,7 @@ from typing import Any
 from mgsc.experiments.store.checked import agent_names, line, mapping, whole, wholes
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.files import parse_json, read_bytes, write_atomically
+from mgsc.files import reason_of
 
 FORMAT_VERSION = 2
 """Raised whenever the layout of a result folder, or the meaning of a variable, changes."""
@@ -180,7 +181,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> StoredManifest:
         message = f"{directory} is not a result folder of mgsc: it has no {MANIFEST_NAME}"
         raise StoreError(message) from error
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read: {_one_line(error)}") from error
+        raise StoreError(f"{path} cannot be read: {reason_of(error)}") from error
     if not isinstance(contents, dict) or contents.get("kind") != KIND:
         raise StoreError(f"{directory} is not a result folder of mgsc: foreign {MANIFEST_NAME}")
     check_format(contents.get("format_version"), directory)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from mgsc.experiments.store import files
-from mgsc.experiments.store.checked import line
+from mgsc.experiments.store.checked import line, mapping
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.tracking.sink import RunName, Sink, Writer, folder_name
 from mgsc.experiments.tracking.table import get_sink
+from mgsc.files import printable
 
 ABOUT = ".runs"
 """The folder, beside the runs, that says of each what it is and whether it is complete."""
@@ -97,7 +98,7 @@ class TrackedRun:
         Raises:
             StoreError: the operating system refuses.
         """
-        self._folder, self._name, self._is_open = Path(tracking.folder), name, True
+        self._folder, self._name, self._suite, self._is_open = Path(tracking.folder), name, tracking.suite, True
         remove(tracking, name)
         with files.as_store_errors("write to", self._folder):
             self._keep("")
@@ -125,7 +126,8 @@ class TrackedRun:
     def _keep(self, digest: str) -> None:
         path = _about(self._folder, self._name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(path, (json.dumps({**self._name._asdict(), "digest": digest}) + "\n").encode())
+        about = {**self._name._asdict(), "digest": digest, "suite": self._suite}
+        files.write_atomically(path, (json.dumps(about) + "\n").encode())
 
 
 def those_there(numbers: Mapping[str, float]) -> dict[str, float]:
@@ -179,8 +181,27 @@ def remove(tracking: Tracking, name: RunName) -> None:
 
 def known_runs(tracking: Tracking) -> list[RunName]:
     """The runs that were begun in a folder."""
-    found = (_read(path) for path in sorted((Path(tracking.folder) / ABOUT).glob("*.json")))
+    found = (_read(path) for path in _about_all(tracking))
     return [known[0] for known in found if known is not None]
+
+
+def refuse_other_suites(tracking: Tracking) -> None:
+    """Refuses a folder with runs of another suite: they have the same names, and would be replaced or removed.
+
+    Raises:
+        StoreError: naming the other suite.
+    """
+    for path in _about_all(tracking):
+        suite = _contents(path).get("suite", tracking.suite) if _read(path) is not None else tracking.suite
+        if suite != tracking.suite:
+            raise StoreError(
+                f"{tracking.folder} holds runs of {printable(str(suite))}: name another folder for those of"
+                f" {tracking.suite}"
+            )
+
+
+def _about_all(tracking: Tracking) -> list[Path]:
+    return sorted((Path(tracking.folder) / ABOUT).glob("*.json"))
 
 
 def _about(folder: Path, name: RunName) -> Path:
@@ -190,7 +211,7 @@ def _about(folder: Path, name: RunName) -> Path:
 def _read(path: Path) -> tuple[RunName, str] | None:
     """What is kept of a run, and its digest."""
     try:
-        contents = files.parse_json(files.read_bytes(path))
+        contents = _contents(path)
         name = RunName(*(line(contents[key], key) for key in RunName._fields))
         digest = line(contents["digest"], "digest")
     except (OSError, ValueError, KeyError, TypeError):
@@ -198,3 +219,7 @@ def _read(path: Path) -> tuple[RunName, str] | None:
     # Names lead to folders that are removed: they are what we would write, or none.
     is_named_so = bool(PART.fullmatch(name.part) and IDENTITY.fullmatch(name.identity))
     return (name, digest) if is_named_so and path == _about(path.parent.parent, name) else None
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    return mapping(files.parse_json(files.read_bytes(path)), "a run")
