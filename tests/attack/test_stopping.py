@@ -16,6 +16,17 @@ from mgsc.interrupts import Stopped, stopping
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "stopped by SIGTERM", signal.SIGHUP: "stopped by SIGHUP"}
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_ignored():
+    """What starts the tests in the background may ignore signals, and so would they."""
+    before = {number: signal.getsignal(number) for number in WORDS}
+    for number in WORDS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", WORDS)
 def test_issue_signals_are_answered_in_words(number, capsys, monkeypatch) -> None:
     before = signal.getsignal(number)
