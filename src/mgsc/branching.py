@@ -14,10 +14,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from mgsc.agent import Dyna, StepNoise
-from mgsc.planning import NO_CANDIDATE, learn
+from mgsc.planning import learn
 from mgsc.rollouts import Imagined, draw, keep, length_at
 from mgsc.search_control.base import Distribution, make_distribution, sample_query
-from mgsc.types import Array, Candidates, Params, PyTree, Transition
+from mgsc.types import NO_CANDIDATE, Array, Candidates, Params, PyTree, Transition
 
 REPORTS = ("start_model_error", "candidate_model_error", "start_age")
 """Numbers of each real step: mean error of the model under d, and of all candidates, about their own transitions; mean

@@ -19,7 +19,7 @@ from mgsc.branching import branch, plan_from
 from mgsc.environments.base import Step
 from mgsc.indexing import after
 from mgsc.planning import after_learning, learn, plan, td_error
-from mgsc.types import Array, Candidates, Params, PyTree, Transition
+from mgsc.types import NO_CANDIDATE, Array, Candidates, Params, PyTree, Transition
 
 __all__ = [
     "REAL",
@@ -45,7 +45,7 @@ __all__ = [
     "total_reward",
 ]
 
-REAL = -1
+REAL = NO_CANDIDATE
 """The candidate index of an update from real experience."""
 
 LARGE = 2_000

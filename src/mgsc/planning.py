@@ -12,10 +12,7 @@ from jax import lax
 from mgsc.agent import Dyna, StepNoise
 from mgsc.indexing import lookup
 from mgsc.search_control.base import Distribution, make_distribution, sample_query
-from mgsc.types import Array, Backup, Candidates, Params, PyTree, Query, Transition
-
-NO_CANDIDATE = -1
-"""The candidate index of a query that no candidate is asked in."""
+from mgsc.types import NO_CANDIDATE, Array, Backup, Candidates, Params, PyTree, Query, Transition
 
 MAX_UNROLL = 2
 """Planning updates that are unrolled in the compiled step; more are scanned over in such groups."""
@@ -132,17 +129,24 @@ def plan(
         # All K at once: the shared sampler looks at nothing that planning changes.
         queries = jax.vmap(each(lambda noise: sample_query(noise, distribution, candidates)))(queries)
     xs = (jnp.arange(agent.max_planning_updates), queries, noise.plan_action, noise.imagine, noise.plan_learn)
-    # What a strategy does not use is not carried: a carried replay ring would be copied at every update.
-    carry = PlanCarry(
+    carry = _repeated(agent, update, _begun(agent, params, search, real), xs)
+    search = search if carry.search is None else carry.search
+    return carry.values, carry.learner, search, distribution.weights
+
+
+def _begun(agent: Dyna, params: Params, search: PyTree, real: Backup) -> PlanCarry:
+    """What the first planning update gets; what a strategy does not use is not carried.
+
+    A carried replay ring would be copied at every update.
+    """
+    control = agent.search_control
+    return PlanCarry(
         values=params.values,
         learner=params.learner,
         search=None if control.after_backup is None else search,
         last=None if control.propose is None else real,
         previous=None if agent.rollout_length == 1 else _no_transition(agent, real.transition),
     )
-    carry = _repeated(agent, update, carry, xs)
-    search = search if carry.search is None else carry.search
-    return carry.values, carry.learner, search, distribution.weights
 
 
 def after_learning(agent: Dyna, search: PyTree, params: Params, real: Backup) -> PyTree:

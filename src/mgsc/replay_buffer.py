@@ -17,7 +17,7 @@ from mgsc.candidates import CandidateSource, CandidatesRow
 from mgsc.facts import Facts
 from mgsc.indexing import put_at, put_each
 from mgsc.rings import empty_ring, put_transition, take_transitions
-from mgsc.sampling import index_from_tree, sum_tree
+from mgsc.sampling import index_from_tree, sum_tree, uniform_index
 from mgsc.settings import check_setting, choice, number, size
 from mgsc.types import Array, Candidates, PyTree, Transition
 
@@ -85,82 +85,99 @@ def replay_buffer(
     for name, given in dict(num_candidates=num_candidates, capacity=capacity, every=every, order=order).items():
         check_setting(ReplayBufferSettings, name, given)
     check_setting(ReplayBufferSettings, "actions", actions)
-    has_priority = order == "priority"
+    rule = _Rule(example, action, num_candidates, capacity, order, every, actions, horizon, exponent, floor)
+    return CandidateSource(
+        init=rule.init,
+        candidates=rule.candidates,
+        observe=rule.observe,
+        refresh=rule.refresh if every > 1 else None,
+        draw=rule.draw,
+        num_slots=capacity,
+        has_actions=actions == "stored",
+        receive=rule.receive if order == "priority" else None,
+        stored=rule.stored,
+    )
 
-    def init(key: Array) -> ReplayBufferState:
+
+class _Rule(NamedTuple):
+    """What the buffer was built of."""
+
+    example: Array | jax.ShapeDtypeStruct
+    action: jax.ShapeDtypeStruct | None
+    num_candidates: int
+    capacity: int
+    order: Order
+    every: int
+    actions: Actions
+    horizon: Array | float
+    exponent: Array | float
+    floor: Array | float
+
+    def init(self, key: Array) -> ReplayBufferState:
         del key
-        kind = jnp.result_type(float)
+        kind, has_priority = jnp.result_type(float), self.order == "priority"
         return ReplayBufferState(
-            ring=empty_ring(example, capacity, action),
+            ring=empty_ring(self.example, self.capacity, self.action),
             count=jnp.zeros((), jnp.int32),
-            slots=jnp.zeros(num_candidates, jnp.int32) if every > 1 else None,
-            priority=jnp.zeros(capacity, kind).at[0].set(1.0) if has_priority else None,
+            slots=jnp.zeros(self.num_candidates, jnp.int32) if self.every > 1 else None,
+            priority=jnp.zeros(self.capacity, kind).at[0].set(1.0) if has_priority else None,
             largest=jnp.ones((), kind) if has_priority else None,
         )
 
-    def observe(state: ReplayBufferState, transition: Transition) -> ReplayBufferState:
-        slot = state.count % capacity
+    def observe(self, state: ReplayBufferState, transition: Transition) -> ReplayBufferState:
+        slot = state.count % self.capacity
         priority = state.priority
         if priority is not None and state.largest is not None:
             priority = put_at(priority, slot, state.largest)
         ring = put_transition(state.ring, slot, transition)
         return state._replace(ring=ring, count=state.count + 1, priority=priority)
 
-    def draw(key: Array) -> Array:
-        return jax.random.uniform(key, (num_candidates,))
+    def draw(self, key: Array) -> Array:
+        return jax.random.uniform(key, (self.num_candidates,))
 
-    def drawn_slots(noise: Array, state: ReplayBufferState) -> Array:
+    def filled(self, state: ReplayBufferState) -> Array:
+        """[] int32 slots that hold a transition, at least 1."""
+        return jnp.clip(state.count, 1, self.capacity)
+
+    def drawn_slots(self, noise: Array, state: ReplayBufferState) -> Array:
         """[N] int32."""
         if state.priority is not None:
             tree = sum_tree(state.priority)
             return jax.vmap(lambda uniform: index_from_tree(uniform, tree))(noise)
-        filled = jnp.clip(state.count, 1, capacity)
-        if order == "uniform":
-            return jnp.minimum((noise * filled).astype(jnp.int32), filled - 1)
+        filled = self.filled(state)
+        if self.order == "uniform":
+            return uniform_index(noise, filled)
         # The inverse of the distribution of ages, cut off at the oldest.
-        age = -horizon * jnp.log1p(noise * jnp.expm1(-filled / horizon))
+        age = -self.horizon * jnp.log1p(noise * jnp.expm1(-filled / self.horizon))
         newest_first = jnp.clip(age.astype(jnp.int32), 0, filled - 1)
-        return (state.count - 1 - newest_first) % capacity
+        return (state.count - 1 - newest_first) % self.capacity
 
-    def refresh(noise: PyTree, state: ReplayBufferState) -> ReplayBufferState:
-        is_due = (state.count - 1) % every == 0
+    def refresh(self, noise: PyTree, state: ReplayBufferState) -> ReplayBufferState:
+        is_due = (state.count - 1) % self.every == 0
         assert state.slots is not None, "candidates are kept"
-        return state._replace(slots=jnp.where(is_due, drawn_slots(noise, state), state.slots))
+        return state._replace(slots=jnp.where(is_due, self.drawn_slots(noise, state), state.slots))
 
-    def candidates(noise: PyTree, state: ReplayBufferState) -> Candidates:
-        slots = drawn_slots(noise, state) if state.slots is None else state.slots
+    def candidates(self, noise: PyTree, state: ReplayBufferState) -> Candidates:
+        slots = self.drawn_slots(noise, state) if state.slots is None else state.slots
         experience = take_transitions(state.ring, slots)
         return Candidates(
             observation=experience.observation,
             index=slots,
-            is_allowed=jnp.ones(num_candidates, bool),
-            action=experience.action if actions == "stored" else None,
+            is_allowed=jnp.ones(self.num_candidates, bool),
+            action=experience.action if self.actions == "stored" else None,
             experience=experience,
-            age=(jnp.maximum(state.count - 1, 0) - slots) % capacity,
+            age=(jnp.maximum(state.count - 1, 0) - slots) % self.capacity,
         )
 
-    def stored(uniform: Array, state: ReplayBufferState) -> Transition:
-        filled = jnp.clip(state.count, 1, capacity)
-        return take_transitions(state.ring, jnp.minimum((uniform * filled).astype(jnp.int32), filled - 1))
+    def stored(self, uniform: Array, state: ReplayBufferState) -> Transition:
+        return take_transitions(state.ring, uniform_index(uniform, self.filled(state)))
 
-    def receive(state: ReplayBufferState, candidates: Candidates, error: Array) -> ReplayBufferState:
+    def receive(self, state: ReplayBufferState, candidates: Candidates, error: Array) -> ReplayBufferState:
         assert state.priority is not None, "drawn by priority"
         assert state.largest is not None, "drawn by priority"
-        rated = (jnp.abs(error) + floor) ** exponent
+        rated = (jnp.abs(error) + self.floor) ** self.exponent
         priority = put_each(state.priority, candidates.index, rated)
         return state._replace(priority=priority, largest=jnp.maximum(state.largest, rated.max()))
-
-    return CandidateSource(
-        init=init,
-        candidates=candidates,
-        observe=observe,
-        refresh=refresh if every > 1 else None,
-        draw=draw,
-        num_slots=capacity,
-        has_actions=actions == "stored",
-        receive=receive if has_priority else None,
-        stored=stored,
-    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from mgsc.errors import UserError
 from mgsc.rings import empty_ring, take_transitions
+from mgsc.sampling import uniform_index
 from mgsc.settings import number, size
 from mgsc.types import Array, Transition
 
@@ -92,7 +93,7 @@ def keep(imagined: Imagined, made: Transition, is_kept: Array) -> Imagined:
 def draw(uniform: Array, imagined: Imagined) -> Transition:
     """Transitions drawn uniformly from those that are kept, one for each number in [0, 1)."""
     filled = jnp.clip(imagined.count, 1, imagined.ring.reward.shape[0] - 1)
-    return take_transitions(imagined.ring, jnp.minimum((uniform * filled).astype(jnp.int32), filled - 1))
+    return take_transitions(imagined.ring, uniform_index(uniform, filled))
 
 
 def length_at(settings: RolloutSettings, step: Array) -> Array:

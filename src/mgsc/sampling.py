@@ -45,6 +45,19 @@ def index_from_cumulative(uniform: Array, cumulative: Array) -> Array:
     return found.astype(jnp.int32)
 
 
+def uniform_index(uniform: Array, size: Array | int) -> Array:
+    """Draws an index in [0, size), all alike; of any shape.
+
+    Args:
+        uniform: in [0, 1).
+        size: at least 1.
+
+    Returns:
+        int32, like ``uniform``.
+    """
+    return jnp.minimum((uniform * size).astype(jnp.int32), size - 1)
+
+
 def index_from_weights(uniform: Array, weights: Array) -> Array:
     """Draws an index with probability proportional to ``weights`` [N]; see above."""
     if weights.shape[-1] > FEW:

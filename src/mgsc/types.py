@@ -100,6 +100,10 @@ class ActionChoice(NamedTuple):
     probability: Array
 
 
+NO_CANDIDATE = -1
+"""The index of what was queried, or really experienced, and is no candidate."""
+
+
 class Parts(NamedTuple):
     """The agent's pure functions, as search control sees them.
 
@@ -125,6 +129,11 @@ class Parts(NamedTuple):
     is_table: bool = False
     disagreement: Callable[[PyTree, Array, Array], Array] | None = None
     heads: Callable[[PyTree, Array, Array], Array] | None = None
+
+    @property
+    def learned(self) -> Callable[[PyTree, Array, Array], Array]:
+        """``heads`` where there are several functions, otherwise ``q``: what learns from its error."""
+        return self.heads or self.q
 
 
 class Candidates(NamedTuple):

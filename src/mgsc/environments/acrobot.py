@@ -10,16 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgsc.environments.changing import (
-    UNCHANGED,
-    Number,
-    Rules,
-    change,
-    check_change,
-    refuse_no_change,
-    simulate,
-    switch_every,
-)
+from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.settings import number, size
 from mgsc.types import Array, PyTree
@@ -76,11 +67,7 @@ def acrobot(settings: AcrobotSettings) -> Simulator:
     Raises:
         UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.
     """
-    check_change(settings.change, settings.switch_every)
-    refuse_no_change(settings, "gravity", "factor", 1.0)
-    refuse_no_change(settings, "link", "factor", 1.0)
-    refuse_no_change(settings, "goal", "later_height", HEIGHT)
-    changes = (None,) if settings.change == UNCHANGED else (None, settings.change)
+    changes = phases_of(settings, gravity=("factor", 1.0), link=("factor", 1.0), goal=("later_height", HEIGHT))
     rules = Rules(
         num_actions=3,
         start=lambda key: jax.random.uniform(key, (4,), minval=-START, maxval=START),

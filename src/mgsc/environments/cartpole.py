@@ -10,16 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgsc.environments.changing import (
-    UNCHANGED,
-    Number,
-    Rules,
-    change,
-    check_change,
-    refuse_no_change,
-    simulate,
-    switch_every,
-)
+from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.settings import added, number, size
 from mgsc.types import Array, PyTree
@@ -85,11 +76,7 @@ def cartpole(settings: CartPoleSettings) -> Simulator:
     Raises:
         UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.
     """
-    check_change(settings.change, settings.switch_every)
-    refuse_no_change(settings, "tilt", "tilt", 0.0)
-    refuse_no_change(settings, "gravity", "factor", 1.0)
-    refuse_no_change(settings, "pole", "factor", 1.0)
-    changes = (None,) if settings.change == UNCHANGED else (None, settings.change)
+    changes = phases_of(settings, tilt=("tilt", 0.0), gravity=("factor", 1.0), pole=("factor", 1.0))
     rules = Rules(
         num_actions=2,
         start=lambda key: jax.random.uniform(key, (4,), minval=-START, maxval=START),

@@ -42,6 +42,23 @@ def switch_every() -> Any:
     return size(NEVER, 1, 2**30, "environment steps each of the two phases lasts; only with change")
 
 
+def phases_of(settings: Any, **unchanged: tuple[str, float]) -> tuple[str | None, ...]:
+    """What each phase has of its own: nothing the first one, the change of the settings the second, if there is one.
+
+    Args:
+        settings: of an environment, with ``change`` and ``switch_every``.
+        unchanged: of a change, the setting that says what it changes to, and its value by which nothing changes.
+
+    Raises:
+        UserError: a change that never comes, a schedule of no change, or a change to what there is already; both
+            settings are named.
+    """
+    check_change(settings.change, settings.switch_every)
+    if settings.change in unchanged:
+        _refuse_no_change(settings, *unchanged[settings.change])
+    return (None,) if settings.change == UNCHANGED else (None, settings.change)
+
+
 def check_change(change: str, switch_every: int) -> None:
     """Refuses a change that never comes, and a schedule of no change.
 
@@ -55,21 +72,12 @@ def check_change(change: str, switch_every: int) -> None:
         )
 
 
-def refuse_no_change(settings: Any, change: str, name: str, unchanged: float) -> None:
-    """Refuses a change to what there is already.
-
-    Args:
-        settings: of the environment.
-        change: the choice of ``change`` that it is about.
-        name: the setting that says what it changes to.
-        unchanged: the value of that by which nothing changes.
-
-    Raises:
-        UserError: naming both settings.
-    """
+def _refuse_no_change(settings: Any, name: str, unchanged: float) -> None:
     value = getattr(settings, name)
-    if settings.change == change and np.float32(value) == np.float32(unchanged):
-        raise UserError(f"environment.change is {change!r} and environment.{name} is {value:g}: nothing would change")
+    if np.float32(value) == np.float32(unchanged):
+        raise UserError(
+            f"environment.change is {settings.change!r} and environment.{name} is {value:g}: nothing would change"
+        )
 
 
 class ChangingState(NamedTuple):

@@ -10,16 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgsc.environments.changing import (
-    UNCHANGED,
-    Number,
-    Rules,
-    change,
-    check_change,
-    refuse_no_change,
-    simulate,
-    switch_every,
-)
+from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.indexing import lookup
 from mgsc.settings import number, size, switch
@@ -89,9 +80,7 @@ def goright(settings: GoRightSettings) -> Simulator:
     Raises:
         UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.
     """
-    check_change(settings.change, settings.switch_every)
-    refuse_no_change(settings, "prize", "prize", -settings.cost)
-    changes = (None,) if settings.change == UNCHANGED else (None, settings.change)
+    changes = phases_of(settings, prize=("prize", -settings.cost))
     last, num_lights = settings.length - 1, settings.lights
     shown = np.delete(np.arange(3 + num_lights), [] if settings.shows_previous else [1])
     scale = np.array([last, 2 * INTENSITY, 2 * INTENSITY, *[1.0] * num_lights], np.float32)

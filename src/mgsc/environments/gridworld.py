@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgsc.environments.changing import UNCHANGED, Number, Rules, change, check_change, simulate, switch_every
+from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.indexing import lookup
 from mgsc.settings import choice, number, size
@@ -89,8 +89,7 @@ def gridworld(settings: GridWorldSettings) -> Simulator:
     Raises:
         UserError: a change without a schedule, or a schedule without a change.
     """
-    check_change(settings.change, settings.switch_every)
-    changes = (None,) if settings.change == UNCHANGED else (None, settings.change)
+    changes = phases_of(settings)
     rules = Rules(
         num_actions=len(MOVES),
         start=lambda key: jax.random.uniform(key, (2,), maxval=LENGTH),

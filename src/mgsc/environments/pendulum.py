@@ -10,16 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgsc.environments.changing import (
-    UNCHANGED,
-    Number,
-    Rules,
-    change,
-    check_change,
-    refuse_no_change,
-    simulate,
-    switch_every,
-)
+from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.settings import number, size
 from mgsc.types import Array, PyTree, like
@@ -73,11 +64,7 @@ def pendulum(settings: PendulumSettings) -> Simulator:
     Raises:
         UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.
     """
-    check_change(settings.change, settings.switch_every)
-    refuse_no_change(settings, "gravity", "factor", 1.0)
-    refuse_no_change(settings, "mass", "factor", 1.0)
-    refuse_no_change(settings, "goal", "later_angle", 0.0)
-    changes = (None,) if settings.change == UNCHANGED else (None, settings.change)
+    changes = phases_of(settings, gravity=("factor", 1.0), mass=("factor", 1.0), goal=("later_angle", 0.0))
     most = jnp.array(START)
     rules = Rules(
         num_actions=0,

@@ -171,8 +171,7 @@ def _difference(
     if transition is None:
         raise ValueError("the meta-gradient needs a real transition or a target; both are None")
     start = planned if origin == "planned" else params.values
-    learned = parts.heads or parts.q
-    q, pull_back = jax.vjp(lambda values: learned(values, transition.observation, transition.action), start)
+    q, pull_back = jax.vjp(lambda values: parts.learned(values, transition.observation, transition.action), start)
     bootstrap = parts.bootstrap(start, params.learner, transition.successor)
     td_error = transition.reward + transition.discount * bootstrap - q
     (move,) = pull_back((step_size * td_error).astype(q.dtype))
@@ -192,10 +191,9 @@ def action_choices(parts: Parts, values: PyTree, candidates: Candidates) -> Acti
 
 def each_value(parts: Parts, values: PyTree, candidates: Candidates, choice: ActionChoice) -> Array:
     """[N, C] q of every candidate and action it may imagine; [N, C, J] where q has heads."""
-    learned = parts.heads or parts.q
 
     def of_candidate(observation: Array, actions: Array) -> Array:
-        return jax.vmap(lambda action: learned(values, observation, action))(actions)
+        return jax.vmap(lambda action: parts.learned(values, observation, action))(actions)
 
     q: Array = jax.vmap(of_candidate)(candidates.observation, choice.action)
     return q

@@ -127,7 +127,7 @@ def expected_direction(parts: Parts, params: Params, candidates: Candidates, wei
     choice = jax.lax.stop_gradient(_choices(parts, params.values, candidates))
 
     def taken(values: PyTree) -> Array:
-        one_state = jax.vmap(parts.heads or parts.q, (None, None, 0))
+        one_state = jax.vmap(parts.learned, (None, None, 0))
         prediction: Array = jax.vmap(one_state, (None, 0, 0))(values, candidates.observation, choice.action)
         return prediction
 
@@ -172,7 +172,7 @@ def target_parameters(
     start = jax.lax.stop_gradient(planned if origin == "planned" else current)
 
     def taken(values: PyTree) -> Array:
-        return (parts.heads or parts.q)(values, transition.observation, transition.action)
+        return parts.learned(values, transition.observation, transition.action)
 
     bootstrap = parts.bootstrap(start, learner, transition.successor)
     goal = transition.reward + transition.discount * bootstrap

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mgsc.indexing import lookup
 from mgsc.noise import Draw, nothing
+from mgsc.sampling import index_from_weights
 from mgsc.types import Array, PyTree, Successors, Transition
 
 
@@ -40,3 +42,16 @@ class Model(NamedTuple):
     of_tables: Callable[[PyTree], Model] | None = None
     disagreement: Callable[[PyTree, Array, Array], Array] | None = None
     held_out_error: Callable[[PyTree], Array] | None = None
+
+
+def drawn_outcome(uniform: Array, observation: Array, action: Array, answers: Successors) -> Transition:
+    """One of the outcomes that a model's ``expect`` gives, by its probability.
+
+    Args:
+        uniform: [] in [0, 1).
+        observation, action: that were asked about.
+        answers: [M].
+    """
+    slot = index_from_weights(uniform, answers.probability)
+    reward, discount, successor = (lookup(column, slot) for column in answers[1:])
+    return Transition(observation, action, reward, discount, successor)

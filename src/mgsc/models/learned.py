@@ -19,10 +19,9 @@ from mgsc.environments.tables import Tables
 from mgsc.errors import UserError
 from mgsc.facts import Facts
 from mgsc.indexing import lookup, put_at
-from mgsc.models.base import Model
+from mgsc.models.base import Model, drawn_outcome
 from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.noise import uniforms
-from mgsc.sampling import index_from_weights
 from mgsc.settings import choice, number, size
 from mgsc.types import Array, PyTree, Successors, Transition
 
@@ -122,10 +121,7 @@ def learned(
         return _UNTRIED[untried](known, is_tried, observation, discount, optimistic_reward, anywhere)
 
     def sample(noise: PyTree, state: LearnedState, observation: Array, action: Array) -> Transition:
-        answers = expect(state, observation, action)
-        slot = index_from_weights(noise, answers.probability)
-        reward, goes_on, successor = (lookup(column, slot) for column in answers[1:])
-        return Transition(observation, action, reward, goes_on, successor)
+        return drawn_outcome(noise, observation, action, expect(state, observation, action))
 
     return Model(init=init, draw=uniforms, sample=sample, expect=expect, update=update, problem=_problem)
 

@@ -25,6 +25,7 @@ from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp
 from mgsc.noise import uniforms
 from mgsc.rings import empty_ring, put_transition, take_transitions
+from mgsc.sampling import uniform_index
 from mgsc.settings import added, choice, number, size
 from mgsc.types import Array, PyTree, Successors, Transition
 
@@ -244,7 +245,7 @@ def _update(
     state = _keep(networks, state, seen)
     # Slots counted from the newest; the spare slot, where a held-out transition may lie, is never among them.
     kept = jnp.minimum(state.count, settings.capacity)
-    age = jnp.minimum((noise * kept).astype(jnp.int32), kept - 1)
+    age = uniform_index(noise, kept)
     batch = take_transitions(state.ring, (state.count - 1 - age) % (settings.capacity + 1))
 
     def loss(layers: Layers, batch: Transition) -> Array:

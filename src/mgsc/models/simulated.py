@@ -11,11 +11,9 @@ from mgsc.environments.row import Outcomes
 from mgsc.environments.tables import check_steps
 from mgsc.errors import UserError
 from mgsc.facts import Facts
-from mgsc.indexing import lookup
-from mgsc.models.base import Model
+from mgsc.models.base import Model, drawn_outcome
 from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.noise import uniforms
-from mgsc.sampling import index_from_weights
 from mgsc.settings import check_setting, choice
 from mgsc.types import Array, PyTree, Successors, Transition
 
@@ -79,10 +77,7 @@ def simulated(
         return Successors(made.probability, made.reward, discount * (1.0 - made.terminated), made.observation)
 
     def sample(noise: PyTree, state: PyTree, observation: Array, action: Array) -> Transition:
-        answers = expect(state, observation, action)
-        slot = index_from_weights(noise, answers.probability)
-        reward, goes_on, successor = (lookup(part, slot) for part in answers[1:])
-        return Transition(observation, action, reward, goes_on, successor)
+        return drawn_outcome(noise, observation, action, expect(state, observation, action))
 
     return Model(init=init, draw=uniforms, sample=sample, expect=expect, update=update if follows else None)
 

@@ -94,6 +94,21 @@ def sample_query(noise: Array, distribution: Distribution, candidates: Candidate
     return Query(lookup(candidates.observation, drawn), lookup(candidates.index, drawn), action)
 
 
+def importance(distribution: Distribution, chance: Array, correction: Array | float) -> Array:
+    """[] what an update's step size is multiplied by where weights are not uniform: (N P)^−β over the largest of it.
+
+    Args:
+        distribution: that was drawn from.
+        chance: [] P of what was drawn.
+        correction: β; 0 is none, 1 the whole correction.
+
+    Source: Schaul et al. 2016, 3.4.
+    """
+    chances = distribution.weights
+    least = jnp.min(jnp.where(chances > 0, chances, jnp.inf))
+    return (least / chance) ** correction
+
+
 def no_state(key: Array, params: Params, candidates: Candidates) -> tuple[()]:
     """``init`` of a strategy that remembers nothing."""
     del key, params, candidates

@@ -40,6 +40,17 @@ def experience_of(candidates: Candidates) -> Transition:
     return candidates.experience
 
 
+def age_of(candidates: Candidates) -> Array:
+    """[N] int32 real steps since the candidates' own transitions.
+
+    Raises:
+        ValueError: their source does not say.
+    """
+    if candidates.age is None:
+        raise ValueError("these candidates have no age: they need another source, such as replay_buffer")
+    return candidates.age
+
+
 def policy_of(parts: Parts, params: Params, candidates: Candidates) -> Array:
     """[N, A] what the behaviour policy would do in each candidate."""
     probabilities: Array = jax.vmap(parts.policy)(all_values(parts, params, candidates))
@@ -52,12 +63,17 @@ def all_disagreements(parts: Parts, params: Params, candidates: Candidates, num_
     Raises:
         ValueError: the model is no ensemble.
     """
-    if parts.disagreement is None:
-        raise ValueError("this model is no ensemble: its members cannot disagree")
+    between = _between_members(parts)
     observations = jnp.repeat(candidates.observation, num_actions, axis=0)
     actions = jnp.tile(jnp.arange(num_actions), candidates.observation.shape[0])
-    found: Array = jax.vmap(parts.disagreement, (None, 0, 0))(params.model, observations, actions)
+    found: Array = jax.vmap(between, (None, 0, 0))(params.model, observations, actions)
     return found.reshape(-1, num_actions)
+
+
+def _between_members(parts: Parts) -> Callable[[PyTree, Array, Array], Array]:
+    if parts.disagreement is None:
+        raise ValueError("this model is no ensemble: its members cannot disagree")
+    return parts.disagreement
 
 
 def choice_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:
@@ -76,10 +92,9 @@ def choice_disagreements(parts: Parts, params: Params, candidates: Candidates) -
     Raises:
         ValueError: the model is no ensemble.
     """
-    if parts.disagreement is None:
-        raise ValueError("this model is no ensemble: its members cannot disagree")
+    between = _between_members(parts)
     choice = exact_network.action_choices(parts, params.values, candidates)
-    of_state = jax.vmap(parts.disagreement, (None, None, 0))
+    of_state = jax.vmap(between, (None, None, 0))
     spread = jax.vmap(of_state, (None, 0, 0))(params.model, candidates.observation, choice.action)
     return jnp.sum(choice.probability * spread**2, -1)
 
@@ -135,9 +150,7 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
     misses = model_misses(facts)
 
     def features(parts: Parts, params: Params, candidates: Candidates) -> Array:
-        if candidates.age is None:
-            raise ValueError("these candidates have no age: they need another source, such as replay_buffer")
-        of_states = [misses(parts, params, candidates), 1.0 + candidates.age]
+        of_states = [misses(parts, params, candidates), 1.0 + age_of(candidates)]
         if facts.numbers is not None:
             of_choice = [choice_errors(parts, params, candidates)]
             if parts.disagreement is not None:

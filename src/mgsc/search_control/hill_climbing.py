@@ -13,19 +13,17 @@ from jax import lax
 
 from mgsc.errors import UserError
 from mgsc.indexing import lookup, put_at
+from mgsc.models.base import drawn_outcome
 from mgsc.problem import StrategyFacts
 from mgsc.rings import take_transitions
-from mgsc.sampling import index_from_weights
+from mgsc.sampling import uniform_index
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, masked_softmax
 from mgsc.search_control.candidate_signals import experience_of
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.settings import choice, number, size
-from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
+from mgsc.types import NO_CANDIDATE, Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 Kind = Literal["value", "frequency"]
-
-NOT_STORED = -1
-"""The candidate index of a state that was climbed to."""
 
 
 class HillState(NamedTuple):
@@ -132,14 +130,14 @@ def hill_climbing(
             del distribution, last
             mixed, drawn, outcome = noise
             own = experience_of(candidates)
-            place = jnp.minimum((drawn * len(candidates.index)).astype(jnp.int32), len(candidates.index) - 1)
+            place = uniform_index(drawn, len(candidates.index))
             real = take_transitions(own, place)
             kept = jnp.clip(state.count, 1, capacity)
-            climbed = lookup(state.queue, jnp.minimum((drawn * kept).astype(jnp.int32), kept - 1))
+            climbed = lookup(state.queue, uniform_index(drawn, kept))
             imagined = _imagined(parts, params, climbed, outcome)
             is_real = (mixed < real_share) | (state.count == 0)
             chosen = jax.tree.map(lambda one, other: jnp.where(is_real, one, other), real, imagined)
-            index = jnp.where(is_real, lookup(candidates.index, place), NOT_STORED)
+            index = jnp.where(is_real, lookup(candidates.index, place), NO_CANDIDATE)
             return Query(chosen.observation, index, chosen.action, outcome=chosen)
 
         return SearchControl(
@@ -223,10 +221,7 @@ def _climb(
 def _imagined(parts: Parts, params: Params, here: Array, uniform: Array) -> Transition:
     """The model's answer to the greedy action."""
     action = jnp.argmax(parts.action_values(params.values, here)).astype(jnp.int32)
-    said = parts.expect(params.model, here, action)
-    slot = index_from_weights(uniform, said.probability)
-    reward, discount, successor = (lookup(column, slot) for column in said[1:])
-    return Transition(here, action, reward, discount, successor)
+    return drawn_outcome(uniform, here, action, parts.expect(params.model, here, action))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mgsc.indexing import lookup
 from mgsc.problem import StrategyFacts
 from mgsc.rings import take_transitions
 from mgsc.sampling import index_from_tree
-from mgsc.search_control.base import Distribution, SearchControl, Strategy, no_state
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, importance, no_state
 from mgsc.search_control.candidate_signals import experience_errors, experience_of
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.settings import number
@@ -51,9 +51,7 @@ def prioritized_replay(*, exponent: Array | float, floor: Array | float, correct
             del state, params, last
             drawn = index_from_tree(noise, distribution.tree)
             outcome = take_transitions(experience_of(candidates), drawn)
-            chances = distribution.weights
-            least = jnp.min(jnp.where(chances > 0, chances, jnp.inf))
-            scale = (least / lookup(chances, drawn)) ** correction
+            scale = importance(distribution, lookup(distribution.weights, drawn), correction)
             index = lookup(candidates.index, drawn)
             return Query(outcome.observation, index, outcome.action, outcome=outcome, step_scale=scale)
 

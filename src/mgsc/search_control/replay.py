@@ -12,6 +12,7 @@ from mgsc.errors import UserError
 from mgsc.indexing import add_at, lookup
 from mgsc.problem import StrategyFacts
 from mgsc.rings import empty_ring, put_transition, take_transitions
+from mgsc.sampling import uniform_index
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, masked_softmax
 from mgsc.search_control.experience import LARGEST_WINDOW
 from mgsc.search_control.row import Range, StrategyRow
@@ -86,7 +87,7 @@ def replay(
     ) -> Query:
         del params, distribution, candidates, last
         size = jnp.minimum(state.count, window)
-        age = jnp.minimum((noise * size).astype(jnp.int32), size - 1)
+        age = uniform_index(noise, size)
         slot = (state.count - 1 - age) % slots
         outcome = take_transitions(state.ring, slot)
         name = outcome.observation if is_listed else slot

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, from_logits
-from mgsc.search_control.candidate_signals import experience_errors
+from mgsc.search_control.candidate_signals import age_of, experience_errors
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.settings import choice, number
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
@@ -43,9 +43,7 @@ def stored_priority(
         def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:
             del state
             if by == "recency":
-                if candidates.age is None:
-                    raise ValueError("these candidates have no age: they need another source, such as replay_buffer")
-                return -candidates.age / horizon
+                return -age_of(candidates) / horizon
             return exponent * jnp.log(jnp.abs(experience_errors(parts, params, candidates)) + floor)
 
         return from_logits(logits)(parts)

@@ -12,7 +12,15 @@ from jax import lax
 
 from mgsc.indexing import lookup, settled
 from mgsc.problem import StrategyFacts
-from mgsc.search_control.base import Distribution, SearchControl, Strategy, allowed_pairs, no_state, sample_query
+from mgsc.search_control.base import (
+    Distribution,
+    SearchControl,
+    Strategy,
+    allowed_pairs,
+    importance,
+    no_state,
+    sample_query,
+)
 from mgsc.search_control.expected import all_expected_errors
 from mgsc.search_control.row import Need, Range, StrategyRow, num_candidate_pairs
 from mgsc.settings import choice, number
@@ -81,9 +89,8 @@ def td_error_priority(
             query = sample_query(noise, distribution, candidates)
             chances = distribution.weights
             assert query.action is not None, "the distribution is joint"
-            least = jnp.min(jnp.where(chances > 0, chances, jnp.inf))
             chance = lookup(chances.reshape(-1), query.index * chances.shape[1] + query.action)
-            return query._replace(step_scale=(least / chance) ** correction)
+            return query._replace(step_scale=importance(distribution, chance, correction))
 
         return SearchControl(init=no_state, weights=weights, propose=propose)
 

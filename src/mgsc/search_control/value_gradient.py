@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from mgsc.indexing import lookup, put_at
 from mgsc.problem import StrategyFacts
 from mgsc.reductions import largest
+from mgsc.sampling import uniform_index
 from mgsc.search_control.base import Distribution, SearchControl, Strategy
 from mgsc.search_control.experience import LARGEST_WINDOW
 from mgsc.search_control.frequency import no_queries_yet, recent_queries, with_query
@@ -77,7 +78,7 @@ def value_gradient(num_actions: int, window: Array | int, *, capacity: int) -> S
         ) -> Query:
             del distribution
             size = jnp.minimum(state.count, window)
-            age = jnp.minimum((noise * size).astype(jnp.int32), size - 1)
+            age = uniform_index(noise, size)
             beginning = lookup(state.ring, (state.count - 1 - age) % capacity)
             uphill, is_higher = best_neighbour(parts, params, candidates, last.transition.observation, num_actions)
             there = jnp.where((last.index >= 0) & is_higher, uphill, beginning)

@@ -137,8 +137,7 @@ def measures_through_time(dataset: xr.Dataset, page: str) -> Figure:
         last = places[-1, column] if len(panels) > 2 * (num_rows - 1) + column else places[max(num_rows - 2, 0), column]
         last.set_xlabel("environment step", fontsize=LABEL)
         last.tick_params(labelbottom=True)
-    words = "what is learned" if page == LEARNED else PAGES[page][0]
-    headline(figure, f"{title_of(dataset)}: {words}, {seeds_text(dataset)}{_bands(dataset)}")
+    headline(figure, f"{title_of(dataset)}: {_page(dataset, page)[0]}, {seeds_text(dataset)}{_bands(dataset)}")
     every = agent_handles(agents)
     drawn = [handle for handle in every if handle.get_label() in shown]
     legend_below(figure, drawn + world_handles(dataset), has_dashes=True)
@@ -199,9 +198,13 @@ def _bands(dataset: xr.Dataset) -> str:
     return ", 95 % bands" if dataset.sizes["seed"] > 1 else ""
 
 
+def _page(dataset: xr.Dataset, page: str) -> tuple[str, tuple[Panel, ...]]:
+    """What a page shows, in words, and its panels."""
+    return ("what is learned", _reported(dataset)) if page == LEARNED else PAGES[page]
+
+
 def _panels(dataset: xr.Dataset, page: str) -> list[Panel]:
-    listed = _reported(dataset) if page == LEARNED else PAGES[page][1]
-    there = [panel for panel in listed if panel.name in dataset]
+    there = [panel for panel in _page(dataset, page)[1] if panel.name in dataset]
     return [panel for panel in there if not np.isnan(dataset[panel.name].values).all()]
 
 

@@ -102,12 +102,11 @@ def _phases(suite: Suite, truth: Truth, first_chunk: int, num_chunks: int) -> np
 def _reported(results: Mapping[str, Arrays], known: Collection[str]) -> dict[str, Any]:
     """What some strategies report of themselves and others do not."""
     names = {name: array for result in results.values() for name, array in result.items() if name not in known}
-    attributes = {REPORTED_BY: SEARCH_CONTROL}
     return {
         name: (
             PER_CHUNK,
             np.stack([result.get(name, np.full_like(array, np.nan)) for result in results.values()]),
-            {"long_name": name.replace("_", " ").capitalize().replace("Td ", "TD "), **attributes},
+            {"long_name": name.replace("_", " ").capitalize().replace("Td ", "TD "), REPORTED_BY: SEARCH_CONTROL},
         )
         for name, array in names.items()
     }

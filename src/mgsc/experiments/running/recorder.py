@@ -15,7 +15,6 @@ from mgsc.experiments.design.quantities import (
     MEASURES,
     REPORTED,
     SNAPSHOTS,
-    SPREAD,
     STATE_MEASURES,
     Has,
     groups_of,
@@ -69,9 +68,8 @@ def make_recorder(
     has = what_it_has(problem, records_episodes=records_episodes)
     groups = [group for group in groups_of(has) if plans or not group.is_of_planning]
     names = {name for group in groups for name in group.quantities}
-    apart = MEASURED_APART if problem.truth is not None else frozenset[str]()
-    if "listed" not in has:  # of a d over drawn candidates, the loop itself keeps the entropy
-        apart -= set(SPREAD)
+    # Group by group: the entropy of a d over drawn candidates is of another one, which the loop keeps.
+    apart = {name for group in groups if MEASURED_APART.issuperset(group.quantities) for name in group.quantities}
     num_measures = num_steps // measure_every
     more = [row for row in MORE_MEASURES if row.applies(has)]
     reports = agent.search_control.reports if plans else ()
