@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -9,9 +10,9 @@ import re
 import stat
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mgsc.errors import UserError
 
@@ -155,6 +156,26 @@ def regular_place(path: Path) -> Path:
     return place
 
 
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes the place of ``path`` when the block ends, and is gone where the block raises.
+
+    Raises:
+        OSError: the operating system refuses.
+    """
+    temporary = temporary_name(path.parent, path.name)
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush(path.parent)
+
+
 def write_atomically(path: Path, contents: bytes) -> None:
     """Puts ``contents`` under ``path``: a reader sees all of the old or all of the new.
 
@@ -164,15 +185,5 @@ def write_atomically(path: Path, contents: bytes) -> None:
         UserError: what is there is no regular file.
         OSError: the operating system refuses.
     """
-    path = regular_place(path)
-    temporary = temporary_name(path.parent, path.name)
-    try:
-        with open(temporary, "xb") as file:
-            file.write(contents)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    flush(path.parent)
+    with whole_file(regular_place(path)) as file:
+        file.write(contents)

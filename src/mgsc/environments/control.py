@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mgsc.environments.base import Step
 from mgsc.environments.changing import UNCHANGED, change, check_change, switch_every
-from mgsc.environments.foreign import GymnasiumSettings, import_gymnasium
+from mgsc.environments.foreign import GymnasiumSettings, import_gymnasium, make_environment
 from mgsc.environments.live import LiveState, live_gymnasium
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.errors import UserError
@@ -157,12 +157,7 @@ def _maker(gymnasium: Any, settings: GymnasiumControlSettings, **make_kwargs: An
     limit = {"max_episode_steps": settings.time_limit} if settings.time_limit else {}
 
     def make() -> Any:
-        try:
-            env = gymnasium.make(settings.id, **limit, **make_kwargs)
-        except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
-            words = " ".join(str(error).split())
-            hint = "; pip install 'mgsc[mujoco]' brings MuJoCo" if "mujoco" in words.lower() else ""
-            raise UserError(f"gymnasium.make({settings.id!r}) failed: {words}{hint}") from error
+        env = make_environment(gymnasium, settings.id, **limit, **make_kwargs)
         space = env.action_space
         bounded = isinstance(space, gymnasium.spaces.Box) and np.isfinite([space.low, space.high]).all()
         if not bounded:

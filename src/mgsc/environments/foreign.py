@@ -94,14 +94,25 @@ def from_gymnasium(id_or_env: str | Env[Any, Any], *, start: ArrayLike | None = 
         if make_kwargs:
             raise UserError(f"{', '.join(make_kwargs)}: an environment that is made already takes no settings")
         return _world(gymnasium, id_or_env, start)
-    try:
-        env = gymnasium.make(id_or_env, **make_kwargs)
-    except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
-        raise UserError(f"gymnasium.make({id_or_env!r}) failed: {' '.join(str(error).split())}") from error
+    env = make_environment(gymnasium, id_or_env, **make_kwargs)
     try:
         return _world(gymnasium, env, start)
     finally:
         env.close()
+
+
+def make_environment(gymnasium: Any, name: str, **make_kwargs: Any) -> Any:
+    """An environment of Gymnasium, by its name.
+
+    Raises:
+        UserError: there is none, it takes other settings, or what it needs is not installed.
+    """
+    try:
+        return gymnasium.make(name, **make_kwargs)
+    except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
+        words = " ".join(str(error).split())
+        hint = "; pip install 'mgsc[mujoco]' brings MuJoCo" if "mujoco" in words.lower() else ""
+        raise UserError(f"gymnasium.make({name!r}) failed: {words}{hint}") from error
 
 
 def _world(gymnasium: Any, env: Env[Any, Any], start: ArrayLike | None) -> World:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.base import Environment, Step
-from mgsc.environments.foreign import NEVER, GymnasiumSettings, import_gymnasium
+from mgsc.environments.foreign import NEVER, GymnasiumSettings, import_gymnasium, make_environment
 from mgsc.environments.host import Host
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.errors import UserError
@@ -141,10 +141,7 @@ def _maker(
             env = _made(id_or_make)
             return gymnasium.wrappers.TimeLimit(env, time_limit) if time_limit else env
         limit = {"max_episode_steps": time_limit} if time_limit else {}
-        try:
-            return gymnasium.make(id_or_make, **limit, **settings)
-        except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
-            raise UserError(f"gymnasium.make({id_or_make!r}) failed: {' '.join(str(error).split())}") from error
+        return make_environment(gymnasium, id_or_make, **limit, **settings)
 
     if not isinstance(id_or_make, str) and settings:
         raise UserError(f"{', '.join(settings)}: a function that makes an environment takes no settings")

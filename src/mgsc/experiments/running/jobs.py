@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mgsc.errors import UserError
+from mgsc.experiments.running.executor import Finished, Listener
 from mgsc.experiments.running.remote import Setup, portable, settle, unpickled
-from mgsc.experiments.running.units import Programs, run_unit
-from mgsc.experiments.store import files
-from mgsc.experiments.store.marks import touching
+from mgsc.experiments.running.units import Programs, Unit, run_unit
+from mgsc.experiments.store import files, marks
 
 MOST_PROGRAMS = 8
 
@@ -42,6 +42,25 @@ class Message(NamedTuple):
 
     result: Any
     error: BaseException | None = None
+
+
+def received(unit: Unit, message: Message, listener: Listener) -> Finished:
+    """A unit with its result, of which the listener is told.
+
+    Raises:
+        Exception: what stopped the unit.
+    """
+    if message.error is not None:
+        raise message.error
+    listener.running(unit)
+    listener.advance(unit, unit.num_steps)
+    return unit, message.result
+
+
+def keep_failure(unit: Unit, reason: str, log: str | Path) -> None:
+    """Marks a unit as failed, where its part would have gone; see ``store.marks.keep_failure``."""
+    if unit.place is not None:
+        marks.keep_failure(unit.place, unit.seeds, reason, log)
 
 
 @dataclass(frozen=True)
@@ -114,7 +133,7 @@ class RunGroup:
         self._began, self._done = time.monotonic(), 0
         group.beat.touch()
         group.requeue.unlink(missing_ok=True)
-        with touching(group.beat):
+        with marks.touching(group.beat):
             self._run(group)
 
     def checkpoint(self, group: Group) -> Any:

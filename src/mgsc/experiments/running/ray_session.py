@@ -13,7 +13,7 @@ from typing import Any
 from mgsc.errors import UserError
 from mgsc.experiments.running.cluster_settings import ClusterSettings
 from mgsc.experiments.running.executor import Finished, Listener
-from mgsc.experiments.running.jobs import Message
+from mgsc.experiments.running.jobs import Message, keep_failure, received
 from mgsc.experiments.running.remote import Setup, pickled, portable, settle, unpickled
 from mgsc.experiments.running.units import Programs, Unit, run_unit
 from mgsc.files import reason_of
@@ -71,24 +71,13 @@ class _RaySession:
             message = self._ray.get(ready[0])
         except self._ray.exceptions.RayError as error:
             reason = f"its worker died {self._settings.tries + 1} times ({type(error).__name__})"
-            _keep_failure(unit, reason, str(error))
+            keep_failure(unit, reason, str(error))
             raise UserError(f"{unit.name}: {reason}; finished parts are kept") from None
-        if message.error is not None:
-            raise message.error
-        self._listener.running(unit)
-        self._listener.advance(unit, unit.num_steps)
-        return unit, message.result
+        return received(unit, message, self._listener)
 
     def close(self) -> None:
         for task in self._units:
             self._ray.cancel(task, force=True)
-
-
-def _keep_failure(unit: Unit, reason: str, log: str) -> None:
-    if unit.place is not None:
-        from mgsc.experiments.store.marks import keep_failure
-
-        keep_failure(unit.place, unit.seeds, reason, log)
 
 
 @contextlib.contextmanager

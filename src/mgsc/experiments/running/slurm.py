@@ -27,10 +27,12 @@ from mgsc.experiments.running.jobs import (
     RunGroup,
     divided,
     is_late,
+    keep_failure,
     log_of,
     make_folder,
     numbers_of_messages,
     read_message,
+    received,
 )
 from mgsc.experiments.running.remote import Setup, pickled
 from mgsc.experiments.running.units import Unit
@@ -102,11 +104,7 @@ class _SlurmSession:
 
     def _take(self, number: int) -> Finished:
         unit, message = self._left.pop(number), read_message(self._folder, number)
-        if message.error is not None:
-            raise message.error
-        self._listener.running(unit)
-        self._listener.advance(unit, unit.num_steps)
-        return unit, message.result
+        return received(unit, message, self._listener)
 
     def _send_waiting(self) -> None:
         """Submits the units that wait, divided among the workers; neighbours, which share programs, stay together."""
@@ -166,20 +164,13 @@ class _SlurmSession:
         if len(numbers) == len(group.numbers) and min(map(self._tries.__getitem__, numbers)) > self._settings.tries:
             reason = f"job {job.job_id} ended without it ({state.lower()}), {self._settings.tries + 1} times"
             for number in numbers:
-                self._keep_failure(self._units[number], reason, log)
+                keep_failure(self._units[number], reason, log or "")
             where = f"; see {log}" if log else ""
             raise UserError(f"{self._units[numbers[0]].name}: {reason}{where}; finished parts are kept")
         self._submit([numbers])
 
     def _state_of(self, job: Any) -> str:
         return str(job.watcher.get_state(job.job_id)) if self._has_accounts else "no sign of life"
-
-    @staticmethod
-    def _keep_failure(unit: Unit, reason: str, log: Path | None) -> None:
-        if unit.place is not None:
-            from mgsc.experiments.store.marks import keep_failure
-
-            keep_failure(unit.place, unit.seeds, reason, log if log is not None else "")
 
 
 def parameters(settings: ClusterSettings, folder: Path) -> dict[str, Any]:

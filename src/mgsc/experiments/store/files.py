@@ -25,6 +25,7 @@ from mgsc.files import read_bytes as read_bytes
 from mgsc.files import reason_of
 from mgsc.files import temporary_name as temporary_name
 from mgsc.files import usable_path as usable_path
+from mgsc.files import whole_file as whole_file
 from mgsc.files import write_atomically as write_atomically
 
 LOCK_NAME = ".lock"

@@ -77,19 +77,10 @@ class PartPlace:
         return Path(self.folder) / f"{quote(self.agent, safe='')}-g{self.generation}-{seeds[0]}.npz"
 
     def _write(self, path: Path, seeds: tuple[int, ...], arrays: Arrays) -> None:
-        temporary = files.temporary_name(path.parent, path.name)
-        try:
-            with open(temporary, "xb") as file:
-                named = {ARRAY_PREFIX + name: array for name, array in arrays.items()}
-                header = json.dumps(self.header(seeds), sort_keys=True)
-                np.savez(file, allow_pickle=False, **{HEADER: np.array(header)}, **named)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        files.flush(path.parent)
+        named = {ARRAY_PREFIX + name: array for name, array in arrays.items()}
+        header = json.dumps(self.header(seeds), sort_keys=True)
+        with files.whole_file(path) as file:
+            np.savez(file, allow_pickle=False, **{HEADER: np.array(header)}, **named)
 
 
 def _check_arrays(agent: str, seeds: tuple[int, ...], arrays: Arrays) -> None:

@@ -28,7 +28,7 @@ from mgsc.experiments.studies.across_figure import draw_all
 from mgsc.experiments.studies.design import AS_TUNED
 from mgsc.experiments.studies.heatmap import draw_map
 from mgsc.experiments.studies.rows_figure import draw_rows, is_of_rows
-from mgsc.experiments.studies.summary import entries_of, steps_text
+from mgsc.experiments.studies.summary import intervals_of, steps_text
 from mgsc.experiments.studies.table import LEARNED, RIVALS
 
 if TYPE_CHECKING:
@@ -102,11 +102,8 @@ def _styles(agents: list[str]) -> Mapping[str, Style]:
 
 def _agent(axes: Axes, summary: Mapping[str, Any], ground: str, agent: str, style: Style, aside: float) -> None:
     (axis,) = summary["axes"]
-    rows = [agents[agent] for _, agents in entries_of(summary, ground)]
-    where = np.arange(len(rows)) + aside
-    mean, low, high = (
-        np.array([np.nan if row[key] is None else row[key] for row in rows], float) for key in ("mean", "low", "high")
-    )
+    mean, low, high = intervals_of(summary, ground, agent)
+    where = np.arange(len(mean)) + aside
     is_base = np.array([label == AS_TUNED for label in axis["values"]])
     for place in np.flatnonzero(is_base):
         axes.axhspan(low[place], high[place], color=FAINT, alpha=0.2, linewidth=0, zorder=0)

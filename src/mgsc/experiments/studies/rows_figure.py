@@ -22,7 +22,7 @@ from mgsc.experiments.figures.style import (
     with_commas,
 )
 from mgsc.experiments.studies.design import AS_TUNED
-from mgsc.experiments.studies.summary import entries_of, steps_text
+from mgsc.experiments.studies.summary import intervals_of, steps_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,11 +75,8 @@ def draw_rows(summary: Mapping[str, Any], styles: Mapping[str, Style]) -> Figure
 
 def _agent(axes: Axes, summary: Mapping[str, Any], ground: str, agent: str, style: Style, aside: float) -> None:
     (axis,) = summary["axes"]
-    rows = [agents[agent] for _, agents in entries_of(summary, ground)]
-    mean, low, high = (
-        np.array([np.nan if row[key] is None else row[key] for row in rows], float) for key in ("mean", "low", "high")
-    )
-    places = np.arange(len(rows)) + aside
+    mean, low, high = intervals_of(summary, ground, agent)
+    places = np.arange(len(mean)) + aside
     for place in np.flatnonzero([label == AS_TUNED for label in axis["values"]]):
         axes.axvspan(low[place], high[place], color=FAINT, alpha=0.2, linewidth=0, zorder=0)
         axes.axvline(mean[place], color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)

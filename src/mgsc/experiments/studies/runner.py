@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import math
 import os
@@ -119,9 +120,7 @@ def run_study(
     problems = _problems(cells)
     check_can_write(target)
 
-    def is_right(entry: str, rounds: Rounds) -> bool:
-        return _are_totals(rounds, seeds)
-
+    is_right = functools.partial(_are_totals, seeds)
     with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite, work=STUDY) as (parts, kept):
         totals = {entry: found.totals for entry, found in taken.items()}
         totals |= {entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}
@@ -163,8 +162,7 @@ def run_study_share(
     problems = _problems(cells)
     check_can_write(target)
 
-    def is_right(entry: str, rounds: Rounds) -> bool:
-        return _are_totals(rounds, seeds)
+    is_right = functools.partial(_are_totals, seeds)
 
     def there() -> dict[str, Any] | None:
         return _refuse_or_take(target, identities, resume=True, overwrite=False) if target.exists() else None
@@ -291,7 +289,9 @@ def _first_difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str
     return ""
 
 
-def _are_totals(rounds: Rounds, seeds: Seeds) -> bool:
+def _are_totals(seeds: Seeds, entry: str, rounds: Rounds) -> bool:
+    """Whether what is kept of an entry is a total of each seed."""
+    del entry
     try:
         [[row]] = rounds
         totals = row["totals"]

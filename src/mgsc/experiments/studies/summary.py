@@ -12,6 +12,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.seeds import Seeds
@@ -29,6 +32,8 @@ OWN_ORIGIN = "computed_by"
 
 WIN, TIE, LOSS = "win", "tie", "loss"
 VERDICTS = (WIN, TIE, LOSS, None)
+
+Floats = npt.NDArray[np.float64]
 
 Totals = Mapping[str, Sequence[float]]
 """By ``Cell.entry``, the total reward of each seed."""
@@ -286,6 +291,15 @@ def entries_of(summary: Mapping[str, Any], ground: str) -> Iterator[tuple[list[s
     for cell in summary["cells"]:
         if cell["ground"] == ground:
             yield cell["at"], cell["agents"]
+
+
+def intervals_of(summary: Mapping[str, Any], ground: str, agent: str) -> tuple[Floats, Floats, Floats]:
+    """An agent's means in all cells of a ground, and the two ends of their intervals; NaN where there are none."""
+    rows = [agents[agent] for _, agents in entries_of(summary, ground)]
+    mean, low, high = (
+        np.array([np.nan if row[key] is None else row[key] for row in rows], float) for key in ("mean", "low", "high")
+    )
+    return mean, low, high
 
 
 def seeds_phrase(summary: Mapping[str, Any]) -> str:

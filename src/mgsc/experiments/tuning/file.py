@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +67,7 @@ def tune_to_file(
         UserError: impossible settings or protocol, something is there that must not be replaced, or the
             file cannot be written; before any work.
     """
-    check_suite(suite)
-    protocol.check()
-    target, plan = Path(out), plain(header(name, suite, protocol))
-    check_place(target)
+    target, plan = _planned(name, suite, protocol, out)
     if into:
         _refuse_other_sweep(target, plan)
     elif target.exists():
@@ -80,10 +77,7 @@ def tune_to_file(
     check_can_tune(suite, protocol)
     check_can_write(target)
 
-    def is_right(agent: str, rounds: Rounds) -> bool:
-        return check_rounds(rounds, suite, suite.agents[agent], protocol)
-
-    identities = {agent: _identity(plan, suite, agent) for agent in suite.agents}
+    identities, is_right = _identities(plan, suite), _check_of(suite, protocol)
     with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite) as (parts, rounds):
         sweep = tune_suite(name, suite, protocol, progress, Kept(rounds, parts.keep), executor)
         if into:
@@ -91,6 +85,25 @@ def tune_to_file(
         write_sweep(sweep, target)
         parts.remove()
     return sweep
+
+
+def _planned(name: str, suite: Suite, protocol: Protocol, out: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
+    """The file, and what decides the numbers in it, once all that is impossible is refused."""
+    check_suite(suite)
+    protocol.check()
+    target, plan = Path(out), plain(header(name, suite, protocol))
+    check_place(target)
+    return target, plan
+
+
+def _identities(plan: Mapping[str, Any], suite: Suite) -> dict[str, dict[str, Any]]:
+    """Of every agent, all that decides its numbers."""
+    return {agent: _identity(plan, suite, agent) for agent in suite.agents}
+
+
+def _check_of(suite: Suite, protocol: Protocol) -> Callable[[str, Rounds], bool]:
+    """Whether the rounds that are kept of an agent are its own."""
+    return lambda agent, rounds: check_rounds(rounds, suite, suite.agents[agent], protocol)
 
 
 def tune_share(
@@ -117,15 +130,9 @@ def tune_share(
     Raises:
         UserError: as ``tune_to_file``.
     """
-    check_suite(suite)
-    protocol.check()
-    target, plan = Path(out), plain(header(name, suite, protocol))
-    check_place(target)
+    target, plan = _planned(name, suite, protocol, out)
     check_can_tune(suite, protocol)
     check_can_write(target)
-
-    def is_right(agent: str, rounds: Rounds) -> bool:
-        return check_rounds(rounds, suite, suite.agents[agent], protocol)
 
     def tune(agents: Sequence[str], rounds: Mapping[str, Rounds], parts: Parts) -> dict[str, Any]:
         chosen = dataclasses.replace(suite, agents={agent: suite.agents[agent] for agent in agents})
@@ -134,7 +141,7 @@ def tune_share(
     def there() -> dict[str, Any] | None:
         return _refuse_or_take(target, plan, suite, resume=True, overwrite=False) if target.exists() else None
 
-    identities = {agent: _identity(plan, suite, agent) for agent in suite.agents}
+    identities, is_right = _identities(plan, suite), _check_of(suite, protocol)
     with joined_parts(target, identities, is_right) as (parts, rounds):
         if (finished := there()) is not None:
             return finished
