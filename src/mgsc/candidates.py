@@ -12,12 +12,13 @@ from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mgsc.facts import Facts
 from mgsc.indexing import lookup, put_at
 from mgsc.noise import Draw, keys, nothing
 from mgsc.settings import Row, check_setting, size
-from mgsc.types import Array, Candidates, PyTree, Transition
+from mgsc.types import Array, Candidates, PyTree, Transition, to_device
 
 
 class CandidateSource(NamedTuple):
@@ -138,8 +139,8 @@ class BufferSettings:
 
 def _listed(settings: ListedSettings, facts: Facts) -> CandidateSource:
     del settings
-    index = jnp.arange(facts.num_states, dtype=jnp.int32)
-    return listed(Candidates(index, index, jnp.asarray(~facts.listed.is_terminal)))
+    index = to_device(np.arange(facts.num_states, dtype=np.int32))
+    return listed(Candidates(index, index, to_device(~facts.listed.is_terminal)))
 
 
 def _from_buffer(settings: BufferSettings, facts: Facts) -> CandidateSource:

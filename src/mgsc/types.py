@@ -28,10 +28,18 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
+from numpy.typing import ArrayLike
 
 Array = jax.Array
 PyTree = Any
 """Parameters, states and noise are arbitrary pytrees; static typing says nothing more of them."""
+
+
+def to_device(array: ArrayLike) -> Array:
+    """The numbers as an array of the default device; ``jnp.asarray`` would compile a program for each shape."""
+    placed: Array = jax.device_put(np.asarray(array))
+    return placed
 
 
 def like(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:

@@ -14,7 +14,7 @@ from mgsc.environments.world import World
 from mgsc.indexing import lookup
 from mgsc.noise import uniforms
 from mgsc.sampling import index_from_cumulative
-from mgsc.types import Array, PyTree
+from mgsc.types import Array, PyTree, to_device
 
 NO_LIMIT = MOST_STEPS
 """Step limit or switching period that is never reached."""
@@ -72,13 +72,13 @@ def tabular(
     check_steps("switch_every", switch_every, least=1)
     check_steps("step_limit", step_limit)
     params = TabularParams(
-        jnp.asarray(tables.cumulative),
-        jnp.asarray(tables.reward),
-        jnp.asarray(tables.successor),
-        jnp.asarray(tables.terminates),
-        jnp.asarray(np.cumsum(tables.start)),
-        jnp.asarray(switch_every, jnp.int32),
-        jnp.asarray(step_limit or NO_LIMIT, jnp.int32),
+        to_device(tables.cumulative),
+        to_device(tables.reward),
+        to_device(tables.successor),
+        to_device(tables.terminates),
+        to_device(np.cumsum(tables.start)),
+        to_device(np.int32(switch_every)),
+        to_device(np.int32(step_limit or NO_LIMIT)),
     )
     return Environment(uniforms, uniforms, _reset, _step, tables.probability.shape[2]), params
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
-import jax.numpy as jnp
-
 from mgsc.environments.tables import Tables
 from mgsc.facts import Facts
 from mgsc.indexing import lookup
@@ -15,7 +13,7 @@ from mgsc.models.beliefs import FixedModel, believed_tables
 from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.noise import uniforms
 from mgsc.sampling import index_from_cumulative
-from mgsc.types import Array, PyTree, Successors, Transition
+from mgsc.types import Array, PyTree, Successors, Transition, to_device
 
 
 class Beliefs(NamedTuple):
@@ -49,18 +47,16 @@ def fixed(tables: Tables, discount: Array | float) -> Model:
     """
     num_states, num_actions, num_slots = tables.probability.shape
     pairs = (num_states * num_actions, num_slots)
-    reward = jnp.asarray(tables.reward).reshape(pairs)
-    successor = jnp.asarray(tables.successor).reshape(pairs)
-    survives = jnp.asarray(~tables.terminates, reward.dtype).reshape(pairs)
+    survives = (~tables.terminates).astype(tables.reward.dtype)
     beliefs = Beliefs(
-        cumulative=jnp.asarray(tables.cumulative).reshape(pairs),
-        probability=jnp.asarray(tables.probability).reshape(pairs),
-        reward=reward,
-        survives=survives,
-        successor=successor,
-        one_reward=reward.ravel(),
-        one_survives=survives.ravel(),
-        one_successor=successor.ravel(),
+        cumulative=to_device(tables.cumulative.reshape(pairs)),
+        probability=to_device(tables.probability.reshape(pairs)),
+        reward=to_device(tables.reward.reshape(pairs)),
+        survives=to_device(survives.reshape(pairs)),
+        successor=to_device(tables.successor.reshape(pairs)),
+        one_reward=to_device(tables.reward.ravel()),
+        one_survives=to_device(survives.ravel()),
+        one_successor=to_device(tables.successor.ravel()),
     )
     return _answering(num_actions, discount, beliefs)
 

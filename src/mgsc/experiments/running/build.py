@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mgsc.agent import parts_of
 from mgsc.branching import REPORTS
@@ -27,7 +28,7 @@ from mgsc.facts import Facts
 from mgsc.models.simulated import SIMULATED_ROW
 from mgsc.problem import Problem, StrategyFacts
 from mgsc.search_control.candidate_signals import model_misses
-from mgsc.types import Array, like
+from mgsc.types import Array, like, to_device
 from mgsc.values import ValueFunction
 
 
@@ -123,7 +124,7 @@ def build_values(suite: Suite, agent: AgentSettings, problem: Problem) -> ValueF
 
 def expected_backups(suite: Suite, agent: AgentSettings, problem: Problem) -> int:
     """Expected backups that an agent makes per real step."""
-    step_size, updates = jnp.asarray(agent.step_size), updates_of(suite, agent)
+    step_size, updates = to_device(np.float32(agent.step_size)), updates_of(suite, agent)
     facts = StrategyFacts(problem, step_size, updates, build_values(suite, agent, problem).is_table)
     return row_of(agent).expected_backups(agent.options, facts)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mgsc.agent import Dyna, DynaState, parts_of
 from mgsc.indexing import lookup, settled
@@ -20,7 +21,7 @@ from mgsc.policies import Policy
 from mgsc.problem import Problem
 from mgsc.reductions import largest, total
 from mgsc.search_control.expected import all_answers
-from mgsc.types import Array, Candidates, Successors
+from mgsc.types import Array, Candidates, Successors, to_device
 
 REDUNDANT = 0.01
 """An update is redundant below this share of max |R|."""
@@ -54,16 +55,16 @@ class Known(NamedTuple):
 def known_of(problem: Problem) -> Known:
     """What is known of a problem with tables."""
     known, tables = problem.known, problem.known.tables
-    discount = problem.facts.discount * (1.0 - jnp.asarray(tables.terminates, jnp.float32))
-    truth = (jnp.asarray(tables.probability), jnp.asarray(tables.reward), discount, jnp.asarray(tables.successor))
+    discount = to_device(np.float32(problem.facts.discount) * ~tables.terminates)
+    truth = (to_device(tables.probability), to_device(tables.reward), discount, to_device(tables.successor))
     listed = problem.candidates.listed
-    is_allowed = jnp.asarray(known.is_candidate if listed is None else listed.is_allowed)
+    is_allowed = np.asarray(known.is_candidate if listed is None else listed.is_allowed, np.float32)
     return Known(
         truth=Successors(*truth),
-        optimal=jnp.asarray(known.optimal),
-        wrong=jnp.asarray(known.wrong),
-        is_candidate=jnp.asarray(known.is_candidate),
-        uniform=is_allowed / is_allowed.sum(),
+        optimal=to_device(known.optimal),
+        wrong=to_device(known.wrong),
+        is_candidate=to_device(known.is_candidate),
+        uniform=to_device(is_allowed / is_allowed.sum()),
         switch_every=jnp.asarray(problem.environment_params.switch_every),
     )
 

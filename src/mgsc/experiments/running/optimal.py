@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mgsc.environments.tables import Tables
 from mgsc.experiments.design.parts import build_tables
 from mgsc.kernel import compile_for, compile_options
-from mgsc.types import Array
+from mgsc.types import Array, like, to_device
 
 if TYPE_CHECKING:
     from mgsc.experiments.design.suites import Suite
@@ -91,33 +91,43 @@ def optimal_rewards(
     Returns:
         [num_steps / record_every] rewards; their sum is the optimal expected total reward.
     """
-    num_states, num_actions = tables.probability.shape[1:3]
-    best_type = np.min_scalar_type(num_actions)
-
-    def solve(epsilon: Array, world: _World) -> Array:
-        layers = max(step_limit, 1)
-
-        def backward(value: Array, phase: Array) -> tuple[Array, Array]:
-            action_values = _action_values(world, phase, value, is_limited=step_limit > 0)
-            value = (1 - epsilon) * action_values.max(-1) + epsilon * action_values.mean(-1)
-            return value, action_values.argmax(-1).astype(best_type)
-
-        _, best = lax.scan(backward, jnp.zeros((layers, num_states)), world.phases, reverse=True)
-
-        def forward(occupied: Array, xs: tuple[Array, Array]) -> tuple[Array, Array]:
-            phase, greedy = xs
-            policy = epsilon / num_actions + (1 - epsilon) * (greedy[..., None] == jnp.arange(num_actions))
-            joint = occupied[..., None] * policy
-            return _flow(world, phase, joint, is_limited=step_limit > 0), jnp.sum(joint * world.reward[phase])
-
-        occupied = jnp.zeros((layers, num_states)).at[0].set(world.start)
-        return lax.scan(forward, occupied, (world.phases, best))[1]
-
     with jax.enable_x64(True):
-        arguments = (jnp.asarray(epsilon), _world(tables, num_steps, switch_every))
-        expected = np.asarray(compile_for(jax.devices()[0], solve, *arguments)(*arguments))
+        arguments = (to_device(epsilon), _world(tables, num_steps, switch_every))
+        expected = np.asarray(_compiled(jax.tree.map(_like, arguments), step_limit, compile_options())(*arguments))
     per_chunk: NDArray[np.float64] = expected.reshape(-1, record_every).sum(1)
     return per_chunk
+
+
+def _like(array: Array) -> jax.ShapeDtypeStruct:
+    return like(array.shape, array.dtype)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(arguments: tuple[Any, _World], step_limit: int, compile_options: Hashable) -> Any:
+    """``_solve`` for arguments of these shapes; ``compile_options`` is part of the key only."""
+    return compile_for(jax.devices()[0], functools.partial(_solve, step_limit=step_limit), *arguments)
+
+
+def _solve(epsilon: Array, world: _World, *, step_limit: int) -> Array:
+    """[T] the expected reward of each step under the best ε-soft policy."""
+    layers, is_limited = max(step_limit, 1), step_limit > 0
+    num_states, num_actions = world.probability.shape[1:3]
+
+    def backward(value: Array, phase: Array) -> tuple[Array, Array]:
+        action_values = _action_values(world, phase, value, is_limited=is_limited)
+        value = (1 - epsilon) * action_values.max(-1) + epsilon * action_values.mean(-1)
+        return value, action_values.argmax(-1).astype(np.min_scalar_type(num_actions))
+
+    _, best = lax.scan(backward, jnp.zeros((layers, num_states)), world.phases, reverse=True)
+
+    def forward(occupied: Array, xs: tuple[Array, Array]) -> tuple[Array, Array]:
+        phase, greedy = xs
+        policy = epsilon / num_actions + (1 - epsilon) * (greedy[..., None] == jnp.arange(num_actions))
+        joint = occupied[..., None] * policy
+        return _flow(world, phase, joint, is_limited=is_limited), jnp.sum(joint * world.reward[phase])
+
+    occupied = jnp.zeros((layers, num_states)).at[0].set(world.start)
+    return lax.scan(forward, occupied, (world.phases, best))[1]
 
 
 def _world(tables: Tables, num_steps: int, switch_every: int) -> _World:
@@ -137,7 +147,7 @@ def _world(tables: Tables, num_steps: int, switch_every: int) -> _World:
         tables.start.astype(np.float64),
         (np.arange(num_steps) // switch_every % tables.num_phases).astype(np.int32),
     )
-    return _World(*(jnp.asarray(array) for array in arrays))
+    return _World(*(to_device(array) for array in arrays))
 
 
 def _incoming(successor: NDArray[np.int32], num_states: int) -> NDArray[np.int32]:

@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from numpy.typing import NDArray
@@ -36,7 +35,7 @@ from mgsc.experiments.running.recorder import make_recorder, reward_recorder
 from mgsc.kernel import compile_shared, identity
 from mgsc.problem import Problem
 from mgsc.settings import traced_fields
-from mgsc.types import Array, PyTree
+from mgsc.types import Array, PyTree, to_device
 
 CHUNKS_PER_CALL = 20
 """Recorded chunks one call of the compiled program makes at most; progress is shown between calls."""
@@ -287,7 +286,7 @@ class Program:
         if strange:
             raise ValueError(f"lanes may differ in {sorted(defaults)}, not in {sorted(strange)}")
         numbers = {
-            name: jnp.asarray(
+            name: to_device(
                 np.array(
                     [lane.numbers.get(name, default) for lane in padded],
                     np.int32 if isinstance(default, int) else np.float32,
@@ -295,7 +294,7 @@ class Program:
             )
             for name, default in defaults.items()
         }
-        return numbers, jnp.asarray(np.array([lane.seed for lane in padded], np.uint32))
+        return numbers, to_device(np.array([lane.seed for lane in padded], np.uint32))
 
     def recorder(self, agent: dyna.Dyna) -> dyna.Recorder:
         """What the loop records of a chunk."""

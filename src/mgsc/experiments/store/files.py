@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -30,16 +31,22 @@ from mgsc.files import write_atomically as write_atomically
 
 LOCK_NAME = ".lock"
 
+FLUSHES = 16
+"""Files of a tree that are flushed side by side."""
+
 POLL = 0.05
 """Seconds between two tries to take a lock."""
 
 
 def flush_tree(root: Path) -> None:
-    """Makes every file and folder below ``root``, and ``root`` itself, durable."""
-    for folder, _, names in os.walk(root):
-        for name in names:
-            flush(Path(folder) / name)
-        flush(Path(folder))
+    """Makes every file and folder below ``root``, and ``root`` itself, durable.
+
+    Side by side: a file system then commits many small files at once, in place of one after the other.
+    """
+    paths = [Path(folder) / name for folder, _, names in os.walk(root) for name in (*names, "")]
+    with ThreadPoolExecutor(FLUSHES) as pool:
+        for _ in pool.map(flush, paths):
+            pass
 
 
 def rename_durably(source: Path, target: Path) -> None:
