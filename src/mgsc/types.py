@@ -28,7 +28,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from numpy.typing import ArrayLike
 
 Array = jax.Array
@@ -36,9 +35,9 @@ PyTree = Any
 """Parameters, states and noise are arbitrary pytrees; static typing says nothing more of them."""
 
 
-def to_device(array: ArrayLike) -> Array:
-    """The numbers as an array of the default device; ``jnp.asarray`` would compile a program for each shape."""
-    placed: Array = jax.device_put(np.asarray(array))
+def to_device(array: ArrayLike | Array) -> Array:
+    """The numbers, traced or not, on the default device; ``jnp.asarray`` would compile a program for each shape."""
+    placed: Array = jax.device_put(array)
     return placed
 
 
