@@ -67,6 +67,8 @@ def reproduce(
             for name, suite in chosen.items():
                 _run(name, suite, seeds, folders[name], progress, executor, overwrite=overwrite)
                 shown[name] = background.submit(_show, folders[name])
+        # It needs the results only, and is written while the last figures are drawn.
+        page, _ = write_report([folders[name] for name in names], Path(out) / REPORT_NAME)
         console = Console() if Console().is_terminal else Console(width=120)
         for name, future in shown.items():
             comparison, findings, num_figures = future.result()
@@ -74,7 +76,6 @@ def reproduce(
             if findings:
                 console.print(diagnostics.to_text(findings), markup=False, highlight=False)
             console.print(f"{folders[name]}: table.md, data.zarr, and {num_figures} figures in figures/")
-        page, _ = write_report([folders[name] for name in names], Path(out) / REPORT_NAME)
     console.print(f"{page}: open it in a browser, or: mgsc view {out}")
 
 
