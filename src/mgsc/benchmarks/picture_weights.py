@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mgsc import dyna
 from mgsc.environments import Maze, maze_images
+from mgsc.environments.phases import phase_at
 from mgsc.errors import UserError
 from mgsc.experiments.design.parts import build_source
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
@@ -108,7 +109,7 @@ def _weights(
 
     lanes = jnp.asarray(np.array(seeds, np.uint32))
     weights = np.asarray(compile_for(devices()[0], jax.vmap(run), lanes)(lanes))
-    phase = np.arange(num_steps // CHUNK) * CHUNK // suite.environment.switch_every % 2
+    phase = phase_at(np.arange(num_steps // CHUNK) * CHUNK, suite.environment.switch_every, 2)
     mean: NDArray[Any] = weights[:, phase == 1].mean(1)
     return mean
 

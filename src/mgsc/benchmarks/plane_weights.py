@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mgsc import dyna
 from mgsc.environments.changing import UNCHANGED
 from mgsc.environments.gridworld import LENGTH, WALLS, GridWorldSettings
+from mgsc.environments.phases import phase_at
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import Suite, change_suite, get_suite
 from mgsc.experiments.figures.style import headline, new_figure, save_all
@@ -84,7 +85,7 @@ def draw_plane(suite: Suite, relative: NDArray[Any]) -> Figure:
             np.log2(panel), cmap="PuOr_r", vmin=-FARTHEST, vmax=FARTHEST, origin="lower", extent=(0, 1, 0, 1)
         )
         # The walls and the goal as they were in the panel's last step.
-        is_second = ((number + 1) * length - 1) // settings.switch_every % 2 == 1 and settings.change != UNCHANGED
+        is_second = settings.change != UNCHANGED and phase_at((number + 1) * length - 1, settings.switch_every, 2) == 1
         _draw_ground(here, settings, is_second=is_second)
         here.set_title(f"step {(number + 1) * length:,}", fontsize=8)
         here.set_xticks([])

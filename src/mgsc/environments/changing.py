@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mgsc.environments.base import Environment, Step
 from mgsc.environments.foreign import NEVER
+from mgsc.environments.phases import phase_at
 from mgsc.environments.row import Outcomes, Simulator
 from mgsc.errors import UserError
 from mgsc.indexing import lookup
@@ -199,7 +200,7 @@ def _reset(
 
 
 def _step(rules: Rules, noise: PyTree, state: ChangingState, action: Array, params: ChangingParams) -> Step:
-    phase = (state.clock // params.switch_every) % len(jax.tree.leaves(params.task)[0])
+    phase = phase_at(state.clock, params.switch_every, len(jax.tree.leaves(params.task)[0]))
     successor = rules.move(noise, state.inner, action, _of_phase(params.dynamics, phase))
     reward, terminated = rules.judge(state.inner, action, successor, _of_phase(params.task, phase))
     after = ChangingState(successor, state.clock + 1, state.episode_step + 1)

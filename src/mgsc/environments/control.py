@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +12,12 @@ from numpy.typing import NDArray
 
 from mgsc.environments.base import Step
 from mgsc.environments.changing import UNCHANGED, change, check_change, switch_every
-from mgsc.environments.foreign import GymnasiumSettings, import_gymnasium, make_environment
-from mgsc.environments.live import LiveState, live_gymnasium
+from mgsc.environments.foreign import import_gymnasium, make_environment, reward_scale, step_limit_of, time_limit
+from mgsc.environments.live import MOST_STEPS, LiveState, live_gymnasium
+from mgsc.environments.phases import phase_at
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.errors import UserError
-from mgsc.settings import number, size, text
+from mgsc.settings import number, text
 from mgsc.types import Array, PyTree, like
 
 FORWARD = "reward_forward"
@@ -35,17 +35,13 @@ class GymnasiumControlSettings:
     )
     factor: float = number(2.0, 0.0, 100.0, "what masses or friction are multiplied by", above=True)
     switch_every: int = switch_every()
-    time_limit: int = size(0, 0, 2**20, "steps after which an episode is truncated; 0 takes the environment's own")
-    reward_scale: float = number(1.0, 0.0, math.inf, "a typical size of rewards", above=True)
+    time_limit: int = time_limit(most=MOST_STEPS)
+    reward_scale: float = reward_scale()
 
     @property
     def step_limit(self) -> int:
-        """Steps after which an episode is truncated.
-
-        Raises:
-            UserError: there is no such environment.
-        """
-        return GymnasiumSettings(self.id, self.time_limit).step_limit
+        """As ``step_limit_of``."""
+        return step_limit_of(self.id, self.time_limit)
 
 
 class Scaled:
@@ -135,7 +131,7 @@ def gymnasium_control(settings: GymnasiumControlSettings) -> Simulator:
     def step(noise: PyTree, state: LiveState, action: Array, params: PyTree) -> Step:
         flat = action.reshape(-1)
         if settings.change != UNCHANGED:
-            phase = (state.clock // settings.switch_every) % 2
+            phase = phase_at(state.clock, settings.switch_every, 2)
             flat = jnp.append(flat, phase.astype(flat.dtype))
         return steps(noise, state, flat, params)
 

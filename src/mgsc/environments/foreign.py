@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 from mgsc.environments.row import EnvironmentRow
 from mgsc.environments.world import World, from_tables
 from mgsc.errors import UserError
-from mgsc.settings import size, text
+from mgsc.settings import number, size, text
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -32,6 +33,35 @@ NEVER = 2**30
 """Environment steps between switches that never come."""
 
 
+def time_limit(most: int = 2**30) -> Any:
+    """The setting of the step at which an episode is truncated."""
+    return size(0, 0, most, "steps after which an episode is truncated; 0 takes the environment's own")
+
+
+def reward_scale() -> Any:
+    """The setting of the size of rewards, which an environment without tables does not give."""
+    return number(1.0, 0.0, math.inf, "a typical size of rewards", above=True)
+
+
+def step_limit_of(id: str, time_limit: int) -> int:
+    """Steps after which an episode of Gymnasium's environment ``id`` is truncated; 0 for none.
+
+    Args:
+        id: what ``gymnasium.make`` takes.
+        time_limit: the setting; 0 for the environment's own limit.
+
+    Raises:
+        UserError: Gymnasium is not installed, or has no such environment.
+    """
+    if time_limit:
+        return time_limit
+    gymnasium = import_gymnasium()
+    try:
+        return int(gymnasium.spec(id).max_episode_steps or 0)
+    except gymnasium.error.Error as error:
+        raise UserError(f"environment.id is {id!r}: {' '.join(str(error).split())}") from error
+
+
 @dataclasses.dataclass(frozen=True)
 class GymnasiumSettings:
     """Which environment; other settings of its own need ``from_gymnasium`` and ``own_environment``."""
@@ -39,22 +69,12 @@ class GymnasiumSettings:
     switch_every: ClassVar[int] = NEVER
 
     id: str = text("FrozenLake-v1", "what gymnasium.make takes")
-    time_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 takes the environment's own")
+    time_limit: int = time_limit()
 
     @property
     def step_limit(self) -> int:
-        """Steps after which an episode is truncated; 0 for none.
-
-        Raises:
-            UserError: there is no such environment.
-        """
-        if self.time_limit:
-            return self.time_limit
-        gymnasium = import_gymnasium()
-        try:
-            return int(gymnasium.spec(self.id).max_episode_steps or 0)
-        except gymnasium.error.Error as error:
-            raise UserError(f"environment.id is {self.id!r}: {' '.join(str(error).split())}") from error
+        """As ``step_limit_of``."""
+        return step_limit_of(self.id, self.time_limit)
 
 
 def import_gymnasium() -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -13,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.base import Environment, Step
-from mgsc.environments.foreign import NEVER
+from mgsc.environments.foreign import NEVER, reward_scale, time_limit
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.errors import UserError
 from mgsc.noise import keys
-from mgsc.settings import number, size, text, unknown
+from mgsc.settings import text, unknown
 from mgsc.types import Array, PyTree, like
 
 
@@ -28,8 +27,8 @@ class GymnaxSettings:
     switch_every: ClassVar[int] = NEVER
 
     id: str = text("Breakout-MinAtar", "what gymnax.make takes")
-    time_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 takes the environment's own")
-    reward_scale: float = number(1.0, 0.0, math.inf, "a typical size of rewards", above=True)
+    time_limit: int = time_limit()
+    reward_scale: float = reward_scale()
 
     @property
     def step_limit(self) -> int:

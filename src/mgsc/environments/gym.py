@@ -16,6 +16,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mgsc.environments.maze import FLOOR, START, WALLS, Maze
+from mgsc.environments.phases import phase_at
 from mgsc.environments.registration import register_gymnasium
 from mgsc.environments.tables import check_steps
 from mgsc.environments.tmaze import TMazeSettings, tmaze
@@ -70,7 +71,7 @@ class MazeEnv(gymnasium.Env[int, int]):
     @property
     def phase(self) -> int:
         """Which phase the next step is in."""
-        return self._clock // self.switch_every % self.maze.tables.num_phases if self.switch_every else 0
+        return phase_at(self._clock, self.switch_every, self.maze.tables.num_phases) if self.switch_every else 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """Begins an episode; with a seed, a run."""

@@ -19,16 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.base import Environment, Step
-from mgsc.environments.foreign import NEVER, GymnasiumSettings, import_gymnasium, make_environment
+from mgsc.environments.foreign import (
+    NEVER,
+    import_gymnasium,
+    make_environment,
+    reward_scale,
+    step_limit_of,
+    time_limit,
+)
 from mgsc.environments.host import Host
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.errors import UserError
 from mgsc.indexing import put_at
-from mgsc.settings import check_setting, number, size, text
+from mgsc.settings import check_setting, text
 from mgsc.types import Array, PyTree, like
 
 if TYPE_CHECKING:
     from gymnasium import Env
+
+MOST_STEPS = 2**20
+"""Steps of an episode that ``time_limit`` may allow."""
 
 MOST_BYTES = 2**20
 """Bytes that the actions of an episode may take: they are part of the state."""
@@ -47,17 +57,13 @@ class GymnasiumLiveSettings:
     switch_every: ClassVar[int] = NEVER
 
     id: str = text("CartPole-v1", "what gymnasium.make takes")
-    time_limit: int = size(0, 0, 2**20, "steps after which an episode is truncated; 0 takes the environment's own")
-    reward_scale: float = number(1.0, 0.0, math.inf, "a typical size of rewards", above=True)
+    time_limit: int = time_limit(most=MOST_STEPS)
+    reward_scale: float = reward_scale()
 
     @property
     def step_limit(self) -> int:
-        """Steps after which an episode is truncated; 0 for none.
-
-        Raises:
-            UserError: there is no such environment.
-        """
-        return GymnasiumSettings(self.id, self.time_limit).step_limit
+        """As ``step_limit_of``."""
+        return step_limit_of(self.id, self.time_limit)
 
 
 class LiveState(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 
 from mgsc.environments.base import Environment, Step
 from mgsc.environments.maze import Maze
+from mgsc.environments.phases import phase_at
 from mgsc.environments.tables import MOST_STEPS, Tables, check_steps
 from mgsc.environments.world import World
 from mgsc.indexing import lookup
@@ -90,7 +91,7 @@ def _reset(noise: PyTree, params: TabularParams, previous: TabularState | None) 
 
 
 def _step(noise: PyTree, state: TabularState, action: Array, params: TabularParams) -> Step:
-    phase = (state.clock // params.switch_every) % params.cumulative.shape[0]
+    phase = phase_at(state.clock, params.switch_every, params.cumulative.shape[0])
     _, num_states, num_actions, num_slots = params.cumulative.shape
     triple = (phase * num_states + state.position) * num_actions + action
     cumulative = lookup(params.cumulative.reshape(-1, num_slots), triple)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 
+from mgsc.environments.phases import phase_at
 from mgsc.environments.row import Outcomes
 from mgsc.environments.tables import check_steps
 from mgsc.errors import UserError
@@ -70,7 +71,7 @@ def simulated(
 
     def expect(state: PyTree, observation: Array, action: Array) -> Successors:
         first = jnp.zeros((), jnp.int32)
-        now = (state // switch_every) % num_phases if follows else first
+        now = phase_at(state, switch_every, num_phases) if follows else first
         made = outcomes(
             observation, action, now if dynamics == CURRENT else first, now if rewards == CURRENT else first
         )

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from mgsc.environments.phases import phase_at
 from mgsc.indexing import lookup, settled
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs, masked_softmax
@@ -44,7 +45,7 @@ def oracle(step_size: Array | float, *, optimal: NDArray[np.float32], switch_eve
 
     def build(parts: Parts) -> SearchControl:
         def weights(count: Array, params: Params, candidates: Candidates) -> Array:
-            phase = jnp.maximum(count - 1, 0) // switch_every % num_phases
+            phase = phase_at(jnp.maximum(count - 1, 0), switch_every, num_phases)
             q = all_values(parts, params, candidates)
             allowed = allowed_pairs(candidates, q.shape[1])
             aim = lookup(best, phase)

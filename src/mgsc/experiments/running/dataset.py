@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mgsc.environments.phases import phase_at
 from mgsc.experiments.design.quantities import PER_CHUNK, REPORTED_BY, SEARCH_CONTROL, USUAL, Has, recorded_of
 from mgsc.experiments.design.suites import Suite, row_of, updates_of
 from mgsc.experiments.running.build import expected_backups
@@ -95,8 +96,8 @@ def recorded(
 
 def _phases(suite: Suite, truth: Truth, first_chunk: int, num_chunks: int) -> np.ndarray[Any, Any]:
     """[chunks] the phase of each."""
-    chunks = first_chunk + np.arange(num_chunks)
-    return chunks * suite.record_every // suite.environment.switch_every % truth.tables.num_phases  # type: ignore[no-any-return]
+    first_steps = suite.record_every * (first_chunk + np.arange(num_chunks))
+    return phase_at(first_steps, suite.environment.switch_every, truth.tables.num_phases)
 
 
 def _reported(results: Mapping[str, Arrays], known: Collection[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgsc.agent import Dyna, DynaState, parts_of
+from mgsc.environments.phases import phase_at
 from mgsc.indexing import lookup, settled
 from mgsc.meta_gradient import entropy
 from mgsc.policies import Policy
@@ -222,7 +223,7 @@ def _phase(clock: Array, switch_every: Array, num_phases: int) -> Array:
     """[] of the step just made."""
     if num_phases == 1:  # XLA aborts where a kernel has an argument that turns out to be needless
         return jnp.zeros((), jnp.int32)
-    return ((clock - 1) // switch_every) % num_phases
+    return phase_at(clock - 1, switch_every, num_phases)
 
 
 def _pairs(weights: Array, policy: Array) -> Array:

@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from mgsc.environments.phases import phase_at
 from mgsc.environments.tables import Tables
 from mgsc.experiments.design.parts import build_tables
 from mgsc.kernel import compile_for, compile_options
@@ -145,7 +146,7 @@ def _world(tables: Tables, num_steps: int, switch_every: int) -> _World:
         tables.successor,
         np.stack([np.pad(slots, ((0, 0), (0, width - slots.shape[1])), constant_values=none) for slots in incoming]),
         tables.start.astype(np.float64),
-        (np.arange(num_steps) // switch_every % tables.num_phases).astype(np.int32),
+        phase_at(np.arange(num_steps), switch_every, tables.num_phases).astype(np.int32),
     )
     return _World(*(to_device(array) for array in arrays))
 
