@@ -17,7 +17,7 @@ from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.memory import check_addresses, check_memory
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.provenance import provenance
-from mgsc.experiments.running.share import Share
+from mgsc.experiments.running.share import Share, run_joined
 from mgsc.experiments.running.units import Unit, units_of, with_times
 from mgsc.experiments.running.versions import versions
 
@@ -107,17 +107,21 @@ def run_share(
     plan, problem = _plan(name, suite, seeds)
     from mgsc.experiments import store
 
-    with store.create(out, plan, join=True) as folder:
-        if folder.is_complete:
-            return store.open_result(out)
-        units = units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem, share, track)
-    _run(suite, problem, units, progress or Progress(), executor)
-    with store.create(out, plan, join=True) as folder:
-        if folder.is_complete:
-            return store.open_result(out)
+    def missing(folder: ResultFolder) -> list[Unit]:
+        return units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem, share, track)
+
+    def publish(folder: ResultFolder) -> xr.Dataset | None:
         if any(folder.missing_seeds(agent) for agent in suite.agents):
             return None
         return _publish(suite, problem, folder)
+
+    return run_joined(
+        lambda: store.create(out, plan, join=True),
+        finished=lambda folder: store.open_result(out) if folder.is_complete else None,
+        missing=missing,
+        compute=lambda units: _run(suite, problem, units, progress or Progress(), executor),
+        publish=publish,
+    )
 
 
 def _plan(name: str, suite: Suite, seeds: Seeds) -> tuple[Manifest, Problem]:

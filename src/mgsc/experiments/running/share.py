@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,6 +12,9 @@ from mgsc.errors import UserError
 MOST_SHARES = 100_000
 
 Item = TypeVar("Item")
+Place = TypeVar("Place")
+Missing = TypeVar("Missing")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,36 @@ class Share:
         """Its items: each is in one share, neighbours are together, and no share has two more than another."""
         first, end = (number * len(items) // self.of for number in (self.index, self.index + 1))
         return list(items[first:end])
+
+
+def run_joined(
+    join: Callable[[], AbstractContextManager[Place]],
+    *,
+    finished: Callable[[Place], Result | None],
+    missing: Callable[[Place], Missing],
+    compute: Callable[[Missing], object],
+    publish: Callable[[Place], Result | None],
+) -> Result | None:
+    """Computes what is missing of one share; whoever ends last publishes the result of all.
+
+    The place that all shares write to is locked before and after the computation, not meanwhile.
+
+    Args:
+        join: locks that place while its block runs.
+        finished: returns the published result; None while there is none.
+        missing: returns what is missing of this share.
+        compute: computes that, and keeps it in the place.
+        publish: publishes and returns the result; returns None while runs of other shares are missing.
+
+    Returns:
+        The result, or None while runs of other shares are missing.
+    """
+    with join() as place:
+        result = finished(place)
+        if result is not None:
+            return result
+        own = missing(place)
+    compute(own)
+    with join() as place:
+        result = finished(place)
+        return publish(place) if result is None else result

@@ -231,13 +231,20 @@ def open_parts(
                 parts.remove()
 
 
+class JoinedParts(NamedTuple):
+    """The parts that several processes make together, and what they held when they were locked."""
+
+    parts: Parts
+    rounds: dict[str, Rounds]
+
+
 @contextmanager
 def joined_parts(
     target: Path,
     identities: Mapping[str, Mapping[str, Any]],
     is_right: Callable[[str, Rounds], bool],
     work: Work = TUNING,
-) -> Iterator[tuple[Parts, dict[str, Rounds]]]:
+) -> Iterator[JoinedParts]:
     """The parts beside a sweep that several processes make together, and what they hold.
 
     They are locked while the block runs, which looks at them or publishes; parts are kept without the lock. The lock is
@@ -253,7 +260,7 @@ def joined_parts(
         with files.FolderLock(parts.path, PATIENCE):
             if not _is_held(parts.path):  # whoever published meanwhile has removed the folder
                 continue
-            yield parts, _rounds_there(parts, is_right, resume=True, overwrite=False)
+            yield JoinedParts(parts, _rounds_there(parts, is_right, resume=True, overwrite=False))
             if target.exists() and parts.path.exists() and not parts._part_names():
                 parts.remove()
             return

@@ -23,10 +23,11 @@ from mgsc.experiments.running.executor import Executor, execute
 from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.provenance import provenance
-from mgsc.experiments.running.share import Share
+from mgsc.experiments.running.share import Share, run_joined
 from mgsc.experiments.running.units import Unit, cut
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.resumable import (
+    JoinedParts,
     Parts,
     Rounds,
     Work,
@@ -162,25 +163,36 @@ def run_study_share(
     problems = _problems(cells)
     check_can_write(target)
 
-    is_right = functools.partial(_are_totals, seeds)
-
-    def there() -> dict[str, Any] | None:
+    def finished(_: JoinedParts) -> dict[str, Any] | None:
         return _refuse_or_take(target, identities, resume=True, overwrite=False) if target.exists() else None
 
-    with joined_parts(target, identities, is_right, STUDY) as (parts, kept):
-        if (finished := there()) is not None:
-            return finished
-    own = set(share.take([*_lots(cells, problems, seeds, {})]))
-    lots = {key: lot for key, lot in _lots(cells, problems, seeds, kept).items() if key in own}
-    _run_missing(lots, seeds, progress, executor, parts, {})
-    with joined_parts(target, identities, is_right, STUDY) as (parts, kept):
-        if (finished := there()) is not None or kept.keys() != identities.keys():
-            return finished
+    def missing(there: JoinedParts) -> tuple[Parts, dict[str, Lot]]:
+        parts, kept = there
+        own = set(share.take([*_lots(cells, problems, seeds, {})]))
+        return parts, {key: lot for key, lot in _lots(cells, problems, seeds, kept).items() if key in own}
+
+    def compute(own: tuple[Parts, dict[str, Lot]]) -> None:
+        parts, lots = own
+        _run_missing(lots, seeds, progress, executor, parts, {})
+
+    def publish(there: JoinedParts) -> dict[str, Any] | None:
+        parts, kept = there
+        if kept.keys() != identities.keys():
+            return None
         totals = {entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}
         summary = summarise(name, study, cells, seeds, totals, _origin_of_numbers(cells), {})
         write_summary(summary, target)
         parts.remove()
-    return summary
+        return summary
+
+    is_right = functools.partial(_are_totals, seeds)
+    return run_joined(
+        lambda: joined_parts(target, identities, is_right, STUDY),
+        finished=finished,
+        missing=missing,
+        compute=compute,
+        publish=publish,
+    )
 
 
 def _run_missing(

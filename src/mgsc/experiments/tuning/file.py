@@ -14,12 +14,20 @@ from mgsc.experiments.design.suites import SUITES, Suite, check_suite
 from mgsc.experiments.running.executor import Executor
 from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
-from mgsc.experiments.running.share import Share
-from mgsc.experiments.store.resumable import Parts, Rounds, differences, folder_of, joined_parts, open_parts, plain
+from mgsc.experiments.running.share import Share, run_joined
+from mgsc.experiments.store.resumable import (
+    JoinedParts,
+    Rounds,
+    differences,
+    folder_of,
+    joined_parts,
+    open_parts,
+    plain,
+)
 from mgsc.experiments.tuning.chosen import load_sweep
 from mgsc.experiments.tuning.search import (
     NUM_ROUNDS,
-    Kept,
+    Checkpoint,
     Protocol,
     check_can_tune,
     check_rounds,
@@ -79,7 +87,7 @@ def tune_to_file(
 
     identities, is_right = _identities(plan, suite), _check_of(suite, protocol)
     with open_parts(target, identities, is_right, resume=resume, overwrite=overwrite) as (parts, rounds):
-        sweep = tune_suite(name, suite, protocol, progress, Kept(rounds, parts.keep), executor)
+        sweep = tune_suite(name, suite, protocol, progress, Checkpoint(rounds, parts.keep), executor)
         if into:
             sweep = replace_agents(_refuse_other_sweep(target, plan), sweep)
         write_sweep(sweep, target)
@@ -134,28 +142,36 @@ def tune_share(
     check_can_tune(suite, protocol)
     check_can_write(target)
 
-    def tune(agents: Sequence[str], rounds: Mapping[str, Rounds], parts: Parts) -> dict[str, Any]:
+    def tune(agents: Sequence[str], there: JoinedParts) -> dict[str, Any]:
+        parts, rounds = there
         chosen = dataclasses.replace(suite, agents={agent: suite.agents[agent] for agent in agents})
-        return tune_suite(name, chosen, protocol, progress, Kept(rounds, parts.keep), executor)
+        return tune_suite(name, chosen, protocol, progress, Checkpoint(rounds, parts.keep), executor)
 
-    def there() -> dict[str, Any] | None:
+    def finished(_: JoinedParts) -> dict[str, Any] | None:
         return _refuse_or_take(target, plan, suite, resume=True, overwrite=False) if target.exists() else None
 
-    identities, is_right = _identities(plan, suite), _check_of(suite, protocol)
-    with joined_parts(target, identities, is_right) as (parts, rounds):
-        if (finished := there()) is not None:
-            return finished
-    own = share.take([*suite.agents])
-    if own:
-        tune(own, rounds, parts)
-    with joined_parts(target, identities, is_right) as (parts, rounds):
-        finished = there()
-        if finished is not None or any(len(rounds.get(agent, ())) < NUM_ROUNDS for agent in suite.agents):
-            return finished
-        sweep = tune([*suite.agents], rounds, parts)
+    def compute(there: JoinedParts) -> None:
+        own = share.take([*suite.agents])
+        if own:
+            tune(own, there)
+
+    def publish(there: JoinedParts) -> dict[str, Any] | None:
+        parts, rounds = there
+        if any(len(rounds.get(agent, ())) < NUM_ROUNDS for agent in suite.agents):
+            return None
+        sweep = tune([*suite.agents], there)
         write_sweep(sweep, target)
         parts.remove()
-    return sweep
+        return sweep
+
+    identities, is_right = _identities(plan, suite), _check_of(suite, protocol)
+    return run_joined(
+        lambda: joined_parts(target, identities, is_right),
+        finished=finished,
+        missing=lambda there: there,
+        compute=compute,
+        publish=publish,
+    )
 
 
 def replace_agents(sweep: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:

@@ -149,16 +149,16 @@ def _place(share: float, span: Range, is_whole: bool) -> float:
     return float(np.float32(span.low * (span.high / span.low) ** share))
 
 
-class Kept(NamedTuple):
-    """Where finished rounds come from and go to, so that a stopped tuning can go on.
+class Checkpoint(NamedTuple):
+    """The rounds that a stopped tuning has finished, and the function that saves new ones.
 
     Attributes:
         rounds: agent -> its finished rounds: the configurations, and after them the finalists.
-        keep: ``(agent, rounds)`` after every round.
+        save: ``(agent, rounds)``, called after every round.
     """
 
     rounds: Mapping[str, Sequence[Rows]] = {}
-    keep: Callable[[str, Sequence[Rows]], None] = lambda agent, rounds: None
+    save: Callable[[str, Sequence[Rows]], None] = lambda agent, rounds: None
 
 
 def tune_suite(
@@ -166,24 +166,24 @@ def tune_suite(
     suite: Suite,
     protocol: Protocol,
     progress: Progress | None = None,
-    kept: Kept | None = None,
+    checkpoint: Checkpoint | None = None,
     executor: Executor = THREADS,
 ) -> dict[str, Any]:
     """Tunes every agent of a suite.
 
     Args:
-        kept: rounds that need not run again (``check_rounds`` tells which), and what keeps new ones.
+        checkpoint: finished rounds, which do not run again; ``check_rounds`` says which are right.
         executor: where the units of each round run.
 
     Returns:
         The sweep as plain data: every configuration with its mean and interval, the finalists, and
-        the settings chosen; ``tuned`` reads it. It does not depend on what was kept.
+        the settings chosen; ``tuned`` reads it. It does not depend on the checkpoint.
 
     Raises:
         UserError: impossible settings or protocol; before any work.
     """
     problem = check_can_tune(suite, protocol)
-    rounds = _run_rounds(suite, problem, protocol, progress or Progress(), kept or Kept(), executor)
+    rounds = _run_rounds(suite, problem, protocol, progress or Progress(), checkpoint or Checkpoint(), executor)
     agents = {agent: _entry(space_of(suite, settings), rounds[agent]) for agent, settings in suite.agents.items()}
     chosen = {agent: entry["chosen"] for agent, entry in agents.items()}
     return {**header(name, suite, protocol), "chosen": chosen, "agents": agents}
@@ -281,16 +281,16 @@ class _Agent:
 
 
 def _run_rounds(
-    suite: Suite, problem: Problem, protocol: Protocol, progress: Progress, kept: Kept, executor: Executor
+    suite: Suite, problem: Problem, protocol: Protocol, progress: Progress, checkpoint: Checkpoint, executor: Executor
 ) -> dict[str, Sequence[Rows]]:
-    """Runs the rounds of all agents that are not kept yet; returns all."""
+    """Runs the rounds that the checkpoint lacks; returns those of all agents."""
     from mgsc.experiments.running.devices import block_width
 
     width, agents = block_width(lanes_per_block=suite.lanes_per_block), dict[str, _Agent]()
     for name, settings in suite.agents.items():
         alone = dataclasses.replace(suite, agents={name: settings})
         whole = Unit(name, alone, name, (), protocol.root, tunes=True, problem=problem)
-        agents[name] = _Agent(whole, protocol, kept.rounds.get(name, ()))
+        agents[name] = _Agent(whole, protocol, checkpoint.rounds.get(name, ()))
         progress.start(name, _num_lanes(protocol, agents[name].rounds) * suite.steps)
     waiting = [name for name, agent in agents.items() if not agent.is_tuned]
     # Where workers share programs, agents go one by one, so that a stop loses one round; elsewhere all at once.
@@ -305,7 +305,7 @@ def _run_rounds(
             unit, result = session.finished()
             agent = agents[unit.agent]
             if agent.take(unit, result):
-                kept.keep(unit.agent, agent.rounds)
+                checkpoint.save(unit.agent, agent.rounds)
                 if agent.is_tuned:
                     under_way.remove(unit.agent)
                 else:
