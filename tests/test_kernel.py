@@ -31,7 +31,14 @@ def scatters(x):
     return x.at[jnp.argmax(x, axis=-1)[..., None] % x.shape[0]].add(1.0), x[0]
 
 
-@pytest.mark.parametrize("function", [wave, sorts, scatters])
+def multiplies(x):
+    """A matrix for each lane, as networks do."""
+    matrices = jnp.stack([x[:9].reshape(3, 3), x[9:18].reshape(3, 3)])
+    body = jax.vmap(lambda matrix, vector: jnp.tanh(matrix @ vector))
+    return lax.fori_loop(0, 3, lambda _, vectors: body(matrices, vectors), x[:6].reshape(2, 3)), x[0]
+
+
+@pytest.mark.parametrize("function", [wave, sorts, scatters, multiplies])
 def test_the_result_is_that_of_plain_compilation(function):
     x = jnp.linspace(-1, 1, 300)
     found = compile_for(CPU, function, x)(x)
@@ -39,9 +46,21 @@ def test_the_result_is_that_of_plain_compilation(function):
 
 
 @ON_CPU
-@pytest.mark.parametrize(("function", "is_one"), [(wave, True), (sorts, False), (scatters, False)])
+@pytest.mark.parametrize(("function", "is_one"), [(wave, True), (sorts, False), (scatters, False), (multiplies, False)])
 def test_what_is_one_kernel(function, is_one):
     assert is_one_kernel(compile_for(CPU, function, jnp.ones(300))) == is_one
+
+
+@pytest.mark.parametrize("function", [wave, sorts, scatters, multiplies])
+def test_what_is_compiled_is_traced_once(function):
+    traced = []
+
+    def counted(x):
+        traced.append(x)
+        return function(x)
+
+    compile_for(CPU, counted, jnp.ones(300))
+    assert len(traced) == 1
 
 
 @ON_CPU

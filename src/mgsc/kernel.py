@@ -10,33 +10,34 @@ Functions that are lowered to the same program are compiled once in a process: `
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.experimental.xla_metadata import set_xla_metadata
+from jax.extend.core import jaxpr_as_fun
 from jax.interpreters.partial_eval import dce_jaxpr
-
-NETWORK = re.compile(r"dot_general [^\n]*tensor<\d+x\d+x\d+x")
-"""Products of a matrix for each lane, which are networks: in one kernel they would take minutes to compile, and run
-slower."""
 
 UNSUPPORTED = re.compile(r"stablehlo\.(scatter|sort|fft|custom_call)\b|chlo\.top_k")
 """What XLA cannot make part of such a kernel."""
 
-CPU_OPTIONS: Mapping[str, str | int | bool] = {"xla_cpu_parallel_codegen_split_count": "1"}
+Options = Mapping[str, str | int | bool]
+"""Of XLA, by name."""
+
+CPU_OPTIONS: Options = {"xla_cpu_parallel_codegen_split_count": "1"}
 """XLA splits a program to compile it on several threads, which takes a third more work; we compile several at once."""
 
-ONE_KERNEL_OPTIONS: Mapping[str, str | int | bool] = {**CPU_OPTIONS, "xla_cpu_experimental_ynn_fusion_type": ""}
+ONE_KERNEL_OPTIONS: Options = {**CPU_OPTIONS, "xla_cpu_experimental_ynn_fusion_type": ""}
 """Without the library that takes reductions over: its calls cannot be part of a kernel."""
 
 
-NETWORK_OPTIONS: Mapping[str, str | int | bool] = {**CPU_OPTIONS, "xla_backend_optimization_level": 1}
+NETWORK_OPTIONS: Options = {**CPU_OPTIONS, "xla_backend_optimization_level": 1}
 """Of programs with networks: their time goes into products of matrices, which are a library's and not compiled here, so
 a lower level takes a third off the compilation and leaves a step as fast as it was."""
 
@@ -91,18 +92,15 @@ def compile_shared(
 ) -> Made:
     """As ``compile_for``, and says whether it had to compile."""
     with jax.default_device(device):
-        lowered = _lowered(device, function, arguments, donate)
-        if device.platform != "cpu":
-            return lowered.compile({})
-        has_networks = NETWORK.search(lowered.text) is not None
-        if not has_networks and not UNSUPPORTED.search(lowered.text):
-            try:
-                return lowered.compile(ONE_KERNEL_OPTIONS)
-            except jax.errors.JaxRuntimeError as error:
-                # Another version of XLA may know neither the option nor all kinds of fusions here.
-                if not str(error).startswith(("INVALID_ARGUMENT", "UNIMPLEMENTED")):
-                    raise
-        return _Lowered(device, function, arguments, donate).compile(NETWORK_OPTIONS if has_networks else CPU_OPTIONS)
+        traced = _Traced(device, function, arguments, donate)
+        lowered = traced.lowered()
+        try:
+            return lowered.compile()
+        except jax.errors.JaxRuntimeError as error:
+            # Another version of XLA may know neither the option nor all kinds of fusions here.
+            if not lowered.is_one_kernel or not str(error).startswith(("INVALID_ARGUMENT", "UNIMPLEMENTED")):
+                raise
+        return traced.of_several_kernels(CPU_OPTIONS).compile()
 
 
 def identity(
@@ -110,7 +108,7 @@ def identity(
 ) -> Hashable:
     """The same for functions that ``compile_for`` compiles once; it takes the arguments of that."""
     with jax.default_device(device):
-        return _lowered(device, function, arguments, donate).key(ONE_KERNEL_OPTIONS)
+        return _Traced(device, function, arguments, donate).lowered().key
 
 
 def forget() -> None:
@@ -152,58 +150,94 @@ class OneKernel:
         return str(self._compiled.as_text())
 
 
-class _Lowered:
-    """A function as the program that XLA is given."""
+class _Traced:
+    """A function that has been traced for a device."""
 
     def __init__(
-        self,
-        device: jax.Device,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        donate: tuple[int, ...],
-        *,
-        is_one_kernel: bool = False,
+        self, device: jax.Device, function: Callable[..., Any], arguments: tuple[Any, ...], donate: tuple[int, ...]
     ) -> None:
-        self._is_one_kernel = is_one_kernel
-        traced = jax.jit(as_one_kernel(function) if is_one_kernel else function, donate_argnums=donate).trace(
-            *arguments
-        )
-        self._device, self._traced, self._lowered = device, traced, traced.lower()
+        self._device, self._arguments, self._donate = device, arguments, donate
+        self._traced = jax.jit(function, donate_argnums=donate).trace(*arguments)
+
+    def lowered(self) -> _Lowered:
+        """Lowered as it is compiled on the device: into one kernel where that is possible and pays."""
+        if self._device.platform != "cpu":
+            return self.of_several_kernels({})
+        if has_networks(self._traced.jaxpr.jaxpr):
+            return self.of_several_kernels(NETWORK_OPTIONS)
+        function = as_one_kernel(self._function)
+        traced = jax.jit(function, donate_argnums=self._donate).trace(*self._arguments)
+        lowered = _Lowered(self._device, traced, ONE_KERNEL_OPTIONS, is_one_kernel=True)
+        return self.of_several_kernels(CPU_OPTIONS) if UNSUPPORTED.search(lowered.text) else lowered
+
+    def of_several_kernels(self, options: Options) -> _Lowered:
+        """Lowered as JAX does."""
+        return _Lowered(self._device, self._traced, options)
+
+    def _function(self, *arguments: Any) -> Any:
+        """The function again, without running its Python."""
+        leaves = jaxpr_as_fun(self._traced.jaxpr)(*jax.tree.leaves(arguments))
+        return jax.tree.unflatten(jax.tree.structure(self._traced.out_info), leaves)
+
+
+def has_networks(jaxpr: Any) -> bool:
+    """Whether a traced function multiplies a matrix for each lane.
+
+    Such products are networks: in one kernel they would take minutes to compile, and run slower.
+    """
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            if any(len(variable.aval.shape) > 2 for variable in (*equation.invars, *equation.outvars)):
+                return True
+        elif any(map(has_networks, _inner(equation.params))):
+            return True
+    return False
+
+
+def _inner(params: Mapping[str, Any]) -> Iterator[Any]:
+    """The traced functions that an operation calls, such as the body of a loop."""
+    for value in params.values():
+        for each in value if isinstance(value, tuple | list) else (value,):
+            each = getattr(each, "jaxpr", each)
+            if hasattr(each, "eqns"):
+                yield each
+
+
+class _Lowered:
+    """A function as the program that XLA is given, and the options that it is compiled with."""
+
+    def __init__(self, device: jax.Device, traced: Any, options: Options, *, is_one_kernel: bool = False) -> None:
+        self._device, self._traced, self._options, self._lowered = device, traced, options, traced.lower()
+        self.is_one_kernel = is_one_kernel
         self.text: str = self._lowered.as_text()
 
-    def compile(self, options: Mapping[str, str | int | bool]) -> Made:
-        """Compiled with these options, now or before; who comes second waits for the first."""
+    def compile(self) -> Made:
+        """Compiled now or before; who comes second waits for the first."""
         if CALLBACK in self.text:  # the text does not say which function is called
-            return Made(self._compiled(options), is_shared=False)
-        key = self.key(options)
+            return Made(self._compiled(), is_shared=False)
         with _lock:
-            entry = _kept.setdefault(key, _Entry())
-            _kept.move_to_end(key)
+            entry = _kept.setdefault(self.key, _Entry())
+            _kept.move_to_end(self.key)
             while len(_kept) > MOST_KEPT:
                 _kept.popitem(last=False)
         with entry.lock:
             is_shared = entry.program is not None
             if not is_shared:
-                entry.program = self._compiled(options)
+                entry.program = self._compiled()
             return Made(entry.program, is_shared)
 
-    def _compiled(self, options: Mapping[str, str | int | bool]) -> Any:
-        program = self._lowered.compile(dict(options))
-        return OneKernel(program) if self._is_one_kernel else program
+    def _compiled(self) -> Any:
+        program = self._lowered.compile(dict(self._options))
+        return OneKernel(program) if self.is_one_kernel else program
 
-    def key(self, options: Mapping[str, str | int | bool]) -> Hashable:
+    @functools.cached_property
+    def key(self) -> Hashable:
         """All that decides what a compiled function does: the program, and which arguments it is given."""
         jaxpr = self._traced.jaxpr.jaxpr
         _, is_used = dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))  # the program has no others
         digest = hashlib.sha256(self.text.encode()).digest()
         forms = self._lowered.in_tree, self._lowered.out_tree, tuple(str(given.aval) for given in jaxpr.invars)
-        return digest, tuple(sorted(options.items())), self._device, tuple(is_used), forms
-
-
-def _lowered(
-    device: jax.Device, function: Callable[..., Any], arguments: tuple[Any, ...], donate: tuple[int, ...]
-) -> _Lowered:
-    return _Lowered(device, function, arguments, donate, is_one_kernel=device.platform == "cpu")
+        return digest, tuple(sorted(self._options.items())), self._device, tuple(is_used), forms
 
 
 def as_one_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
