@@ -64,7 +64,7 @@ def the_maze(out, maze, settings):
         axes.text(maze.column[start], maze.row[start], "start", ha="center", va="center", fontsize=8)
         axes.set_title(("first phase", "second phase")[phase], fontsize=10)
     figure.suptitle(f"A TMaze whose goals swap every {settings.switch_every:,} steps", fontsize=11)
-    save(figure, out, "1-maze.png", "the problem; the agent's model believes in the first phase for ever")
+    save(figure, out, "1-maze.png", "the problem; the agent's model has the first phase's rewards for ever")
 
 
 def reward_curves(out, name, result, agents, title, words):

@@ -60,8 +60,8 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
     source, candidates = draw_candidates(agent, state.candidates, transition, noise)
 
     model = learn_model(agent, state.model, transition, noise)
-    believed = model if agent.learns_model_first else state.model
-    search, info = observe(agent, state.search, state.params._replace(model=believed), candidates, transition)
+    current = model if agent.learns_model_first else state.model
+    search, info = observe(agent, state.search, state.params._replace(model=current), candidates, transition)
 
     transition = _once_reported(agent, state.values, transition, info)
     direct_step_size = agent.step_size if agent.updates_directly else 0.0

@@ -25,7 +25,7 @@ class Truth(NamedTuple):
         source: the maze or world, which says where states lie.
         tables: the true transitions [P, S, A, M].
         optimal: [P, S, A] the optimal action values of each phase, were it to last.
-        model_tables: what a fixed model believes [S, A, M]; None where the model learns.
+        model_tables: [S, A, M] of a fixed model; None where the model learns.
         links: what the model may ever say of where pairs lead; None where that is anywhere.
         wrong: [P, S] bool, states of which a fixed model is wrong in some action, in each phase.
     """

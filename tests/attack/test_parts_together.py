@@ -182,7 +182,7 @@ def test_issue_a_buffer_drawn_in_no_known_way_is_refused(given) -> None:
 @pytest.mark.parametrize(
     "given", [{"rewards": "x"}, {"dynamics": "x"}, {"num_phases": 0}, {"num_phases": 1.5}, {"switch_every": 0}]
 )
-def test_issue_a_simulated_model_that_believes_nothing_known_is_refused(given) -> None:
+def test_issue_a_simulated_model_of_unknown_choices_is_refused(given) -> None:
     (name,) = given
     with pytest.raises(UserError, match=f"{name} is"):
         simulated(lambda *given: None, 0.9, **{"num_phases": 2, "switch_every": 5, **given})

@@ -108,7 +108,7 @@ def test_certain_slips_make_all_actions_alike():
     np.testing.assert_array_equal(tables.probability, tables.probability[:, :, :1].repeat(4, axis=2))
 
 
-def test_the_mean_of_the_phases_believes_in_no_reward(maze):
+def test_the_mean_of_the_phases_has_no_reward(maze):
     # (1 − 1) / 2 = 0 at both ends.
     assert not mean_of_phases(maze.tables).reward.any()
     lopsided = tmaze(TMazeSettings(reward=1.0, penalty=0.0)).tables

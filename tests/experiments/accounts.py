@@ -1,4 +1,4 @@
-"""The measures of a moment, written out one state, action and outcome at a time, as ``definitions.md`` has them."""
+"""The measures, written out one state, action and outcome at a time, as ``definitions.md`` has them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def outcomes_of(tables) -> Outcomes:
     }
 
 
-class Moment(NamedTuple):
-    """What is seen at one moment; ``d`` [S]."""
+class Measurement(NamedTuple):
+    """All that one measurement is made of; ``d`` [S]."""
 
     truth: Outcomes
-    believed: Outcomes
+    model: Outcomes
     q: np.ndarray
     d: np.ndarray
     optimal: np.ndarray
@@ -59,14 +59,14 @@ class Moment(NamedTuple):
     def error(self, state: int) -> float:
         """e(s)."""
         far = [
-            abs(self.expected_target(self.believed, state, a) - self.expected_target(self.truth, state, a))
+            abs(self.expected_target(self.model, state, a) - self.expected_target(self.truth, state, a))
             for a in range(self.q.shape[1])
         ]
         return float(self.policy(state) @ far)
 
     def update(self, state: int) -> float:
         sizes = [
-            abs(self.expected_target(self.believed, state, a) - float(self.q[state, a])) for a in range(self.q.shape[1])
+            abs(self.expected_target(self.model, state, a) - float(self.q[state, a])) for a in range(self.q.shape[1])
         ]
         return float(self.policy(state) @ sizes)
 
@@ -74,61 +74,63 @@ class Moment(NamedTuple):
         if self.learns:
             return self.error(state) > 0.05 * self.reward_scale
         return any(
-            sorted(self.believed[state, action]) != sorted(self.truth[state, action])
-            for action in range(self.q.shape[1])
+            sorted(self.model[state, action]) != sorted(self.truth[state, action]) for action in range(self.q.shape[1])
         )
 
     def is_redundant(self, state: int) -> bool:
         return self.update(state) < 0.01 * self.reward_scale and not self.is_wrong(state)
 
 
-def measures(moment: Moment) -> dict[str, float]:
+def measures(measurement: Measurement) -> dict[str, float]:
     """The ``MEASURES``."""
-    positive = moment.d[moment.d > 0]
+    positive = measurement.d[measurement.d > 0]
     sums = {"entropy": -float((positive * np.log(positive)).sum())}
     measured = {
-        "wrong_mass": moment.is_wrong,
-        "error": moment.error,
-        "redundant_mass": moment.is_redundant,
-        "update": moment.update,
+        "wrong_mass": measurement.is_wrong,
+        "error": measurement.error,
+        "redundant_mass": measurement.is_redundant,
+        "update": measurement.update,
     }
     for name, of in measured.items():
         weighted = name if name.endswith("_mass") else f"weighted_{name}"
-        values = {state: float(of(state)) for state in moment.candidates}
-        sums[weighted] = sum(float(moment.d[state]) * value for state, value in values.items())
+        values = {state: float(of(state)) for state in measurement.candidates}
+        sums[weighted] = sum(float(measurement.d[state]) * value for state, value in values.items())
         sums[f"uniform_{name}"] = sum(values.values()) / len(values)
     return {
         **sums,
-        "useful_share": useful_share(moment),
-        "alignment": alignment(moment),
+        "useful_share": useful_share(measurement),
+        "alignment": alignment(measurement),
         "overshoot": max(
-            moment.step_size * moment.planning_updates * float(moment.d[state]) * float(moment.policy(state).max())
-            for state in moment.candidates
+            measurement.step_size
+            * measurement.planning_updates
+            * float(measurement.d[state])
+            * float(measurement.policy(state).max())
+            for state in measurement.candidates
         ),
     }
 
 
-def useful_share(moment: Moment) -> float:
+def useful_share(measurement: Measurement) -> float:
     """Every planning update that could be made next, with its chance: does q come closer to q*?"""
     changes = closer = 0.0
-    for state in moment.candidates:
-        for action, chosen in enumerate(moment.policy(state)):
-            before, best = float(moment.q[state, action]), float(moment.optimal[state, action])
-            for outcome in moment.believed[state, action]:
-                chance = float(moment.d[state]) * chosen * outcome.probability
-                change = moment.step_size * (moment.target(outcome) - before)
+    for state in measurement.candidates:
+        for action, chosen in enumerate(measurement.policy(state)):
+            before, best = float(measurement.q[state, action]), float(measurement.optimal[state, action])
+            for outcome in measurement.model[state, action]:
+                chance = float(measurement.d[state]) * chosen * outcome.probability
+                change = measurement.step_size * (measurement.target(outcome) - before)
                 changes += chance * (change != 0)
                 closer += chance * (abs(before + change - best) < abs(before - best))
     return closer / changes if changes else math.nan
 
 
-def alignment(moment: Moment) -> float:
+def alignment(measurement: Measurement) -> float:
     """Cosine between two vectors over pairs: the planned direction, and that of real experience."""
     planned, real = [], []
-    for state in moment.candidates:
-        for action, chosen in enumerate(moment.policy(state)):
-            weight, q = float(moment.d[state]) * chosen, float(moment.q[state, action])
-            planned.append(weight * (moment.expected_target(moment.believed, state, action) - q))
-            real.append(weight * (moment.expected_target(moment.truth, state, action) - q))
+    for state in measurement.candidates:
+        for action, chosen in enumerate(measurement.policy(state)):
+            weight, q = float(measurement.d[state]) * chosen, float(measurement.q[state, action])
+            planned.append(weight * (measurement.expected_target(measurement.model, state, action) - q))
+            real.append(weight * (measurement.expected_target(measurement.truth, state, action) - q))
     lengths = math.hypot(*planned) * math.hypot(*real)
     return float(np.dot(planned, real)) / lengths if lengths else math.nan

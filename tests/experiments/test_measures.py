@@ -1,4 +1,4 @@
-"""What is measured at a moment, against the plain accounts of ``accounts``."""
+"""The measures of problems with tables, against the plain accounts of ``accounts``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.search_control import strategies_table as table
 from mgsc import dyna
 from mgsc.experiments.design.quantities import ALWAYS, MEASURES, SNAPSHOTS, STATE_MEASURES
 from mgsc.experiments.running.build import build_agent, build_problem
-from mgsc.experiments.running.measures import known_of, look, measure_planning, measure_values, see
+from mgsc.experiments.running.measures import known_of, measure_planning, measure_states, measure_values, see
 from mgsc.models import LearnedModel
 from mgsc.models.learned import EMPTY, LearnedState
 
@@ -27,23 +27,23 @@ NUM_SLOTS = 4
 
 
 def measuring(agent, problem):
-    """(clock, values, d, the model's state) -> all measures of that moment, as NumPy."""
+    """(clock, values, d, the model's state) -> all measures, as NumPy."""
     begun, rate = dyna.init(agent, jax.random.key(0)), jnp.float32(agent.step_size * agent.planning_updates)
     known = known_of(problem)
 
     def measure(clock, values, weights, model):
         state = begun._replace(values=values, environment=begun.environment._replace(clock=clock), model=model)
         seen = see(agent, problem, state, weights)
-        moment = look(known, agent.policy, seen)
+        measurement = measure_states(known, agent.policy, seen)
         planning = measure_planning(
             known,
             weights,
             rate,
-            moment,
+            measurement,
             reward_scale=problem.facts.reward_scale,
             learns=problem.known.model_tables is None,
         )
-        return planning | {"useful_share": seen.useful_share}, *measure_values(known, moment)
+        return planning | {"useful_share": seen.useful_share}, *measure_values(known, measurement)
 
     measure = quick_jit(measure)
 
@@ -71,12 +71,12 @@ def measure_learning():
     return measuring(agent, LEARNING_PROBLEM)
 
 
-def account(phase: int, q: np.ndarray, d: np.ndarray, believed=None) -> accounts.Moment:
-    """The moment for the plain account; the stale model's unless another belief is given."""
+def account(phase: int, q: np.ndarray, d: np.ndarray, model=None) -> accounts.Measurement:
+    """The measurement for the plain account; of the stale model unless another one is given."""
     tables = table.PROBLEM.known.tables
-    return accounts.Moment(
+    return accounts.Measurement(
         truth=accounts.outcomes_of(tables.phase(phase)),
-        believed=believed or accounts.outcomes_of(tables.phase(0)),
+        model=model or accounts.outcomes_of(tables.phase(0)),
         q=q,
         d=d,
         optimal=table.PROBLEM.known.optimal[phase],
@@ -86,7 +86,7 @@ def account(phase: int, q: np.ndarray, d: np.ndarray, believed=None) -> accounts
         step_size=0.5,
         planning_updates=table.BUDGET,
         reward_scale=1.0,
-        learns=believed is not None,
+        learns=model is not None,
     )
 
 
@@ -108,15 +108,15 @@ def test_measures_are_those_of_the_definitions(measure, seed, scale):
         assert found == pytest.approx(accounts.measures(account(phase, q, d)), abs=1e-5)
 
 
-def random_belief(random) -> tuple[LearnedState, accounts.Outcomes]:
+def random_model(random) -> tuple[LearnedState, accounts.Outcomes]:
     """What a model might have learned: the truth of the first phase, in some pairs more or less off, or nothing."""
     truth = accounts.outcomes_of(table.PROBLEM.known.tables.phase(0))
     shape = (NUM_STATES * NUM_ACTIONS, NUM_SLOTS)
     outcome, weight, reward = np.full(shape, EMPTY), np.zeros(shape), np.zeros(shape)
-    believed: accounts.Outcomes = {}
+    outcomes: accounts.Outcomes = {}
     for (state, action), known in truth.items():
         if random.random() < 0.2:
-            believed[state, action] = [accounts.Outcome(1.0, 0.0, state, False)]  # never tried: it stays
+            outcomes[state, action] = [accounts.Outcome(1.0, 0.0, state, False)]  # never tried: it stays
             continue
         off = random.choice([0.0, 0.02, 0.5])
         counts = np.array([one.probability for one in known]) * np.exp(off * random.normal(size=len(known)))
@@ -125,25 +125,25 @@ def random_belief(random) -> tuple[LearnedState, accounts.Outcomes]:
         outcome[pair, slots] = [2 * one.successor + one.ends for one in known]
         weight[pair, slots] = counts
         reward[pair, slots] = [one.reward + off * random.normal() for one in known]
-        believed[state, action] = [
+        outcomes[state, action] = [
             one._replace(probability=share, reward=mean)
             for one, share, mean in zip(known, counts / counts.sum(), reward[pair, slots].tolist())
         ]
     learned = LearnedState(jnp.int32(outcome), jnp.float32(weight), jnp.float32(reward), jnp.int32(0))
-    return learned, believed
+    return learned, outcomes
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_learned_models_measures_are_those_of_the_definitions(measure_learning, seed):
     random = np.random.default_rng(seed)
-    learned, believed = random_belief(random)
+    learned, outcomes = random_model(random)
     q = np.float32(random.normal(size=(NUM_STATES, NUM_ACTIONS)) * random.choice([0.01, 1.0]))
     d = random_d(random)
     for clock, phase in ((1, 0), (41, 1)):
-        moment = account(phase, q, d, believed)
+        measurement = account(phase, q, d, outcomes)
         found, _, of_states, _ = measure_learning(clock, q, d, learned)
-        assert found == pytest.approx(accounts.measures(moment), abs=1e-5)
-        errors = [moment.error(state) for state in CANDIDATES]
+        assert found == pytest.approx(accounts.measures(measurement), abs=1e-5)
+        errors = [measurement.error(state) for state in CANDIDATES]
         np.testing.assert_allclose(of_states["model_error"][CANDIDATES], errors, atol=1e-5)
 
 
@@ -219,11 +219,11 @@ def test_a_wrong_state_is_never_redundant(measure):
     """q(3, ·) is just what the stale model expects, so its update is nil: but it is wrong."""
     states = np.arange(NUM_STATES)
     q = np.where((states == 3)[:, None], [0.025, 0.025, 0.025, 0.925], 0.0)
-    believed = table.PROBLEM.known.tables.phase(0)
+    model = table.PROBLEM.known.tables.phase(0)
     for _ in range(200):  # the fixed point of state 3, its successors of value 0 aside
         best = np.where(states == 3, q.max(1), 0.0)
-        goals = believed.reward + table.SUITE.discount * best[believed.successor] * ~believed.terminates
-        q[3] = (believed.probability[3] * goals[3]).sum(-1)
+        goals = model.reward + table.SUITE.discount * best[model.successor] * ~model.terminates
+        q[3] = (model.probability[3] * goals[3]).sum(-1)
     d = np.eye(NUM_STATES)[3]
     right = measure(1, q, d)[0]
     assert right["weighted_update"] < 0.01

@@ -43,7 +43,7 @@ def test_the_mean_model_is_wrong_beside_the_ends_always():
 
 
 def test_what_leads_to_a_state_is_what_the_model_may_ever_say(problem):
-    """A fixed model says what it believes; one that learns may meet any phase of the truth, or guess."""
+    """A fixed model gives its tables; one that learns may meet any phase of the truth, or guess."""
     assert problem.known.links is problem.known.model_tables
     learning = build_problem(dataclasses.replace(STALE, model=LearnedModel()))
     assert learning.known.links is learning.known.tables
@@ -55,24 +55,24 @@ def test_what_leads_to_a_state_is_what_the_model_may_ever_say(problem):
 
 
 def test_a_model_may_be_wrong_in_probabilities_or_ends_alone(problem):
-    believed = problem.known.tables.phase(0)
-    assert not wrong_states(problem.known.tables, believed)[0].any()
+    model = problem.known.tables.phase(0)
+    assert not wrong_states(problem.known.tables, model)[0].any()
     slipping = dataclasses.replace(STALE, environment=dataclasses.replace(STALE.environment, slip=0.2))
     others = build_problem(slipping).known.tables.phase(0)
     assert wrong_states(problem.known.tables, others)[0].sum() == 13
-    endless = believed._replace(terminates=np.zeros_like(believed.terminates))
+    endless = model._replace(terminates=np.zeros_like(model.terminates))
     found = wrong_states(problem.known.tables, endless)
     np.testing.assert_array_equal(np.flatnonzero(found[0]), BESIDE_THE_ENDS)
 
 
 def test_the_order_of_slots_and_their_padding_are_no_difference(problem):
-    believed = problem.known.tables.phase(0)
-    flipped = believed._replace(
-        **{name: getattr(believed, name)[..., ::-1] for name in ("probability", "reward", "successor", "terminates")}
+    model = problem.known.tables.phase(0)
+    flipped = model._replace(
+        **{name: getattr(model, name)[..., ::-1] for name in ("probability", "reward", "successor", "terminates")}
     )
     assert not wrong_states(problem.known.tables, flipped)[0].any()
-    junk = believed.reward + 9 * (believed.probability == 0)
-    assert not wrong_states(problem.known.tables, believed._replace(reward=np.float32(junk)))[0].any()
+    junk = model.reward + 9 * (model.probability == 0)
+    assert not wrong_states(problem.known.tables, model._replace(reward=np.float32(junk)))[0].any()
 
 
 def test_dense_outcomes_add_up_slots_with_one_successor(problem):

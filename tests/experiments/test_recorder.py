@@ -60,14 +60,14 @@ def test_a_record_holds_the_sum_of_rewards_means_of_the_rest_and_the_last_snapsh
         return record, kept
 
     record, kept = run()
-    # One lane, one chunk, two moments; then each of these alone.
+    # One lane, one chunk, two measurements; then each of these alone.
     measuring, rate = Measuring(table.PROBLEM, agent.policy), jnp.float32([agent.step_size * agent.planning_updates])
 
-    def measured(*moments: Seen):
-        seen = jax.tree.map(lambda *leaves: jnp.stack(leaves)[None, None], *moments)
+    def measured(*kept: Seen):
+        seen = jax.tree.map(lambda *leaves: jnp.stack(leaves)[None, None], *kept)
         return {name: value[0, 0] for name, value in measuring.ready(jax.devices()[0], seen, rate)(seen, rate).items()}
 
-    one, other = (measured(moment) for moment in kept)
+    one, other = (measured(seen) for seen in kept)
     record |= measured(*kept)
     assert set(record) == {"reward", "query_distribution", *REPORTED, *MEASURES, *VALUES}
     # Rewards 0 + 1 + 2 + 3 = 6; meta-losses (0 + 2 + 4 + 6) / 4 = 3; nobody told of a norm.

@@ -194,7 +194,7 @@ def test_counts_by_hand():
     assert found == {(1, False): pytest.approx((2 / 3, 1.5)), (1, True): pytest.approx((1 / 3, -2.0))}
 
 
-def test_a_step_size_of_one_believes_in_the_last_outcome_only():
+def test_a_step_size_of_one_keeps_the_last_outcome_only():
     model = models.learned(NUM_STATES, NUM_ACTIONS, PLENTY, DISCOUNT, step_size=1.0)
     events = [Event(0, 0, 1.0, 1, False), Event(0, 0, -2.0, 2, True), Event(0, 0, 3.0, 1, False)]
     for length, known in ((1, {(1, False): (1, 1)}), (2, {(2, True): (1, -2)}), (3, {(1, False): (1, 3)})):
@@ -356,17 +356,17 @@ def test_after_much_experience_it_is_the_truth(average, step_size):
     found = expectations(model, state, 51, 4)
 
     # Dense [S, A, S'] probabilities; the variance of a mean of n is p (1 − p) / n, with recency α / (2 − α) for 1 / n.
-    believed, known = np.zeros((51, 4, 51)), np.zeros((51, 4, 51))
+    learned_shares, known = np.zeros((51, 4, 51)), np.zeros((51, 4, 51))
     everywhere = np.indices((51, 4, 4))
-    np.add.at(believed, (*everywhere[:2], found[3]), found[0])
+    np.add.at(learned_shares, (*everywhere[:2], found[3]), found[0])
     np.add.at(known, (*everywhere[:2], truth.successor), truth.probability)
     share = 1 / each if average == "sample" else step_size / (2 - step_size)
     spread = np.sqrt(known * (1 - known) * share)
-    assert (believed[known == 0] == 0).all(), "what cannot happen is not believed in"
+    assert (learned_shares[known == 0] == 0).all(), "what cannot happen has no probability"
     is_open = spread > 1e-6
-    assert (np.abs(believed - known)[is_open] < 6 * spread[is_open]).all()
-    np.testing.assert_allclose(believed[~is_open], known[~is_open], atol=1e-6)
-    assert np.abs(believed - known).sum(-1).mean() / 2 < 0.03, "total variation"
+    assert (np.abs(learned_shares - known)[is_open] < 6 * spread[is_open]).all()
+    np.testing.assert_allclose(learned_shares[~is_open], known[~is_open], atol=1e-6)
+    assert np.abs(learned_shares - known).sum(-1).mean() / 2 < 0.03, "total variation"
     # Rewards and ends have no chance in them.
     possible = found[0] > 0
     enters = np.isin(found[3], np.flatnonzero(truth.is_terminal)) & ~truth.is_terminal[:, None, None]

@@ -36,14 +36,14 @@ def answers(change: str, **choices: str):
     environment, params, up = simulator.environment, simulator.params, jnp.int32(0)
 
     def step(carry, _):
-        state, believed = carry
+        state, model_state = carry
         here = jnp.array([0.97, 0.91])
         made = environment.step(jnp.zeros(()), state._replace(inner=here), up, params)
-        answer = model.expect(believed, here, up)
+        answer = model.expect(model_state, here, up)
         real = Transition(here, up, made.reward, DISCOUNT * (1.0 - made.terminated), made.observation)
         if model.update is not None:
-            believed = model.update((), believed, real)
-        return (made.state, believed), (real, jax.tree.map(lambda leaf: leaf[0], answer))
+            model_state = model.update((), model_state, real)
+        return (made.state, model_state), (real, jax.tree.map(lambda leaf: leaf[0], answer))
 
     def whole(key):
         state, _ = environment.reset(key, params, None)

@@ -219,14 +219,14 @@ def numbers_of_suite(name: str = "meta_gradient") -> dict[str, float]:
 
 
 def scaled(problem: Problem, scale: Array | float, discount: Array | float) -> Problem:
-    """The problem with all rewards, true and believed, multiplied, and the model's successors discounted anew."""
+    """The problem with all rewards multiplied, the model's too, and the model's successors discounted anew."""
     params = problem.environment_params
     problem = problem._replace(environment_params=params._replace(reward=params.reward * scale))
     if problem.learns:
         return problem._replace(model=learned_model(LEARNING.model, problem.known.tables, discount))
-    believed = problem.known.model_tables._replace(reward=problem.known.model_tables.reward * scale)
-    truth = problem.known._replace(model_tables=believed)
-    return problem._replace(model=models.fixed(believed, discount), truth=truth)
+    model_tables = problem.known.model_tables._replace(reward=problem.known.model_tables.reward * scale)
+    truth = problem.known._replace(model_tables=model_tables)
+    return problem._replace(model=models.fixed(model_tables, discount), truth=truth)
 
 
 def build(variant: Variant, numbers: dict[str, Any]) -> Dyna:

@@ -27,7 +27,7 @@ FACTS = Facts(like((1,), jnp.float32), 2, 0.5, reward_scale=2.0, switch_every=1,
 
 
 def answers(model, observation, action):
-    """One step to the right, which the model believes to pay ``action`` and never to end the episode."""
+    """One step to the right, with reward ``action`` in the model, which never ends the episode."""
     del model
     return Successors(jnp.ones(1), jnp.float32(action)[None], jnp.full(1, 0.5), observation[None] + 1)
 
@@ -133,7 +133,7 @@ def test_features_are_of_states_or_of_pairs():
         lambda: [candidate_features(FACTS, per_action=each)(PARTS, PARAMS, candidates()) for each in (False, True)]
     )()
     assert (states.shape, pairs.shape) == ((4, 4), (4, 2, 4))
-    # Action 0, the policy's, is believed to pay nothing: no errors; disagreement is the place, plus 10 of action 1.
+    # Action 0, the policy's, pays nothing in the model: no errors; disagreement is the place, plus 10 of action 1.
     np.testing.assert_allclose(states[:, 0], 0, atol=1e-4)
     np.testing.assert_allclose(states[:, 1], compared(PLACES), atol=1e-6)
     apart = (PLACES[:, None] + jnp.array([0.0, 10.0])).reshape(-1)
@@ -144,7 +144,7 @@ def test_features_are_of_states_or_of_pairs():
 
 
 def test_features_of_tried_pairs_are_of_their_own_actions():
-    """Action 1 is believed to pay 1, and members are 10 more apart on it."""
+    """Action 1 pays 1 in the model, and members are 10 more apart on it."""
     tried = candidates()._replace(action=jnp.array([1, 0, 0, 1]))
     found = quick_jit(lambda: candidate_features(FACTS, per_action=False)(PARTS, PARAMS, tried))()
     np.testing.assert_allclose(found[:, 0], compared(jnp.array([1.0, 0.0, 0.0, 1.0])), atol=1e-5)

@@ -122,13 +122,13 @@ def test_planning_alone_leads_to_the_optimal_values(corrupted_share):
         model=FixedModel(transition_noise=0.2, reward_noise=0.3, corrupted_share=corrupted_share, noise_seed=3),
     )
     problem, agent, control, begun = planner(suite)
-    believed = problem.known.model_tables
-    rewards = jnp.sum(believed.probability * believed.reward, -1)
+    model = problem.known.model_tables
+    rewards = jnp.sum(model.probability * model.reward, -1)
     (values, _), moves = planned(agent, control, begun, rewards, 6000)
     assert moves[:20].min() > 0
     assert not moves[-20:].any(), "nothing is left to be done"
-    one_phase = {name: getattr(believed, name)[None] for name in believed._fields[:4]}
-    expected = optimal_values(believed._replace(**one_phase), DISCOUNT)[0]
+    one_phase = {name: getattr(model, name)[None] for name in model._fields[:4]}
+    expected = optimal_values(model._replace(**one_phase), DISCOUNT)[0]
     # Each of five slots may be out of date by ROUNDING.
     tolerance = 5 * ROUNDING * np.abs(expected).max() / (1 - DISCOUNT)
     assert tolerance < 2e-3 < 0.3 < np.ptp(expected[plain.ALLOWED])
@@ -138,13 +138,13 @@ def test_planning_alone_leads_to_the_optimal_values(corrupted_share):
 def test_planning_leaves_what_is_not_owed_to_stored_values():
     """From any values and any U, q − Σ P γ U stays as it is."""
     problem, agent, control, begun = planner(table.SUITE, threshold=0.01)
-    random, believed = np.random.default_rng(1), problem.known.model_tables
+    random, model = np.random.default_rng(1), problem.known.model_tables
     values = jnp.asarray(random.normal(size=(7, 4)), jnp.float32)
     # Slots of one successor share their U.
     drawn = random.normal(size=(28, 7))
-    stored = np.take_along_axis(drawn, believed.successor.reshape(28, -1), axis=1)
+    stored = np.take_along_axis(drawn, model.successor.reshape(28, -1), axis=1)
     begun = begun._replace(stored=jnp.asarray(stored, jnp.float32))
-    onward = believed.probability * ~believed.terminates * table.SUITE.discount
+    onward = model.probability * ~model.terminates * table.SUITE.discount
 
     def own(values, state):
         return np.asarray(values - (onward * state.stored.reshape(7, 4, -1)).sum(-1))
@@ -153,7 +153,7 @@ def test_planning_leaves_what_is_not_owed_to_stored_values():
     np.testing.assert_allclose(own(after, state), own(values, begun), atol=1e-5)
     assert (np.asarray(after) != values)[plain.ALLOWED].mean() > 0.5
     assert moves[-1] == 0, "all that is left is below the threshold"
-    best = np.asarray(after).max(-1)[believed.successor]
+    best = np.asarray(after).max(-1)[model.successor]
     left = np.abs(onward * (best - np.asarray(state.stored).reshape(7, 4, -1)))
     assert left[plain.ALLOWED].max() <= 0.01 + 1e-6
 

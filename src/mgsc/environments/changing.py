@@ -1,8 +1,8 @@
 """Environments without tables that change: their rules as functions of numbers, and numbers that follow a schedule.
 
 An environment's *dynamics* say where an action leads, its *task* what that is worth and where an episode ends. Each
-is a pytree with a leading axis of P phases, which follow in a circle, as those of the mazes do. So a model can believe
-in the dynamics of one phase and in the task of another.
+is a pytree with a leading axis of P phases, which follow in a circle, as those of the mazes do. So a model can have
+the dynamics of one phase and the task of another.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ def incoming_pairs(tables: Tables) -> NDArray[np.int32]:
     """[S, I] the pairs s · A + a that may lead on to each state, padded with S·A.
 
     Args:
-        tables: what a fixed model believes, [S, A, M]; or all that a model may ever learn, [P, S, A, M].
+        tables: of a fixed model, [S, A, M]; or all that a model may ever learn, [P, S, A, M].
     """
     num_states, num_actions = tables.probability.shape[-3:-1]
     leads = (tables.probability > 0) & ~tables.terminates

@@ -169,7 +169,7 @@ def goal_rewards(tables: Tables) -> NDArray[np.float32]:
 
 
 def mean_of_phases(tables: Tables) -> Tables:
-    """One phase with the mean rewards of all: what a model that averages over time would believe.
+    """One phase with the mean rewards of all: the tables of a model that averages over time.
 
     Raises:
         UserError: the phases differ in more than their rewards.

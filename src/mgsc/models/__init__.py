@@ -2,8 +2,8 @@
 
 from mgsc.models import mlp
 from mgsc.models.base import Model
-from mgsc.models.beliefs import FixedModel, believed_tables
 from mgsc.models.fixed import fixed
+from mgsc.models.fixed_tables import FixedModel, model_tables
 from mgsc.models.learned import LearnedModel, learned, learned_model, slots_of
 from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.models.simulated import SimulatedModel, simulated
@@ -15,7 +15,7 @@ __all__ = [
     "Model",
     "ModelRow",
     "SimulatedModel",
-    "believed_tables",
+    "model_tables",
     "fixed",
     "learned",
     "learned_model",

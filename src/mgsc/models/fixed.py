@@ -9,14 +9,14 @@ from mgsc.environments.tables import Tables
 from mgsc.facts import Facts
 from mgsc.indexing import lookup
 from mgsc.models.base import Model
-from mgsc.models.beliefs import FixedModel, believed_tables
+from mgsc.models.fixed_tables import FixedModel, model_tables
 from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.noise import uniforms
 from mgsc.sampling import index_from_cumulative
 from mgsc.types import Array, PyTree, Successors, Transition, to_device
 
 
-class Beliefs(NamedTuple):
+class ModelArrays(NamedTuple):
     """What a fixed model answers from: a row [S·A, M] for each pair, and the same entries [S·A·M] one by one.
 
     Programs take them as arguments. Each is there in the shape it is read in: an argument that is reshaped where it is
@@ -42,13 +42,13 @@ def fixed(tables: Tables, discount: Array | float) -> Model:
     """Answers from exact sparse tables and never changes.
 
     Args:
-        tables: the transitions the model believes in, without a phase axis.
+        tables: [S, A, M] the transitions the model answers with.
         discount: γ, given to successors that do not terminate; may be traced.
     """
     num_states, num_actions, num_slots = tables.probability.shape
     pairs = (num_states * num_actions, num_slots)
     survives = (~tables.terminates).astype(tables.reward.dtype)
-    beliefs = Beliefs(
+    arrays = ModelArrays(
         cumulative=to_device(tables.cumulative.reshape(pairs)),
         probability=to_device(tables.probability.reshape(pairs)),
         reward=to_device(tables.reward.reshape(pairs)),
@@ -58,12 +58,12 @@ def fixed(tables: Tables, discount: Array | float) -> Model:
         one_survives=to_device(survives.ravel()),
         one_successor=to_device(tables.successor.ravel()),
     )
-    return _answering(num_actions, discount, beliefs)
+    return _answering(num_actions, discount, arrays)
 
 
-def _answering(num_actions: int, discount: Array | float, beliefs: Beliefs) -> Model:
-    """The model of such beliefs, which may be traced."""
-    num_slots = beliefs.reward.shape[-1]
+def _answering(num_actions: int, discount: Array | float, arrays: ModelArrays) -> Model:
+    """The model that answers from these arrays, which may be traced."""
+    num_slots = arrays.reward.shape[-1]
 
     def init(key: Array) -> tuple[()]:
         del key
@@ -73,23 +73,23 @@ def _answering(num_actions: int, discount: Array | float, beliefs: Beliefs) -> M
         del state
         pair = observation * num_actions + action
         # One number addresses a slot: indices of several parts would have to be put together first.
-        entry = pair * num_slots + index_from_cumulative(noise, lookup(beliefs.cumulative, pair))
+        entry = pair * num_slots + index_from_cumulative(noise, lookup(arrays.cumulative, pair))
         return Transition(
             observation,
             action,
-            lookup(beliefs.one_reward, entry),
-            discount * lookup(beliefs.one_survives, entry),
-            lookup(beliefs.one_successor, entry),
+            lookup(arrays.one_reward, entry),
+            discount * lookup(arrays.one_survives, entry),
+            lookup(arrays.one_successor, entry),
         )
 
     def expect(state: PyTree, observation: Array, action: Array) -> Successors:
         del state
         pair = observation * num_actions + action
         return Successors(
-            lookup(beliefs.probability, pair),
-            lookup(beliefs.reward, pair),
-            discount * lookup(beliefs.survives, pair),
-            lookup(beliefs.successor, pair),
+            lookup(arrays.probability, pair),
+            lookup(arrays.reward, pair),
+            discount * lookup(arrays.survives, pair),
+            lookup(arrays.successor, pair),
         )
 
     return Model(
@@ -97,14 +97,14 @@ def _answering(num_actions: int, discount: Array | float, beliefs: Beliefs) -> M
         draw=uniforms,
         sample=sample,
         expect=expect,
-        tables=beliefs,
+        tables=arrays,
         of_tables=functools.partial(_answering, num_actions, discount),
     )
 
 
 def _build(settings: FixedModel, facts: Facts) -> BuiltModel:
-    believed = believed_tables(settings, facts.listed)
-    return BuiltModel(fixed(believed, facts.discount), tables=believed, links=believed)
+    tables = model_tables(settings, facts.listed)
+    return BuiltModel(fixed(tables, facts.discount), tables=tables, links=tables)
 
 
 FIXED_ROW = ModelRow("fixed", "exact tables that never change", FixedModel, _build, needs_tables=True)

@@ -18,7 +18,7 @@ class BuiltModel(NamedTuple):
     """A model, and what is known exactly of its answers.
 
     Attributes:
-        tables: what a model that never changes believes [S, A, M]; None where it learns, or has no tables.
+        tables: [S, A, M] of a model that never changes; None where it learns, or has none.
         links: tables of all that it may ever say of where pairs lead; None where that is anywhere, or not known.
     """
 

@@ -26,9 +26,9 @@ class SimulatedModel:
     """A model that never learns; with both ``current`` it is the truth."""
 
     rewards: str = choice(
-        STALE, (STALE, CURRENT), "rewards and ends of episodes it believes in: the start's, or true ones"
+        STALE, (STALE, CURRENT), "its rewards and ends of episodes: those of the start, or the true ones"
     )
-    dynamics: str = choice(STALE, (STALE, CURRENT), "where it believes that actions lead: as at the start, or truly")
+    dynamics: str = choice(STALE, (STALE, CURRENT), "where its actions lead: as at the start, or truly")
 
 
 def simulated(
@@ -42,7 +42,7 @@ def simulated(
 ) -> Model:
     """Answers with what a simulator says of itself.
 
-    Its state counts real steps where it follows the phases, and is empty where all that it believes is of the start.
+    Its state counts real steps where it follows the phases, and is empty where all of it is of the start.
 
     Args:
         outcomes: see ``Simulator``.
@@ -53,7 +53,7 @@ def simulated(
         dynamics: the same.
 
     Raises:
-        UserError: no phases, phases that last no step, or another belief than there is.
+        UserError: no phases, phases that last no step, or a choice that there is not.
     """
     check_setting(SimulatedModel, "rewards", rewards)
     check_setting(SimulatedModel, "dynamics", dynamics)

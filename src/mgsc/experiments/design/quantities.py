@@ -19,7 +19,7 @@ MEASURES = {
     "alignment": "cosine of the planned direction with the one real experience would give",
     "overshoot": "largest α K d(s) π(a|s): above 1 a planned step overshoots",
 }
-"""Of an agent that plans: one number a moment, averaged over the chunk."""
+"""Of an agent that plans: one number at each measurement, averaged over the chunk."""
 
 ALWAYS = {"value_error": "distance of values from the phase's optimum, mean |q − q*| [reward]"}
 """Of every agent."""

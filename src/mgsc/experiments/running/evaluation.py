@@ -31,7 +31,7 @@ class _Playing(NamedTuple):
 
 
 def evaluation_return(view: View) -> Array:
-    """[] mean return of episodes under the actor's best actions, in the phase of the moment; NaN without an actor."""
+    """[] mean return of episodes under the actor's best actions, in the current phase; NaN without an actor."""
     if view.agent.values.actor is None:
         return jnp.full((), jnp.nan)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(KEY), view.state.step), NUM_EPISODES)

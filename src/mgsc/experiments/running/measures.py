@@ -1,9 +1,8 @@
-"""What is measured at a moment of a run: where d looks, how wrong and how redundant that is, what it brings.
+"""The measures of problems with tables: where d looks, how wrong and how redundant that is, what it brings.
 
-On the exact tables of the phase of the step just made, with the values, the model and the d of that
-moment. All sums over states and actions are exact expectations; nothing is sampled. What only
-the agent can tell its loop keeps (``see``); the rest is the same for all agents of a suite, and one program
-(``running.measuring``).
+They are taken on the exact tables of the phase of the step just made, with the values, the model and the d after
+that step. All sums over states and actions are exact expectations; nothing is sampled. An agent's loop keeps what
+depends on its parts (``see``); one program works out the rest for all agents of a suite (``running.measuring``).
 """
 
 from __future__ import annotations
@@ -71,32 +70,32 @@ def known_of(problem: Problem) -> Known:
 
 
 class Seen(NamedTuple):
-    """What is kept of an agent at a moment: what it, and nobody else, can tell of all states.
+    """What a loop keeps of its agent at one measurement.
 
     Attributes:
         clock: [] int32 environment steps made.
         q: [S, A].
-        believed_target: [S, A] E_m[r + γ' max q].
+        model_target: [S, A] E_m[r + γ' max q].
         weights: [S] or [S, A] d; None where there is none, or none of listed states.
         useful_share: [] see ``useful_share``; None where ``weights`` is.
     """
 
     clock: Array
     q: Array
-    believed_target: Array
+    model_target: Array
     weights: Array | None
     useful_share: Array | None
 
 
-class Moment(NamedTuple):
-    """What was seen of all states, beside the truth.
+class Measurement(NamedTuple):
+    """The agent's values and targets at one measurement, beside the true ones.
 
     Attributes:
         phase: [] int32 of the step just made.
         q: [S, A].
         best: [S] max q.
         policy: [S, A].
-        believed_target: [S, A] E_m[r + γ' max q].
+        model_target: [S, A] E_m[r + γ' max q].
         true_target: [S, A] E_true[r + γ' max q].
         error: [S] e(s) = Σ_a π(a|s) |E_m[r + γ' max q] − E_true[r + γ' max q]|.
         update: [S] Σ_a π(a|s) |E_m δ(s, a)|.
@@ -106,32 +105,36 @@ class Moment(NamedTuple):
     q: Array
     best: Array
     policy: Array
-    believed_target: Array
+    model_target: Array
     true_target: Array
     error: Array
     update: Array
 
 
 def see(agent: Dyna, problem: Problem, state: DynaState, weights: Array | None) -> Seen:
-    """Asks an agent about every state: compiled into its loop, so no more than it must be."""
+    """The values and targets of all states and the useful share of updates; compiled into the agent's loop."""
     candidates, clock = all_states(problem), state.environment.clock
     parts = parts_of(agent.values, agent.policy, agent.model)
     q = jax.vmap(parts.action_values, (None, 0))(state.values, candidates.observation)
     best = settled(largest(q))
     answers = all_answers(parts, state.model, candidates, agent.environment.num_actions)
-    believed = Successors(*(column.reshape(*q.shape, -1) for column in answers))
-    targets = _targets(believed, best)
+    outcomes = Successors(*(column.reshape(*q.shape, -1) for column in answers))
+    targets = _targets(outcomes, best)
     share = None
     if weights is not None:
         phase = _phase(clock, problem.environment_params.switch_every, problem.known.tables.num_phases)
         optimal = jnp.asarray(problem.known.optimal)[phase]
         pairs = _pairs(weights, jax.vmap(parts.policy)(q))
-        share = useful_share(q, targets, optimal, pairs[..., None] * believed.probability, agent.step_size)
-    return Seen(clock, q, settled(_expected(believed, targets)), weights, share)
+        share = useful_share(q, targets, optimal, pairs[..., None] * outcomes.probability, agent.step_size)
+    return Seen(clock, q, settled(_expected(outcomes, targets)), weights, share)
 
 
-def look(known: Known, policy: Policy, seen: Seen) -> Moment:
-    """What was seen, beside the exact tables."""
+def measure_states(known: Known, policy: Policy, seen: Seen) -> Measurement:
+    """What a loop has kept, beside the exact tables.
+
+    Raises:
+        ValueError: the policy has no probabilities of actions.
+    """
     phase, q = _phase(seen.clock, known.switch_every, len(known.optimal)), seen.q
     if policy.probabilities is None:
         raise ValueError("exact tables have discrete actions: the policy must have probabilities")
@@ -139,9 +142,9 @@ def look(known: Known, policy: Policy, seen: Seen) -> Moment:
     best = settled(largest(q))
     truth = Successors(*(lookup(column, phase) for column in known.truth))
     true_target = settled(_expected(truth, _targets(truth, best)))
-    error = _mean_distance(chosen, seen.believed_target, true_target)
-    update = _mean_distance(chosen, seen.believed_target, q)
-    return Moment(phase, q, best, chosen, seen.believed_target, true_target, error, update)
+    error = _mean_distance(chosen, seen.model_target, true_target)
+    update = _mean_distance(chosen, seen.model_target, q)
+    return Measurement(phase, q, best, chosen, seen.model_target, true_target, error, update)
 
 
 def all_states(problem: Problem) -> Candidates:
@@ -150,20 +153,20 @@ def all_states(problem: Problem) -> Candidates:
     return Candidates(index, index, jnp.asarray(problem.known.is_candidate))
 
 
-def measure_values(known: Known, moment: Moment) -> tuple[Record, Record, Record]:
+def measure_values(known: Known, measurement: Measurement) -> tuple[Record, Record, Record]:
     """What every agent has: ``ALWAYS``, the ``STATE_MEASURES``, and the ``SNAPSHOTS``."""
-    far = total(jnp.abs(moment.q - known.optimal[moment.phase])) / moment.q.shape[-1]
-    is_flat = moment.best == moment.q.min(-1)
-    greedy = jnp.where(is_flat, -1.0, jnp.argmax(moment.q, -1).astype(far.dtype))
+    far = total(jnp.abs(measurement.q - known.optimal[measurement.phase])) / measurement.q.shape[-1]
+    is_flat = measurement.best == measurement.q.min(-1)
+    greedy = jnp.where(is_flat, -1.0, jnp.argmax(measurement.q, -1).astype(far.dtype))
     return (
         {"value_error": jnp.sum(far * known.is_candidate) / known.is_candidate.sum()},
-        {"model_error": moment.error, "state_value_error": far},
-        {"state_value": moment.best, "greedy_action": greedy},
+        {"model_error": measurement.error, "state_value_error": far},
+        {"state_value": measurement.best, "greedy_action": greedy},
     )
 
 
 def measure_planning(
-    known: Known, weights: Array, rate: Array, moment: Moment, *, reward_scale: float, learns: bool
+    known: Known, weights: Array, rate: Array, measurement: Measurement, *, reward_scale: float, learns: bool
 ) -> Record:
     """Where d looks and what it brings: the ``MEASURES`` but ``useful_share``, each a scalar.
 
@@ -171,26 +174,26 @@ def measure_planning(
         known: the exact tables.
         weights: [S] or [S, A] d.
         rate: [] α K.
-        moment: what was seen.
+        measurement: of the agent.
         reward_scale: max |R|, of which ``WRONG`` and ``REDUNDANT`` are shares.
         learns: whether the model learns; of a fixed one it is known where it is wrong.
     """
     d = weights if weights.ndim == 1 else weights.sum(-1)
     uniform = known.uniform
-    wrong = moment.error > WRONG * reward_scale if learns else known.wrong[moment.phase]
-    is_redundant = (moment.update < REDUNDANT * reward_scale) & ~wrong
-    pairs = _pairs(weights, moment.policy)
+    wrong = measurement.error > WRONG * reward_scale if learns else known.wrong[measurement.phase]
+    is_redundant = (measurement.update < REDUNDANT * reward_scale) & ~wrong
+    pairs = _pairs(weights, measurement.policy)
     return {
         "entropy": entropy(weights),
         "wrong_mass": d @ wrong,
         "uniform_wrong_mass": uniform @ wrong,
-        "weighted_error": d @ moment.error,
-        "uniform_error": uniform @ moment.error,
+        "weighted_error": d @ measurement.error,
+        "uniform_error": uniform @ measurement.error,
         "redundant_mass": d @ is_redundant,
         "uniform_redundant_mass": uniform @ is_redundant,
-        "weighted_update": d @ moment.update,
-        "uniform_update": uniform @ moment.update,
-        "alignment": alignment(moment, pairs),
+        "weighted_update": d @ measurement.update,
+        "uniform_update": uniform @ measurement.update,
+        "alignment": alignment(measurement, pairs),
         "overshoot": rate * pairs.max(),
     }
 
@@ -211,10 +214,10 @@ def useful_share(q: Array, targets: Array, optimal: Array, chance: Array, step_s
     return jnp.where(changes > 0, closer / jnp.where(changes > 0, changes, 1.0), jnp.nan)
 
 
-def alignment(moment: Moment, pairs: Array) -> Array:
+def alignment(measurement: Measurement, pairs: Array) -> Array:
     """Cosine of Σ d π E_m[Δ] with the same under the true dynamics; NaN where either is nil."""
-    planned = pairs * (moment.believed_target - moment.q)
-    real = pairs * (moment.true_target - moment.q)
+    planned = pairs * (measurement.model_target - measurement.q)
+    real = pairs * (measurement.true_target - measurement.q)
     norms = jnp.sqrt(jnp.sum(total(planned**2)) * jnp.sum(total(real**2)))
     return jnp.where(norms > 0, jnp.sum(total(planned * real)) / jnp.where(norms > 0, norms, 1.0), jnp.nan)
 
@@ -227,7 +230,7 @@ def _phase(clock: Array, switch_every: Array, num_phases: int) -> Array:
 
 
 def _pairs(weights: Array, policy: Array) -> Array:
-    """[S, A] how often planning asks about each pair."""
+    """[S, A] share of the queries at each pair."""
     return weights if weights.ndim == 2 else weights[:, None] * policy
 
 

@@ -1,7 +1,7 @@
 """The program that measures: one for all agents of a suite, which takes what their loops have kept.
 
 What is measured every ``measure_every`` steps is the same for all agents of a suite. So their loops keep the few
-arrays it is worked out of, and this program looks at many moments at once.
+arrays it is worked out of, and this program takes many measurements at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ from jax import lax
 from mgsc.experiments.design.parts import VALUES, row_for
 from mgsc.experiments.design.quantities import MEASURES
 from mgsc.experiments.design.suites import Suite
-from mgsc.experiments.running.measures import Known, Record, Seen, known_of, look, measure_planning, measure_values
+from mgsc.experiments.running.measures import (
+    Known,
+    Record,
+    Seen,
+    known_of,
+    measure_planning,
+    measure_states,
+    measure_values,
+)
 from mgsc.kernel import compile_for
 from mgsc.policies import Policy
 from mgsc.problem import Problem
@@ -29,7 +37,7 @@ Measure = Callable[[Seen, Array], Record]
 
 
 class Measuring:
-    """Measures of a problem, compiled once for each form that agents keep their moments in."""
+    """Measures of a problem, compiled once for each form of what loops keep."""
 
     def __init__(self, problem: Problem, policy: Policy) -> None:
         """Plans it.
@@ -43,15 +51,15 @@ class Measuring:
         self._ready: dict[Any, Measure] = {}
 
     def ready(self, device: jax.Device, seen: Any, rate: Any) -> Measure:
-        """What measures moments of this form, compiled now or before; who comes second waits for the first.
+        """The compiled measures of what is kept in this form; who comes second waits for the first.
 
         Args:
             device: where it will run.
-            seen: [lanes, chunks, moments of a chunk, ...] moments, or what has their shapes.
+            seen: [lanes, chunks, measurements of a chunk, ...] what loops keep, or what has its shapes.
             rate: [lanes] α K, or what has its shape.
 
         Returns:
-            ``(seen, rate) -> record``: means over the moments of a chunk, and a snapshot of its last one, [lanes,
+            ``(seen, rate) -> record``: means over the measurements of a chunk, and a snapshot of its last one, [lanes,
             chunks, ...] each; without ``MEASURES`` where ``seen`` has no weights.
         """
         plans = seen.weights is not None
@@ -81,32 +89,32 @@ class Measuring:
         )
 
     def _measure(self, known: Known, seen: Seen, rate: Array) -> Record:
-        """Of one lane, [chunks, moments of a chunk, ...]."""
+        """Of one lane, [chunks, measurements of a chunk, ...]."""
 
         def chunk(_: None, seen: Seen) -> tuple[None, Record]:
-            num_moments = len(seen.clock)
+            num_measurements = len(seen.clock)
 
-            def moment(record: Record, seen: Seen) -> tuple[Record, None]:
-                means, snapshots = self._of_moment(known, seen, rate)
-                sums = {name: record[name] + value / num_moments for name, value in means.items()}
+            def add(record: Record, seen: Seen) -> tuple[Record, None]:
+                means, snapshots = self._measured(known, seen, rate)
+                sums = {name: record[name] + value / num_measurements for name, value in means.items()}
                 return sums | snapshots, None
 
-            forms = jax.eval_shape(lambda: self._of_moment(known, jax.tree.map(lambda leaf: leaf[0], seen), rate))
+            forms = jax.eval_shape(lambda: self._measured(known, jax.tree.map(lambda leaf: leaf[0], seen), rate))
             nothing = {name: jnp.zeros(form.shape, form.dtype) for part in forms for name, form in part.items()}
-            return None, lax.scan(moment, nothing, seen)[0]
+            return None, lax.scan(add, nothing, seen)[0]
 
         return lax.scan(chunk, None, seen)[1]
 
-    def _of_moment(self, known: Known, seen: Seen, rate: Array) -> tuple[Record, Record]:
-        moment = look(known, self._policy, seen)
-        always, of_states, snapshots = measure_values(known, moment)
+    def _measured(self, known: Known, seen: Seen, rate: Array) -> tuple[Record, Record]:
+        measurement = measure_states(known, self._policy, seen)
+        always, of_states, snapshots = measure_values(known, measurement)
         of_planning: Record = {}
         if seen.weights is not None:
             of_planning = measure_planning(
                 known,
                 seen.weights,
                 rate,
-                moment,
+                measurement,
                 reward_scale=self._problem.facts.reward_scale,
                 learns=self._problem.known.model_tables is None,
             )

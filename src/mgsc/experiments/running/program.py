@@ -111,7 +111,7 @@ class Compiled(NamedTuple):
         tables: the problem's, on the device.
         init: ``(tables, numbers, seeds) -> state``.
         call: ``(tables, numbers, seeds, state) -> (state, record)``, a call of the loop.
-        measure: what turns the moments that ``call`` keeps into measures; None where it keeps none.
+        measure: the program that makes measures of what ``call`` keeps; None where it keeps none.
     """
 
     tables: PyTree
@@ -129,7 +129,7 @@ class Program:
     """
 
     measures = True
-    """Whether its loop keeps moments that are measured apart, where its problem has tables."""
+    """Whether its loop keeps what is measured apart, where its problem has tables."""
 
     def __init__(
         self,
@@ -271,9 +271,9 @@ class Program:
         if self._measuring is None:
             return CHUNKS_PER_CALL
         suite = self.suite
-        moment: int = 8 * self.problem.known.optimal[0].size  # bytes of q and the targets
-        moments = block_width(lanes_per_block=suite.lanes_per_block) * (suite.record_every // suite.measure_every)
-        return min(CHUNKS_PER_CALL, max(1, MOST_KEPT // (moment * moments)))
+        size: int = 8 * self.problem.known.optimal[0].size  # bytes of q and the targets
+        measurements = block_width(lanes_per_block=suite.lanes_per_block) * (suite.record_every // suite.measure_every)
+        return min(CHUNKS_PER_CALL, max(1, MOST_KEPT // (size * measurements)))
 
     def _rate(self, numbers: dict[str, Array]) -> Array:
         """[lanes] α K."""

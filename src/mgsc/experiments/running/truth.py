@@ -32,12 +32,12 @@ def truth_of(source: Maze | World, built: BuiltModel, discount: float) -> Truth:
     )
 
 
-def wrong_states(tables: Tables, believed: Tables) -> NDArray[np.bool_]:
+def wrong_states(tables: Tables, model: Tables) -> NDArray[np.bool_]:
     """[P, S] bool: non-terminal states with any difference between the model's and the true transitions."""
-    model = outcomes(believed)
+    of_model = outcomes(model)
     wrong = np.zeros((tables.num_phases, len(tables.start)), bool)
     for number in range(tables.num_phases):
-        for mine, theirs in zip(model, outcomes(tables.phase(number)), strict=True):
+        for mine, theirs in zip(of_model, outcomes(tables.phase(number)), strict=True):
             wrong[number, (mine != theirs).nonzero()[0] // tables.probability.shape[2]] = True
     return wrong & ~tables.is_terminal
 

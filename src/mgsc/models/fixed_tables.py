@@ -1,4 +1,4 @@
-"""What a fixed model believes: the truth except for its rewards, and for noise where that is set."""
+"""The tables of a fixed model: the true ones with the rewards of one phase or their mean, and noise where it is set."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from mgsc.settings import choice, number, size
 class FixedModel:
     """A model that never learns."""
 
-    rewards: str = choice("stale", ("stale", "mean"), "rewards it believes in: first phase's, or the phases' mean")
+    rewards: str = choice("stale", ("stale", "mean"), "its rewards: the first phase's, or the mean of all phases")
     reward_noise: float = number(0.0, 0.0, math.inf, "standard deviation of noise added to every reward, over max|R|")
     transition_noise: float = number(0.0, 0.0, 1.0, "share of each transition's probability given to a random state")
     corrupted_share: float = number(0.0, 0.0, 1.0, "share of the states whose transitions all go to one random state")
     noise_seed: int = size(0, 0, 2**31 - 1, "seed of the noise, which is the same in all runs")
 
 
-def believed_tables(settings: FixedModel, tables: Tables) -> Tables:
-    """[S, A, M] what a fixed model believes of an environment with tables [P, S, A, M]."""
-    believed = tables.phase(0) if settings.rewards == "stale" else mean_of_phases(tables)
+def model_tables(settings: FixedModel, tables: Tables) -> Tables:
+    """[S, A, M] the tables of a fixed model of an environment with tables [P, S, A, M]."""
+    chosen = tables.phase(0) if settings.rewards == "stale" else mean_of_phases(tables)
     random = np.random.default_rng(settings.noise_seed)
-    believed = _with_corrupted_states(believed, settings.corrupted_share, random)
-    believed = _with_random_transitions(believed, settings.transition_noise, random)
-    noise = settings.reward_noise * tables.largest_reward * random.normal(size=believed.reward.shape)
-    return believed._replace(reward=(believed.reward + noise).astype(np.float32))
+    chosen = _with_corrupted_states(chosen, settings.corrupted_share, random)
+    chosen = _with_random_transitions(chosen, settings.transition_noise, random)
+    noise = settings.reward_noise * tables.largest_reward * random.normal(size=chosen.reward.shape)
+    return chosen._replace(reward=(chosen.reward + noise).astype(np.float32))
 
 
 def _with_corrupted_states(tables: Tables, share: float, random: np.random.Generator) -> Tables:
-    """Whatever is done in a corrupted state leads, the model says, to one random non-terminal state."""
+    """Every action in a corrupted state leads to one random non-terminal state."""
     states = np.flatnonzero(~tables.is_terminal)
     chosen = random.permutation(states)[: round(share * len(states))]
     probability, reward = tables.probability.copy(), tables.reward.copy()

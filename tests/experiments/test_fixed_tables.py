@@ -1,4 +1,4 @@
-"""What the models of the suites believe: rewards of one phase or of all, and noise where it is asked for."""
+"""The tables of fixed models: rewards of one phase or of all, and noise where it is set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mgsc.experiments.design.parts import MODELS
 from mgsc.experiments.design.suites import SUITES, get_suite
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.truth import wrong_states
-from mgsc.models import FixedModel, LearnedModel, believed_tables, learned_model, slots_of
+from mgsc.models import FixedModel, LearnedModel, learned_model, model_tables, slots_of
 from mgsc.types import Transition
 
 TMAZE = tmaze(TMazeSettings(reward=2.0, penalty=-0.5)).tables
@@ -46,71 +46,71 @@ def assert_same_tables(one, other):
 
 
 @pytest.mark.parametrize("noise_seed", [0, 9])
-def test_without_noise_a_model_believes_in_one_phase_or_in_the_mean(noise_seed):
+def test_without_noise_a_model_has_one_phase_or_the_mean(noise_seed):
     stale, mean = (FixedModel(rewards=rewards, noise_seed=noise_seed) for rewards in ("stale", "mean"))
-    assert_same_tables(believed_tables(stale, TMAZE), TMAZE.phase(0))
-    assert_same_tables(believed_tables(mean, TMAZE), mean_of_phases(TMAZE))
+    assert_same_tables(model_tables(stale, TMAZE), TMAZE.phase(0))
+    assert_same_tables(model_tables(mean, TMAZE), mean_of_phases(TMAZE))
     # (2 − 0.5) / 2 at both ends.
-    assert set(np.unique(believed_tables(mean, TMAZE).reward)) == {0, 0.75}
+    assert set(np.unique(model_tables(mean, TMAZE).reward)) == {0, 0.75}
 
 
 @EACH_NOISE
 def test_noise_leaves_tables_that_describe_a_decision_process(settings):
-    believed = believed_tables(settings, ROOMS)
-    check_tables(stack_phases([believed]))
-    np.testing.assert_allclose(believed.probability.sum(-1), 1, atol=1e-6)
+    model = model_tables(settings, ROOMS)
+    check_tables(stack_phases([model]))
+    np.testing.assert_allclose(model.probability.sum(-1), 1, atol=1e-6)
     for name in ARRAYS:
-        assert getattr(believed, name).dtype == getattr(ROOMS, name).dtype
-    np.testing.assert_array_equal(believed.is_terminal, ROOMS.is_terminal)
+        assert getattr(model, name).dtype == getattr(ROOMS, name).dtype
+    np.testing.assert_array_equal(model.is_terminal, ROOMS.is_terminal)
 
 
 @EACH_NOISE
 def test_noise_is_the_same_for_one_seed_and_another_for_another(settings):
-    believed = believed_tables(settings, ROOMS)
-    assert_same_tables(believed, believed_tables(settings, ROOMS))
-    other = believed_tables(dataclasses.replace(settings, noise_seed=settings.noise_seed + 1), ROOMS)
-    assert any((getattr(believed, name) != getattr(other, name)).any() for name in ARRAYS)
+    model = model_tables(settings, ROOMS)
+    assert_same_tables(model, model_tables(settings, ROOMS))
+    other = model_tables(dataclasses.replace(settings, noise_seed=settings.noise_seed + 1), ROOMS)
+    assert any((getattr(model, name) != getattr(other, name)).any() for name in ARRAYS)
 
 
 @EACH_NOISE
 def test_the_truth_is_left_as_it_was(settings):
     before = [array.copy() for array in ROOMS]
-    believed_tables(settings, ROOMS)
+    model_tables(settings, ROOMS)
     for array, known in zip(ROOMS, before):
         np.testing.assert_array_equal(array, known)
 
 
 def test_reward_noise_is_normal_with_its_share_of_the_largest_reward():
     large = two_rooms(TwoRoomsSettings(width=20, height=21, reward=4.0)).tables
-    believed = believed_tables(FixedModel(reward_noise=0.25), large)
-    noise = (believed.reward - large.reward[0])[large.probability[0] > 0]
+    model = model_tables(FixedModel(reward_noise=0.25), large)
+    noise = (model.reward - large.reward[0])[large.probability[0] > 0]
     # 0.25 · 4 = 1; the mean and the deviation of n numbers err by 1/√n and 1/√(2n).
     n = noise.size
     assert n > 10_000
     assert abs(noise.mean()) < 4 / np.sqrt(n)
     assert abs(noise.std() - 1) < 4 / np.sqrt(2 * n)
     for name in ("probability", "successor", "terminates"):
-        np.testing.assert_array_equal(getattr(believed, name), getattr(large, name)[0])
+        np.testing.assert_array_equal(getattr(model, name), getattr(large, name)[0])
 
 
 @pytest.mark.parametrize("share", [0.25, 1.0])
 def test_transition_noise_gives_its_share_to_one_random_state(share):
     truth = ROOMS.phase(0)
-    believed = believed_tables(FixedModel(transition_noise=share), ROOMS)
-    assert believed.probability.shape[-1] == truth.probability.shape[-1] + 1
+    model = model_tables(FixedModel(transition_noise=share), ROOMS)
+    assert model.probability.shape[-1] == truth.probability.shape[-1] + 1
     for name in ARRAYS[1:]:
-        np.testing.assert_array_equal(getattr(believed, name)[..., :-1], getattr(truth, name))
-    np.testing.assert_allclose(believed.probability[..., :-1], truth.probability * (1 - share), rtol=1e-6)
-    extra = believed.successor[..., -1]
-    np.testing.assert_allclose(believed.probability[..., -1], share, rtol=1e-6)
+        np.testing.assert_array_equal(getattr(model, name)[..., :-1], getattr(truth, name))
+    np.testing.assert_allclose(model.probability[..., :-1], truth.probability * (1 - share), rtol=1e-6)
+    extra = model.successor[..., -1]
+    np.testing.assert_allclose(model.probability[..., -1], share, rtol=1e-6)
     assert np.isin(extra, OPEN).all(), "a random state is none at which episodes end"
-    assert not believed.reward[..., -1].any()
-    assert not believed.terminates[..., -1].any()
+    assert not model.reward[..., -1].any()
+    assert not model.terminates[..., -1].any()
     # 204 draws of 49 states: nearly all are met, none of them very often.
     counts = np.bincount(extra.ravel(), minlength=51)
     assert (counts > 0).sum() > 40
     assert counts.max() < 20
-    wrong = wrong_states(ROOMS, believed)
+    wrong = wrong_states(ROOMS, model)
     np.testing.assert_array_equal(wrong, np.broadcast_to(~ROOMS.is_terminal, wrong.shape))
 
 
@@ -118,12 +118,12 @@ def test_transition_noise_gives_its_share_to_one_random_state(share):
 def test_a_share_of_the_states_is_corrupted(share, number):
     """0.1 · 49 = 4.9 and 0.4 · 49 = 19.6, rounded."""
     truth = ROOMS.phase(0)
-    believed = believed_tables(FixedModel(corrupted_share=share), ROOMS)
-    differs = [(mine != theirs).any((1, 2)) for mine, theirs in zip(dense_outcomes(believed), dense_outcomes(truth))]
+    model = model_tables(FixedModel(corrupted_share=share), ROOMS)
+    differs = [(mine != theirs).any((1, 2)) for mine, theirs in zip(dense_outcomes(model), dense_outcomes(truth))]
     corrupted = np.flatnonzero(np.any(differs, axis=0))
     assert len(corrupted) == number
     assert np.isin(corrupted, OPEN).all()
-    probability, reward, ends = dense_outcomes(believed)
+    probability, reward, ends = dense_outcomes(model)
     # Whatever is done there leads to one state, for no reward.
     assert (probability[corrupted].max(-1) == 1).all()
     goals = probability[corrupted].argmax(-1)
@@ -132,31 +132,31 @@ def test_a_share_of_the_states_is_corrupted(share, number):
     assert not reward[corrupted].any()
     assert not ends[corrupted].any()
     assert len(set(goals[:, 0])) >= 0.3 * number, "each has a state of its own"
-    np.testing.assert_array_equal(np.flatnonzero(wrong_states(ROOMS, believed)[0]), corrupted)
+    np.testing.assert_array_equal(np.flatnonzero(wrong_states(ROOMS, model)[0]), corrupted)
 
 
 def test_corrupted_states_are_the_same_ones_among_more():
-    few, many = (believed_tables(FixedModel(corrupted_share=share), ROOMS) for share in (0.1, 0.4))
-    few, many = (wrong_states(ROOMS, believed)[0] for believed in (few, many))
+    few, many = (model_tables(FixedModel(corrupted_share=share), ROOMS) for share in (0.1, 0.4))
+    few, many = (wrong_states(ROOMS, model)[0] for model in (few, many))
     assert 0 < few.sum() < many.sum()
     assert not (few & ~many).any()
 
 
 def test_all_kinds_of_noise_go_together():
-    believed = believed_tables(NOISY, ROOMS)
-    probability = believed.probability
+    model = model_tables(NOISY, ROOMS)
+    probability = model.probability
     np.testing.assert_allclose(probability[..., -1], 0.2, rtol=1e-6)
     # A corrupted state has but one slot beside the random one: 20 of 49.
     assert ((probability[..., :-1].max(-1) > 0.79).all(-1) & ~ROOMS.is_terminal).sum() == 20
-    exact = believed_tables(dataclasses.replace(NOISY, reward_noise=0.0), ROOMS)
-    assert (believed.reward != exact.reward).all()
-    assert_same_tables(believed._replace(reward=exact.reward), exact)
+    exact = model_tables(dataclasses.replace(NOISY, reward_noise=0.0), ROOMS)
+    assert (model.reward != exact.reward).all()
+    assert_same_tables(model._replace(reward=exact.reward), exact)
 
 
 def test_a_problem_has_the_model_of_its_settings():
     suite = get_suite("tworooms-fixed")
     noisy = build_problem(dataclasses.replace(suite, model=NOISY))
-    assert_same_tables(noisy.known.model_tables, believed_tables(NOISY, ROOMS))
+    assert_same_tables(noisy.known.model_tables, model_tables(NOISY, ROOMS))
     assert not noisy.learns
     assert noisy.known.wrong[:, OPEN].all()
     answer = noisy.model.expect((), jnp.int32(20), jnp.int32(3))
