@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,8 +107,9 @@ def run_share(
     plan, problem = _plan(name, suite, seeds)
     from mgsc.experiments import store
 
-    def missing(folder: ResultFolder) -> list[Unit]:
-        return units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem, share, track)
+    def missing(folder: ResultFolder) -> Callable[[], object]:
+        units = units_of(suite, folder.seeds_to_run, plan.root_seed, folder, problem, share, track)
+        return lambda: _run(suite, problem, units, progress or Progress(), executor)
 
     def publish(folder: ResultFolder) -> xr.Dataset | None:
         if any(folder.missing_seeds(agent) for agent in suite.agents):
@@ -119,7 +120,6 @@ def run_share(
         lambda: store.create(out, plan, join=True),
         finished=lambda folder: store.open_result(out) if folder.is_complete else None,
         missing=missing,
-        compute=lambda units: _run(suite, problem, units, progress or Progress(), executor),
         publish=publish,
     )
 

@@ -13,7 +13,6 @@ MOST_SHARES = 100_000
 
 Item = TypeVar("Item")
 Place = TypeVar("Place")
-Missing = TypeVar("Missing")
 Result = TypeVar("Result")
 
 
@@ -56,8 +55,7 @@ def run_joined(
     join: Callable[[], AbstractContextManager[Place]],
     *,
     finished: Callable[[Place], Result | None],
-    missing: Callable[[Place], Missing],
-    compute: Callable[[Missing], object],
+    missing: Callable[[Place], Callable[[], object]],
     publish: Callable[[Place], Result | None],
 ) -> Result | None:
     """Computes what is missing of one share; whoever ends last publishes the result of all.
@@ -67,8 +65,7 @@ def run_joined(
     Args:
         join: locks that place while its block runs.
         finished: returns the published result; None while there is none.
-        missing: returns what is missing of this share.
-        compute: computes that, and keeps it in the place.
+        missing: returns a function that computes what is missing of this share and writes it to the place.
         publish: publishes and returns the result; returns None while runs of other shares are missing.
 
     Returns:
@@ -78,8 +75,8 @@ def run_joined(
         result = finished(place)
         if result is not None:
             return result
-        own = missing(place)
-    compute(own)
+        compute = missing(place)
+    compute()
     with join() as place:
         result = finished(place)
         return publish(place) if result is None else result

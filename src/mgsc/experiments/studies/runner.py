@@ -12,7 +12,7 @@ import functools
 import itertools
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -166,33 +166,23 @@ def run_study_share(
     def finished(_: JoinedParts) -> dict[str, Any] | None:
         return _refuse_or_take(target, identities, resume=True, overwrite=False) if target.exists() else None
 
-    def missing(there: JoinedParts) -> tuple[Parts, dict[str, Lot]]:
-        parts, kept = there
+    def missing(there: JoinedParts) -> Callable[[], None]:
         own = set(share.take([*_lots(cells, problems, seeds, {})]))
-        return parts, {key: lot for key, lot in _lots(cells, problems, seeds, kept).items() if key in own}
-
-    def compute(own: tuple[Parts, dict[str, Lot]]) -> None:
-        parts, lots = own
-        _run_missing(lots, seeds, progress, executor, parts, {})
+        lots = {key: lot for key, lot in _lots(cells, problems, seeds, there.rounds).items() if key in own}
+        return lambda: _run_missing(lots, seeds, progress, executor, there.parts, {})
 
     def publish(there: JoinedParts) -> dict[str, Any] | None:
-        parts, kept = there
-        if kept.keys() != identities.keys():
+        if there.rounds.keys() != identities.keys():
             return None
-        totals = {entry: rounds[0][0]["totals"] for entry, rounds in kept.items()}
+        totals = {entry: rounds[0][0]["totals"] for entry, rounds in there.rounds.items()}
         summary = summarise(name, study, cells, seeds, totals, _origin_of_numbers(cells), {})
         write_summary(summary, target)
-        parts.remove()
+        there.parts.remove()
         return summary
 
     is_right = functools.partial(_are_totals, seeds)
-    return run_joined(
-        lambda: joined_parts(target, identities, is_right, STUDY),
-        finished=finished,
-        missing=missing,
-        compute=compute,
-        publish=publish,
-    )
+    join = functools.partial(joined_parts, target, identities, is_right, STUDY)
+    return run_joined(join, finished=finished, missing=missing, publish=publish)
 
 
 def _run_missing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -143,35 +144,27 @@ def tune_share(
     check_can_write(target)
 
     def tune(agents: Sequence[str], there: JoinedParts) -> dict[str, Any]:
-        parts, rounds = there
         chosen = dataclasses.replace(suite, agents={agent: suite.agents[agent] for agent in agents})
-        return tune_suite(name, chosen, protocol, progress, Checkpoint(rounds, parts.keep), executor)
+        checkpoint = Checkpoint(there.rounds, there.parts.keep)
+        return tune_suite(name, chosen, protocol, progress, checkpoint, executor)
 
     def finished(_: JoinedParts) -> dict[str, Any] | None:
         return _refuse_or_take(target, plan, suite, resume=True, overwrite=False) if target.exists() else None
 
-    def compute(there: JoinedParts) -> None:
+    def missing(there: JoinedParts) -> Callable[[], object]:
         own = share.take([*suite.agents])
-        if own:
-            tune(own, there)
+        return lambda: tune(own, there) if own else None
 
     def publish(there: JoinedParts) -> dict[str, Any] | None:
-        parts, rounds = there
-        if any(len(rounds.get(agent, ())) < NUM_ROUNDS for agent in suite.agents):
+        if any(len(there.rounds.get(agent, ())) < NUM_ROUNDS for agent in suite.agents):
             return None
         sweep = tune([*suite.agents], there)
         write_sweep(sweep, target)
-        parts.remove()
+        there.parts.remove()
         return sweep
 
-    identities, is_right = _identities(plan, suite), _check_of(suite, protocol)
-    return run_joined(
-        lambda: joined_parts(target, identities, is_right),
-        finished=finished,
-        missing=lambda there: there,
-        compute=compute,
-        publish=publish,
-    )
+    join = functools.partial(joined_parts, target, _identities(plan, suite), _check_of(suite, protocol))
+    return run_joined(join, finished=finished, missing=missing, publish=publish)
 
 
 def replace_agents(sweep: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:
