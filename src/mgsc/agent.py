@@ -157,14 +157,7 @@ def assemble(
         TypeError: K is traced and no bound is given.
         ValueError: a batch of no queries, or rollouts of no length.
     """
-    if max_planning_updates is None:
-        if not isinstance(planning_updates, int):
-            raise TypeError("max_planning_updates must be given where planning_updates is not a Python int")
-        max_planning_updates = planning_updates
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}: at least 1 is needed")
-    if rollout_length < 1:
-        raise ValueError(f"rollout_length is {rollout_length}: at least 1 is needed")
+    _check_at_least_one(batch_size=batch_size, rollout_length=rollout_length)
     behaviour = policy(values)
     return Dyna(
         environment=environment,
@@ -177,12 +170,27 @@ def assemble(
         step_size=step_size,
         discount=discount,
         planning_updates=planning_updates,
-        max_planning_updates=max_planning_updates,
+        max_planning_updates=_bound(planning_updates, max_planning_updates),
         learns_model_first=learns_model_first,
         batch_size=batch_size,
         rollout_length=rollout_length,
         warm_up_steps=warm_up_steps,
     )
+
+
+def _check_at_least_one(**numbers: int) -> None:
+    for name, given in numbers.items():
+        if given < 1:
+            raise ValueError(f"{name} is {given}: at least 1 is needed")
+
+
+def _bound(planning_updates: Array | int, max_planning_updates: int | None) -> int:
+    """The static length of the planning loop."""
+    if max_planning_updates is not None:
+        return max_planning_updates
+    if not isinstance(planning_updates, int):
+        raise TypeError("max_planning_updates must be given where planning_updates is not a Python int")
+    return planning_updates
 
 
 def parts_of(values: ValueFunction, policy: Policy, model: Model) -> Parts:

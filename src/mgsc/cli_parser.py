@@ -72,13 +72,30 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     add("list", "show suites, environments, strategies and their settings")
     _add_run_options(add("run", "run a suite with its tuned settings and keep the result"))
     _add_tune_options(add("tune", "tune every agent of a suite on tuning seeds"))
-    sensitivity = add("sensitivity", "print the settings tuning chose, and draw how much each matters")
+    _add_sensitivity_options(add("sensitivity", "print the settings tuning chose, and draw how much each matters"))
+    help = "robustness, ablations and the map of conditions: list, run, show"
+    _add_study_commands(commands.add_parser("study", help=help, description=help), command_of)
+    _add_reproduce_options(add("reproduce", "run the paper's experiments on fresh seeds, and draw tables and figures"))
+    _add_reading_commands(add)
+    help = "let an agent learn, and draw an episode of its best actions, without a display"
+    _add_render_options(add("render", help))
+    merge = add("merge", "put results of other seeds or other agents together")
+    merge.add_argument("dirs", nargs="+", help="result folders")
+    merge.add_argument("--out", required=True, help="new result folder")
+    merge.add_argument("--overwrite", action="store_true", help="replace a result that is there, finished or not")
+    _add_bench_options(add("bench", "measure steps per second, beside NumPy and numba"))
+    cache = add("cache", "show where compiled programs are kept, and how many")
+    cache.add_argument("--clear", action="store_true", help="remove them")
+    return parser
+
+
+def _add_sensitivity_options(sensitivity: Parser) -> None:
     sensitivity.add_argument("sweep", metavar="SWEEP", help="a sweep of `mgsc tune`, or a suite for its committed one")
     sensitivity.add_argument("--out", help="folder for the figures (default SWEEP-sensitivity, without .json)")
     sensitivity.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    help = "robustness, ablations and the map of conditions: list, run, show"
-    _add_study_commands(commands.add_parser("study", help=help, description=help), command_of)
-    reproduce = add("reproduce", "run the paper's experiments on fresh seeds, and draw tables and figures")
+
+
+def _add_reproduce_options(reproduce: Parser) -> None:
     help = "paper (default), or classics: the book's figures of Dyna-Q, Dyna-Q+ and prioritized sweeping"
     reproduce.add_argument("what", nargs="?", default="paper", metavar="WHAT", help=help)
     help = "seeds per agent (default 30; of the classics as many as the reference has)"
@@ -88,8 +105,9 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     reproduce.add_argument("--out", default="results", help="folder for all results (default results)")
     reproduce.add_argument("--overwrite", action="store_true", help="replace results of other settings")
     _add_executor(reproduce)
-    _add_reading_commands(add)
-    render = add("render", "let an agent learn, and draw an episode of its best actions, without a display")
+
+
+def _add_render_options(render: Parser) -> None:
     render.add_argument("suite", metavar="SUITE", help="a suite of `mgsc list` whose actions are numbers")
     render.add_argument("--agent", help="an agent of the suite (default its last one)")
     render.add_argument("--steps", type=int, help="real steps that it learns for (default the suite's)")
@@ -97,18 +115,13 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     _add_set(render)
     render.add_argument("--out", help="a film, NAME.gif, or a folder for frames (default SUITE.gif)")
     render.add_argument("--frames", type=int, default=1000, help="frames at most (default 1000)")
-    merge = add("merge", "put results of other seeds or other agents together")
-    merge.add_argument("dirs", nargs="+", help="result folders")
-    merge.add_argument("--out", required=True, help="new result folder")
-    merge.add_argument("--overwrite", action="store_true", help="replace a result that is there, finished or not")
-    bench = add("bench", "measure steps per second, beside NumPy and numba")
+
+
+def _add_bench_options(bench: Parser) -> None:
     bench.add_argument("--out", default="results/bench.json", help="JSON file (default results/bench.json)")
     help = "measure this device at very many lanes instead: gpu, tpu or cpu"
     bench.add_argument("--device", metavar="PLATFORM", choices=("gpu", "tpu", "cpu"), help=help)
     bench.add_argument("--quick", action="store_true", help="a tenth of the steps: noisier")
-    cache = add("cache", "show where compiled programs are kept, and how many")
-    cache.add_argument("--clear", action="store_true", help="remove them")
-    return parser
 
 
 def _add_reading_commands(add: Callable[[str, str], Parser]) -> None:

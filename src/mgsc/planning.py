@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -90,48 +91,90 @@ def plan(
         return params.values, params.learner, search, None
     control, search = agent.search_control, after_learning(agent, search, params, real)
     distribution = make_distribution(control.weights(search, params, candidates))
-    # Where every update counts, states are not chosen between: a queue would be copied each time.
-    may_skip = not isinstance(agent.planning_updates, int) or agent.planning_updates < agent.max_planning_updates
-    each = _vmapped if agent.batch_size > 1 else _as_it_is
-    samples_in_turn = control.propose is None and agent.planning_rounds is not None
-
-    def update(carry: PlanCarry, xs: PyTree) -> tuple[PlanCarry, None]:
-        number, noise_query, noise_action, noise_imagine, noise_learn = xs
-        before = Params(carry.values, params.model, carry.learner)
-        now = search if control.after_backup is None else carry.search
-
-        def imagined(
-            noise_query: PyTree, noise_action: PyTree, noise_imagine: PyTree, previous: Transition | None
-        ) -> tuple[Query, Transition]:
-            if samples_in_turn:
-                noise_query = sample_query(noise_query, distribution, candidates)
-            query = next_query(agent, noise_query, now, before, distribution, candidates, carry.last)
-            if previous is not None:
-                query = rolled_out(agent, before, query, noise_action, previous, number)
-            return query, imagine(agent, before, query, noise_action, noise_imagine)
-
-        query, transition = each(imagined)(noise_query, noise_action, noise_imagine, carry.previous)
-        is_within = number < agent.planning_updates
-        step_size = jnp.where(is_within, agent.step_size, 0.0)
-        if query.step_scale is not None:
-            step_size = step_size * query.step_scale
-        values, learner, backup = learn(agent, before, transition, query.index, step_size, noise_learn)
-        after = after_backup(agent, now, Params(values, params.model, learner), backup)
-        if may_skip:
-            learner, after = jax.tree.map(
-                lambda new, old: jnp.where(is_within, new, old), (learner, after), (carry.learner, carry.search)
-            )
-        last = None if carry.last is None else _newest(agent, backup)
-        return PlanCarry(values, learner, after, last, None if carry.previous is None else transition), None
-
+    context = PlanContext(agent, params.model, search, candidates, distribution)
     queries = noise.query
-    if control.propose is None and not samples_in_turn:
+    if control.propose is None and not context.samples_in_turn:
         # All K at once: the shared sampler looks at nothing that planning changes.
-        queries = jax.vmap(each(lambda noise: sample_query(noise, distribution, candidates)))(queries)
-    xs = (jnp.arange(agent.max_planning_updates), queries, noise.plan_action, noise.imagine, noise.plan_learn)
-    carry = _repeated(agent, update, _begun(agent, params, search, real), xs)
+        queries = jax.vmap(context.each(lambda noise: sample_query(noise, distribution, candidates)))(queries)
+    numbers = jnp.arange(agent.max_planning_updates)
+    turns = Turn(numbers, queries, noise.plan_action, noise.imagine, noise.plan_learn)
+    carry = _repeated(agent, functools.partial(_update, context), _begun(agent, params, search, real), turns)
     search = search if carry.search is None else carry.search
     return carry.values, carry.learner, search, distribution.weights
+
+
+class PlanContext(NamedTuple):
+    """What all planning updates of a real step share.
+
+    Attributes:
+        agent: that plans.
+        model: the model's state.
+        search: search control's state before the first update.
+        candidates: of this step.
+        distribution: d over them.
+    """
+
+    agent: Dyna
+    model: PyTree
+    search: PyTree
+    candidates: Candidates
+    distribution: Distribution
+
+    @property
+    def samples_in_turn(self) -> bool:
+        """Whether each update draws its own query: not all of ``max_planning_updates`` may be made."""
+        return self.agent.search_control.propose is None and self.agent.planning_rounds is not None
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether some updates change nothing; else states are not chosen between, which would copy a queue."""
+        agent = self.agent
+        return not isinstance(agent.planning_updates, int) or agent.planning_updates < agent.max_planning_updates
+
+    def each(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """``function`` of one query, over a minibatch where updates have one."""
+        return jax.vmap(function) if self.agent.batch_size > 1 else function
+
+
+class Turn(NamedTuple):
+    """Number and noise of one planning update; ``query`` is a ``Query`` where that is drawn already."""
+
+    number: Array
+    query: PyTree
+    action: PyTree
+    imagine: PyTree
+    learn: PyTree
+
+
+def _update(context: PlanContext, carry: PlanCarry, turn: Turn) -> tuple[PlanCarry, None]:
+    """One planning update, which changes nothing where its number is K or above."""
+    agent = context.agent
+    before = Params(carry.values, context.model, carry.learner)
+    search = context.search if agent.search_control.after_backup is None else carry.search
+
+    def imagined(
+        noise_query: PyTree, noise_action: PyTree, noise_imagine: PyTree, previous: Transition | None
+    ) -> tuple[Query, Transition]:
+        if context.samples_in_turn:
+            noise_query = sample_query(noise_query, context.distribution, context.candidates)
+        query = next_query(agent, noise_query, search, before, context.distribution, context.candidates, carry.last)
+        if previous is not None:
+            query = rolled_out(agent, before, query, noise_action, previous, turn.number)
+        return query, imagine(agent, before, query, noise_action, noise_imagine)
+
+    query, transition = context.each(imagined)(turn.query, turn.action, turn.imagine, carry.previous)
+    is_within = turn.number < agent.planning_updates
+    step_size = jnp.where(is_within, agent.step_size, 0.0)
+    if query.step_scale is not None:
+        step_size = step_size * query.step_scale
+    values, learner, backup = learn(agent, before, transition, query.index, step_size, turn.learn)
+    after = after_backup(agent, search, Params(values, context.model, learner), backup)
+    if context.may_skip:
+        learner, after = jax.tree.map(
+            lambda new, old: jnp.where(is_within, new, old), (learner, after), (carry.learner, carry.search)
+        )
+    last = None if carry.last is None else _newest(agent, backup)
+    return PlanCarry(values, learner, after, last, None if carry.previous is None else transition), None
 
 
 def _begun(agent: Dyna, params: Params, search: PyTree, real: Backup) -> PlanCarry:
@@ -156,16 +199,16 @@ def after_learning(agent: Dyna, search: PyTree, params: Params, real: Backup) ->
 
 
 def _repeated(
-    agent: Dyna, update: Callable[[PlanCarry, PyTree], tuple[PlanCarry, None]], carry: PlanCarry, xs: PyTree
+    agent: Dyna, update: Callable[[PlanCarry, Turn], tuple[PlanCarry, None]], carry: PlanCarry, turns: Turn
 ) -> PlanCarry:
-    """Makes the updates one after the other, each with its entry of ``xs`` [K, ...]."""
+    """Makes the updates one after the other, each with its entry of ``turns`` [K, ...]."""
     if agent.planning_rounds is None:
         # An update of a table is a few numbers; one of a network is work enough, and slow to compile twice.
         unroll = min(agent.max_planning_updates, MAX_UNROLL) if agent.values.is_table else 1
-        return lax.scan(update, carry, xs, unroll=unroll)[0]
+        return lax.scan(update, carry, turns, unroll=unroll)[0]
 
     def turn(number: Array, carry: PlanCarry) -> PlanCarry:
-        return update(carry, jax.tree.map(lambda leaf: lookup(leaf, number), xs))[0]
+        return update(carry, jax.tree.map(lambda leaf: lookup(leaf, number), turns))[0]
 
     repeated: PlanCarry = lax.fori_loop(0, agent.planning_rounds, turn, carry)
     return repeated
@@ -227,14 +270,6 @@ def after_backup(agent: Dyna, search: PyTree, params: Params, backup: Backup) ->
 def _newest(agent: Dyna, backup: Backup) -> Backup:
     """The last backup of a planning update."""
     return backup if agent.batch_size == 1 else jax.tree.map(lambda leaf: leaf[-1], backup)
-
-
-def _vmapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    return jax.vmap(function)
-
-
-def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function
 
 
 def imagine(agent: Dyna, params: Params, query: Query, noise_action: PyTree, noise_imagine: PyTree) -> Transition:

@@ -7,7 +7,7 @@ import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 from rich.console import Console
@@ -44,47 +44,68 @@ def bench(out: str, *, quick: bool = False) -> None:
     """
     check_can_write(out)
     jax.config.update("jax_enable_compilation_cache", False)  # type: ignore[no-untyped-call]  # compile times count
-    scale = 0.1 if quick else 1.0
     console = Console() if Console().is_terminal else Console(width=110)
+    found = _measure_all(console, Path(out + PARTIAL), 0.1 if quick else 1.0)
+    ratios = ratios_of(found.speeds, found.rivals)
+    _print(console, found.speeds, found.rivals, found.large, ratios)
+    print_strategies(console, found.strategies, found.field)
+    print_pairs(console, found.pairs)
+    print_parts(console, found.parts)
+    write_atomically(Path(out), (json.dumps(_contents(found, ratios), indent=1) + "\n").encode())
+    Path(out + PARTIAL).unlink()
+    console.print(f"\nwritten: {out}")
+
+
+class _Measured(NamedTuple):
+    """All measurements of one run."""
+
+    rivals: list[RivalSpeed]
+    pairs: list[Paired]
+    parts: list[StepPart]
+    speeds: list[Speed]
+    large: LargeCost
+    strategies: list[StrategyCost]
+    field: list[Speed]
+
+
+def _measure_all(console: Console, partial: Path, scale: float) -> _Measured:
+    """Measures everything; what has been measured so far is in the file ``partial``."""
     done: dict[str, Any] = {}
 
     def measured(words: str, measure: Callable[[], M]) -> M:
-        """Measures, and keeps what has been measured so far."""
         with console.status(f"measuring {words}"):
             found = measure()
         done[words] = [row._asdict() for row in found] if isinstance(found, list) else found._asdict()  # type: ignore[attr-defined]
-        write_atomically(Path(out + PARTIAL), (json.dumps(done, indent=1) + "\n").encode())
+        write_atomically(partial, (json.dumps(done, indent=1) + "\n").encode())
         return found
 
-    rivals = measured("the rivals", lambda: measure_rivals(get_suite(SUITE), UPDATES, scale))
-    pairs = measured("ours and numba in turn", lambda: measure_pairs(scale=scale))
-    parts = measured("the parts of a step", lambda: measure_parts(scale=scale))
-    speeds = measured("the compiled agents", lambda: measure_agents(scale=scale))
-    large = measured("10,000 states", measure_large)
-    strategies = measured("every strategy", lambda: measure_strategies(scale=scale))
-    field = measured("a large field", lambda: measure_field(scale=scale))
-    ratios = ratios_of(speeds, rivals)
-    _print(console, speeds, rivals, large, ratios)
-    print_strategies(console, strategies, field)
-    print_pairs(console, pairs)
-    print_parts(console, parts)
-    contents: dict[str, Any] = {
+    return _Measured(
+        rivals=measured("the rivals", lambda: measure_rivals(get_suite(SUITE), UPDATES, scale)),
+        pairs=measured("ours and numba in turn", lambda: measure_pairs(scale=scale)),
+        parts=measured("the parts of a step", lambda: measure_parts(scale=scale)),
+        speeds=measured("the compiled agents", lambda: measure_agents(scale=scale)),
+        large=measured("10,000 states", measure_large),
+        strategies=measured("every strategy", lambda: measure_strategies(scale=scale)),
+        field=measured("a large field", lambda: measure_field(scale=scale)),
+    )
+
+
+def _contents(found: _Measured, ratios: dict[str, float]) -> dict[str, Any]:
+    """What the file holds."""
+    return {
         "suite": SUITE,
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "versions": versions(),
-        "agents": [speed._asdict() for speed in speeds],
-        "rivals": [speed._asdict() for speed in rivals],
+        "agents": [speed._asdict() for speed in found.speeds],
+        "rivals": [speed._asdict() for speed in found.rivals],
         "ratios_30_seeds_5_updates": ratios,
-        "parts_of_a_step_in_nanoseconds": {part.part: part.nanoseconds for part in parts},
-        "beside_numba_32_seeds_5_updates": [pair._asdict() for pair in pairs],
-        "ten_thousand_states": large._asdict(),
-        "strategies_30_seeds_5_updates": [cost._asdict() for cost in strategies],
-        "field": {"suite": FIELD, "agents": [speed._asdict() for speed in field]},
+        "parts_of_a_step_in_nanoseconds": {part.part: part.nanoseconds for part in found.parts},
+        "beside_numba_32_seeds_5_updates": [pair._asdict() for pair in found.pairs],
+        "ten_thousand_states": found.large._asdict(),
+        "strategies_30_seeds_5_updates": [cost._asdict() for cost in found.strategies],
+        "field": {"suite": FIELD, "agents": [speed._asdict() for speed in found.field]},
     }
-    write_atomically(Path(out), (json.dumps(contents, indent=1) + "\n").encode())
-    Path(out + PARTIAL).unlink()
-    console.print(f"\nwritten: {out}")
 
 
 def ratios_of(speeds: list[Speed], rivals: list[RivalSpeed]) -> dict[str, float]:

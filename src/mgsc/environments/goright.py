@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
@@ -81,46 +83,16 @@ def goright(settings: GoRightSettings) -> Simulator:
         UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.
     """
     changes = phases_of(settings, prize=("prize", -settings.cost))
-    last, num_lights = settings.length - 1, settings.lights
-    shown = np.delete(np.arange(3 + num_lights), [] if settings.shows_previous else [1])
-    scale = np.array([last, 2 * INTENSITY, 2 * INTENSITY, *[1.0] * num_lights], np.float32)
-    farthest = np.repeat(FARTHEST, (1, 2, num_lights)).astype(np.float32) * settings.has_offsets
-
-    def start(key: Array) -> Walk:
-        key_status, key_offset = jax.random.split(key)
-        status = jax.random.randint(key_status, (2,), 0, 3, jnp.int32)
-        offset = jax.random.uniform(key_offset, (3 + num_lights,), minval=-1.0) * farthest
-        # Both statuses are shifted alike.
-        offset = offset.at[1].set(offset[2])
-        zero = jnp.zeros((), jnp.int32)
-        return Walk(zero, status[0], status[1], jnp.zeros(num_lights, jnp.int32), offset)
-
-    def observe(walk: Walk) -> Array:
-        status = INTENSITY * jnp.stack([walk.previous, walk.status])
-        exact = jnp.concatenate([walk.position[None] * 1.0, status, walk.lights * 1.0])
-        return (exact + walk.offset)[shown]
-
-    def infer(observation: Array) -> Walk:
-        unit = jnp.array([1.0, INTENSITY, INTENSITY, *[1.0] * num_lights])
-        number = jnp.round(observation / unit)
-        whole = jnp.clip(number, 0, jnp.array([last, FULL, FULL, *[1] * num_lights])).astype(jnp.int32)
-        return Walk(whole[0], whole[1], whole[2], whole[3:], observation - whole * unit)
-
-    def move(noise: PyTree, walk: Walk, action: Array, direction: Array) -> Walk:
-        del noise
-        goes = jnp.where((action == 1) == (direction > 0), 1, -1)
-        position = jnp.clip(walk.position + goes, 0, last)
-        status = lookup(jnp.asarray(NEXT_STATUS).ravel(), 3 * walk.previous + walk.status)
-        stays = (walk.position == last) & (position == last)
-        arrives = (walk.position == last - 1) & (position == last) & (status == FULL)
-        lights = jnp.where(stays, _cycled(walk.lights), arrives.astype(jnp.int32))
-        return Walk(position, walk.status, status, lights, walk.offset)
-
-    def judge(walk: Walk, action: Array, reached: Walk, pay: Pay) -> tuple[Array, Array]:
-        is_won = (walk.lights == 1).all() & (reached.position == last)
-        return jnp.where(is_won, pay.prize, jnp.where(action == 1, pay.right, 0.0)), jnp.zeros((), bool)
-
-    rules = Rules(2, start, move, judge, observe, infer=infer if settings.shows_previous else None)
+    row = _Row(settings.length - 1, settings.lights, settings.shows_previous, settings.has_offsets)
+    infer = functools.partial(_infer, row) if settings.shows_previous else None
+    rules = Rules(
+        2,
+        functools.partial(_start, row),
+        functools.partial(_move, row),
+        functools.partial(_judge, row),
+        functools.partial(_observe, row),
+        infer=infer,
+    )
     prize, cost = settings.prize, -settings.cost
     return simulate(
         rules,
@@ -129,8 +101,75 @@ def goright(settings: GoRightSettings) -> Simulator:
         switch_every=settings.switch_every,
         step_limit=settings.step_limit,
         reward_scale=max(abs(prize), abs(cost)) or 1.0,
-        observation_scale=scale[shown],
+        observation_scale=row.scale,
     )
+
+
+class _Row(NamedTuple):
+    """The positions, the lights, and what is observed of them.
+
+    Attributes:
+        last: number of the last position.
+        num_lights: L.
+        shows_previous: whether the status before is observed.
+        has_offsets: whether each episode adds its own numbers to what is observed.
+    """
+
+    last: int
+    num_lights: int
+    shows_previous: bool
+    has_offsets: bool
+
+    @property
+    def shown(self) -> NDArray[np.int64]:
+        """Which of position, status before, status and lights are observed."""
+        return np.delete(np.arange(3 + self.num_lights), [] if self.shows_previous else [1])
+
+    @property
+    def scale(self) -> NDArray[np.float32]:
+        """Largest entries of an observation."""
+        every = np.array([self.last, 2 * INTENSITY, 2 * INTENSITY, *[1.0] * self.num_lights], np.float32)
+        return every[self.shown]
+
+
+def _start(row: _Row, key: Array) -> Walk:
+    key_status, key_offset = jax.random.split(key)
+    status = jax.random.randint(key_status, (2,), 0, 3, jnp.int32)
+    farthest = np.repeat(FARTHEST, (1, 2, row.num_lights)).astype(np.float32) * row.has_offsets
+    offset = jax.random.uniform(key_offset, (3 + row.num_lights,), minval=-1.0) * farthest
+    # Both statuses are shifted alike.
+    offset = offset.at[1].set(offset[2])
+    zero = jnp.zeros((), jnp.int32)
+    return Walk(zero, status[0], status[1], jnp.zeros(row.num_lights, jnp.int32), offset)
+
+
+def _observe(row: _Row, walk: Walk) -> Array:
+    status = INTENSITY * jnp.stack([walk.previous, walk.status])
+    exact = jnp.concatenate([walk.position[None] * 1.0, status, walk.lights * 1.0])
+    return (exact + walk.offset)[row.shown]
+
+
+def _infer(row: _Row, observation: Array) -> Walk:
+    unit = jnp.array([1.0, INTENSITY, INTENSITY, *[1.0] * row.num_lights])
+    number = jnp.round(observation / unit)
+    whole = jnp.clip(number, 0, jnp.array([row.last, FULL, FULL, *[1] * row.num_lights])).astype(jnp.int32)
+    return Walk(whole[0], whole[1], whole[2], whole[3:], observation - whole * unit)
+
+
+def _move(row: _Row, noise: PyTree, walk: Walk, action: Array, direction: Array) -> Walk:
+    del noise
+    goes = jnp.where((action == 1) == (direction > 0), 1, -1)
+    position = jnp.clip(walk.position + goes, 0, row.last)
+    status = lookup(jnp.asarray(NEXT_STATUS).ravel(), 3 * walk.previous + walk.status)
+    stays = (walk.position == row.last) & (position == row.last)
+    arrives = (walk.position == row.last - 1) & (position == row.last) & (status == FULL)
+    lights = jnp.where(stays, _cycled(walk.lights), arrives.astype(jnp.int32))
+    return Walk(position, walk.status, status, lights, walk.offset)
+
+
+def _judge(row: _Row, walk: Walk, action: Array, reached: Walk, pay: Pay) -> tuple[Array, Array]:
+    is_won = (walk.lights == 1).all() & (reached.position == row.last)
+    return jnp.where(is_won, pay.prize, jnp.where(action == 1, pay.right, 0.0)), jnp.zeros((), bool)
 
 
 def _cycled(lights: Array) -> Array:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -22,7 +21,7 @@ from mgsc.indexing import lookup, put_at
 from mgsc.models.base import Model, drawn_outcome
 from mgsc.models.row import BuiltModel, ModelRow
 from mgsc.noise import uniforms
-from mgsc.settings import choice, number, size
+from mgsc.settings import check_setting, choice, number, size
 from mgsc.types import Array, PyTree, Successors, Transition
 
 Untried = Literal["stay", "uniform", "optimistic"]
@@ -72,34 +71,62 @@ def learned(
 
     Source: Sutton 1990 (Dyna-Q's table); averages as in Burega et al. 2024's *learned model* suites,
     whose details are *ours*.
-    """
-    num_pairs = num_states * num_actions
-    anywhere = jnp.ones(num_states) if is_terminal is None else 1.0 - jnp.asarray(is_terminal)
-    anywhere = anywhere / anywhere.sum()
 
-    def init(key: Array) -> LearnedState:
+    Raises:
+        UserError: ``untried`` is none of these.
+    """
+    check_setting(LearnedModel, "untried", untried)
+    anywhere = jnp.ones(num_states) if is_terminal is None else 1.0 - jnp.asarray(is_terminal)
+    rule = _Rule(
+        num_pairs=num_states * num_actions,
+        num_actions=num_actions,
+        max_successors=max_successors,
+        discount=discount,
+        step_size=step_size,
+        untried=untried,
+        optimistic_reward=optimistic_reward,
+        anywhere=anywhere / anywhere.sum(),
+    )
+    return Model(
+        init=rule.init, draw=uniforms, sample=rule.sample, expect=rule.expect, update=rule.update, problem=_problem
+    )
+
+
+class _Rule(NamedTuple):
+    """The arguments of ``learned``; ``anywhere`` [S] is uniform over the states that "uniform" predicts."""
+
+    num_pairs: int
+    num_actions: int
+    max_successors: int
+    discount: Array | float
+    step_size: Array | float | None
+    untried: Untried
+    optimistic_reward: Array | float
+    anywhere: Array
+
+    def init(self, key: Array) -> LearnedState:
         del key
-        shape = (num_pairs, max_successors)
+        shape = (self.num_pairs, self.max_successors)
         zeros = jnp.zeros(shape, jnp.result_type(float))
         return LearnedState(jnp.full(shape, EMPTY, jnp.int32), zeros, zeros, jnp.zeros((), jnp.int32))
 
-    def update(noise: PyTree, state: LearnedState, transition: Transition) -> LearnedState:
+    def update(self, noise: PyTree, state: LearnedState, transition: Transition) -> LearnedState:
         del noise
-        pair = transition.observation * num_actions + transition.action
+        pair = transition.observation * self.num_actions + transition.action
         outcome = 2 * transition.successor + (transition.discount == 0)
         outcomes, weights, rewards = (lookup(column, pair) for column in state[:3])
         slot, is_found = slot_of(outcome, outcomes)
-        here = (jnp.arange(max_successors) == slot) & is_found
+        here = (jnp.arange(self.max_successors) == slot) & is_found
         # A slot is new by its outcome: the weight of one met long ago may have faded to nothing.
         is_first, is_new = weights.sum() == 0, lookup(outcomes, slot) == EMPTY
-        if step_size is None:
+        if self.step_size is None:
             grown = weights + here
             rate = 1.0 / jnp.maximum(lookup(grown, slot), 1.0)
         else:
             # The first outcome has all the weight, whatever the step size.
-            share = jnp.where(is_first, 1.0, step_size)
+            share = jnp.where(is_first, 1.0, self.step_size)
             grown = jnp.where(is_found, (1 - share) * weights + share * here, weights)
-            rate = jnp.where(is_new, 1.0, step_size)
+            rate = jnp.where(is_new, 1.0, self.step_size)
         return LearnedState(
             put_at(state.outcome, pair, jnp.where(here, outcome, outcomes)),
             put_at(state.weight, pair, grown),
@@ -107,23 +134,25 @@ def learned(
             state.overflow + ~is_found,
         )
 
-    def expect(state: LearnedState, observation: Array, action: Array) -> Successors:
-        pair = observation * num_actions + action
+    def expect(self, state: LearnedState, observation: Array, action: Array) -> Successors:
+        pair = observation * self.num_actions + action
         outcomes, weights, rewards = (lookup(column, pair) for column in state[:3])
         total = weights.sum()
         is_tried = total > 0
         known = Successors(
             weights / jnp.where(is_tried, total, 1.0),
             rewards,
-            discount * (outcomes % 2 == 0),
+            self.discount * (outcomes % 2 == 0),
             jnp.where(outcomes == EMPTY, observation, outcomes // 2),
         )
-        return _UNTRIED[untried](known, is_tried, observation, discount, optimistic_reward, anywhere)
+        if self.untried == "uniform":
+            return _uniform(known, is_tried, self.discount, self.anywhere)
+        if self.untried == "optimistic":
+            return _one_slot(known, is_tried, self.optimistic_reward, 0.0)
+        return _one_slot(known, is_tried, 0.0, self.discount)
 
-    def sample(noise: PyTree, state: LearnedState, observation: Array, action: Array) -> Transition:
-        return drawn_outcome(noise, observation, action, expect(state, observation, action))
-
-    return Model(init=init, draw=uniforms, sample=sample, expect=expect, update=update, problem=_problem)
+    def sample(self, noise: PyTree, state: LearnedState, observation: Array, action: Array) -> Transition:
+        return drawn_outcome(noise, observation, action, self.expect(state, observation, action))
 
 
 def _problem(state: LearnedState) -> str:
@@ -155,34 +184,8 @@ def _one_slot(known: Successors, is_tried: Array, reward: Array | float, goes_on
     )
 
 
-def _stay(
-    known: Successors, is_tried: Array, observation: Array, discount: Array | float, *rest: Array | float
-) -> Successors:
-    del observation, rest
-    return _one_slot(known, is_tried, 0.0, discount)
-
-
-def _optimistic(
-    known: Successors,
-    is_tried: Array,
-    observation: Array,
-    discount: Array | float,
-    reward: Array | float,
-    anywhere: Array,
-) -> Successors:
-    del observation, discount, anywhere
-    return _one_slot(known, is_tried, reward, 0.0)
-
-
-def _uniform(
-    known: Successors,
-    is_tried: Array,
-    observation: Array,
-    discount: Array | float,
-    reward: Array | float,
-    anywhere: Array,
-) -> Successors:
-    del observation, reward
+def _uniform(known: Successors, is_tried: Array, discount: Array | float, anywhere: Array) -> Successors:
+    """Where nothing was tried, the probabilities of ``anywhere`` [S] in S slots more, with reward 0."""
     guess = jnp.where(is_tried, 0.0, anywhere)
     states = jnp.arange(len(anywhere), dtype=known.observation.dtype)
     return Successors(
@@ -191,13 +194,6 @@ def _uniform(
         jnp.concatenate([known.discount, jnp.full_like(guess, discount)]),
         jnp.concatenate([known.observation, states]),
     )
-
-
-_UNTRIED: dict[Untried, Callable[..., Successors]] = {
-    "stay": _stay,
-    "uniform": _uniform,
-    "optimistic": _optimistic,
-}
 
 
 @dataclasses.dataclass(frozen=True)

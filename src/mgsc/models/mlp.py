@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from mgsc.errors import UserError
@@ -68,56 +68,76 @@ def mlp_model(settings: MlpModel, facts: Facts) -> Model:
         raise UserError(
             "model mlp predicts observations that are numbers: states of a list need model fixed or learned"
         )
-    shape, capacity = facts.observation.shape, settings.capacity
-    width = int(np.prod(shape))
-    sizes = (facts.num_inputs + facts.num_action_inputs, *[settings.units] * settings.layers, width + 2)
-    adam = optax.adam(settings.step_size)
-    scale = jnp.asarray(1.0 if facts.observation_scale is None else facts.observation_scale)
-    activation = ACTIVATIONS[settings.activation]
+    rule = _Rule(settings, facts)
+    return Model(
+        init=rule.init, draw=uniforms, sample=rule.sample, expect=rule.expect, update=rule.update, draw_update=keys
+    )
 
-    def init(key: Array) -> MlpModelState:
-        layers, buffer = init_mlp(key, sizes), empty_ring(facts.observation, capacity, facts.action)
-        return MlpModelState(layers, adam.init(layers), buffer, jnp.zeros((), jnp.int32))
 
-    def predict(layers: Layers, observation: Array, action: Array) -> tuple[Array, Array, Array]:
+class _Rule(NamedTuple):
+    """What the model was built of."""
+
+    settings: MlpModel
+    facts: Facts
+
+    @property
+    def adam(self) -> optax.GradientTransformation:
+        return optax.adam(self.settings.step_size)
+
+    @property
+    def scale(self) -> Array:
+        """Typical sizes of an observation's entries."""
+        scale = self.facts.observation_scale
+        return jnp.asarray(1.0 if scale is None else scale)
+
+    def init(self, key: Array) -> MlpModelState:
+        facts, settings = self.facts, self.settings
+        outputs = math.prod(facts.observation.shape) + 2
+        inputs = facts.num_inputs + facts.num_action_inputs
+        layers = init_mlp(key, (inputs, *[settings.units] * settings.layers, outputs))
+        buffer = empty_ring(facts.observation, settings.capacity, facts.action)
+        return MlpModelState(layers, self.adam.init(layers), buffer, jnp.zeros((), jnp.int32))
+
+    def predict(self, layers: Layers, observation: Array, action: Array) -> tuple[Array, Array, Array]:
         """The change of the observation and the reward, each over its scale, and the logit of the end."""
-        inputs = jnp.concatenate([facts.encode(observation), facts.encode_action(action)])
-        outputs = apply_mlp(layers, inputs, activation)
+        inputs = jnp.concatenate([self.facts.encode(observation), self.facts.encode_action(action)])
+        outputs = apply_mlp(layers, inputs, ACTIVATIONS[self.settings.activation])
+        shape = self.facts.observation.shape
+        width = math.prod(shape)
         return outputs[:width].reshape(shape), outputs[width], outputs[width + 1]
 
-    def loss(layers: Layers, batch: Transition) -> Array:
-        change, reward, logit = jax.vmap(predict, (None, 0, 0))(layers, batch.observation, batch.action)
-        miss = jnp.mean((change - (batch.successor - batch.observation) / scale) ** 2)
-        miss += jnp.mean((reward - batch.reward / facts.reward_scale) ** 2)
+    def loss(self, layers: Layers, batch: Transition) -> Array:
+        """[] squared error of change and reward, and cross-entropy of the end, as means over the batch."""
+        change, reward, logit = jax.vmap(self.predict, (None, 0, 0))(layers, batch.observation, batch.action)
+        miss = jnp.mean((change - (batch.successor - batch.observation) / self.scale) ** 2)
+        miss += jnp.mean((reward - batch.reward / self.facts.reward_scale) ** 2)
         is_end = jnp.asarray(batch.discount == 0, logit.dtype)
         return miss + jnp.mean(optax.sigmoid_binary_cross_entropy(logit, is_end))
 
-    def update(noise: PyTree, state: MlpModelState, transition: Transition) -> MlpModelState:
-        slot = state.count % capacity
-        buffer = put_transition(state.buffer, slot, transition)
+    def update(self, noise: PyTree, state: MlpModelState, transition: Transition) -> MlpModelState:
+        capacity = self.settings.capacity
+        buffer = put_transition(state.buffer, state.count % capacity, transition)
         count = state.count + 1
-        drawn = jax.random.randint(noise, (settings.batch_size,), 0, jnp.minimum(count, capacity), jnp.int32)
-        slope = jax.grad(loss)(state.layers, take_transitions(buffer, drawn))
-        change, optimizer = adam.update(slope, state.optimizer, state.layers)
+        drawn = jax.random.randint(noise, (self.settings.batch_size,), 0, jnp.minimum(count, capacity), jnp.int32)
+        slope = jax.grad(self.loss)(state.layers, take_transitions(buffer, drawn))
+        change, optimizer = self.adam.update(slope, state.optimizer, state.layers)
         return MlpModelState(optax.apply_updates(state.layers, change), optimizer, buffer, count)
 
-    def expect(state: MlpModelState, observation: Array, action: Array) -> Successors:
-        change, reward, logit = predict(state.layers, observation, action)
+    def expect(self, state: MlpModelState, observation: Array, action: Array) -> Successors:
+        change, reward, logit = self.predict(state.layers, observation, action)
         ends = jax.nn.sigmoid(logit)
         return Successors(
             probability=jnp.stack([1 - ends, ends]),
-            reward=jnp.stack([reward, reward]) * facts.reward_scale,
-            discount=jnp.stack([jnp.asarray(facts.discount, ends.dtype), jnp.zeros_like(ends)]),
-            observation=jnp.stack([observation + change * scale] * 2),
+            reward=jnp.stack([reward, reward]) * self.facts.reward_scale,
+            discount=jnp.stack([jnp.asarray(self.facts.discount, ends.dtype), jnp.zeros_like(ends)]),
+            observation=jnp.stack([observation + change * self.scale] * 2),
         )
 
-    def sample(noise: PyTree, state: MlpModelState, observation: Array, action: Array) -> Transition:
-        answers = expect(state, observation, action)
+    def sample(self, noise: PyTree, state: MlpModelState, observation: Array, action: Array) -> Transition:
+        answers = self.expect(state, observation, action)
         is_end = noise < answers.probability[1]
         goes_on = jnp.where(is_end, 0.0, answers.discount[0])
         return Transition(observation, action, answers.reward[0], goes_on, answers.observation[0])
-
-    return Model(init=init, draw=uniforms, sample=sample, expect=expect, update=update, draw_update=keys)
 
 
 def _build(settings: MlpModel, facts: Facts) -> BuiltModel:

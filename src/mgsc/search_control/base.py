@@ -71,6 +71,12 @@ def masked_softmax(logits: Array, is_allowed: Array) -> Array:
     return softmax(jnp.where(allowed, logits, -jnp.inf))
 
 
+def uniform_weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
+    """[N] ``weights`` of a strategy under which every allowed candidate is equally likely."""
+    del state, params
+    return masked_softmax(jnp.zeros(candidates.index.shape, jnp.result_type(float)), candidates.is_allowed)
+
+
 def allowed_pairs(candidates: Candidates, num_actions: int) -> Array:
     """[N, A] bool: which candidates and actions may be queried."""
     allowed = jnp.asarray(candidates.is_allowed)

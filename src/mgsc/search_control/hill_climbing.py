@@ -17,7 +17,7 @@ from mgsc.models.base import drawn_outcome
 from mgsc.problem import StrategyFacts
 from mgsc.rings import take_transitions
 from mgsc.sampling import uniform_index
-from mgsc.search_control.base import Distribution, SearchControl, Strategy, masked_softmax
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, uniform_weights
 from mgsc.search_control.candidate_signals import experience_of
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.settings import choice, number, size
@@ -91,13 +91,36 @@ def hill_climbing(
     are made; and that bounds are those of what was met, not the environment's.
     """
 
-    def init(key: Array, params: Params, candidates: Candidates) -> HillState:
+    def build(parts: Parts) -> SearchControl:
+        rule = _Rule(parts, kind, climb, capacity, real_share, shape)
+        return SearchControl(
+            init=rule.init,
+            weights=uniform_weights,
+            propose=rule.propose,
+            observe=rule.observe,
+            draw=lambda key: tuple(jax.random.uniform(key, (3,))),
+        )
+
+    return build
+
+
+class _Rule(NamedTuple):
+    """The agent's parts, and the arguments of ``hill_climbing``."""
+
+    parts: Parts
+    kind: Kind
+    climb: Climb
+    capacity: int
+    real_share: Array | float
+    shape: tuple[int, ...]
+
+    def init(self, key: Array, params: Params, candidates: Candidates) -> HillState:
         del params
-        width, zero = math.prod(shape), jnp.zeros((), jnp.int32)
+        width, zero = math.prod(self.shape), jnp.zeros((), jnp.int32)
         words = lax.bitcast_convert_type(jax.random.bits(key, (2,), jnp.uint32), jnp.int32)
         example, numbers = candidates.observation[0], jnp.zeros(width)
         return HillState(
-            queue=jnp.zeros((capacity, *example.shape), example.dtype),
+            queue=jnp.zeros((self.capacity, *example.shape), example.dtype),
             count=zero,
             key_step=zero,
             seed=words,
@@ -108,47 +131,32 @@ def hill_climbing(
             length=jnp.zeros(()),
         )
 
-    def weights(state: HillState, params: Params, candidates: Candidates) -> Array:
-        del state, params
-        return masked_softmax(jnp.zeros(candidates.index.shape, jnp.result_type(float)), candidates.is_allowed)
+    def observe(
+        self, state: HillState, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[HillState, dict[str, Array]]:
+        heights = _heights(self.kind, self.parts, params.values, self.shape)
+        return _climb(_met(state, transition), heights, self.climb, candidates.observation[0]), {}
 
-    def build(parts: Parts) -> SearchControl:
-        def observe(
-            state: HillState, params: Params, candidates: Candidates, transition: Transition
-        ) -> tuple[HillState, dict[str, Array]]:
-            state = _met(state, transition)
-            return _climb(state, _heights(kind, parts, params.values, shape), climb, candidates.observation[0]), {}
-
-        def propose(
-            noise: PyTree,
-            state: HillState,
-            params: Params,
-            distribution: Distribution,
-            candidates: Candidates,
-            last: Backup,
-        ) -> Query:
-            del distribution, last
-            mixed, drawn, outcome = noise
-            own = experience_of(candidates)
-            place = uniform_index(drawn, len(candidates.index))
-            real = take_transitions(own, place)
-            kept = jnp.clip(state.count, 1, capacity)
-            climbed = lookup(state.queue, uniform_index(drawn, kept))
-            imagined = _imagined(parts, params, climbed, outcome)
-            is_real = (mixed < real_share) | (state.count == 0)
-            chosen = jax.tree.map(lambda one, other: jnp.where(is_real, one, other), real, imagined)
-            index = jnp.where(is_real, lookup(candidates.index, place), NO_CANDIDATE)
-            return Query(chosen.observation, index, chosen.action, outcome=chosen)
-
-        return SearchControl(
-            init=init,
-            weights=weights,
-            propose=propose,
-            observe=observe,
-            draw=lambda key: tuple(jax.random.uniform(key, (3,))),
-        )
-
-    return build
+    def propose(
+        self,
+        noise: PyTree,
+        state: HillState,
+        params: Params,
+        distribution: Distribution,
+        candidates: Candidates,
+        last: Backup,
+    ) -> Query:
+        del distribution, last
+        mixed, drawn, outcome = noise
+        place = uniform_index(drawn, len(candidates.index))
+        real = take_transitions(experience_of(candidates), place)
+        kept = jnp.clip(state.count, 1, self.capacity)
+        climbed = lookup(state.queue, uniform_index(drawn, kept))
+        imagined = _imagined(self.parts, params, climbed, outcome)
+        is_real = (mixed < self.real_share) | (state.count == 0)
+        chosen = jax.tree.map(lambda one, other: jnp.where(is_real, one, other), real, imagined)
+        index = jnp.where(is_real, lookup(candidates.index, place), NO_CANDIDATE)
+        return Query(chosen.observation, index, chosen.action, outcome=chosen)
 
 
 def _met(state: HillState, transition: Transition) -> HillState:

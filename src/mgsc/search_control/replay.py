@@ -13,7 +13,7 @@ from mgsc.indexing import add_at, lookup
 from mgsc.problem import StrategyFacts
 from mgsc.rings import empty_ring, put_transition, take_transitions
 from mgsc.sampling import uniform_index
-from mgsc.search_control.base import Distribution, SearchControl, Strategy, masked_softmax
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, uniform_weights
 from mgsc.search_control.experience import LARGEST_WINDOW
 from mgsc.search_control.row import Range, StrategyRow
 from mgsc.settings import added, size
@@ -50,34 +50,57 @@ def replay(
 
     Source: Lin 1992. Differs in nothing but that single transitions, not episodes, are replayed.
     """
-    # One slot more than can be drawn from: the transition that leaves the window is then never the one
-    # just overwritten, so it can be read after the write, which spares a copy of the ring per step.
-    slots = capacity + 1
+    rule = _Rule(window, capacity, is_listed, action)
 
-    def init(key: Array, params: Params, candidates: Candidates) -> ReplayState:
+    def build(parts: Parts) -> SearchControl:
+        del parts
+        return SearchControl(init=rule.init, observe=rule.observe, weights=rule.weights, propose=rule.propose)
+
+    return build
+
+
+class _Rule(NamedTuple):
+    """The arguments of ``replay``."""
+
+    window: Array | int
+    capacity: int
+    is_listed: bool
+    action: jax.ShapeDtypeStruct | None
+
+    @property
+    def slots(self) -> int:
+        """One more than can be drawn from.
+
+        The transition that leaves the window is then never the one just overwritten, so it can be read after the
+        write, which spares a copy of the ring per step.
+        """
+        return self.capacity + 1
+
+    def init(self, key: Array, params: Params, candidates: Candidates) -> ReplayState:
         del key, params
-        visits = jnp.zeros(candidates.index.shape, jnp.result_type(float)) if is_listed else None
-        return ReplayState(empty_ring(candidates.observation[0], slots, action), jnp.zeros((), jnp.int32), visits)
+        visits = jnp.zeros(candidates.index.shape, jnp.result_type(float)) if self.is_listed else None
+        ring = empty_ring(candidates.observation[0], self.slots, self.action)
+        return ReplayState(ring, jnp.zeros((), jnp.int32), visits)
 
     def observe(
-        state: ReplayState, params: Params, candidates: Candidates, transition: Transition
+        self, state: ReplayState, params: Params, candidates: Candidates, transition: Transition
     ) -> tuple[ReplayState, dict[str, Array]]:
         del params, candidates
-        ring = put_transition(state.ring, state.count % slots, transition)
+        ring = put_transition(state.ring, state.count % self.slots, transition)
         if state.visits is None:
             return ReplayState(ring, state.count + 1, None), {}
-        leaving = lookup(ring.observation, (state.count - window) % slots)
-        forgotten = jnp.where(state.count >= window, 1.0, 0.0)
+        leaving = lookup(ring.observation, (state.count - self.window) % self.slots)
+        forgotten = jnp.where(state.count >= self.window, 1.0, 0.0)
         visits = add_at(add_at(state.visits, leaving, -forgotten), transition.observation, jnp.ones(()))
         return ReplayState(ring, state.count + 1, visits), {}
 
-    def weights(state: ReplayState, params: Params, candidates: Candidates) -> Array:
-        del params
+    def weights(self, state: ReplayState, params: Params, candidates: Candidates) -> Array:
         if state.visits is None:
-            return masked_softmax(jnp.zeros(candidates.index.shape, jnp.result_type(float)), candidates.is_allowed)
-        return state.visits / jnp.minimum(state.count, window)
+            return uniform_weights(state, params, candidates)
+        return state.visits / jnp.minimum(state.count, self.window)
 
     def propose(
+        self,
         noise: PyTree,
         state: ReplayState,
         params: Params,
@@ -86,18 +109,12 @@ def replay(
         last: Backup,
     ) -> Query:
         del params, distribution, candidates, last
-        size = jnp.minimum(state.count, window)
+        size = jnp.minimum(state.count, self.window)
         age = uniform_index(noise, size)
-        slot = (state.count - 1 - age) % slots
+        slot = (state.count - 1 - age) % self.slots
         outcome = take_transitions(state.ring, slot)
-        name = outcome.observation if is_listed else slot
+        name = outcome.observation if self.is_listed else slot
         return Query(outcome.observation, name, outcome.action, outcome=outcome)
-
-    def build(parts: Parts) -> SearchControl:
-        del parts
-        return SearchControl(init=init, weights=weights, propose=propose, observe=observe)
-
-    return build
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Collection
 from typing import Literal
@@ -63,38 +64,43 @@ def td_error_priority(
         def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
             del state
             errors = settled(jnp.abs(all_expected_errors(parts, params, candidates, is_listed=is_listed)))
-            allowed = allowed_pairs(candidates, errors.shape[1])
-            base = errors + floor
-            if kind == "rank":
-                base = 1.0 / (1.0 + _number_of_larger(jnp.where(allowed, errors, -1.0)))
-            # In one row, see ``all_expected_targets``; divided by the largest, for powers of small numbers would leave
-            # the range of float32.
-            base = jnp.where(allowed, base, 0.0).reshape(-1)
-            scores = jnp.exp(exponent * jnp.log(base / base.max()))
-            scores = settled(jnp.where(allowed.reshape(-1), scores, 0.0))
-            return (scores / scores.sum()).reshape(errors.shape)
+            return _probabilities(kind, errors, allowed_pairs(candidates, errors.shape[1]), floor, exponent)
 
-        if correction is None:
-            return SearchControl(init=no_state, weights=weights)
-
-        def propose(
-            noise: PyTree,
-            state: PyTree,
-            params: Params,
-            distribution: Distribution,
-            candidates: Candidates,
-            last: Backup,
-        ) -> Query:
-            del state, params, last
-            query = sample_query(noise, distribution, candidates)
-            chances = distribution.weights
-            assert query.action is not None, "the distribution is joint"
-            chance = lookup(chances.reshape(-1), query.index * chances.shape[1] + query.action)
-            return query._replace(step_scale=importance(distribution, chance, correction))
-
+        propose = None if correction is None else functools.partial(_propose_corrected, correction)
         return SearchControl(init=no_state, weights=weights, propose=propose)
 
     return build
+
+
+def _probabilities(kind: Kind, errors: Array, allowed: Array, floor: Array | float, exponent: Array | float) -> Array:
+    """[N, A] of pairs with these expected errors [N, A], 0 where not ``allowed`` [N, A]."""
+    base = errors + floor
+    if kind == "rank":
+        base = 1.0 / (1.0 + _number_of_larger(jnp.where(allowed, errors, -1.0)))
+    # In one row, see ``all_expected_targets``. Divided by the largest: powers of small numbers would leave the range of
+    # float32.
+    base = jnp.where(allowed, base, 0.0).reshape(-1)
+    scores = jnp.exp(exponent * jnp.log(base / base.max()))
+    scores = settled(jnp.where(allowed.reshape(-1), scores, 0.0))
+    return (scores / scores.sum()).reshape(errors.shape)
+
+
+def _propose_corrected(
+    correction: Array | float,
+    noise: PyTree,
+    state: PyTree,
+    params: Params,
+    distribution: Distribution,
+    candidates: Candidates,
+    last: Backup,
+) -> Query:
+    """A query of the shared sampler, with the step size that importance sampling gives it."""
+    del state, params, last
+    query = sample_query(noise, distribution, candidates)
+    chances = distribution.weights
+    assert query.action is not None, "the distribution is joint"
+    chance = lookup(chances.reshape(-1), query.index * chances.shape[1] + query.action)
+    return query._replace(step_scale=importance(distribution, chance, correction))
 
 
 def _number_of_larger(errors: Array) -> Array:

@@ -68,47 +68,71 @@ def mlp(
     Source: Mnih et al. 2015 (target network, errors within ±κ), van Hasselt et al. 2016 (Double DQN). Differs in that
     updates are plain semi-gradient steps unless an optimiser is given.
     """
-    transform = optax.identity() if optimizer is None else optimizer
+    rule = _Rule(
+        encode=encode,
+        sizes=sizes,
+        activation=activation,
+        normalises=normalises,
+        optimizer=optax.identity() if optimizer is None else optimizer,
+        target_every=target_every,
+        is_double=is_double,
+        largest_error=largest_error,
+        initial_value=initial_value,
+    )
+    return ValueFunction(
+        init=rule.init, q=rule.q, bootstrap=rule.bootstrap, update=rule.update, action_values=rule.action_values
+    )
 
-    def init(key: Array) -> tuple[Layers, MlpLearner]:
-        *hidden, (weights, biases) = init_mlp(key, sizes)
-        theta = [*hidden, (weights, biases + initial_value)]
-        target, count = (theta, jnp.zeros((), jnp.int32)) if target_every else (None, None)
-        return theta, MlpLearner(transform.init(theta), target, count)
 
-    def action_values(theta: Layers, observation: Array) -> Array:
-        return apply_mlp(theta, encode(observation), activation, normalises=normalises)
+class _Rule(NamedTuple):
+    """The arguments of ``mlp``."""
 
-    def q(theta: Layers, observation: Array, action: Array) -> Array:
-        return pick(action_values(theta, observation), action)
+    encode: Callable[[Array], Array]
+    sizes: Sequence[int]
+    activation: Callable[[Array], Array]
+    normalises: bool
+    optimizer: optax.GradientTransformation
+    target_every: int
+    is_double: bool
+    largest_error: Array | float | None
+    initial_value: Array | float
 
-    def bootstrap(theta: Layers, learner: MlpLearner, observation: Array) -> Array:
-        found = action_values(theta, observation)
+    def init(self, key: Array) -> tuple[Layers, MlpLearner]:
+        *hidden, (weights, biases) = init_mlp(key, self.sizes)
+        theta = [*hidden, (weights, biases + self.initial_value)]
+        target, count = (theta, jnp.zeros((), jnp.int32)) if self.target_every else (None, None)
+        return theta, MlpLearner(self.optimizer.init(theta), target, count)
+
+    def action_values(self, theta: Layers, observation: Array) -> Array:
+        return apply_mlp(theta, self.encode(observation), self.activation, normalises=self.normalises)
+
+    def q(self, theta: Layers, observation: Array, action: Array) -> Array:
+        return pick(self.action_values(theta, observation), action)
+
+    def bootstrap(self, theta: Layers, learner: MlpLearner, observation: Array) -> Array:
+        found = self.action_values(theta, observation)
         if learner.target is None:
             return largest(found)
-        if not is_double:
-            return largest(action_values(learner.target, observation))
-        return pick(action_values(learner.target, observation), jnp.argmax(found))
+        of_target = self.action_values(learner.target, observation)
+        return pick(of_target, jnp.argmax(found)) if self.is_double else largest(of_target)
 
     def update(
-        theta: Layers, learner: MlpLearner, observation: Array, action: Array, error: Array, step_size: Array
+        self, theta: Layers, learner: MlpLearner, observation: Array, action: Array, error: Array, step_size: Array
     ) -> tuple[Layers, MlpLearner]:
-        if largest_error is not None:
-            error = jnp.clip(error, -largest_error, largest_error)
+        if self.largest_error is not None:
+            error = jnp.clip(error, -self.largest_error, self.largest_error)
         # The optimiser sees the mean error's gradient; what a step is larger by than the mean step weighs its error.
         rate = jnp.mean(step_size)
         weight = jnp.where(rate > 0, step_size / jnp.where(rate > 0, rate, 1.0), 0.0)
-        _, pull_back = jax.vjp(lambda theta: jax.vmap(q, (None, 0, 0))(theta, observation, action), theta)
+        _, pull_back = jax.vjp(lambda theta: jax.vmap(self.q, (None, 0, 0))(theta, observation, action), theta)
         (descent,) = pull_back(-weight * error / error.shape[0])
-        change, optimizer_state = transform.update(descent, learner.optimizer, theta)
+        change, optimizer_state = self.optimizer.update(descent, learner.optimizer, theta)
         theta = jax.tree.map(lambda leaf, step: leaf - rate * step, theta, change)
         if learner.count is None:
             return theta, MlpLearner(optimizer_state, None, None)
-        is_due = (learner.count + 1) % target_every == 0
+        is_due = (learner.count + 1) % self.target_every == 0
         target = jax.tree.map(lambda new, old: jnp.where(is_due, new, old), theta, learner.target)
         return theta, MlpLearner(optimizer_state, target, learner.count + 1)
-
-    return ValueFunction(init=init, q=q, bootstrap=bootstrap, update=update, action_values=action_values)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,20 +11,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .tables import (
-    Prepared,
-    Problem,
-    Result,
-    Settings,
-    mean_over_phases,
-    prepare,
-    steps_between_centring,
-)
+from .tables import Prepared, Problem, Result, Settings, mean_over_phases, prepare, steps_between_centring
 
 _CHUNK = 2500
 """Most environment steps whose random numbers are drawn together."""
@@ -120,69 +112,100 @@ def meta_gradient(
 
 
 def _run(problem: Problem, settings: Settings, seed: int, *, is_mgsc: bool) -> Result:
-    """The loop of both; both kinds of update are written out, as calls would cost a tenth."""
-    num_steps, num_updates = settings.num_steps, settings.planning_updates
-    step_size = settings.step_size
+    """The loop of both, chunk by chunk."""
+    num_updates, num_actions = settings.planning_updates, problem.probability.shape[1]
     tables = prepare(problem, settings.discount)
     maze = _as_lists(tables)
-    values = q, top, greedy = _values(np.zeros(problem.probability.shape[:2]))
+    values = _values(np.zeros(problem.probability.shape[:2]))
     control = _search_control(problem, settings, values, tables) if is_mgsc else None
-    candidates, cumulative, model = problem.candidates, maze.cumulative, maze.model
+    candidates = problem.candidates
     sums = np.zeros((len(maze.real), len(candidates)))
     rng_real, rng_plan = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
-    total, state, start = 0.0, int(problem.start), int(problem.start)
+    total, state = 0.0, int(problem.start)
     chunk = control.num_steps if control else _CHUNK
-    for phase, steps in _chunks(num_steps, problem.switch_every, len(sums), chunk):
-        outcomes = maze.real[phase]
-        uniform, *draws = _draw(rng_plan, steps * num_updates, len(q[0]), settings.epsilon)
-        actions, ties, numbers = draws
+    for phase, steps in _chunks(settings.num_steps, problem.switch_every, len(sums), chunk):
+        uniform, *planned = _draw(rng_plan, steps * num_updates, num_actions, settings.epsilon)
         uniform = uniform.reshape(steps, num_updates)
         if control:
             control.begin(sums[phase])
             queries: Iterable[Any] = uniform
         else:
             queries = candidates[(uniform * len(candidates)).astype(int)].tolist()
-        _, *draws = _draw(rng_real, steps, len(q[0]), settings.epsilon)
-        for query, drawn, tie, number in zip(queries, *draws):
-            action = drawn if drawn != _GREEDY else greedy[state]
-            row = q[state]
-            if action == _TIE:
-                action = _break_tie(row, tie)
-            slot = bisect_right(cumulative[state][action], number)
-            reward, discount, successor = outcomes[state][action][slot]
-            total += reward
-            states = query
-            if control:
-                states = control.search((state, action, reward, discount, successor), query)
-            old = row[action]
-            row[action] = new = old + step_size * (reward + discount * top[successor] - old)
-            if new > top[state]:
-                top[state] = new
-                greedy[state] = action
-            else:
-                top[state] = best = max(row)
-                greedy[state] = row.index(best) if row.count(best) == 1 else _TIE
-            state = successor if discount else start
-            # The states come first: when they end, nothing more is taken from the draws.
-            for imagined, drawn, tie, number in zip(states, actions, ties, numbers):
-                action = drawn if drawn != _GREEDY else greedy[imagined]
-                row = q[imagined]
-                if action == _TIE:
-                    action = _break_tie(row, tie)
-                slot = bisect_right(cumulative[imagined][action], number)
-                reward, discount, successor = model[imagined][action][slot]
-                old = row[action]
-                row[action] = new = old + step_size * (reward + discount * top[successor] - old)
-                if new > top[imagined]:
-                    top[imagined] = new
-                    greedy[imagined] = action
-                else:
-                    top[imagined] = best = max(row)
-                    greedy[imagined] = row.index(best) if row.count(best) == 1 else _TIE
+        _, *real = _draw(rng_real, steps, num_actions, settings.epsilon)
+        world = _World(maze.cumulative, maze.real[phase], maze.model, int(problem.start), settings.step_size)
+        total, state = _run_chunk(world, values, control, zip(queries, *real), planned, total, state)
     mean_d = np.full(sums.shape, 1.0 / len(candidates))
     if control:
         mean_d = mean_over_phases(sums, settings, problem.switch_every)
-    return Result(total, np.array(q), mean_d)
+    return Result(total, np.array(values.q), mean_d)
+
+
+class _World(NamedTuple):
+    """What answers in one chunk: [S][A][M] cumulative probabilities, true outcomes and the model's; and α."""
+
+    cumulative: list[list[list[float]]]
+    outcomes: Outcomes
+    model: Outcomes
+    start: int
+    step_size: float
+
+
+def _run_chunk(
+    world: _World,
+    values: _Values,
+    control: _SearchControl | None,
+    steps: Iterable[tuple[Any, int, float, float]],
+    planned: Sequence[Iterator[Any]],
+    total: float,
+    state: int,
+) -> tuple[float, int]:
+    """Steps of one phase; both kinds of update are written out, as calls would cost a tenth.
+
+    Args:
+        steps: K states or, for MGSC, K uniform numbers; a drawn action, a number that breaks ties, one for the outcome.
+        planned: the last three of all planning updates.
+        total, state: sum of rewards and state before the first step; both after the last one are returned.
+    """
+    cumulative, outcomes, model, start, step_size = world
+    q, top, greedy = values
+    actions, ties, numbers = planned
+    for query, drawn, tie, number in steps:
+        action = drawn if drawn != _GREEDY else greedy[state]
+        row = q[state]
+        if action == _TIE:
+            action = _break_tie(row, tie)
+        slot = bisect_right(cumulative[state][action], number)
+        reward, discount, successor = outcomes[state][action][slot]
+        total += reward
+        states = query
+        if control:
+            states = control.search((state, action, reward, discount, successor), query)
+        old = row[action]
+        row[action] = new = old + step_size * (reward + discount * top[successor] - old)
+        if new > top[state]:
+            top[state] = new
+            greedy[state] = action
+        else:
+            top[state] = best = max(row)
+            greedy[state] = row.index(best) if row.count(best) == 1 else _TIE
+        state = successor if discount else start
+        # The states come first: when they end, nothing more is taken from the draws.
+        for imagined, drawn, tie, number in zip(states, actions, ties, numbers):
+            action = drawn if drawn != _GREEDY else greedy[imagined]
+            row = q[imagined]
+            if action == _TIE:
+                action = _break_tie(row, tie)
+            slot = bisect_right(cumulative[imagined][action], number)
+            reward, discount, successor = model[imagined][action][slot]
+            old = row[action]
+            row[action] = new = old + step_size * (reward + discount * top[successor] - old)
+            if new > top[imagined]:
+                top[imagined] = new
+                greedy[imagined] = action
+            else:
+                top[imagined] = best = max(row)
+                greedy[imagined] = row.index(best) if row.count(best) == 1 else _TIE
+    return total, state
 
 
 def _slope_function(
@@ -245,24 +268,13 @@ def _search_control(problem: Problem, settings: Settings, values: _Values, table
     """A softmax over the candidates, moved by Adam along the meta-gradient.
 
     The weights are kept unnormalised, and the logits are centred once per chunk, not every step.
-    Adam's moments are kept without the factors 1 − β, which go into the step size.
     """
     slope_of = _slope_function(values, tables, settings)
     candidates, position_of = problem.candidates, tables.position.tolist()
     num_candidates, rate = len(candidates), settings.meta_step_size
-    (decay_1, decay_2), decays = (
-        _ADAM_DECAY,
-        np.repeat(np.array(_ADAM_DECAY)[:, None], num_candidates, 1),
-    )
-    record = np.zeros(num_candidates)
-    moments, powers = np.zeros((2, num_candidates)), np.zeros((2, num_candidates))
-    (first, second), (gradient, square) = moments, powers
-    logits, weights, scratch = (
-        np.zeros(num_candidates),
-        np.ones(num_candidates),
-        np.zeros(num_candidates),
-    )
-    total, power_1, power_2 = float(num_candidates), 1.0, 1.0
+    logits, gradient, descend = _adam(num_candidates, rate)
+    record, weights, scratch = np.zeros(num_candidates), np.ones(num_candidates), np.zeros(num_candidates)
+    total = float(num_candidates)
     add, multiply = np.add, np.multiply
 
     def begin(sums: np.ndarray) -> None:
@@ -273,7 +285,7 @@ def _search_control(problem: Problem, settings: Settings, values: _Values, table
         total = float(weights.sum())
 
     def search(transition: Transition, uniform: np.ndarray) -> list[int]:
-        nonlocal total, power_1, power_2
+        nonlocal total
         here, there = position_of[transition[0]], position_of[transition[-1]]
         slope = 0.0
         if here >= 0:
@@ -282,17 +294,7 @@ def _search_control(problem: Problem, settings: Settings, values: _Values, table
             slope = weight * slope_of(transition, weight, successor_weight)
         multiply(weights, -slope / total, gradient)
         gradient[here] += slope
-        multiply(gradient, gradient, square)
-        multiply(moments, decays, moments)
-        add(moments, powers, moments)
-        power_1 *= decay_1
-        power_2 *= decay_2
-        root = math.sqrt((1.0 - power_2) / (1.0 - decay_2))
-        np.sqrt(second, scratch)
-        add(scratch, _ADAM_EPSILON * root, scratch)
-        np.divide(first, scratch, scratch)
-        multiply(scratch, rate * (1.0 - decay_1) / (1.0 - power_1) * root, scratch)
-        np.subtract(logits, scratch, logits)
+        descend()
         np.exp(logits, weights)
         cumulative = add.accumulate(weights)
         total = cumulative.item(-1)
@@ -304,6 +306,35 @@ def _search_control(problem: Problem, settings: Settings, values: _Values, table
 
     num_steps = steps_between_centring(rate, _LARGEST_DRIFT, _CHUNK)
     return _SearchControl(num_steps, begin, search)
+
+
+def _adam(size: int, rate: float) -> tuple[np.ndarray, np.ndarray, Callable[[], None]]:
+    """[size] numbers at zero, the array that takes their gradient, and what moves the numbers one step along it.
+
+    The moments are kept without the factors 1 − β, which go into the step size.
+    """
+    (decay_1, decay_2), decays = _ADAM_DECAY, np.repeat(np.array(_ADAM_DECAY)[:, None], size, 1)
+    moments, powers = np.zeros((2, size)), np.zeros((2, size))
+    (first, second), (gradient, square) = moments, powers
+    numbers, scratch = np.zeros(size), np.zeros(size)
+    power_1 = power_2 = 1.0
+    add, multiply = np.add, np.multiply
+
+    def descend() -> None:
+        nonlocal power_1, power_2
+        multiply(gradient, gradient, square)
+        multiply(moments, decays, moments)
+        add(moments, powers, moments)
+        power_1 *= decay_1
+        power_2 *= decay_2
+        root = math.sqrt((1.0 - power_2) / (1.0 - decay_2))
+        np.sqrt(second, scratch)
+        add(scratch, _ADAM_EPSILON * root, scratch)
+        np.divide(first, scratch, scratch)
+        multiply(scratch, rate * (1.0 - decay_1) / (1.0 - power_1) * root, scratch)
+        np.subtract(numbers, scratch, numbers)
+
+    return numbers, gradient, descend
 
 
 def _draw(

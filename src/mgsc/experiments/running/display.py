@@ -117,61 +117,77 @@ class _Stopwatch:
         return self._before + (now - self._since if self._running else 0.0)
 
 
-@contextlib.contextmanager
-def _plain(title: str, console: Console) -> Iterator[Listener]:
-    lock, watch = threading.Lock(), _Stopwatch()
-    total: dict[str, int] = {}
-    done: dict[str, int] = {}
-    counts = {"programs": 0, "compiling": 0}
-    last = [-PLAIN_SECONDS]
-    is_over = threading.Event()
+class _Lines:
+    """A line now and then, of all agents together."""
 
-    def say(words: str, now: float) -> None:
-        if is_over.is_set():
-            return
-        console.print(f"{title}: {words}", highlight=False, soft_wrap=True)
-        last[0] = now
+    def __init__(self, title: str, console: Console) -> None:
+        self._title, self._console = title, console
+        self._lock, self._watch = threading.Lock(), _Stopwatch()
+        self._total: dict[str, int] = {}
+        self._done: dict[str, int] = {}
+        self._programs = self._compiling = 0
+        self._last = -PLAIN_SECONDS
+        self._is_over = False
 
-    def start(agent: str, steps: int) -> None:
-        counts["programs"] += 1
-        total[agent] = total.get(agent, 0) + steps
-        done.setdefault(agent, 0)
+    def start(self, agent: str, steps: int) -> None:
+        self._programs += 1
+        self._total[agent] = self._total.get(agent, 0) + steps
+        self._done.setdefault(agent, 0)
 
-    def compiling(agent: str) -> None:
-        with lock:
-            counts["compiling"] += 1
+    def compiling(self, agent: str) -> None:
+        with self._lock:
+            self._compiling += 1
             now = time.monotonic()
-            if now - last[0] >= PLAIN_SECONDS:
-                say(f"compiling {_which(counts['compiling'], counts['programs'])}, {agent}", now)
+            if now - self._last >= PLAIN_SECONDS:
+                self._say(f"compiling {_which(self._compiling, self._programs)}, {agent}", now)
 
-    def shared(agent: str) -> None:
+    def shared(self, agent: str) -> None:
         del agent
-        with lock:
-            counts["programs"] -= 1
-            counts["compiling"] -= 1
+        with self._lock:
+            self._programs -= 1
+            self._compiling -= 1
 
-    def running(agent: str) -> None:
-        with lock:
-            watch.begin(agent, time.monotonic())
+    def running(self, agent: str) -> None:
+        with self._lock:
+            self._watch.begin(agent, time.monotonic())
 
-    def advance(agent: str, steps: int) -> None:
-        with lock:
-            done[agent] += steps
-            now, made, everything = time.monotonic(), sum(done.values()), sum(total.values())
-            if now - last[0] >= PLAIN_SECONDS or made == everything:
-                seconds = watch.seconds(now)
+    def advance(self, agent: str, steps: int) -> None:
+        with self._lock:
+            self._done[agent] += steps
+            now, made, everything = time.monotonic(), sum(self._done.values()), sum(self._total.values())
+            if now - self._last >= PLAIN_SECONDS or made == everything:
+                seconds = self._watch.seconds(now)
                 rate = made / seconds if seconds and made else float("nan")
-                say(
+                self._say(
                     f"{agent}  {100 * made / everything:3.0f} %  {short(made)}/{short(everything)} steps  "
                     f"{short(rate)} steps/s  ETA {(everything - made) / rate:.0f} s",
                     now,
                 )
-            if done[agent] == total[agent]:
-                watch.end(agent, now)
+            if self._done[agent] == self._total[agent]:
+                self._watch.end(agent, now)
 
+    def end(self) -> None:
+        """Says nothing from now on: when a command is stopped, the last line is the command's."""
+        with self._lock:
+            self._is_over = True
+
+    def _say(self, words: str, now: float) -> None:
+        if self._is_over:
+            return
+        self._console.print(f"{self._title}: {words}", highlight=False, soft_wrap=True)
+        self._last = now
+
+
+@contextlib.contextmanager
+def _plain(title: str, console: Console) -> Iterator[Listener]:
+    lines = _Lines(title, console)
     try:
-        yield Listener(start=start, compiling=compiling, shared=shared, running=running, advance=advance)
+        yield Listener(
+            start=lines.start,
+            compiling=lines.compiling,
+            shared=lines.shared,
+            running=lines.running,
+            advance=lines.advance,
+        )
     finally:
-        # What is still running when a command is stopped has nothing more to say: the last line is the command's.
-        with lock:
-            is_over.set()
+        lines.end()

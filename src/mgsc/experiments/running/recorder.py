@@ -7,6 +7,8 @@ when it has ended (``running.measuring``). ``design.quantities`` lists what is r
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 
 from mgsc.dyna import Dyna, DynaState, Recorder, StepInfo
@@ -16,10 +18,11 @@ from mgsc.experiments.design.quantities import (
     REPORTED,
     SNAPSHOTS,
     STATE_MEASURES,
+    Group,
     Has,
     groups_of,
 )
-from mgsc.experiments.running.measure_row import View
+from mgsc.experiments.running.measure_row import MeasureRow, View
 from mgsc.experiments.running.measure_table import MORE_MEASURES
 from mgsc.experiments.running.measures import Record, Seen, see
 from mgsc.meta_gradient import entropy
@@ -27,7 +30,7 @@ from mgsc.problem import Problem
 from mgsc.types import Array
 
 MEASURED_APART = frozenset({*ALWAYS, *STATE_MEASURES, *SNAPSHOTS, *MEASURES})
-"""What is worked out of the moments that were kept."""
+"""What is worked out of what the loop has kept, when it has ended."""
 
 
 def reward_recorder() -> Recorder:
@@ -62,52 +65,100 @@ def make_recorder(
 
     Its record holds the sum of rewards, and of all else means over the chunk: the quantities of ``groups_of`` what
     the problem has, but for those that are measured apart; those of planning only where the agent plans, and with them
-    what its strategy ``reports``. Where there are exact tables it keeps a ``Seen`` of every moment.
+    what its strategy ``reports``. Where there are exact tables it keeps a ``Seen`` at every measurement.
     """
     plans = agent.max_planning_updates > 0
     has = what_it_has(problem, records_episodes=records_episodes)
-    groups = [group for group in groups_of(has) if plans or not group.is_of_planning]
-    names = {name for group in groups for name in group.quantities}
-    # Group by group: the entropy of a d over drawn candidates is of another one, which the loop keeps.
-    apart = {name for group in groups if MEASURED_APART.issuperset(group.quantities) for name in group.quantities}
-    num_measures = num_steps // measure_every
-    more = [row for row in MORE_MEASURES if row.applies(has)]
-    reports = agent.search_control.reports if plans else ()
+    rule = _Rule(
+        agent=agent,
+        problem=problem,
+        num_steps=num_steps,
+        num_measures=num_steps // measure_every,
+        groups=tuple(group for group in groups_of(has) if plans or not group.is_of_planning),
+        more=tuple(row for row in MORE_MEASURES if row.applies(has)),
+        reports=agent.search_control.reports if plans else (),
+        records_episodes=records_episodes,
+    )
+    keep = None if problem.truth is None else rule.keep
+    return Recorder(init=rule.init, step=rule.step, measure=rule.measure, keep=keep)
 
-    def init() -> Record:
-        record: Record = {name: jnp.zeros(()) for name in (*reports, *(row.name for row in more))}
-        for group in groups:
-            shape = (len(problem.known.is_candidate),) if "state" in group.dims else ()
+
+class _Rule(NamedTuple):
+    """What is recorded of one chunk.
+
+    Attributes:
+        agent: whose steps are recorded.
+        problem: of the agent.
+        num_steps: of the chunk.
+        num_measures: how often it is measured.
+        groups: of quantities.
+        more: measures that have rows.
+        reports: names of the numbers that the strategy reports.
+        records_episodes: whether episodes are counted.
+    """
+
+    agent: Dyna
+    problem: Problem
+    num_steps: int
+    num_measures: int
+    groups: tuple[Group, ...]
+    more: tuple[MeasureRow, ...]
+    reports: tuple[str, ...]
+    records_episodes: bool
+
+    @property
+    def names(self) -> set[str]:
+        """All quantities of the groups."""
+        return {name for group in self.groups for name in group.quantities}
+
+    @property
+    def apart(self) -> set[str]:
+        """Quantities that are measured apart.
+
+        Group by group: the entropy of a d over drawn candidates is of another one, which the loop keeps.
+        """
+        apart = (group for group in self.groups if MEASURED_APART.issuperset(group.quantities))
+        return {name for group in apart for name in group.quantities}
+
+    def init(self) -> Record:
+        record: Record = {name: jnp.zeros(()) for name in (*self.reports, *(row.name for row in self.more))}
+        apart = self.apart
+        for group in self.groups:
+            shape = (len(self.problem.known.is_candidate),) if "state" in group.dims else ()
             record |= dict.fromkeys((name for name in group.quantities if name not in apart), jnp.zeros(shape))
         return record
 
-    def step(record: Record, info: StepInfo) -> Record:
+    def step(self, record: Record, info: StepInfo) -> Record:
         after = dict(record, reward=record["reward"] + info.transition.reward)
         if info.weights is not None:
-            if "query_distribution" in names:
-                d = info.weights if info.weights.ndim == 1 else info.weights.sum(-1)
-                after["query_distribution"] = record["query_distribution"] + d / num_steps
-            else:
-                spread = entropy(info.weights)
-                after["entropy"] = record["entropy"] + spread / num_steps
-                after["effective_candidates"] = record["effective_candidates"] + jnp.exp(spread) / num_steps
-            for name in (*REPORTED, *reports):
-                after[name] = record[name] + info.search.get(name, jnp.nan) / num_steps
-        return after | _of_episodes(record, info) if records_episodes else after
+            after |= self.of_planning(record, info.weights, info.search)
+        return after | _of_episodes(record, info) if self.records_episodes else after
 
-    def measure(record: Record, state: DynaState) -> Record:
-        view = View(agent, problem, state)
-        for row in more:
-            record = record | {row.name: record[row.name] + row.measure(view) / num_measures}
+    def of_planning(self, record: Record, weights: Array, reported: Record) -> Record:
+        """Means of d or of its entropy, and of what the strategy reports, with one step more."""
+        after = {}
+        if "query_distribution" in self.names:
+            d = weights if weights.ndim == 1 else weights.sum(-1)
+            after["query_distribution"] = record["query_distribution"] + d / self.num_steps
+        else:
+            spread = entropy(weights)
+            after["entropy"] = record["entropy"] + spread / self.num_steps
+            after["effective_candidates"] = record["effective_candidates"] + jnp.exp(spread) / self.num_steps
+        for name in (*REPORTED, *self.reports):
+            after[name] = record[name] + reported.get(name, jnp.nan) / self.num_steps
+        return after
+
+    def measure(self, record: Record, state: DynaState) -> Record:
+        view = View(self.agent, self.problem, state)
+        for row in self.more:
+            record = record | {row.name: record[row.name] + row.measure(view) / self.num_measures}
         return record
 
-    def keep(state: DynaState) -> Seen:
+    def keep(self, state: DynaState) -> Seen:
         weights = None
-        if names.issuperset(MEASURES):
-            weights = agent.search_control.weights(state.search, state.params, problem.listed)
-        return see(agent, problem, state, weights)
-
-    return Recorder(init=init, step=step, measure=measure, keep=None if problem.truth is None else keep)
+        if self.names.issuperset(MEASURES):
+            weights = self.agent.search_control.weights(state.search, state.params, self.problem.listed)
+        return see(self.agent, self.problem, state, weights)
 
 
 def _of_episodes(record: Record, info: StepInfo) -> dict[str, Array]:
