@@ -128,6 +128,20 @@ HELD_OUT_SUITES: Mapping[str, Suite] = {
         FixedModel("stale"),
         agents=_compared(),
     ),
+    "compare-frozenlake": Suite(
+        "FrozenLake of 8 × 8 slippery cells, learned model",
+        GymnasiumSettings("FrozenLake8x8-v1"),
+        LearnedModel(),
+        steps=50_000,
+        agents=_compared(),
+    ),
+    "compare-garnet-500": Suite(
+        "Garnet of 500 states, fixed model (stale rewards, corrupted states)",
+        GarnetSettings(states=500),
+        FixedModel("stale", corrupted_share=0.2),
+        steps=20_000,
+        agents=_compared(without=("avoid_terminal",)),
+    ),
 }
 """Problems on which no default of any agent was chosen: they were first run when all of these stood."""
 
