@@ -1,4 +1,4 @@
-"""An agent in its environment: its parts, its state, and the chance of its steps."""
+"""An agent in its environment: its parts, its state, and the noise of its steps."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ BEFORE_FIRST_STEP = 2**32 - 1
 
 
 class Dyna(NamedTuple):
-    """An agent in its environment, assembled by ``assemble``.
+    """An agent in its environment; ``assemble`` makes it.
 
     Attributes:
-        candidates: where the candidates of each real step come from.
+        candidates: the source of the candidates of each real step.
         max_planning_updates: the static length of the planning loop.
         planning_updates: K ≤ max_planning_updates, may be traced; updates beyond K do nothing.
-        planning_rounds: updates after which the loop stops, between K and max_planning_updates; None for all of these.
+        planning_rounds: updates after which the loop stops, K … max_planning_updates; None for max_planning_updates.
         learns_model_first: True puts the model update before the meta-update.
-        updates_directly: False leaves the update from the real transition out: values change by planning only.
+        updates_directly: False omits the update from the real transition: values change by planning only.
         batch_size: queries of one planning update, static; their mean is one step of the values.
-        rollout_length: updates of an imagined rollout, static; 1: each is of a query of its own.
+        rollout_length: updates of an imagined rollout, static; 1: each update has a query of its own.
         warm_up_steps: real steps before planning begins, static.
         rollouts: branched rollouts, from whose buffer planning updates draw; None where they query the model.
-        model_miss: ``(params, candidates) -> [N]`` how wrong the model is there, reported of where rollouts begin;
-            None: nothing is.
+        model_miss: ``(params, candidates) -> [N]`` error of the model at the candidates, reported where rollouts begin;
+            None reports nothing.
     """
 
     environment: Environment
@@ -64,7 +64,7 @@ class Dyna(NamedTuple):
 
 
 class DynaState(NamedTuple):
-    """Everything a step needs from the one before: what a checkpoint must hold."""
+    """All that a step takes from the one before; a checkpoint holds it."""
 
     step: Array
     environment: PyTree
@@ -78,14 +78,15 @@ class DynaState(NamedTuple):
 
     @property
     def params(self) -> Params:
-        """What a strategy may read."""
+        """The part of the state that a strategy may read."""
         return Params(self.values, self.model, self.learner)
 
 
 class StepNoise(NamedTuple):
-    """The chance of one real step, see ``mgsc.noise``; the planning entries have a leading K axis.
+    """The noise of one real step, see ``mgsc.noise``.
 
-    With minibatches these have axes [K, batch size].
+    ``query``, ``plan_action``, ``imagine`` and ``plan_learn`` have a leading axis K; with minibatches, the first three
+    have axes [K, batch size].
     """
 
     explore: PyTree
@@ -101,11 +102,11 @@ class StepNoise(NamedTuple):
 
 
 class StepInfo(NamedTuple):
-    """What people look at after a step.
+    """What one step reports.
 
     Attributes:
         transition: the real transition.
-        weights: d; None without planning.
+        weights: [N] or [N, A] d; None without planning.
         search: numbers the strategy reports.
         terminated: whether the task ended with this step.
         truncated: whether the episode was cut short after it.
@@ -121,7 +122,7 @@ class StepInfo(NamedTuple):
 
     @property
     def is_over(self) -> Array:
-        """Whether an episode ended with this step, one way or the other."""
+        """[] bool: whether an episode ended with this step, terminated or truncated."""
         return self.terminated | self.truncated
 
 
@@ -143,10 +144,10 @@ def assemble(
     rollout_length: int = 1,
     warm_up_steps: int = 0,
 ) -> Dyna:
-    """Binds the parts into an agent; policy and strategy are given the agent's other parts.
+    """Binds the parts into an agent; policy and strategy receive the agent's other parts.
 
     Args:
-        candidates: a source, or listed candidates, which then are the same in every step.
+        candidates: a source; or listed candidates, which are the same in every step.
         planning_updates: K planning updates per real step; 0 is Q-learning. May be traced if
             ``max_planning_updates`` gives the static bound.
         batch_size: queries of one planning update.
@@ -194,7 +195,7 @@ def _bound(planning_updates: Array | int, max_planning_updates: int | None) -> i
 
 
 def parts_of(values: ValueFunction, policy: Policy, model: Model) -> Parts:
-    """The agent's functions, as search control sees them."""
+    """The agent's functions that search control may call."""
     return Parts(
         q=values.q,
         bootstrap=values.bootstrap,
@@ -215,7 +216,7 @@ def discrete_parts(
     *,
     is_table: bool = False,
 ) -> Parts:
-    """The functions of an agent of your own with A actions, for search control that stands alone.
+    """The functions of an agent of your own with A actions, for search control without this package's loop.
 
     Args:
         action_values: ``(values, observation) -> [A]``.
@@ -277,7 +278,7 @@ def _nothing_imagined(agent: Dyna, observation: Array, values: PyTree) -> PyTree
 
 
 def draw_noise(agent: Dyna, key: Array, steps: Array) -> StepNoise:
-    """All the chance of the real steps numbered ``steps`` [T] of the run with ``key``; leading axis T."""
+    """The noise of the real steps numbered ``steps`` [T] of the run with ``key``; leading axis T."""
     draws = {
         Use.EXPLORE: agent.policy.draw,
         Use.ENVIRONMENT: agent.environment.draw,

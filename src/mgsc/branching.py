@@ -1,7 +1,7 @@
-"""Model-based policy optimisation: rollouts from states that search control draws, and updates from what they imagined.
+"""Model-based policy optimisation: rollouts from states that search control draws, and updates from imagined steps.
 
-A real step begins some rollouts at candidates that are drawn from d, lets policy and model go on from there, and keeps
-all that in a buffer. Its planning updates then draw their minibatches from this buffer and, in part, from real
+A real step begins some rollouts at candidates that are drawn from d. Policy and model go on from there, and a buffer
+keeps the imagined transitions. The planning updates draw their minibatches from this buffer and, in part, from real
 transitions. Rollouts that begin at uniformly drawn candidates are the published method.
 
 Source: Janner et al. 2019 (arXiv 1906.08253). Differs in that rollouts begin, and the model learns, at every real step.
@@ -27,7 +27,7 @@ age of a candidate under d [environment steps]."""
 def branch(
     agent: Dyna, params: Params, search: PyTree, candidates: Candidates, imagined: Imagined, noise: Array, step: Array
 ) -> tuple[Imagined, Array, dict[str, Array]]:
-    """The buffer with the rollouts of one real step, d, and what is reported of it.
+    """The buffer with the rollouts of one real step, d [N] or [N, A], and the numbers that are reported.
 
     Args:
         noise: a key.
@@ -48,7 +48,7 @@ def branch(
 
 
 def _report(agent: Dyna, params: Params, candidates: Candidates, distribution: Distribution) -> dict[str, Array]:
-    """``REPORTS``: of where rollouts begin, and of all candidates."""
+    """The numbers of ``REPORTS``."""
     if agent.model_miss is None or candidates.age is None:
         return {}
     d, misses = distribution.weights.reshape(len(candidates.index), -1).sum(1), agent.model_miss(params, candidates)
@@ -91,8 +91,8 @@ def plan_from(
     """K planning updates from minibatches of imagined and of real transitions.
 
     Args:
-        imagined: what rollouts have imagined.
-        source: the state of the candidate source, which stores the real transitions.
+        imagined: the buffer of imagined transitions.
+        source: state of the candidate source, which keeps the real transitions.
 
     Returns:
         θ and the learner's state.

@@ -1,7 +1,7 @@
 """Candidate sources: the states search control may choose from, given anew for every real step.
 
-Listed states are one source, a batch drawn from the states visited so far another. Strategies that keep a number
-for each state need listed ones; the others take whatever a source offers.
+One source lists all states; another draws a batch from the states visited so far. Strategies that keep a number for
+each state need listed states; the others take any source.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class CandidateSource(NamedTuple):
         init: ``(key) -> state``.
         candidates: ``(noise, state) -> Candidates`` of one real step, used by the meta-update and by planning.
         observe: ``(state, transition) -> state`` for every real transition, before the step's candidates are
-            drawn; None where nothing is remembered.
+            drawn; None where the source has no memory.
         draw: noise of one step's candidates.
         listed: the candidates, where they are the same in every step and numbered by their place; else None.
-        num_slots: numbers that ``index`` may have, where each stands for one stored transition until that is forgotten;
-            None for sources that keep none.
-        has_actions: whether candidates bring actions along.
-        refresh: ``(noise, state) -> state`` between the two, with the noise that ``candidates`` has, for a source that
-            remembers what it has drawn; None for others.
+        num_slots: count of the numbers that ``index`` may have, where each stands for one stored transition until that
+            is replaced; None for sources that store none.
+        has_actions: whether candidates have actions.
+        refresh: ``(noise, state) -> state`` between the two, with the noise of ``candidates``, for a source that keeps
+            what it has drawn; None for others.
         receive: ``(state, candidates, error [N]) -> state`` after planning: the TD error of each candidate's own
-            experience (reward), under the values as they then are. None where that is not needed.
-        stored: ``(uniform, state) -> Transition``, one of all real transitions that are kept; None of sources that keep
+            experience (reward), under the values after planning. None for sources that need none.
+        stored: ``(uniform, state) -> Transition``, one of the stored real transitions; None for sources that store
             none.
     """
 
@@ -65,11 +65,11 @@ def listed(candidates: Candidates) -> CandidateSource:
 
 
 class VisitedBuffer(NamedTuple):
-    """The observations met last, in a ring.
+    """The newest observations, in a ring.
 
     Attributes:
         observations: [capacity, ...].
-        count: int32 observations met so far.
+        count: [] int32 observations so far.
     """
 
     observations: Array

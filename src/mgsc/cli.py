@@ -1,7 +1,7 @@
 """The command line ``mgsc``: a thin layer over ``mgsc.experiments``.
 
-Parsing is argparse's, which costs nothing to import: ``--help`` answers at once, and everything heavy is
-imported inside the commands. Whatever a user can get wrong ends in one line and exit status 2.
+argparse parses the options, which costs nothing to import: ``--help`` answers at once. Commands import heavy modules
+themselves. Every mistake of a user ends in one line and exit status 2.
 """
 
 from __future__ import annotations

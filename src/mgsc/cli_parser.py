@@ -33,14 +33,14 @@ COMMANDS = (
 VIEW_PORT = 8337
 
 Command = Callable[[argparse.Namespace], int]
-"""Carries a command out; returns the exit status."""
+"""Runs a command with its options; returns the exit status."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Refuses the arguments; an unknown command with the nearest one."""
+        """Raises ``UserError`` with the message; of an unknown command, with the nearest one."""
         found = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
         if found:
             from mgsc.settings import unknown
@@ -53,8 +53,7 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
     """The parser of the command line.
 
     Args:
-        command_of: gives the function that carries out a command; of an action of ``study``, by
-            ``study_ACTION``.
+        command_of: returns the function of a command by its name; of an action of ``study``, by ``study_ACTION``.
     """
     from mgsc.version import __version__
 
@@ -256,7 +255,7 @@ def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) ->
 
 
 def changes_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What ``--steps`` and ``--set`` change, by key.
+    """The settings that ``--steps`` and ``--set`` change, by key.
 
     Raises:
         UserError: a text that is no KEY=VALUE, or a key that is set twice.

@@ -1,9 +1,9 @@
-"""Where the command line keeps compiled programs, so that what was compiled once is not compiled again.
+"""The folder in which the command line keeps compiled programs, so that they are compiled once.
 
-JAX's persistent cache does the work: its keys hold the program, the options and the versions, it locks its folder, and
-it drops what was used longest ago when it grows too large. Here is where it lies: in the user's cache folder, apart for
-each kind of processor, because a home may be shared by machines whose compiled code differs. A cache that the user has
-set wins. The Python API uses none unless JAX is told to.
+JAX's persistent cache keeps them: its keys hold the program, the options and the versions; it locks its folder, and
+removes the program used longest ago when it grows too large. The folder is in the user's cache folder, apart for each
+kind of processor, because machines with different compiled code may share a home. A cache that the user has set has
+precedence. The Python API uses none unless the user sets one.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import NamedTuple
 from mgsc.errors import UserError
 
 LIMIT = 512 * 2**20
-"""Bytes of the programs of one kind of processor; those of the paper's suites take some ten million."""
+"""Bytes of the programs of one kind of processor; those of the paper's suites take about ten million."""
 
 LEAST_SECONDS = 0.1
-"""What compiles faster is not kept."""
+"""Seconds; a program that compiles in less time is not kept."""
 
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
 SUFFIX = "-cache"
@@ -32,7 +32,7 @@ SUFFIX = "-cache"
 
 
 class Contents(NamedTuple):
-    """What lies in a cache: number of programs, and bytes of all files."""
+    """Contents of a cache: number of programs, and bytes of all files."""
 
     programs: int
     size: int
@@ -48,7 +48,7 @@ def root(environment: MutableMapping[str, str] | None = None) -> Path:
 
 
 def processor() -> str:
-    """A name for machines that may run each other's compiled code: architecture, model and instructions."""
+    """The name of this kind of processor, of architecture, model and instructions: equal names share compiled code."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             first = list(itertools.takewhile(str.strip, file))  # up to the empty line: many cores say the same
@@ -60,9 +60,9 @@ def processor() -> str:
 
 
 def switch_on(environment: MutableMapping[str, str] | None = None) -> None:
-    """Lets JAX, which is not imported yet, keep its programs; worker processes inherit it.
+    """Sets JAX's cache by environment variables, before JAX is imported; worker processes inherit them.
 
-    Nothing is kept where the folder cannot be written, as in a home that is read-only.
+    Where the folder cannot be written, as in a home that is read-only, nothing is kept.
     """
     variables = os.environ if environment is None else environment
     if FOLDER in variables:
@@ -79,7 +79,7 @@ def switch_on(environment: MutableMapping[str, str] | None = None) -> None:
 
 
 def contents(folder: Path) -> Contents:
-    """What a folder of the cache holds, with all below it."""
+    """Contents of a folder of the cache, with all folders below it."""
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
     return Contents(sum(path.name.endswith(SUFFIX) for path in files), sum(_size(path) for path in files))
 
@@ -88,7 +88,7 @@ def clear() -> Contents:
     """Removes all compiled programs that the command line has kept; those of a cache the user has set stay.
 
     Returns:
-        What was removed.
+        The contents that were removed.
 
     Raises:
         UserError: the folder cannot be removed.
@@ -104,7 +104,7 @@ def clear() -> Contents:
 
 
 def in_words(*, clears: bool) -> list[str]:
-    """What lies in the cache and whether it is in use, or what was removed, in lines for people.
+    """Lines that describe the cache: its contents and whether it is in use, or what was removed.
 
     Raises:
         UserError: the folder cannot be removed.

@@ -1,7 +1,7 @@
 """Dyna with search control: the real step, and its compiled loop.
 
 No strategy, model or value function is named in the loop. ``real_step`` is the algorithm; ``run_chunk`` draws its
-noise ahead, repeats it, and reduces what is recorded while it runs. ``mgsc.agent`` holds what an agent is made of,
+noise ahead, repeats it, and reduces what is recorded while it runs. ``mgsc.agent`` holds an agent's parts and state,
 ``mgsc.planning`` the updates.
 """
 
@@ -49,7 +49,7 @@ REAL = NO_CANDIDATE
 """The candidate index of an update from real experience."""
 
 LARGE = 2_000
-"""Numbers of a table that is written in place at the price of an order in which things must happen; a smaller one is
+"""Size of a table from which on it is written in place, which fixes the order of reads and writes; a smaller one is
 copied faster."""
 
 
@@ -106,10 +106,10 @@ def _warmed_up(agent: Dyna, step: Array) -> Dyna:
 
 
 def act(agent: Dyna, state: DynaState, action: Array, noise: StepNoise) -> tuple[Transition, PyTree, Array, Step]:
-    """Takes a step in the environment, and starts over where the episode ended.
+    """Takes a step in the environment, and resets it where the episode ended.
 
     Returns:
-        The transition, the environment's state and observation to go on from, and the ``Step`` itself.
+        The transition, the environment's next state and observation, and the ``Step`` itself.
     """
     env = agent.environment
     step = env.step(noise.environment, state.environment, action, agent.environment_params)
@@ -133,7 +133,7 @@ def draw_candidates(agent: Dyna, source: PyTree, transition: Transition, noise: 
 
 
 def rate_candidates(agent: Dyna, source: PyTree, params: Params, candidates: Candidates) -> PyTree:
-    """The source's state once it has received the TD errors of the candidates' experience, if it draws by them."""
+    """The source's state after it has received the TD errors of the candidates' experience, if it draws by them."""
     if agent.candidates.receive is None or candidates.experience is None:
         return source
     errors = jax.vmap(td_error, (None, None, 0))(agent, params, candidates.experience)
@@ -141,21 +141,21 @@ def rate_candidates(agent: Dyna, source: PyTree, params: Params, candidates: Can
 
 
 def learn_model(agent: Dyna, model: PyTree, transition: Transition, noise: StepNoise) -> PyTree:
-    """The model learns from the real transition, if it learns at all."""
+    """The model's state after the real transition, from which it learns unless it is fixed."""
     return model if agent.model.update is None else agent.model.update(noise.learn_model, model, transition)
 
 
 def observe(
     agent: Dyna, search: PyTree, params: Params, candidates: Candidates, transition: Transition
 ) -> tuple[PyTree, dict[str, Array]]:
-    """Search control receives the real transition: here MGSC makes its meta-update."""
+    """Search control's state after the real transition, and what it reports; MGSC makes its meta-update here."""
     if agent.search_control.observe is None:
         return search, {}
     return agent.search_control.observe(search, params, candidates, transition)
 
 
 def _once_reported(agent: Dyna, values: PyTree, transition: Transition, info: dict[str, Array]) -> Transition:
-    """The transition, for a large table known only after what search control reports: see ``mgsc.indexing.after``."""
+    """The transition; of a large table, its index depends on search control's report (``mgsc.indexing.after``)."""
     if not info or not agent.values.is_table or values.size < LARGE:
         return transition
     return transition._replace(observation=after(transition.observation, next(iter(info.values()))))
@@ -166,9 +166,9 @@ class Recorder(NamedTuple):
 
     Attributes:
         init: ``() -> record`` at the start of a chunk.
-        step: ``(record, StepInfo) -> record`` after every real step: keep it cheap.
+        step: ``(record, StepInfo) -> record`` after every real step; its cost is that of every step.
         measure: ``(record, DynaState) -> record`` every ``measure_every`` steps.
-        keep: ``(DynaState) -> pytree`` every ``measure_every`` steps, of which all are kept; None for nothing.
+        keep: ``(DynaState) -> pytree`` every ``measure_every`` steps; all of them are kept. None keeps nothing.
     """
 
     init: Callable[[], PyTree]
@@ -189,12 +189,12 @@ def total_reward() -> Recorder:
 def run_chunk(
     agent: Dyna, state: DynaState, key: Array, *, num_steps: int, measure_every: int, recorder: Recorder
 ) -> tuple[DynaState, PyTree]:
-    """``num_steps`` real steps, with their record; compile it once and call it for every chunk.
+    """Makes ``num_steps`` real steps and their record; compiled once, it serves every chunk.
 
     Args:
-        key: the run's key; the steps fold their number into it, so chunks of any length agree.
+        key: the run's key; each step folds its number into it, so chunks of any length give the same run.
         num_steps: a multiple of ``measure_every``.
-        measure_every: real steps whose noise is drawn at once, and after which is measured.
+        measure_every: real steps between measurements; their noise is drawn at once.
 
     Returns:
         The state, and the record; of a recorder that keeps something, the pair of its record and of what it has

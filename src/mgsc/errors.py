@@ -1,8 +1,8 @@
-"""The one error a user can cause."""
+"""The error that a user's mistake raises."""
 
 
 class UserError(Exception):
-    """Something asked for cannot be done: one clear line that names what is allowed.
+    """An impossible argument, setting, file or environment; the message is one line that names what is allowed.
 
     The command line prints the line and ends with exit status 2.
     """

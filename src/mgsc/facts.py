@@ -1,4 +1,4 @@
-"""What is known of an environment and a suite before any agent is built: what parts are built of."""
+"""The facts that parts are built of: those of an environment and a suite, fixed before any agent is built."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from mgsc.types import Array, like
 
 
 class Facts(NamedTuple):
-    """What values, models, candidate sources and strategies may be built of.
+    """Shapes, scales and tables that values, models, candidate sources and strategies are built of.
 
     Attributes:
         observation: shape and dtype of an observation; a state index [] int32 where states are listed.
         num_actions: A; 0 where an action is numbers.
         discount: γ; may be traced.
-        reward_scale: max |R|, or what stands for it (reward).
+        reward_scale: max |R|, or a typical size of rewards where there are no tables (reward).
         switch_every: environment steps each phase lasts.
         tables: the true transitions [P, S, A, M]; None where the environment has none.
         observation_scale: like an observation, typical sizes of its entries, by which networks divide their inputs;
             None for 1.
-        outcomes: of an environment without tables, what ``Simulator.outcomes`` says; None where it says nothing.
-        num_phases: P, phases that the outcomes know of.
-        numbers: shape and dtype of an action that is numbers in [−1, 1]; None where actions are numbered 0..A−1.
+        outcomes: ``Simulator.outcomes`` of an environment without tables; None where it has none.
+        num_phases: P, phases of the outcomes.
+        numbers: shape and dtype of an action that is numbers in [−1, 1]; None where actions are numbered 0 … A − 1.
     """
 
     observation: jax.ShapeDtypeStruct
@@ -53,7 +53,7 @@ class Facts(NamedTuple):
 
     @property
     def num_action_inputs(self) -> int:
-        """Inputs that ``encode_action`` makes of an action."""
+        """Number of inputs that ``encode_action`` makes of an action."""
         return self.num_actions if self.numbers is None else math.prod(self.numbers.shape)
 
     def encode_action(self, action: Array) -> Array:
@@ -67,7 +67,7 @@ class Facts(NamedTuple):
 
     @property
     def num_inputs(self) -> int:
-        """F, inputs that ``encode`` makes of an observation."""
+        """F, the number of inputs that ``encode`` makes of an observation."""
         return self.num_states if self.has_listed_observations else math.prod(self.observation.shape)
 
     def encode(self, observation: Array) -> Array:

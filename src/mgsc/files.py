@@ -17,33 +17,33 @@ from typing import Any, BinaryIO
 from mgsc.errors import UserError
 
 TEMPORARY_PREFIX = ".tmp-"
-"""How the names of half-written files begin."""
+"""The beginning of the names of half-written files."""
 
 LONGEST_SHOWN = 60
 """Characters of a path that a message shows."""
 
 LARGEST_TEXT = 2**28
-"""Bytes that a JSON file of anyone's may have."""
+"""Largest size of a JSON file that is read, in bytes."""
 
 OLD = 3600.0
-"""Seconds after which nobody is still writing a half-written file that no lock protects."""
+"""Seconds after which the writer of a half-written file without a lock must have ended."""
 
 TEMPORARY_NAME = re.compile(r"\.tmp-.+-[0-9a-f]{12}", re.DOTALL)
-"""Names of this form, ``.tmp-LABEL-`` and 12 hexadecimal digits, are debris of a killed writer; no others are."""
+"""The names of half-written files: ``.tmp-LABEL-`` and 12 hexadecimal digits. No others are ever removed."""
 
 
 def temporary_name(directory: Path, label: str) -> Path:
-    """A fresh name for something half-written, recognisable as debris after a kill."""
+    """A new name for a half-written file or folder, by which it is found after a kill."""
     return directory / f"{TEMPORARY_PREFIX}{label}-{uuid.uuid4().hex[:12]}"
 
 
 def is_temporary(name: str) -> bool:
-    """Whether ``temporary_name`` may have made a name."""
+    """Whether a name has the form that ``temporary_name`` gives."""
     return TEMPORARY_NAME.fullmatch(name) is not None
 
 
 def remove_old_debris(folder: Path, names: Iterable[str]) -> None:
-    """Removes what a killed writer left of these files, once it is older than an hour."""
+    """Removes half-written files of these names that are older than an hour."""
     begins = tuple(f"{TEMPORARY_PREFIX}{name}-" for name in names)
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
         if path.name.startswith(begins) and is_temporary(path.name) and path.lstat().st_mtime < time.time() - OLD:
@@ -51,7 +51,11 @@ def remove_old_debris(folder: Path, names: Iterable[str]) -> None:
 
 
 def flush(path: Path) -> None:
-    """Makes a file's contents, or a folder's names, durable."""
+    """Writes a file's contents, or a folder's names, to the disk.
+
+    Raises:
+        OSError: the operating system refuses.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -79,13 +83,13 @@ def usable_path(path: str | os.PathLike[str]) -> Path:
 
 
 def reason_of(error: Exception) -> str:
-    """Why an error was raised, in words that can follow a colon."""
+    """The reason of an error, in words that can follow a colon."""
     words = " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
     return words[:1].lower() + words[1:]
 
 
 def printable(text: str) -> str:
-    """The text with every character that a terminal would obey, or cannot show, written as an escape."""
+    """The text, with control characters and characters that a terminal cannot show written as escapes."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
@@ -95,7 +99,7 @@ def _short(path: str | os.PathLike[str]) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What a text of anyone's holds.
+    """The contents of a JSON text that may be untrusted.
 
     Raises:
         ValueError: it is no JSON, or nested too deep to be read.
@@ -107,7 +111,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_bytes(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> bytes:
-    """The contents of a regular file; a pipe or a device cannot keep the reader waiting.
+    """The contents of a regular file; a pipe or a device is refused at once.
 
     Raises:
         OSError: it cannot be read, is no regular file, or is longer than ``most`` bytes.
@@ -123,7 +127,7 @@ def read_bytes(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> bytes:
 
 
 def read_json(file: str, what: str) -> Any:
-    """What a JSON file holds, which is to be a sweep, a summary, ...
+    """The contents of a JSON file.
 
     Raises:
         UserError: it cannot be read, or is no JSON.
@@ -138,7 +142,7 @@ def read_json(file: str, what: str) -> Any:
 
 
 def regular_place(path: Path) -> Path:
-    """Where a file is written that is to be found under ``path``: links are followed, and stay.
+    """The place at which a file called ``path`` is written: links are followed and stay.
 
     Raises:
         UserError: something is there that is no file: a folder, a device, a pipe, a link in a circle.
@@ -158,7 +162,7 @@ def regular_place(path: Path) -> Path:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which takes the place of ``path`` when the block ends, and is gone where the block raises.
+    """A file to write, which replaces ``path`` when the block ends, and is removed where the block raises.
 
     Raises:
         OSError: the operating system refuses.
@@ -177,9 +181,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, contents: bytes) -> None:
-    """Puts ``contents`` under ``path``: a reader sees all of the old or all of the new.
+    """Writes ``contents`` to ``path``: a reader finds all of the old or all of the new.
 
-    A link is followed: what it leads to is replaced.
+    A link is followed: the file it leads to is replaced.
 
     Raises:
         UserError: what is there is no regular file.

@@ -1,8 +1,8 @@
 """Reading and writing single entries of arrays inside compiled loops.
 
-XLA's gathers and scatters check every index and, batched over lanes, put index vectors together. Indices
-here are valid by construction; short axes are written out; and on a CPU a batched write is a loop over
-the lanes, which compiles into the surrounding kernel, where a scatter cannot (see ``mgsc.kernel``).
+XLA's gathers and scatters check every index and, batched over lanes, concatenate index vectors. Indices here are valid
+by construction, and short axes are written out. On a CPU a batched write is a loop over the lanes, which compiles into
+the surrounding kernel; a scatter cannot (see ``mgsc.kernel``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FEW = 8
 """Axes up to this size (actions, outcomes) are written out."""
 
 FIRST = np.int32(0)
-"""An index is an int32, also where whole numbers are int64."""
+"""Of an index: int32, also where whole numbers are int64."""
 
 Index = Array | tuple[Array, ...]
 
@@ -33,7 +33,7 @@ def lookup(table: Array, index: Array) -> Array:
 
 
 def pick(values: Array, index: Array) -> Array:
-    """``values[index]`` of a [N] array."""
+    """[] ``values[index]`` of an array [N]."""
     if values.shape[-1] > FEW:
         return values[index]
     result = values[0]
@@ -71,31 +71,31 @@ def _one_by_one(write: Callable[..., Array], table: Array, places: Array, entrie
 
 
 def settled(table: Array) -> Array:
-    """``table`` as it is, but written down.
+    """``table`` unchanged, but computed once.
 
-    In a compiled loop on a CPU what is read in several places may be worked out anew in each of them. Here it
-    passes through a write of nothing, which takes it as it stands.
+    In a compiled loop on a CPU a table that is read in several places may be computed anew in each of them. Here it
+    passes through a write of nothing, before which it is computed.
     """
     return add_at(table, jnp.zeros((), jnp.int32), jnp.zeros(table.shape[1:], table.dtype))
 
 
 def after(index: Array, read: Array) -> Array:
-    """``index`` as it is, but known only after ``read``.
+    """``index`` unchanged, but computed after ``read``.
 
-    A compiled loop writes a table in place where everything that is read of it is read before. What it must not know
-    is that the index does not depend on ``read``.
+    A compiled loop writes a table in place if all reads of it come before. This makes the index of a write depend on
+    ``read``, in a way that the compiler cannot simplify.
 
     Args:
         index: [] a valid index, so 0 or more.
-        read: [] a number that was worked out of the table.
+        read: [] a number computed from the table.
     """
     return jnp.maximum(index, jnp.isnan(read).astype(index.dtype) - 1)
 
 
 def is_for_cpu() -> bool:
-    """Whether what is traced now is for a CPU: where the default device is, which may be set on a machine with others.
+    """Whether the default device, for which functions are traced, is a CPU.
 
-    JAX keeps what it traced by the default device, so a function traced for one device is traced anew for another.
+    JAX keeps traced functions by the default device, so a function traced for one device is traced anew for another.
     """
     device: jax.Device | str | None = jax.config.jax_default_device  # type: ignore[attr-defined]
     if device is None:

@@ -1,4 +1,4 @@
-"""What the command line does when it is asked to stop: by a key, by a terminal that closes, or by a cluster."""
+"""Signals that stop the command line: from a key, from a terminal that closes, or from a cluster."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from types import FrameType
 
 PATIENCE = 1.0
-"""Seconds after which whoever waits is told that the command is stopping: what compiles cannot be stopped."""
+"""Seconds after which a line reports that the command is stopping: a compilation cannot be stopped."""
 
 WORDS = b"mgsc: stopping as soon as what is compiling or running allows it\n"
 CAUGHT = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Stopped(KeyboardInterrupt):
-    """The process received a signal that asks it to end.
+    """The process received a signal to end.
 
     Attributes:
-        signal: which.
+        signal: that signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -30,20 +30,20 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def status(self) -> int:
-        """The exit status that shells expect."""
+        """The exit status of a process that the signal has ended, 128 + its number."""
         return 128 + self.signal
 
     @property
     def word(self) -> str:
-        """What happened, in a word."""
+        """The event in a word: interrupted, or stopped by the signal."""
         return "interrupted" if self.signal == signal.SIGINT else f"stopped by {self.signal.name}"
 
 
 @contextlib.contextmanager
 def stopping() -> Iterator[None]:
-    """Turns SIGINT, SIGTERM and SIGHUP into ``Stopped`` while the block runs; what is ignored stays ignored.
+    """Turns SIGINT, SIGTERM and SIGHUP into ``Stopped`` while the block runs; ignored signals stay ignored.
 
-    Only the main thread receives signals: in others the block runs as it is.
+    Only the main thread receives signals: in other threads this changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,11 +1,11 @@
 """Compiling a whole loop into one kernel on a CPU.
 
 XLA runs a program as a sequence of kernels, and on a CPU starting one costs more than what it does to a
-few numbers. Small loops it compiles into a single kernel instead, without any start in between.
-``as_one_kernel`` asks for the same for a whole function: two to six times the speed for the agents
-here, and half the time to compile. It is one core's work then, which is what a lane's loop is anyway.
+few numbers. It compiles small loops into a single kernel, which starts once. ``as_one_kernel`` marks a whole
+function so: the agents of this package then run two to six times as fast, and compile in half the time. Such a kernel
+runs on one core, as does the loop of a lane.
 
-Functions that are lowered to the same program are compiled once in a process: ``compile_for`` keeps the last ones.
+Functions that are lowered to the same program are compiled once in a process: ``compile_for`` keeps the last programs.
 """
 
 from __future__ import annotations
@@ -25,45 +25,44 @@ from jax.extend.core import jaxpr_as_fun
 from jax.interpreters.partial_eval import dce_jaxpr
 
 UNSUPPORTED = re.compile(r"stablehlo\.(scatter|sort|fft|custom_call)\b|chlo\.top_k")
-"""What XLA cannot make part of such a kernel."""
+"""Operations that XLA cannot make part of such a kernel."""
 
 Options = Mapping[str, str | int | bool]
-"""Of XLA, by name."""
+"""Options of XLA, by name."""
 
 CPU_OPTIONS: Options = {"xla_cpu_parallel_codegen_split_count": "1"}
-"""XLA splits a program to compile it on several threads, which takes a third more work; we compile several at once."""
+"""Without splitting a program over threads, which takes a third more work: several programs compile at once."""
 
 ONE_KERNEL_OPTIONS: Options = {**CPU_OPTIONS, "xla_cpu_experimental_ynn_fusion_type": ""}
-"""Without the library that takes reductions over: its calls cannot be part of a kernel."""
+"""Without the library for reductions, whose calls cannot be part of a kernel."""
 
 
 NETWORK_OPTIONS: Options = {**CPU_OPTIONS, "xla_backend_optimization_level": 1}
-"""Of programs with networks: their time goes into products of matrices, which are a library's and not compiled here, so
-a lower level takes a third off the compilation and leaves a step as fast as it was."""
+"""Of programs with networks. They spend their time in products of matrices, which a library computes: a lower level of
+optimisation saves a third of the compilation, and a step stays as fast."""
 
 CALLBACK = "callback"
-"""In the name of whatever calls back to Python."""
+"""Part of the name of every operation that calls back to Python."""
 
 MOST_KEPT = 64
-"""Compiled programs that a process keeps: those of a suite or two, some ten megabytes."""
+"""Compiled programs that a process keeps: those of a suite or two, about ten megabytes."""
 
 
 def compile_options() -> tuple[tuple[str, str | int | bool], ...]:
     """All options that ``compile_for`` compiles with now, as a key.
 
-    They decide the last bits of what a program computes, so whoever remembers such numbers remembers them by
-    this key, too.
+    They decide the last bits of what a program computes, so numbers that are kept are kept by this key, too.
     """
     every = CPU_OPTIONS, ONE_KERNEL_OPTIONS, NETWORK_OPTIONS
     return tuple(option for options in every for option in sorted(options.items()))
 
 
 class Made(NamedTuple):
-    """What ``compile_shared`` gives.
+    """The result of ``compile_shared``.
 
     Attributes:
         program: the compiled function.
-        is_shared: whether it was compiled before, for another function that is lowered to the same program.
+        is_shared: whether it had been compiled for another function that is lowered to the same program.
     """
 
     program: Any
@@ -74,8 +73,7 @@ def compile_for(device: jax.Device, function: Callable[..., Any], *arguments: An
     """Compiles ``function`` for ``device``: on a CPU into one kernel where that is possible.
 
     Args:
-        device: becomes the default device while the function is traced, so that parts which depend on the
-            platform (``mgsc.indexing``) are those of this device.
+        device: the default device while the function is traced, on which parts of it may depend (``mgsc.indexing``).
         function: of pytrees of arrays.
         arguments: examples of its arguments.
         donate: numbers of the arguments whose memory the result may take.
@@ -90,7 +88,7 @@ def compile_for(device: jax.Device, function: Callable[..., Any], *arguments: An
 def compile_shared(
     device: jax.Device, function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()
 ) -> Made:
-    """As ``compile_for``, and says whether it had to compile."""
+    """As ``compile_for``, and whether the program had been compiled before."""
     with jax.default_device(device):
         traced = _Traced(device, function, arguments, donate)
         lowered = traced.lowered()
@@ -106,13 +104,13 @@ def compile_shared(
 def identity(
     device: jax.Device, function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()
 ) -> Hashable:
-    """The same for functions that ``compile_for`` compiles once; it takes the arguments of that."""
+    """A key that is equal for functions which ``compile_for``, with the same arguments, compiles once."""
     with jax.default_device(device):
         return _Traced(device, function, arguments, donate).lowered().key
 
 
 def forget() -> None:
-    """Lets go of all compiled programs, so that what is compiled next takes its time."""
+    """Drops all compiled programs, so that the next compilation is measured in full."""
     with _lock:
         _kept.clear()
 
@@ -130,7 +128,7 @@ _lock = threading.Lock()
 
 
 class OneKernel:
-    """A compiled function of ``as_one_kernel``, without what that adds to its result."""
+    """A compiled function of ``as_one_kernel``, without the number which that adds to its result."""
 
     def __init__(self, compiled: Any) -> None:
         """Wraps what was compiled."""
@@ -142,7 +140,7 @@ class OneKernel:
         return self._compiled(*arguments)[0]
 
     def memory_analysis(self) -> Any:
-        """What the program needs of its device's memory, as JAX says it."""
+        """The memory that the program takes on its device, in JAX's form."""
         return self._compiled.memory_analysis()
 
     def as_text(self) -> str:
@@ -212,8 +210,8 @@ class _Lowered:
         self.text: str = self._lowered.as_text()
 
     def compile(self) -> Made:
-        """Compiled now or before; who comes second waits for the first."""
-        if CALLBACK in self.text:  # the text does not say which function is called
+        """Compiled now or before; a second thread waits for the first."""
+        if CALLBACK in self.text:  # the text does not hold the function that is called
             return Made(self._compiled(), is_shared=False)
         with _lock:
             entry = _kept.setdefault(self.key, _Entry())
@@ -243,11 +241,11 @@ class _Lowered:
 def as_one_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """``function`` as one kernel when compiled for a CPU; it must hold nothing that ``UNSUPPORTED`` names.
 
-    Source: XLA's pass that hoists small while loops marks its calls so; the mark is all there is to it.
+    Source: XLA's pass that hoists small while loops marks its calls so.
 
     Returns:
         A function of the same arguments. Its result is that of ``function``, and a number that depends on every
-        argument: XLA ends the whole process over an argument of such a kernel that it finds needless, or that is empty.
+        argument: XLA ends the whole process if an argument of such a kernel is needless or empty.
     """
 
     def called(*arguments: Any) -> Any:

@@ -12,7 +12,7 @@ from mgsc.types import Array
 Layers = list[tuple[Array, Array]]
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
-"""What follows each layer but the last, by its name in settings."""
+"""Activations of each layer but the last, by their names in settings."""
 
 SMALLEST_VARIANCE = 1e-5
 """Added to a layer's variance, so that equal numbers can be divided by it."""
@@ -42,11 +42,11 @@ def init_mlp(key: Array, sizes: Sequence[int]) -> Layers:
 def apply_mlp(
     layers: Layers, inputs: Array, activation: Callable[[Array], Array] = jnp.tanh, *, normalises: bool = False
 ) -> Array:
-    """[outputs] of [inputs].
+    """[outputs] of a network for [inputs].
 
     Args:
-        activation: what follows each layer but the last.
-        normalises: whether each hidden layer is normalised before that.
+        activation: of each layer but the last.
+        normalises: whether each hidden layer is normalised before its activation.
     """
     for weights, biases in layers[:-1]:
         inputs = inputs @ weights + biases
@@ -58,7 +58,7 @@ def apply_mlp(
 def layer_norm(numbers: Array) -> Array:
     """[units] the numbers of one layer, shifted and scaled to mean 0 and variance 1.
 
-    Source: Ba et al. 2016. Differs in that there is no learned gain and offset: the weights of the next layer do that.
+    Source: Ba et al. 2016. Differs in that it learns no gain and no offset, which the next layer's weights replace.
     """
     centred = numbers - jnp.mean(numbers, -1, keepdims=True)
     return centred / jnp.sqrt(jnp.mean(centred**2, -1, keepdims=True) + SMALLEST_VARIANCE)

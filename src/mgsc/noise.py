@@ -1,16 +1,14 @@
 """Random numbers, drawn ahead of the step that uses them.
 
-A part that needs chance has two halves: *noise*, drawn before, and its own function (``step``,
-``sample``, ``propose``), which is deterministic in the noise. So the loop draws the noise of many steps in
-one vectorised call before it scans over them; inside the scan that would cost several times as much.
+A random part has two halves: *noise*, drawn before, and its own function (``step``, ``sample``, ``propose``), which is
+deterministic in the noise. So the loop draws the noise of many steps in one vectorised call before it scans over them;
+inside the scan that would cost several times as much.
 
-A part says which noise it wants: ``uniforms``, a float32 in [0, 1) per use, which is what choosing from
-a table takes; or any function of a key, for parts that call ``jax.random`` themselves (``keys``: the
-noise then is the key).
+A part names its noise: ``uniforms``, a float32 in [0, 1) per use, from which an entry of a table is chosen; or any
+function of a key, for parts that call ``jax.random`` themselves (``keys``: the noise is the key).
 
-Every number is a function of the run's key, the step, the use, and the number k of the planning
-update, and of nothing else: an agent with K = 0 meets the same chance as Q-learning, and the first
-queries of K = 50 are those of K = 5.
+Every number is a function of the run's key, the step, the use, and the number k of the planning update alone: an agent
+with K = 0 has the noise of Q-learning, and the first queries of K = 50 are those of K = 5.
 """
 
 from __future__ import annotations
@@ -29,9 +27,9 @@ Draw = Callable[[Array], PyTree]
 
 
 class Use(enum.IntEnum):
-    """What noise is for. The values decide every result: new uses get new numbers.
+    """The uses of noise. Their numbers decide every result: a new use takes a new number.
 
-    ``threefry`` gives two words at a time; so the uses go in pairs.
+    ``threefry`` returns two words at a time, so the uses go in pairs.
     """
 
     EXPLORE = 0
@@ -61,7 +59,7 @@ MANTISSA_BITS = 23
 
 
 def uniforms(key: Array) -> Array:
-    """[] float32 in [0, 1). The loop recognises this function and draws all such noise at once."""
+    """[] float32 in [0, 1). The loop compares ``draw`` with this function, and draws all such noise at once."""
     return _as_uniform(jax.random.bits(key))
 
 
@@ -82,7 +80,7 @@ def draw_all(key: Array, steps: Array, draws: Mapping[Use, Draw], num_updates: i
     Args:
         key: the run's key.
         steps: [T] int32, numbers of the real steps.
-        draws: the noise each use wants.
+        draws: the noise of each use.
         num_updates: K.
 
     Returns:
@@ -103,7 +101,7 @@ def draw_all(key: Array, steps: Array, draws: Mapping[Use, Draw], num_updates: i
 
 
 def _with_keys(key: Array, use: Use, draw: Draw, num_updates: int | None) -> Callable[[Array], PyTree]:
-    """Noise of a step for a use that wants keys: these are folded by step, use and planning update."""
+    """Keys of a step for one use, folded by step, use and planning update."""
 
     def of_step(step: Array) -> PyTree:
         key_use = jax.random.fold_in(jax.random.fold_in(key, step), use)

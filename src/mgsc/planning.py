@@ -20,7 +20,7 @@ MAX_UNROLL = 2
 
 
 class PlanCarry(NamedTuple):
-    """What one planning update hands to the next; what nobody needs is None."""
+    """The state between two planning updates; entries that the agent does not use are None."""
 
     values: PyTree
     learner: PyTree
@@ -47,11 +47,11 @@ def learn(
     """One Q-learning update from a real or an imagined transition, or from a minibatch with a leading axis.
 
     Args:
-        noise: of a planning update; None of the real transition's own update, from which values that have ``learn``
-            learn nothing.
+        noise: of a planning update; None for the real transition's own update, in which values with ``learn`` stay as
+            they are.
 
     Returns:
-        θ, the learner's state, and what was done.
+        θ, the learner's state, and the backup.
     """
     is_batch = transition.reward.ndim == 1
     if agent.values.learn is not None and noise is not None:
@@ -82,10 +82,10 @@ def _learned(
 def plan(
     agent: Dyna, params: Params, search: PyTree, candidates: Candidates, real: Backup, noise: StepNoise
 ) -> tuple[PyTree, PyTree, PyTree, Array | None]:
-    """K sampled planning updates, each applied to the values the one before has left.
+    """Makes K sampled planning updates, each of the values that the one before has left.
 
     Returns:
-        θ, the learner's state, search control's state, and d, which is None without planning.
+        θ, the learner's state, search control's state, and d [N] or [N, A], which is None without planning.
     """
     if agent.max_planning_updates == 0:
         return params.values, params.learner, search, None
@@ -107,7 +107,7 @@ class PlanContext(NamedTuple):
     """What all planning updates of a real step share.
 
     Attributes:
-        agent: that plans.
+        agent: the agent.
         model: the model's state.
         search: search control's state before the first update.
         candidates: of this step.
@@ -137,7 +137,7 @@ class PlanContext(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """Number and noise of one planning update; ``query`` is a ``Query`` where that is drawn already."""
+    """Number and noise of one planning update; ``query`` is a ``Query`` where it has been drawn before."""
 
     number: Array
     query: PyTree
@@ -178,9 +178,9 @@ def _update(context: PlanContext, carry: PlanCarry, turn: Turn) -> tuple[PlanCar
 
 
 def _begun(agent: Dyna, params: Params, search: PyTree, real: Backup) -> PlanCarry:
-    """What the first planning update gets; what a strategy does not use is not carried.
+    """The state before the first planning update; it leaves out what a strategy does not use.
 
-    A carried replay ring would be copied at every update.
+    A replay ring in it would be copied at every update.
     """
     control = agent.search_control
     return PlanCarry(
@@ -193,7 +193,7 @@ def _begun(agent: Dyna, params: Params, search: PyTree, real: Backup) -> PlanCar
 
 
 def after_learning(agent: Dyna, search: PyTree, params: Params, real: Backup) -> PyTree:
-    """Search control's state once it has received the real transition's own update, if it needs that."""
+    """Search control's state after the real transition's own update, which it receives if it needs it."""
     receive = agent.search_control.after_learning
     return search if receive is None else receive(search, params, real)
 
@@ -223,7 +223,7 @@ def next_query(
     candidates: Candidates,
     last: Backup | None,
 ) -> Query:
-    """The query the shared sampler has drawn already or, where the strategy proposes, the one it makes of its noise."""
+    """The query that the shared sampler has drawn or, where the strategy proposes, the one it makes of its noise."""
     if agent.search_control.propose is None or last is None:
         query: Query = drawn
         return query
@@ -233,10 +233,10 @@ def next_query(
 def rolled_out(
     agent: Dyna, params: Params, query: Query, noise_action: PyTree, previous: Transition, number: Array
 ) -> Query:
-    """The query, or in its place one of where the update before has led, in the midst of an imagined rollout.
+    """The query; within an imagined rollout, a query at the successor of the update before.
 
-    A rollout begins at a candidate and has ``rollout_length`` updates. Where the model says that the episode ends, the
-    next one is of the query itself. Later queries have no candidate's number, and the policy chooses their actions.
+    A rollout begins at a candidate and has ``rollout_length`` updates. Where the episode ends in the model, the next
+    update takes the query itself. Later queries have no candidate's number, and the policy chooses their actions.
     """
     if query.outcome is not None:
         return query
@@ -258,7 +258,7 @@ def _no_transition(agent: Dyna, example: Transition) -> Transition:
 
 
 def after_backup(agent: Dyna, search: PyTree, params: Params, backup: Backup) -> PyTree:
-    """Search control receives each backup that was made; None where it needs none."""
+    """Search control's state after each backup of an update; None where it receives none."""
     receive = agent.search_control.after_backup
     if receive is None:
         return None
@@ -273,7 +273,7 @@ def _newest(agent: Dyna, backup: Backup) -> Backup:
 
 
 def imagine(agent: Dyna, params: Params, query: Query, noise_action: PyTree, noise_imagine: PyTree) -> Transition:
-    """The model's answer to a query, or the real transition it brings along."""
+    """The model's answer to a query, or the real transition of the query."""
     if query.outcome is not None:
         return query.outcome
     action = query.action

@@ -1,4 +1,4 @@
-"""Behaviour policies: how action values become actions, in the world and in imagination."""
+"""Behaviour policies: they choose actions by the values, in real steps and in planning."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Policy(NamedTuple):
 
 
 BehaviourPolicy = Callable[[ValueFunction], Policy]
-"""What a policy's factory returns: given the agent's values, its policy."""
+"""The result of a policy's factory: a function of the agent's values that returns its policy."""
 
 
 def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
@@ -70,7 +70,7 @@ def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
 
 
 def epsilon_greedy_probabilities(q: Array, epsilon: Array | float) -> Array:
-    """[..., A] of action values [..., A]; the largest share 1 − ε, and all share ε."""
+    """[..., A] probabilities of action values [..., A]; the largest values share 1 − ε, and all share ε."""
     is_greedy = (q >= largest(q)[..., None]).astype(q.dtype)
     num_greedy = sum(is_greedy[..., action] for action in range(q.shape[-1]))
     return epsilon / q.shape[-1] + (1.0 - epsilon) * is_greedy / jnp.asarray(num_greedy)[..., None]
@@ -120,7 +120,7 @@ EPSILON_GREEDY_ROW = PolicyRow(
 
 @dataclasses.dataclass(frozen=True)
 class ActorSettings:
-    """The actor has its settings among those of the values; the suite's ε stands for nothing."""
+    """The actor's settings are among those of the values; the suite's ε has no effect."""
 
 
 ACTOR_ROW = PolicyRow(

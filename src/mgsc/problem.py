@@ -19,15 +19,15 @@ from mgsc.types import Array, Candidates, PyTree
 
 
 class Truth(NamedTuple):
-    """What is known exactly of an environment with tables. Measures read it; of the agents, only privileged ones.
+    """The exact facts of an environment with tables. Measures and privileged strategies read them; no other agent does.
 
     Attributes:
-        source: the maze or world, which says where states lie.
+        source: the maze or world.
         tables: the true transitions [P, S, A, M].
         optimal: [P, S, A] the optimal action values of each phase, were it to last.
         model_tables: [S, A, M] of a fixed model; None where the model learns.
-        links: what the model may ever say of where pairs lead; None where that is anywhere.
-        wrong: [P, S] bool, states of which a fixed model is wrong in some action, in each phase.
+        links: tables of all successors that the model may ever predict; None where it may predict any.
+        wrong: [P, S] bool, states in which a fixed model is wrong about some action, in each phase.
     """
 
     source: Maze | World
@@ -44,9 +44,9 @@ class Truth(NamedTuple):
 
     @property
     def predecessors(self) -> Array | None:
-        """[S, I] among which are all pairs that the model may ever say lead to each state; None where any may.
+        """[S, I] pairs, among which are all that may ever lead to each state in the model; None where any may.
 
-        For a model that learns, the pairs that really can: who asks such a pair finds what the model has met of it.
+        Of a model that learns, they are the pairs that lead there in the environment.
         """
         return None if self.links is None else jnp.asarray(incoming_pairs(self.links))
 
@@ -56,12 +56,12 @@ class Problem(NamedTuple):
 
     Attributes:
         facts: what parts are built of.
-        environment, environment_params: the environment, and what may change in it without recompiling.
+        environment, environment_params: the environment, and its numbers that may be traced.
         policy: the behaviour policy.
-        model: what planning queries.
+        model: the model that planning queries.
         learns: whether the model learns.
-        candidates: where the candidates of each real step come from.
-        truth: what is known exactly; None where the environment has no tables.
+        candidates: the source of the candidates of each real step.
+        truth: the exact facts; None where the environment has no tables.
     """
 
     facts: Facts
@@ -75,7 +75,7 @@ class Problem(NamedTuple):
 
     @property
     def known(self) -> Truth:
-        """The truth, for what needs it.
+        """The truth.
 
         Raises:
             UserError: the environment has no tables.
@@ -89,7 +89,7 @@ class Problem(NamedTuple):
         """The candidates, where they are the same in every step.
 
         Raises:
-            UserError: they are drawn anew for each.
+            UserError: they are drawn anew for each step.
         """
         if self.candidates.listed is None:
             raise UserError("this problem has no listed states: its candidates are drawn anew in every step")
@@ -97,25 +97,25 @@ class Problem(NamedTuple):
 
     @property
     def tables(self) -> PyTree:
-        """The numbers that programs take as arguments: problems that differ in them only share their programs."""
+        """Arrays that programs take as arguments: problems that differ only in these share their programs."""
         return self.model.tables
 
     def of_tables(self, tables: PyTree) -> Problem:
-        """The problem of other such numbers, which may be traced."""
+        """The problem with other such arrays, which may be traced."""
         if self.model.of_tables is None:
             return self
         return self._replace(model=self.model.of_tables(tables))
 
 
 class StrategyFacts(NamedTuple):
-    """What a strategy may be built of.
+    """The facts that a strategy is built of.
 
     Attributes:
-        problem: what all agents share.
+        problem: of all agents of the suite.
         step_size: α of the agent; may be traced.
         planning_updates: K of the agent; may be traced.
         is_table: whether the agent's values are a table.
-        most_updates: what K is at most; needed where K is traced.
+        most_updates: bound of K; needed where K is traced.
     """
 
     problem: Problem
@@ -129,7 +129,7 @@ class StrategyFacts(NamedTuple):
         """K at most, static.
 
         Raises:
-            TypeError: K is traced, and nothing says how large it may be.
+            TypeError: K is traced and has no bound.
         """
         if self.most_updates is not None:
             return self.most_updates

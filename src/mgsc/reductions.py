@@ -1,7 +1,7 @@
 """Maxima and sums of a lane's numbers inside compiled loops.
 
-Along a short axis they are written out. The maximum along a long axis XLA takes one number after the other, each of
-which waits for the one before, and looks for NaN at each; here, on a CPU, it is taken of many numbers side by side.
+Along a short axis they are written out. Along a long axis XLA compares one number after the other, and each comparison
+waits for the one before and tests for NaN; here, on a CPU, many numbers are compared side by side.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mgsc.indexing import FEW, is_for_cpu
 from mgsc.types import Array
 
 LONG = 64
-"""Up to so many numbers, other lanes' keep the processor busy meanwhile."""
+"""Up to so many numbers, those of other lanes keep the processor busy meanwhile."""
 
 WIDE = 64
 """Numbers of which the maxima are taken side by side."""
@@ -47,7 +47,7 @@ def running_sums(weights: Array) -> list[Array]:
 
 
 def larger(one: Array, other: Array) -> Array:
-    """The larger of two. ``jnp.maximum`` looks for NaN as well, which takes four times as long."""
+    """The larger of two. ``jnp.maximum`` tests for NaN as well, which takes four times as long."""
     return jnp.where(other > one, other, one)
 
 
@@ -58,7 +58,7 @@ def softmax(logits: Array) -> Array:
 
 
 def sum_of_many(values: Array) -> Array:
-    """Sum of [N] numbers. On a CPU ``ABREAST`` running sums go side by side, where one would wait for each addition."""
+    """[] sum of [N] numbers. On a CPU ``ABREAST`` running sums go side by side: one would wait for each addition."""
     rows, rest = divmod(len(values), ABREAST)
     if rows < 2 or not is_for_cpu():
         return jnp.sum(values)

@@ -1,7 +1,7 @@
 """The replay buffer as a source of candidates: the last real transitions, N of which are drawn for a real step.
 
-A candidate is the state in which a stored transition began. The transition comes along, for strategies that look at it.
-Nothing has the size of the state space.
+A candidate is the state in which a stored transition began, and has that transition as its experience. No array has
+the size of the state space.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Actions = Literal["policy", "stored"]
 
 
 class ReplayBufferState(NamedTuple):
-    """What is kept; nothing but what the order of drawing needs.
+    """The buffer; entries that the order of drawing does not need are None.
 
     Attributes:
         ring: Transition of arrays [capacity].
         count: int32 transitions met so far.
         slots: [N] int32 where the last candidates drawn lie; None where they are drawn in every step.
-        priority: [capacity] (|δ| + floor)^exponent, 0 where nothing is stored; None unless drawn by it.
-        largest: [] the largest priority so far, which new transitions get; None unless drawn by it.
+        priority: [capacity] (|δ| + floor)^exponent, 0 where nothing is stored; None unless drawn by priority.
+        largest: [] the largest priority so far, that of new transitions; None unless drawn by priority.
     """
 
     ring: Transition
@@ -68,8 +68,8 @@ def replay_buffer(
             (|δ| + floor)^exponent, δ being the transition's TD error when it was last a candidate. A new transition
             has the largest priority so far.
         every: real steps for which candidates are kept.
-        actions: "policy" leaves a candidate's action to whoever plans from it; with "stored" a candidate is the pair
-            that was really tried, so what is known of its transition is known of all that can be asked about it.
+        actions: "policy" leaves a candidate's action to the policy or the strategy; "stored" makes a candidate of the
+            pair of state and action, so that its transition is one of the pair that is queried.
         horizon: of "recency" (environment steps).
         exponent: of "priority"; 0 is uniform.
         floor: added to each error (reward).
@@ -79,8 +79,8 @@ def replay_buffer(
     that priorities are renewed for these after planning, at the price of N TD errors for each real step.
 
     Raises:
-        UserError: no candidates, no room, candidates that are kept for no step, or another order or choice of actions
-            than there is.
+        UserError: no candidates, no room, candidates that are kept for no step, or an unknown order or choice of
+            actions.
     """
     for name, given in dict(num_candidates=num_candidates, capacity=capacity, every=every, order=order).items():
         check_setting(ReplayBufferSettings, name, given)

@@ -26,10 +26,10 @@ def empty_ring(
 
 
 def put_transition(ring: Transition, slot: Array, transition: Transition) -> Transition:
-    """The ring with a transition in a slot."""
+    """The ring with a transition in one slot, [] int32."""
     return Transition(*(put_at(column, slot, entry) for column, entry in zip(ring, transition, strict=True)))
 
 
 def take_transitions(ring: Transition, slots: Array) -> Transition:
-    """The transitions in some slots, of the shape of ``slots``."""
+    """The transitions in ``slots``, with their shape as leading axes."""
     return Transition(*(lookup(column, slots) for column in ring))

@@ -1,4 +1,4 @@
-"""Branched rollouts: how many begin at a real step, how long they are, and the buffer that keeps what they imagine."""
+"""Branched rollouts: how many begin at a real step, how long they are, and the buffer of their transitions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RolloutSettings:
 
     @property
     def longest(self) -> int:
-        """Steps that a rollout may ever have."""
+        """Largest number of steps of a rollout."""
         return max(self.first_length, self.last_length)
 
 
@@ -64,10 +64,10 @@ def check_rollouts(settings: RolloutSettings, rollout_length: int) -> None:
 
 
 class Imagined(NamedTuple):
-    """What rollouts have imagined.
+    """The buffer of imagined transitions.
 
     Attributes:
-        ring: Transition of arrays [capacity + 1], whose last slot takes what is not kept.
+        ring: Transition of arrays [capacity + 1]; the last slot receives transitions that are not kept.
         count: int32 transitions kept so far.
     """
 
@@ -78,12 +78,12 @@ class Imagined(NamedTuple):
 def nothing_imagined(
     observation: Array | jax.ShapeDtypeStruct, action: Array | jax.ShapeDtypeStruct, capacity: int
 ) -> Imagined:
-    """An empty buffer; of observation and action only shape and dtype matter."""
+    """An empty buffer for transitions of an observation's and an action's shape and dtype."""
     return Imagined(empty_ring(observation, capacity + 1, action), jnp.zeros((), jnp.int32))
 
 
 def keep(imagined: Imagined, made: Transition, is_kept: Array) -> Imagined:
-    """The buffer with those transitions of ``made`` [R] that are kept [R], in order, in place of the oldest ones."""
+    """The buffer with the transitions of ``made`` [R] that are kept, [R] bool, in place of the oldest ones."""
     capacity = imagined.ring.reward.shape[0] - 1
     slots = jnp.where(is_kept, (imagined.count + jnp.cumsum(is_kept) - 1) % capacity, capacity)
     ring = jax.tree.map(lambda column, new: column.at[slots].set(new), imagined.ring, made)
@@ -91,13 +91,13 @@ def keep(imagined: Imagined, made: Transition, is_kept: Array) -> Imagined:
 
 
 def draw(uniform: Array, imagined: Imagined) -> Transition:
-    """Transitions drawn uniformly from those that are kept, one for each number in [0, 1)."""
+    """Transitions drawn uniformly from the buffer, one for each number in [0, 1)."""
     filled = jnp.clip(imagined.count, 1, imagined.ring.reward.shape[0] - 1)
     return take_transitions(imagined.ring, uniform_index(uniform, filled))
 
 
 def length_at(settings: RolloutSettings, step: Array) -> Array:
-    """[] int32 steps that rollouts of this real step have.
+    """[] int32 length of the rollouts of this real step.
 
     Source: Janner et al. 2019, appendix C: a linear schedule of lengths between two times.
     """

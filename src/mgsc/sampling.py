@@ -1,13 +1,12 @@
 """Drawing an index from a discrete distribution with one uniform number.
 
-The one place where uniform numbers become choices: outcomes of an environment or a model, actions of
-a policy, states to plan from. An index of weight zero is never drawn: the uniforms are multiples of
-2⁻²³ below one, so ``uniform · total`` stays strictly below ``total`` in float32, and of the running sums
-that have reached the total only the first may be chosen.
+All choices are made here: outcomes of an environment or a model, actions of a policy, states to plan from. An index of
+weight zero is never drawn: the uniforms are multiples of 2⁻²³ below one, so ``uniform · total`` stays strictly below
+``total`` in float32, and of the running sums that equal the total only the first may be chosen.
 
-A few weights are summed up where they are drawn from. Many, drawn from several times, are summed into a
-tree once: blocks of a few weights, blocks of the blocks' totals, and so on, so that drawing looks at a
-few numbers on each level. All sums are written out, because a compiled loop pays for every reduction.
+A few weights are summed at each draw. Many weights that are drawn from several times are summed once into a tree:
+blocks of a few weights, blocks of the blocks' totals, and so on; a draw then reads a few numbers on each level. All
+sums are written out, because a compiled loop pays for every reduction.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ def index_from_cumulative(uniform: Array, cumulative: Array) -> Array:
 
 
 def uniform_index(uniform: Array, size: Array | int) -> Array:
-    """Draws an index in [0, size), all alike; of any shape.
+    """Draws indices in [0, size), each with the same probability.
 
     Args:
-        uniform: in [0, 1).
+        uniform: numbers in [0, 1), of any shape.
         size: at least 1.
 
     Returns:
@@ -59,7 +58,7 @@ def uniform_index(uniform: Array, size: Array | int) -> Array:
 
 
 def index_from_weights(uniform: Array, weights: Array) -> Array:
-    """Draws an index with probability proportional to ``weights`` [N]; see above."""
+    """[] int32 an index drawn with probability proportional to ``weights`` [N], for ``uniform`` [] in [0, 1)."""
     if weights.shape[-1] > FEW:
         return index_from_tree(uniform, sum_tree(weights))
     sums = running_sums(weights)
@@ -98,7 +97,7 @@ def index_from_tree(uniform: Array, tree: Tree) -> Array:
 
 
 def point_in_tree(uniform: Array, tree: Tree) -> tuple[Array, Array]:
-    """The same index, and where in its weight the point lies: [] in [0, weight)."""
+    """The index that ``index_from_tree`` draws, and the place of the point in its weight: [] in [0, weight)."""
     index = jnp.zeros((), jnp.int32)
     point = uniform * running_sums(tree[-1][0])[-1]
     for blocks in reversed(tree):
@@ -108,7 +107,7 @@ def point_in_tree(uniform: Array, tree: Tree) -> tuple[Array, Array]:
 
 
 def step_down(point: Array, weights: Array) -> tuple[Array, Array]:
-    """Which of a node's children a point lies in, and where in it.
+    """The child of a node in which a point lies, and the place of the point in it.
 
     Args:
         point: [] in [0, sum of the weights).

@@ -1,7 +1,7 @@
 """A state saved to one file and restored: any pytree of arrays, numbers and random keys, bit for bit.
 
 The file is NumPy's ``.npz``: one array for each leaf, named by its place in the state, and a header
-``header.json`` that says what the leaves are. Nothing in it is code, so a file from anywhere is safe to open::
+``header.json`` that describes the leaves. It holds no code, so a file of any origin is safe to open::
 
     key = jax.random.key(0)
     state = dyna.init(agent, key)
@@ -33,30 +33,30 @@ from mgsc.version import __version__
 
 KIND = "mgsc state"
 FORMAT_VERSION = 1
-"""Raised whenever the layout of the file changes."""
+"""Version of the layout of the file."""
 
 HEADER = "header.json"
 MOST_DIFFERENCES = 5
-"""Differences that an error names; it counts the rest."""
+"""Most differences that an error names; it counts the others."""
 
 MADE_AT = (1980, 1, 1, 0, 0, 0)
 """The date of every entry: equal states make equal files."""
 
 KEY_WORDS = {"fry": (2,), "rbg": (4,), "urbg": (4,)}
-"""By the tag of an implementation of random keys, the shape of a key's words."""
+"""Shape of a key's words, by the tag of the implementation of random keys."""
 
 LARGEST_HEADER = 2**26
 LARGEST_ARRAY_HEADER = 2**12
-"""Bytes that ``header.json``, and what precedes the numbers of an array, may have."""
+"""Most bytes of ``header.json``, and of the header of an array."""
 
 PYTHON_NUMBERS: dict[str, type] = {"bool": bool, "int": int, "float": float}
 
 
 class Leaf(NamedTuple):
-    """What the header says of a leaf.
+    """The header's entry of a leaf.
 
     Attributes:
-        place: where in the state it is, as ``.search.logits``; empty for a state that is one array.
+        place: path in the state, such as ``.search.logits``; empty for a state that is one array.
         dtype: NumPy's or JAX's name; ``key<fry>`` for random keys, ``python int`` for Python's numbers.
         shape: its lengths.
     """
@@ -67,7 +67,7 @@ class Leaf(NamedTuple):
 
     @property
     def entry(self) -> str:
-        """The name of its array in the file."""
+        """Name of the leaf's array in the file."""
         return f"state{self.place}.npy"
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class Leaf(NamedTuple):
 
 
 def save_state(state: PyTree, path: str | os.PathLike[str]) -> None:
-    """Saves a state, whole or not at all; a file that is there is replaced at once.
+    """Saves a state, whole or not at all; an existing file is replaced at once.
 
     Args:
         state: a ``DynaState``, a strategy's or an optimiser's state, parameters, or any other pytree whose
@@ -106,12 +106,12 @@ def save_state(state: PyTree, path: str | os.PathLike[str]) -> None:
 
 
 def load_state(path: str | os.PathLike[str], like: PyTree) -> PyTree:
-    """The state in a file, in the form of one that was just made.
+    """Loads a state from a file, in the form of an example.
 
     Args:
-        path: what ``save_state`` wrote.
-        like: a state of the same structure, shapes and dtypes; its numbers are not looked at, so that
-            ``jax.eval_shape(lambda: dyna.init(agent, key))`` will do.
+        path: a file of ``save_state``.
+        like: a state of the same structure, shapes and dtypes; its numbers have no effect, so that
+            ``jax.eval_shape(lambda: dyna.init(agent, key))`` is enough.
 
     Returns:
         Like ``like``, with the saved numbers: NumPy arrays where ``like`` has them, JAX arrays on the default

@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses whose fields know their own limits.
+"""Settings: frozen dataclasses whose fields hold their own limits.
 
 A field made by ``number`` may be traced: it can be swept without recompiling. ``size`` and ``choice``
 are static. ``check`` validates any such dataclass, nested ones too, before anything is computed;
@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from mgsc.errors import UserError
 
 LARGEST, SMALLEST = (2 - 2**-23) * 2.0**127, 2.0**-126
-"""The largest number of single precision, in which all is computed, and the smallest that has all its digits."""
+"""The largest number of single precision, in which all is computed, and its smallest normal number."""
 
 Settings = TypeVar("Settings")
 S = TypeVar("S")
@@ -24,7 +24,7 @@ S = TypeVar("S")
 
 @dataclasses.dataclass(frozen=True)
 class Row(Generic[S]):
-    """What the table of a kind of part says of each: rows of a kind add how it is built, and what it needs.
+    """A row of the table of a kind of part; rows of each kind add how the part is built, and what it needs.
 
     Attributes:
         name: in the table.
@@ -67,20 +67,20 @@ def switch(default: bool, help: str) -> Any:
 
 
 def added(setting: Any) -> Any:
-    """A setting that came when results had been kept without it.
+    """A setting that is younger than stored results, which are results of its default.
 
-    These are results of its default, which must stay what it is; so that they are known again, plain data leaves the
-    setting out where it has its default.
+    The default must never change. Plain data leaves the setting out where it has its default, so that it equals the
+    settings of older results.
     """
     return dataclasses.field(default=setting.default, metadata={**setting.metadata, "added": True})
 
 
 ADDED: Mapping[str, Any] = {"added": True}
-"""Metadata of a group of settings that came when results had been kept without it; see ``added``."""
+"""Metadata of a group of settings that is younger than stored results; see ``added``."""
 
 
 def left_out(settings: Any) -> list[str]:
-    """The settings of this dataclass that plain data leaves out: those ``added`` that have their default."""
+    """Names of the settings of this dataclass that plain data leaves out: those ``added`` that have their default."""
     return [
         field.name
         for field in dataclasses.fields(settings)
@@ -97,7 +97,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def traced_fields(settings: Any) -> dict[str, float]:
     """The values of the settings that may be traced, by name; this dataclass only, not nested ones.
 
-    A number is a float also where it was written as 1: the type decides what a sweep may try.
+    The value of a ``number`` is a float, also where it was written as 1; its type decides what a sweep tries.
     """
     traced = {}
     for field in dataclasses.fields(settings):
@@ -157,12 +157,12 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
 
 
 def is_line(value: object, longest: int) -> bool:
-    """Whether this is a text of 1 to ``longest`` printable characters, without blanks at its ends."""
+    """Whether a value is a text of 1 to ``longest`` printable characters, without blanks at its ends."""
     return isinstance(value, str) and value.isprintable() and value == value.strip() != "" and len(value) <= longest
 
 
 def describe(rule: Mapping[str, Any]) -> str:
-    """What a field's metadata allows, in words."""
+    """The values that a field's metadata allows, in words."""
     if rule["kind"] == "choice":
         return "one of " + ", ".join(rule["options"])
     if rule["kind"] == "switch":
@@ -211,7 +211,7 @@ def _with_setting(settings: Any, path: list[str], value: Any, key: str) -> Any:
 
 
 def parse(text: str, rule: Mapping[str, Any], name: str) -> Any:
-    """The value a text stands for, by the field's metadata.
+    """The value of a text, by the field's metadata.
 
     Raises:
         UserError: the text is not of the field's kind.
@@ -229,7 +229,7 @@ def parse(text: str, rule: Mapping[str, Any], name: str) -> Any:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], looked_up: str | None = None) -> UserError:
-    """The error for an unknown name, with the nearest one and all that are known."""
+    """The error for an unknown name; it names the nearest one and all known ones."""
     names = sorted(known)
     near = difflib.get_close_matches(looked_up or name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -1,4 +1,4 @@
-"""The few words every part of the package speaks: transitions, successors, candidates, queries.
+"""The types that all parts of the package share: transitions, successors, candidates, queries.
 
 One legend of letters for all shapes, here and in every other docstring:
 
@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike
 
 Array = jax.Array
 PyTree = Any
-"""Parameters, states and noise are arbitrary pytrees; static typing says nothing more of them."""
+"""Parameters, states and noise: arbitrary pytrees, which static types do not describe further."""
 
 
 def to_device(array: ArrayLike | Array) -> Array:
@@ -42,7 +42,7 @@ def to_device(array: ArrayLike | Array) -> Array:
 
 
 def like(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
-    """What stands for an array of which only the shape and the dtype matter."""
+    """An array's shape and dtype, where only these matter."""
     return jax.ShapeDtypeStruct(shape, dtype)  # type: ignore[no-untyped-call]
 
 
@@ -50,9 +50,9 @@ class Transition(NamedTuple):
     """One step of experience, real or imagined.
 
     Attributes:
-        observation: what the agent saw; an int32 state index when states are listed.
-        action: what was done: the int32 number of an action, or numbers in [−1, 1].
-        reward: reward received.
+        observation: before the action; an int32 state index when states are listed.
+        action: the int32 number of an action, or numbers in [−1, 1].
+        reward: of the step (reward).
         discount: γ of the successor's value; 0 where the transition terminated, γ where the
             episode went on or was merely truncated.
         successor: the observation that followed.
@@ -66,7 +66,7 @@ class Transition(NamedTuple):
 
 
 class Successors(NamedTuple):
-    """All outcomes a model gives to one state and action; slots of probability 0 are padding.
+    """All outcomes of one state and action in a model; slots of probability 0 are padding.
 
     Attributes:
         probability: [M], sums to one.
@@ -82,12 +82,12 @@ class Successors(NamedTuple):
 
 
 class Params(NamedTuple):
-    """What a strategy may read of the agent.
+    """The parameters and states that a strategy may read.
 
     Attributes:
         values: θ, parameters of the action values; all of it is learned by gradient steps.
         model: the model's state.
-        learner: what the values' updates need besides θ (optimiser, target network); ``()`` for a table.
+        learner: state of the values' updates besides θ (optimiser, target network); ``()`` for a table.
     """
 
     values: PyTree
@@ -108,19 +108,19 @@ class ActionChoice(NamedTuple):
 
 
 NO_CANDIDATE = -1
-"""The index of what was queried, or really experienced, and is no candidate."""
+"""The index of a state that was queried or experienced and is no candidate."""
 
 
 class Parts(NamedTuple):
-    """The agent's pure functions, as search control sees them.
+    """The agent's pure functions that search control may call.
 
     Attributes:
         q: ``(values, observation, action) -> []`` action value.
         bootstrap: ``(values, learner, observation) -> []`` value of the best action, as updates use it.
         actions: ``(values, observation) -> ActionChoice`` of the behaviour policy.
         expect: ``(model, observation, action) -> Successors``.
-        action_values: ``(values, observation) -> [A]``; refuses where actions are continuous.
-        policy: ``(action values [A]) -> [A]`` probabilities; refuses where actions are continuous.
+        action_values: ``(values, observation) -> [A]``; raises ``ValueError`` where actions are continuous.
+        policy: ``(action values [A]) -> [A]`` probabilities; raises ``ValueError`` where actions are continuous.
         is_table: whether ``values`` is an array [S, A] in which ``observation`` numbers a row.
         disagreement: ``(model, observation, action) -> []`` of the members of an ensemble; None where there is none.
         heads: ``(values, observation, action) -> [J]`` of several functions, each of which learns from its own error
@@ -139,7 +139,7 @@ class Parts(NamedTuple):
 
     @property
     def learned(self) -> Callable[[PyTree, Array, Array], Array]:
-        """``heads`` where there are several functions, otherwise ``q``: what learns from its error."""
+        """``heads`` where there are several functions, otherwise ``q``: the functions that learn from errors."""
         return self.heads or self.q
 
 
@@ -147,14 +147,14 @@ class Candidates(NamedTuple):
     """The states search control may choose from: all S of them, or a batch.
 
     Attributes:
-        observation: [N, ...] what the values and the model are queried with.
-        index: [N] int32 names of the candidates, for strategies that keep a number per state.
-        is_allowed: [N] or [N, A] bool; what must never be queried (terminal states) is False. Strategies that query
-            where the agent has been, or where its model leads (replay, recency, visited states, trajectories, hill
-            climbing, Dyna-Q, uncertainty), rely on its never acting in such a state.
+        observation: [N, ...] inputs of the values and the model.
+        index: [N] int32 numbers of the candidates, for strategies that keep a number per state.
+        is_allowed: [N] or [N, A] bool; False of states that must never be queried (terminal ones). Strategies that
+            query states that the agent has visited, or that its model leads to (replay, recency, visited states,
+            trajectories, hill climbing, Dyna-Q, uncertainty), rely on the agent never acting in such a state.
         action: [N] actions that belong to the candidates, or None when the policy chooses.
-        experience: [N] the real transitions that began in them, where the source keeps these; else None.
-        age: [N] int32 real steps since then, 0 for the newest; else None.
+        experience: [N] the real transitions that began in them; None of sources that keep none.
+        age: [N] int32 real steps since these transitions, 0 for the newest; None of sources that keep none.
     """
 
     observation: Array
@@ -169,13 +169,12 @@ class Query(NamedTuple):
     """One query of the model.
 
     Attributes:
-        observation: where the model is queried.
-        index: int32 name of the candidate.
+        observation: the state that is queried.
+        index: [] int32 number of the candidate.
         action: the action to imagine, or None: the behaviour policy of the current values picks it.
         reward_bonus: added to the imagined reward.
-        outcome: a stored real transition to apply *instead of* querying the model, or None.
-        step_scale: the update's step size is multiplied by it; 0 makes an update that changes nothing.
-            None: 1, at no cost.
+        outcome: a stored real transition that replaces the model's answer, or None.
+        step_scale: factor of the update's step size; 0 makes an update that changes nothing. None: 1, at no cost.
     """
 
     observation: Array
@@ -190,8 +189,8 @@ class Backup(NamedTuple):
     """An update that was made to the values.
 
     Attributes:
-        index: int32 name of the candidate it was made at; −1 for the real transition's own update.
-        transition: what it learned from.
+        index: [] int32 number of the candidate; −1 for the real transition's own update.
+        transition: that was learned from.
         td_error: its error before the update.
     """
 
