@@ -19,18 +19,18 @@ GRAVITY, MASS, LENGTH, CENTRE, INERTIA, SECONDS = 9.8, 1.0, 1.0, 0.5, 1.0, 0.2
 """Both links are alike: mass [kg], length and place of the centre of mass [m], moment of inertia [kg m²]."""
 
 FASTEST = (4 * math.pi, 9 * math.pi)
-"""Angular velocities [rad/s] at which the two joints are cut off."""
+"""Largest angular velocities [rad/s] of the two joints."""
 
 START = 0.1
-"""Episodes begin with all four numbers uniform within this of zero."""
+"""Half the width of the interval around zero in which all four numbers begin, uniformly."""
 
 HEIGHT = 1.0
-"""How high the free end must come above the fixed joint [m]."""
+"""Height above the fixed joint that the free end must reach [m]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AcrobotSettings:
-    """Acrobot-v1's task, and what may change in it."""
+    """Acrobot-v1's task, and its change."""
 
     reward: float = number(-1.0, -math.inf, math.inf, "reward of every step but the last, whose reward is 0")
     change: str = change(

@@ -1,4 +1,4 @@
-"""What an environment promises."""
+"""The interface of environments."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mgsc.types import Array, PyTree
 
 
 class Step(NamedTuple):
-    """What one environment step gives.
+    """The result of one environment step.
 
     Attributes:
-        state: the environment's next state (before any restart).
+        state: the environment's next state, before any reset.
         observation: the true next observation, also where the episode ended.
-        reward: reward of the transition.
+        reward: of the transition (reward).
         terminated: bool, the transition ended the task: its successor has no value.
         truncated: bool, the episode was cut short: its successor keeps its value.
-        info: numbers that people look at, by name.
+        info: numbers that are reported, by name.
     """
 
     state: PyTree
@@ -30,18 +30,17 @@ class Step(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """A pure environment; restarting after an episode is the loop's job and costs no step.
+    """A pure environment. The loop resets it after an episode, which costs no step.
 
     Attributes:
         draw: noise of one step (see ``mgsc.noise``; ``noise.keys`` makes it a plain key).
         draw_reset: noise of one reset.
-        reset: ``(noise, params, previous) -> (state, observation)``; ``previous`` is the state an
-            episode ended in, or None at the start of a run, so that what outlives episodes, like
-            the clock of recurring changes, goes on.
+        reset: ``(noise, params, previous) -> (state, observation)``; ``previous`` is the last state of the episode
+            before, or None at the start of a run. The clock of recurring changes goes on from it.
         step: ``(noise, state, action, params) -> Step``.
         num_actions: A; 0 where actions are numbers.
-        problem: ``() -> str`` what went wrong on the host, in words; empty where nothing did. The runner says it in
-            place of the compiled program's own error. None: nothing happens on the host.
+        problem: ``() -> str`` an error on the host, in words; empty where there was none. The runner reports it in
+            place of the compiled program's own error. None: nothing runs on the host.
     """
 
     draw: Draw

@@ -1,4 +1,4 @@
-"""The mazes of Sutton & Barto (2018), chapter 8: one that stays as it is, and two whose walls change.
+"""The mazes of Sutton & Barto (2018), chapter 8: one that never changes, and two whose walls change.
 
 All are 6 rows of 9 cells with reward 1 on entering the goal in the upper right corner, and 0 otherwise.
 """
@@ -36,12 +36,12 @@ SHORTCUT_MAZE = """\
 .#######a
 .........
 ...S....."""
-"""Example 8.3: the way round is always open, gate a in all phases but the first."""
+"""Example 8.3: the long way is always open, gate a in all phases but the first."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DynaMazeSettings:
-    """Numbers of the Dyna maze."""
+    """Settings of the Dyna maze."""
 
     resolution: int = size(1, 1, 20, "cells of each side that one cell of the book's drawing becomes")
     slip: float = number(0.0, 0.0, 1.0, "probability that a move is replaced by a uniformly random one")
@@ -51,7 +51,7 @@ class DynaMazeSettings:
 
 @dataclasses.dataclass(frozen=True)
 class WallSettings:
-    """Numbers of the blocking maze and of the shortcut maze."""
+    """Settings of the blocking maze and of the shortcut maze."""
 
     slip: float = number(0.0, 0.0, 1.0, "probability that a move is replaced by a uniformly random one")
     phases: int = size(2, 2, 1000, "phases that follow in a circle; the walls of the first differ from all others'")
@@ -61,19 +61,19 @@ class WallSettings:
 
 @dataclasses.dataclass(frozen=True)
 class BlockingMazeSettings(WallSettings):
-    """The blocking maze: where the wall was open it closes, and a longer way opens."""
+    """The blocking maze: the gap in the wall closes, and a longer way opens."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ShortcutMazeSettings(WallSettings):
-    """The shortcut maze: beside the long way a short one opens."""
+    """The shortcut maze: a short way opens beside the long one."""
 
 
 def dyna_maze(settings: DynaMazeSettings) -> Maze:
     """The maze of example 8.1; at higher resolutions those of example 8.4, of about 47 · resolution² cells.
 
-    The start is the upper left cell of those the start has become; goals are those cells of the goal that can be
-    entered, which are its lowest, for it is closed on its other sides.
+    Each cell becomes resolution² cells. The start is the upper left one of its cells. Goals are the lowest cells of the
+    goal, the only ones that can be entered.
     """
     return from_map(_finer(DYNA_MAZE, settings.resolution), {"G": (1.0,)}, slip=settings.slip)
 

@@ -17,15 +17,15 @@ from mgsc.types import Array, PyTree
 
 GRAVITY, CART_MASS, POLE_MASS, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
 FARTHEST, WIDEST = 2.4, 12 * 2 * math.pi / 360
-"""Position [m] and angle [rad] beyond which the task has failed."""
+"""Position [m] and angle [rad] beyond which an episode ends."""
 
 START = 0.05
-"""Episodes begin with all four numbers uniform within this of zero."""
+"""Half the width of the interval around zero in which all four numbers begin, uniformly."""
 
 
 @dataclasses.dataclass(frozen=True)
 class CartPoleSettings:
-    """CartPole-v1's task, with a reward of one's own, and what may change in it."""
+    """CartPole-v1's task, its reward, and its change."""
 
     reward: float = number(1.0, -math.inf, math.inf, "reward of every step")
     switch_every: int = switch_every()
@@ -61,7 +61,7 @@ class Pole(NamedTuple):
 
 
 class Balance(NamedTuple):
-    """The task: reward of every step, and what is added to it at the right end of the track."""
+    """The task: reward of every step, and what is added to it at the right end of the track (reward)."""
 
     reward: Number
     tilt: Number
@@ -71,7 +71,7 @@ def cartpole(settings: CartPoleSettings) -> Simulator:
     """The environment of the settings.
 
     Source: Barto, Sutton & Anderson 1983; numbers, Euler steps and rewards as Gymnasium's CartPole-v1.
-    Differs in nothing but single precision; the changes are ours.
+    Differs in single precision only; the changes are *ours*.
 
     Raises:
         UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.

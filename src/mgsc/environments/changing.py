@@ -1,8 +1,8 @@
 """Environments without tables that change: their rules as functions of numbers, and numbers that follow a schedule.
 
-An environment's *dynamics* say where an action leads, its *task* what that is worth and where an episode ends. Each
-is a pytree with a leading axis of P phases, which follow in a circle, as those of the mazes do. So a model can have
-the dynamics of one phase and the task of another.
+An environment's *dynamics* decide the successors of its actions, its *task* the rewards and the ends of episodes. Each
+is a pytree with a leading axis of P phases, which follow one another in a circle, as those of the mazes do. So a model
+can have the dynamics of one phase and the task of another.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from mgsc.settings import choice, size
 from mgsc.types import Array, PyTree, like
 
 Number = Array | float
-"""A number of a phase: a float where it is set, an array where it is used."""
+"""A number of a phase: a float in settings, an array in a compiled program."""
 
 UNCHANGED = "none"
-"""The choice of ``change`` by which an environment stays what it is."""
+"""The choice of ``change`` by which an environment never changes."""
 
 
 def change(options: tuple[str, ...], help: str) -> Any:
-    """The setting that says what changes from phase to phase."""
+    """The setting of the change from phase to phase."""
     return choice(UNCHANGED, (UNCHANGED, *options), help)
 
 
@@ -44,15 +44,15 @@ def switch_every() -> Any:
 
 
 def phases_of(settings: Any, **unchanged: tuple[str, float]) -> tuple[str | None, ...]:
-    """What each phase has of its own: nothing the first one, the change of the settings the second, if there is one.
+    """The change of each phase: None of the first one, that of the settings of the second, if there is one.
 
     Args:
         settings: of an environment, with ``change`` and ``switch_every``.
-        unchanged: of a change, the setting that says what it changes to, and its value by which nothing changes.
+        unchanged: for a change, its setting, and the value of that setting by which nothing changes.
 
     Raises:
-        UserError: a change that never comes, a schedule of no change, or a change to what there is already; both
-            settings are named.
+        UserError: a change without a schedule, a schedule without a change, or a change that changes nothing; it names
+            both settings.
     """
     check_change(settings.change, settings.switch_every)
     if settings.change in unchanged:
@@ -61,10 +61,10 @@ def phases_of(settings: Any, **unchanged: tuple[str, float]) -> tuple[str | None
 
 
 def check_change(change: str, switch_every: int) -> None:
-    """Refuses a change that never comes, and a schedule of no change.
+    """Checks that a change has a schedule, and a schedule a change.
 
     Raises:
-        UserError: naming both settings.
+        UserError: one of them is missing; it names both settings.
     """
     if (change == UNCHANGED) != (switch_every == NEVER):
         raise UserError(
@@ -82,10 +82,10 @@ def _refuse_no_change(settings: Any, name: str, unchanged: float) -> None:
 
 
 class ChangingState(NamedTuple):
-    """Where the environment is.
+    """The environment's state.
 
     Attributes:
-        inner: the numbers that the dynamics move.
+        inner: the numbers that the dynamics change.
         clock: int32 environment steps since the run began; it goes on across episodes.
         episode_step: int32 steps since the episode began.
     """
@@ -96,7 +96,7 @@ class ChangingState(NamedTuple):
 
 
 class ChangingParams(NamedTuple):
-    """What can change without recompiling.
+    """The environment's numbers that may be traced.
 
     Attributes:
         dynamics, task: pytrees of arrays [P, ...].
@@ -111,19 +111,19 @@ class ChangingParams(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What an environment does, as pure functions; ``inner`` is its state less the counts of steps.
+    """The rules of an environment as pure functions; ``inner`` is its state without the counts of steps.
 
     Attributes:
         num_actions: A; 0 where an action is numbers.
-        start: ``(key) -> inner`` where an episode begins.
+        start: ``(key) -> inner`` of the first step of an episode.
         move: ``(noise, inner, action, dynamics) -> inner``.
         judge: ``(inner, action, successor, task) -> (reward, terminated)``.
         observe: ``(inner) -> observation``.
         draw: noise of one move.
-        infer: ``(observation) -> inner``; None where an observation does not tell, and then no model can answer
-            from the rules.
-        chances: numbers [M] that stand for the noise of a move, each with a probability [M]: what a model answers
-            from; None where there is no noise.
+        infer: ``(observation) -> inner``; None where the state does not follow from an observation: no model can then
+            use the rules.
+        chances: numbers [M] that stand for the noise of a move in a model, and their probabilities [M]; None where
+            there is no noise.
         action: shape and dtype of an action that is numbers in [−1, 1]; None where actions are numbered.
     """
 
@@ -151,7 +151,7 @@ def simulate(
     """The simulator of an environment's rules, in P phases.
 
     Args:
-        rules: what the environment does.
+        rules: of the environment.
         dynamics: of each phase, pytrees of numbers.
         task: of each phase, pytrees of numbers.
         switch_every: environment steps each phase lasts.

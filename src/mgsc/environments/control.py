@@ -1,4 +1,4 @@
-"""Environments of Gymnasium whose actions are numbers, MuJoCo's among them, stepped live; and what may change."""
+"""Environments of Gymnasium whose actions are numbers, such as MuJoCo's, stepped live; and their changes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from mgsc.settings import number, text
 from mgsc.types import Array, PyTree, like
 
 FORWARD = "reward_forward"
-"""What environments of MuJoCo that move along call the part of the reward that is paid for it."""
+"""The name of the reward for moving forward in the info of MuJoCo's environments."""
 
 
 @dataclasses.dataclass(frozen=True)
 class GymnasiumControlSettings:
-    """Which environment, and what may change in it."""
+    """An environment of Gymnasium whose actions are numbers, and its change."""
 
     id: str = text("InvertedPendulum-v5", "what gymnasium.make takes, of an environment whose actions are a Box")
     change: str = change(
@@ -45,7 +45,7 @@ class GymnasiumControlSettings:
 
 
 class Scaled:
-    """An environment whose actions lie in [−1, 1]; where it changes, one number more says which phase it is."""
+    """An environment whose actions lie in [−1, 1]; where it changes, an action has the phase as one number more."""
 
     def __init__(self, env: Any, gymnasium: Any, changes: str, factor: float) -> None:
         """Wraps an environment of Gymnasium whose actions are a Box with finite bounds."""
@@ -65,7 +65,7 @@ class Scaled:
         return first
 
     def step(self, action: NDArray[np.float32]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """One step, in the phase that the action says."""
+        """One step, in the phase of the action's last number."""
         phase = 0
         if self._changes != UNCHANGED:
             action, phase = action[:-1], int(action[-1])
@@ -80,16 +80,16 @@ class Scaled:
         return seen, float(reward), bool(terminated), bool(truncated), info
 
     def render(self) -> NDArray[np.uint8]:
-        """[height, width, 3] a frame, of an environment that was made with a render mode."""
+        """[height, width, 3] uint8 a frame of an environment that was made with a render mode."""
         frame: NDArray[np.uint8] = self._env.render()
         return frame
 
     def in_first_phase(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The action with the number of the first phase, if it needs one."""
+        """The action with the number of the first phase, where the environment changes."""
         return action if self._changes == UNCHANGED else np.append(action, np.float32(0))
 
     def close(self) -> None:
-        """Lets go of the environment."""
+        """Closes the environment."""
         self._env.close()
 
     def _enter(self, phase: int) -> None:

@@ -31,9 +31,9 @@ class EpisodeState(NamedTuple):
 
 
 def with_episodes(environment: Environment) -> Environment:
-    """The same environment, whose steps report ``episode_return`` and ``episode_length`` in their info.
+    """The environment, whose steps report ``episode_return`` (reward) and ``episode_length`` (steps) in their info.
 
-    Both are those of the episode so far: they are the episode's own where it ends.
+    Both are those of the episode so far: at its last step they are the episode's own.
     """
 
     def reset(noise: PyTree, params: PyTree, previous: EpisodeState | None) -> tuple[EpisodeState, Array]:

@@ -13,7 +13,7 @@ from mgsc.settings import number, size
 
 @dataclasses.dataclass(frozen=True)
 class FieldSettings:
-    """Sizes and numbers of a field; most of its states are of no use."""
+    """Settings of a field, most of whose states are far from every path to a goal."""
 
     side: int = size(40, 3, 1000, "rows and columns; the start is in the middle")
     distance: int = size(6, 1, 499, "columns from the start to either goal")
@@ -28,7 +28,7 @@ def field(settings: FieldSettings) -> Maze:
     """The field of the settings, in two phases: reward right, then reward left.
 
     Raises:
-        UserError: the goals lie outside.
+        UserError: the goals lie outside the field.
     """
     middle = settings.side // 2
     furthest = settings.side - 1 - middle

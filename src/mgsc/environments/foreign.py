@@ -1,4 +1,4 @@
-"""Environments of Gymnasium that bring their transition table along, as exact tables of ours."""
+"""Environments of Gymnasium that have a transition table, as exact tables."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ HARMLESS_WRAPPERS = frozenset(
 """Wrappers that leave observations, actions and rewards as they are."""
 
 TRIAL_STEPS = 1000
-"""Random steps in which a table must prove true."""
+"""Random steps with which a table is checked."""
 
 TRIAL_SEED = 0
 
 
 NEVER = 2**30
-"""Environment steps between switches that never come."""
+"""Environment steps of a phase that never ends."""
 
 
 def time_limit(most: int = 2**30) -> Any:
@@ -47,7 +47,7 @@ def step_limit_of(id: str, time_limit: int) -> int:
     """Steps after which an episode of Gymnasium's environment ``id`` is truncated; 0 for none.
 
     Args:
-        id: what ``gymnasium.make`` takes.
+        id: for ``gymnasium.make``.
         time_limit: the setting; 0 for the environment's own limit.
 
     Raises:
@@ -64,7 +64,7 @@ def step_limit_of(id: str, time_limit: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class GymnasiumSettings:
-    """Which environment; other settings of its own need ``from_gymnasium`` and ``own_environment``."""
+    """An environment of Gymnasium that has a table; for its own settings use ``from_gymnasium``."""
 
     switch_every: ClassVar[int] = NEVER
 
@@ -78,7 +78,7 @@ class GymnasiumSettings:
 
 
 def import_gymnasium() -> Any:
-    """The package, which is optional.
+    """The package Gymnasium, which is optional.
 
     Raises:
         UserError: it is not installed.
@@ -94,10 +94,10 @@ def from_gymnasium(id_or_env: str | Env[Any, Any], *, start: ArrayLike | None = 
     """The exact tables of a Gymnasium environment that has a table ``P``: FrozenLake, Taxi, CliffWalking, ...
 
     ``P[state][action]`` must list (probability, successor, reward, terminated). The environment is reset
-    and stepped a thousand times: an environment that does what its table does not say is refused.
+    and stepped a thousand times, and every step must agree with its table.
 
     Args:
-        id_or_env: what ``gymnasium.make`` takes, or an environment; one that is given stays open.
+        id_or_env: an id for ``gymnasium.make``, or an environment, which stays open.
         start: state index or [S] probabilities; None takes the environment's ``initial_state_distrib`` or
             ``start_state_index``.
         **make_kwargs: for ``gymnasium.make``.
@@ -106,7 +106,7 @@ def from_gymnasium(id_or_env: str | Env[Any, Any], *, start: ArrayLike | None = 
         Tables of one phase; the step limit is that of the ``TimeLimit`` wrapper.
 
     Raises:
-        UserError: there is no such environment or it has no table, the table is wrong (with the state, the
+        UserError: there is no such environment, it has no table, its table is wrong (the error names the state, the
             action and the number), or ``start`` must be given.
     """
     gymnasium = import_gymnasium()
@@ -125,7 +125,7 @@ def make_environment(gymnasium: Any, name: str, **make_kwargs: Any) -> Any:
     """An environment of Gymnasium, by its name.
 
     Raises:
-        UserError: there is none, it takes other settings, or what it needs is not installed.
+        UserError: there is none, it has other settings, or a package that it needs is not installed.
     """
     try:
         return gymnasium.make(name, **make_kwargs)
@@ -215,7 +215,7 @@ def _outcomes(name: str, table: Any, state: int, action: int) -> list[tuple[floa
 
 
 def _check_true(name: str, env: Env[Any, Any], arrays: tuple[Any, Any, Any, Any], may_begin: Any) -> None:
-    """Refuses an environment that does in random steps what its table says it cannot do."""
+    """Raises ``UserError`` where a random step disagrees with the table."""
     probability, reward, successor, terminates = arrays
     random = np.random.default_rng(TRIAL_SEED)
     state = _begin(name, env, may_begin, seed=TRIAL_SEED)

@@ -1,4 +1,4 @@
-"""Environments of gymnax as simulators of ours: they are pure functions already."""
+"""Environments of gymnax, which are pure functions, as simulators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mgsc.types import Array, PyTree, like
 
 @dataclasses.dataclass(frozen=True)
 class GymnaxSettings:
-    """Which environment; other parameters of its own need ``from_gymnax`` and ``own_environment``."""
+    """An environment of gymnax; for its own parameters use ``from_gymnax`` and ``own_environment``."""
 
     switch_every: ClassVar[int] = NEVER
 
@@ -61,8 +61,8 @@ def from_gymnax(
 ) -> Simulator:
     """A simulator of an environment in gymnax's form, of version 1.0 or later.
 
-    The true last observation is kept, terminated and truncated apart; restarting is the loop's job. No model can answer
-    from it.
+    A step returns the true next observation, and terminated and truncated apart; the loop resets the environment. The
+    simulator has no outcomes for a model ``simulated``.
 
     Args:
         env: an environment of gymnax.
@@ -71,7 +71,7 @@ def from_gymnax(
         observation_scale: like an observation, typical sizes of its entries.
 
     Raises:
-        UserError: it has no ``step_env`` and ``is_truncated``, or its observations are no array.
+        UserError: it lacks a function of gymnax's form, such as ``step_env``, or its observations are no array.
     """
     for name in ("reset_env", "step_env", "is_truncated", "num_actions"):
         if not hasattr(type(env), name):

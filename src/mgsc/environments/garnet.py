@@ -1,4 +1,4 @@
-"""Garnets: random sparse Markov decision processes that go on for ever.
+"""Garnets: random sparse Markov decision processes without terminal states.
 
 Source: Archibald, McKinnon & Thomas 1995, "On the generation of Markov decision processes"; Bhatnagar, Sutton,
 Ghavamzadeh & Lee 2009, "Natural actor-critic algorithms", Automatica 45(11), section 5 (the name GARNET).
@@ -18,7 +18,7 @@ from mgsc.settings import number, size
 
 @dataclasses.dataclass(frozen=True)
 class GarnetSettings:
-    """Sizes and numbers of a Garnet."""
+    """Settings of a Garnet."""
 
     states: int = size(100, 2, 100_000, "number of states")
     actions: int = size(4, 1, 1000, "number of actions")

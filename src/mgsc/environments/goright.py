@@ -1,4 +1,4 @@
-"""Go-Right: walk right against a cost, arrive in the right moment, and be paid for ever after."""
+"""Go-Right: walk right at a cost, arrive while the status is full, and earn the prize from then on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mgsc.settings import number, size, switch
 from mgsc.types import Array, PyTree
 
 INTENSITY = 5.0
-"""What the status shows is 0, 1 or 2 times this."""
+"""Unit of the observed status, which is 0, 1 or 2 of it."""
 
 FULL = 2
 """The status at which the agent must arrive."""
@@ -28,12 +28,12 @@ NEXT_STATUS = np.array([[1, 0, 1], [2, 2, 2], [0, 1, 0]], np.int32)
 """[status before, status] → the status that follows."""
 
 FARTHEST = (0.25, 1.25, 0.25)
-"""Half the widths of what is added to position, status and lights, anew in each episode."""
+"""Half the widths of the offsets of position, status and lights, which are drawn anew in each episode."""
 
 
 @dataclasses.dataclass(frozen=True)
 class GoRightSettings:
-    """Go-Right (two lights) or Go-Right-10 (ten), and what may change in it."""
+    """Go-Right (two lights) or Go-Right-10 (ten lights), and its change."""
 
     length: int = size(11, 3, 1000, "positions in a row; the prize is in the last one")
     lights: int = size(2, 1, 100, "lights, which are all on where the prize is won")
@@ -49,13 +49,13 @@ class GoRightSettings:
 
 
 class Walk(NamedTuple):
-    """Where the agent is.
+    """The state of an episode.
 
     Attributes:
         position: int32.
         previous, status: int32 0, 1 or 2, of the step before and of this one.
         lights: [L] int32, 0 or 1.
-        offset: [3 + L] what is added to all four in what is observed.
+        offset: [3 + L] added to position, statuses and lights in an observation.
     """
 
     position: Array
@@ -66,7 +66,7 @@ class Walk(NamedTuple):
 
 
 class Pay(NamedTuple):
-    """The task: reward of the prize, and of any other step to the right."""
+    """The task: the prize, and the reward of any other step to the right (reward)."""
 
     prize: Number
     right: Number
@@ -76,8 +76,8 @@ def goright(settings: GoRightSettings) -> Simulator:
     """The environment of the settings; episodes end by their step limit only.
 
     Source: Talvitie et al. 2024, "Bounding-box inference for error-aware model-based reinforcement learning". The
-    status before the last is hidden there: observations tell the state only with ``shows_previous``. The changes
-    are ours.
+    status before the last is hidden there: the state follows from an observation only with ``shows_previous``. The
+    changes are *ours*.
 
     Raises:
         UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.

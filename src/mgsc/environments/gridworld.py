@@ -17,7 +17,7 @@ from mgsc.settings import choice, number, size
 from mgsc.types import Array, PyTree
 
 LENGTH = 0.05
-"""Length of a move, side of the square in which episodes begin, and of the goal's."""
+"""Length of a move, and side of the squares of the start and of the goal."""
 
 MOVES = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, -1.0], [-1.0, 0.0]])
 """(x, y) directions of the actions up, right, down, left."""
@@ -27,7 +27,7 @@ WALLS = {
     "tough": ((0.4, 0.6, 0.58, 0.6, 0.18, 0.2),),
     "maze": ((0.2, 0.3, 0.4, 0.5, 0.5, 0.6), (0.4, 0.5, 0.9, 1.0, 0.0, 0.1), (0.7, 0.8, 0.1, 0.2, 0.8, 0.9)),
 }
-"""Of each wall: from and to which x it reaches, and from and to which y it is open, at first and later."""
+"""Of each wall: the ends of its x, and the ends of the y at which it is open, in the first phase and the second."""
 
 NODES = np.array([-math.sqrt(3.0), 0.0, math.sqrt(3.0)], np.float32)
 SHARES = np.array([1 / 6, 2 / 3, 1 / 6], np.float32)
@@ -36,7 +36,7 @@ SHARES = np.array([1 / 6, 2 / 3, 1 / 6], np.float32)
 
 @dataclasses.dataclass(frozen=True)
 class GridWorldSettings:
-    """A GridWorld of the published kind, and what may change in it."""
+    """A GridWorld of the published kind, and its change."""
 
     walls: str = choice("grid", tuple(WALLS), "grid: one wall; tough: a thicker one, hardly open; maze: three walls")
     noise: float = number(0.01, 0.0, 1.0, "standard deviation of a move, along its direction")
@@ -51,11 +51,11 @@ class GridWorldSettings:
 
 
 class Ground(NamedTuple):
-    """The dynamics: where walls are, and where moves lead.
+    """The dynamics: walls and moves.
 
     Attributes:
-        walls: [W, 2] from and to which x.
-        openings: [W, 2] from and to which y.
+        walls: [W, 2] ends of the x of each wall.
+        openings: [W, 2] ends of the y of its opening.
         moves: [4, 2] directions of the actions.
         noise: standard deviation of a move.
     """
@@ -67,7 +67,7 @@ class Ground(NamedTuple):
 
 
 class Corner(NamedTuple):
-    """The task: the goal is between ``low`` and ``high`` [2], both left out."""
+    """The task: the goal lies strictly between ``low`` and ``high`` [2]."""
 
     low: Array
     high: Array
@@ -79,11 +79,11 @@ def gridworld(settings: GridWorldSettings) -> Simulator:
     """The environment of the settings.
 
     Without noise the fewest steps to the goal are 38 in ``grid``, 38 or 39 in ``tough`` and 67 in ``maze``: returns of
-    −37 and −66. Of the 67, one is owed to rounding, in single precision as well: a place 0.95 counts as beyond 0.95. In
-    exact arithmetic it takes 68.
+    −37 and −66. In exact arithmetic ``maze`` takes 68: by rounding, in single precision as well, a position of 0.95
+    counts as beyond 0.95.
 
     Source: Pan et al. 2019, "Hill climbing on value estimates for search-control in Dyna", and its authors' code,
-    reproduceRL. Differs in: a model of it takes three points for the noise of a move (Gauss–Hermite), so that its
+    reproduceRL. Differs in: a model of it has three points for the noise of a move (Gauss–Hermite), so that its
     expectation has three terms; the change of goal, walls or moves is ours.
 
     Raises:

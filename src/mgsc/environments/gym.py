@@ -33,17 +33,17 @@ AGENT = "@"
 class MazeEnv(gymnasium.Env[int, int]):
     """A maze, one state at a time; ``info["phase"]`` is the phase of the step to come.
 
-    The schedule of switches goes on across episodes, as for every agent of ours; only ``reset`` with a
-    seed begins a new run, and with it the schedule, so that a seed decides all that follows.
+    The schedule of switches goes on across episodes. Only ``reset`` with a seed begins a new run, and with it the
+    schedule, so that the seed and the actions decide all that follows.
 
     Args:
-        maze: a maze of ours.
+        maze: from ``from_map``, or a named maze.
         switch_every: environment steps each phase lasts; 0 for no switches.
         step_limit: steps after which an episode is truncated; 0 for none.
         render_mode: "ansi" for a drawing, "rgb_array" for an image, None for neither.
 
     Raises:
-        UserError: no number of steps, or a render mode that is not there.
+        UserError: ``switch_every`` or ``step_limit`` is no number of steps, or an unknown render mode.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 10}  # noqa: RUF012
@@ -70,11 +70,11 @@ class MazeEnv(gymnasium.Env[int, int]):
 
     @property
     def phase(self) -> int:
-        """Which phase the next step is in."""
+        """The phase of the next step."""
         return phase_at(self._clock, self.switch_every, self.maze.tables.num_phases) if self.switch_every else 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        """Begins an episode; with a seed, a run."""
+        """Begins an episode; with a seed, a new run."""
         super().reset(seed=seed)
         if seed is not None:
             self._clock = 0

@@ -1,6 +1,6 @@
-"""Our environments in gymnax's form: ``reset`` and ``step`` with keys and parameters, restarting by themselves.
+"""This package's environments in gymnax's form: ``reset`` and ``step`` with keys and parameters, and automatic resets.
 
-The form follows gymnax 1.0.1 without being made of its classes, so gymnax is needed for its spaces only::
+The form follows gymnax 1.0.1 without its classes, so gymnax is needed for its spaces only::
 
     env = as_gymnax(tmaze(TMazeSettings()), switch_every=500)
     observation, state = env.reset(key, env.default_params)
@@ -28,10 +28,10 @@ from mgsc.types import Array, PyTree
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class GymnaxParams:
-    """Parameters with the name gymnax looks for.
+    """Parameters with the name that gymnax reads.
 
     Attributes:
-        environment: our environment's own parameters.
+        environment: the environment's own parameters.
         max_steps_in_episode: steps after which an episode is truncated, in place of the parameters' own.
     """
 
@@ -48,9 +48,9 @@ class GymnaxForm:
     """An environment in gymnax's form; ``as_gymnax`` makes it.
 
     Attributes:
-        environment: the environment behind.
+        environment: the wrapped environment.
         default_params: parameters to pass, or to change with ``replace``.
-        name: what gymnax calls it.
+        name: in gymnax.
     """
 
     environment: Environment
@@ -59,7 +59,7 @@ class GymnaxForm:
 
     @property
     def num_actions(self) -> int:
-        """A."""
+        """A, the number of actions."""
         return self.environment.num_actions
 
     def reset(self, key: Array, params: GymnaxParams | None = None) -> tuple[Array, PyTree]:
@@ -75,14 +75,14 @@ class GymnaxForm:
     def step(
         self, key: Array, state: PyTree, action: Array, params: GymnaxParams | None = None
     ) -> tuple[Array, PyTree, Array, Array, Array, dict[str, Array]]:
-        """One step, and a restart where the episode ended; the schedule of switches goes on.
+        """One step, and a reset where the episode ended; the schedule of switches goes on.
 
         Returns:
             observation (of the new episode where one ended), state, reward, terminated, truncated, info:
             ``final_observation`` is the true next one, ``discount`` is 0 where the task ended.
 
         Raises:
-            UserError: an action that there is not. Inside ``jax.jit`` it cannot be seen: there the nearest is taken.
+            UserError: an action out of range. Inside ``jax.jit``, where it is traced, the nearest one is taken.
         """
         if not isinstance(action, jax.core.Tracer):
             number = np.asarray(action)
@@ -120,18 +120,17 @@ def as_gymnax(
     step_limit: int | None = None,
     name: str = "mgsc",
 ) -> GymnaxForm:
-    """Gives an environment gymnax's form.
+    """An environment in gymnax's form.
 
     Args:
-        source: a maze, a world, or an environment that ``tabular`` gave, with its parameters.
+        source: a maze, a world, or an environment of ``tabular`` with its parameters.
         params: the parameters of an environment; mazes and worlds have none.
         switch_every: environment steps each phase of a maze or world lasts.
         step_limit: steps after which an episode is truncated, 0 for none; None for the source's own.
-        name: what gymnax is to call it.
+        name: in gymnax.
 
     Raises:
-        UserError: an environment without parameters, or with settings that belong into them; a number of steps that
-            is none.
+        UserError: an environment without parameters, settings that belong into the parameters, or no number of steps.
     """
     if not isinstance(source, Environment):
         if params is not None:

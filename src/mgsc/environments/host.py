@@ -1,4 +1,4 @@
-"""Environments on the host: what has been played of an episode, remembered so that it need not be played again."""
+"""Environments on the host, kept in the middle of their episodes so that these need not be played again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mgsc.errors import UserError
 
 FEWEST_KEPT = 64
 BLOCKS_KEPT = 8
-"""Environments kept, in blocks of the widest call: runs beside one another and a few that have ended."""
+"""Environments kept, in blocks of the widest call: those of runs side by side, and a few that have ended."""
 
 Numbers = NDArray[Any]
 
@@ -30,10 +30,10 @@ class Episode(NamedTuple):
 
 
 class Host:
-    """A pure function of episodes, answered by environments that are mostly where they are needed.
+    """A pure function of episodes, computed by environments that are kept between calls.
 
-    ``step`` looks for an environment in which exactly this episode has been played so far; where there is none, one is
-    made and the episode is played again. Threads may call at once.
+    ``step`` takes an environment in which exactly this episode has been played so far. Where there is none, it makes
+    one and plays the episode again. Several threads may call at once.
     """
 
     def __init__(
@@ -79,22 +79,22 @@ class Host:
     def step(
         self, seeds: Any, lengths: Any, actions: Any, observations: Any, chosen: Any, next_seeds: Any
     ) -> tuple[Numbers, ...]:
-        """One step of each episode, and the begin of the next one where it ended.
+        """One step of each episode, and the beginning of the next one where it ended.
 
         Args:
             seeds: [...] of the episodes.
             lengths: [...] steps so far.
-            actions: [..., limit, *action] of which the first ``lengths`` have been taken.
-            observations: [..., *observation] seen last.
+            actions: [..., limit, *action], of which the first ``lengths`` have been taken.
+            observations: [..., *observation] the newest ones.
             chosen: [..., *action] the next ones.
             next_seeds: [...] of the episodes that follow.
 
         Returns:
-            Observations, rewards, terminated, truncated, and first observations of the next episodes, zeros where
-            none began.
+            Observations, rewards, terminated, truncated, and first observations of the next episodes, which are zeros
+            where none began.
 
         Raises:
-            UserError: an episode that was played again came out otherwise.
+            UserError: an episode that was played again had another observation; the environment raised an error.
         """
         shape = np.shape(seeds)
         flat = [np.asarray(part) for part in (seeds, lengths, actions, observations, chosen, next_seeds)]
@@ -119,7 +119,7 @@ class Host:
         return order
 
     def forget(self) -> None:
-        """Closes all environments; what they remember is played again where it is needed."""
+        """Closes all environments; their episodes are played again where they are needed."""
         with self._lock:
             kept = [env for envs in self._idle.values() for env in envs]
             self._idle.clear()
@@ -129,7 +129,7 @@ class Host:
 
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Keeps what goes wrong: a compiled program that calls here says it in words of its own."""
+        """Keeps the words of an error, which a compiled program that calls here would replace by its own."""
         try:
             yield
         except UserError as error:

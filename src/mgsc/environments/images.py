@@ -1,10 +1,9 @@
-"""Mazes drawn as images: the same tables, of which the agent sees a picture with itself in it.
+"""Mazes with pictures as observations: the same tables, and a picture of the map with the agent in it.
 
 A picture has a number for each place of the map, walls too, in one flat row: 1 where the agent is, ½ on its four
-neighbours, 0 elsewhere. A large map can be drawn with several cells to a pixel: then the agent is between pixels, and
-each shows 1 less half its distance. So a picture need not grow with the maze. No state is listed to the agent.
-``maze_images`` and ``states_in`` lead from states to pictures and back, for who looks at results: what is learned from
-pictures can be held against what is learned from tables.
+neighbours, 0 elsewhere. A large map can be drawn with several cells to a pixel: the agent is then between pixels, and
+each of these is 1 less half its distance. So a picture need not grow with the maze. The agent has no list of states.
+``maze_images`` and ``states_in`` convert states to pictures and back, for comparisons of results with those of tables.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from mgsc.settings import check_setting, size
 from mgsc.types import Array, PyTree, like
 
 NEXT_TO = 0.5
-"""What a picture shows beside the agent."""
+"""Brightness of a pixel at distance 1 from the agent."""
 
 
 def _cells_per_pixel() -> Any:
@@ -41,7 +40,7 @@ def _cells_per_pixel() -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class TMazeImageSettings(TMazeSettings):
-    """A TMaze that is seen as a picture; ten times as large with ``stem`` and ``arm`` ten times as long."""
+    """A TMaze with pictures as observations."""
 
     stem: int = size(6, 1, 500, "cells of the stem; the start is at its foot")
     arm: int = size(4, 1, 500, "cells of each arm; the last one is terminal")
@@ -50,7 +49,7 @@ class TMazeImageSettings(TMazeSettings):
 
 @dataclasses.dataclass(frozen=True)
 class TwoRoomsImageSettings(TwoRoomsSettings):
-    """TwoRooms that are seen as a picture."""
+    """TwoRooms with pictures as observations."""
 
     width: int = size(5, 1, 200, "columns of each room")
     height: int = size(5, 3, 200, "rows of both rooms; the door and the start are in the middle one")
@@ -58,11 +57,11 @@ class TwoRoomsImageSettings(TwoRoomsSettings):
 
 
 class Pictures(NamedTuple):
-    """Where states lie in the pictures of a maze.
+    """The places of states in the pictures of a maze.
 
     Attributes:
         row, column: [S] int32 places of the states on the map.
-        state: [rows, columns] int32, the state at each place of the map; at a wall, the one nearest to it.
+        state: [rows, columns] int32, the state at each place of the map; at a wall, the nearest one.
         cells_per_pixel: cells of the map from one pixel to the next.
     """
 
@@ -85,9 +84,9 @@ class Pictures(NamedTuple):
         return jnp.maximum(0.0, 1.0 - NEXT_TO * (down[:, None] + across)).ravel()
 
     def read(self, picture: Array) -> Array:
-        """[] int32, the state that a picture is of; of any other picture, one near its brightest pixel.
+        """[] int32, the state of a picture; of any other picture, a state near its brightest pixel.
 
-        Between two pixels the agent is by as much nearer to one as that is brighter than the one opposite.
+        Between two pixels, the difference of their brightness is the difference of their distances from the agent.
         """
         height, width = self.shape
         brightest = jnp.argmax(picture)
@@ -108,10 +107,10 @@ class Pictures(NamedTuple):
 
 
 def pictures_of(maze: Maze, cells_per_pixel: int = 1) -> Pictures:
-    """How a maze is drawn.
+    """The places of a maze's states in its pictures.
 
     Raises:
-        UserError: it is no maze, or no number of cells.
+        UserError: it is no maze, or ``cells_per_pixel`` is no number of cells.
     """
     from scipy import ndimage
 
@@ -127,7 +126,7 @@ def pictures_of(maze: Maze, cells_per_pixel: int = 1) -> Pictures:
 
 
 def maze_images(maze: Maze, cells_per_pixel: int = 1) -> NDArray[np.float32]:
-    """[S, height · width] the pictures of all states: for looking at results, and for nothing that learns.
+    """[S, height · width] the pictures of all states, for the analysis of results.
 
     Example:
         >>> from mgsc.environments import from_map
@@ -145,10 +144,10 @@ def maze_images(maze: Maze, cells_per_pixel: int = 1) -> NDArray[np.float32]:
 
 
 def states_in(maze: Maze, images: ArrayLike, cells_per_pixel: int = 1) -> NDArray[np.int32]:
-    """[...] int32, the states that pictures [..., height · width] are of, as candidates of a run may be.
+    """[...] int32, the states of pictures [..., height · width], such as a run's candidates.
 
     Raises:
-        UserError: they are not as large as the maze's, or no finite numbers.
+        UserError: they have another size than the maze's pictures, or are no finite numbers.
     """
     pictures, given = pictures_of(maze, cells_per_pixel), np.asarray(images)
     if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
@@ -161,7 +160,7 @@ def states_in(maze: Maze, images: ArrayLike, cells_per_pixel: int = 1) -> NDArra
 
 
 def drawn(maze: Maze, *, switch_every: int, step_limit: int = 0, cells_per_pixel: int = 1) -> Simulator:
-    """The simulator of a maze that is seen as pictures; its dynamics and phases are those of ``tabular(maze)``.
+    """The simulator of a maze with pictures as observations; its dynamics and phases are those of ``tabular(maze)``.
 
     Args:
         maze: from ``from_map``, or of a named maze.
@@ -170,7 +169,7 @@ def drawn(maze: Maze, *, switch_every: int, step_limit: int = 0, cells_per_pixel
         cells_per_pixel: cells of the map from one pixel to the next.
 
     Raises:
-        UserError: a number of steps that is none, or in which no goal can be reached.
+        UserError: no number of steps, or a step limit within which no goal can be reached.
     """
     pictures = pictures_of(maze, cells_per_pixel)
     check_steps("step_limit", step_limit)
@@ -216,12 +215,12 @@ def _outcomes(
 
 
 def tmaze_image(settings: TMazeImageSettings) -> Simulator:
-    """The TMaze of the settings, seen as pictures."""
+    """The TMaze of the settings, with pictures as observations."""
     return _drawn(tmaze(settings), settings)
 
 
 def two_rooms_image(settings: TwoRoomsImageSettings) -> Simulator:
-    """TwoRooms of the settings, seen as pictures."""
+    """TwoRooms of the settings, with pictures as observations."""
     return _drawn(two_rooms(settings), settings)
 
 

@@ -1,9 +1,9 @@
 """Any environment of Gymnasium, stepped live on the host from inside the compiled loop.
 
-What the loop calls is a pure function: an episode's seed and its actions decide what comes next. The environments on
-the host only remember where they are (``mgsc.environments.host``), so calls may be left out, made twice, or made for
-many lanes at once. All that a state needs is in it: a saved one goes on in another process, where its episode is played
-again. An environment that its seed and actions do not decide is refused there.
+The loop calls a pure function of an episode's seed and its actions. The environments on the host only save the time to
+play an episode again (``mgsc.environments.host``), so calls may be left out, made twice, or made for many lanes at
+once. A state is complete: in another process a saved one goes on, after its episode has been played again. There an
+environment whose steps do not follow from its seed and actions raises an error.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ MOST_STEPS = 2**20
 """Steps of an episode that ``time_limit`` may allow."""
 
 MOST_BYTES = 2**20
-"""Bytes that the actions of an episode may take: they are part of the state."""
+"""Most bytes of an episode's actions, which are part of the state."""
 
 INTERFACE = ("observation_space", "action_space", "spec", "unwrapped", "reset", "step", "close")
-"""What is needed of a ``gymnasium.Env``."""
+"""Attributes that a ``gymnasium.Env`` must have."""
 
 VMAP = "broadcast_all"
 """All lanes of a block make one call."""
@@ -52,7 +52,7 @@ VMAP = "broadcast_all"
 
 @dataclasses.dataclass(frozen=True)
 class GymnasiumLiveSettings:
-    """Which environment; other settings of its own need ``live_gymnasium`` and ``own_environment``."""
+    """An environment of Gymnasium; for its own settings use ``live_gymnasium`` and ``own_environment``."""
 
     switch_every: ClassVar[int] = NEVER
 
@@ -67,16 +67,16 @@ class GymnasiumLiveSettings:
 
 
 class LiveState(NamedTuple):
-    """An episode so far: what its environment on the host is known by.
+    """An episode so far, by which its environment on the host is found.
 
     Attributes:
         seed: uint32 seed of the episode.
-        actions: [step limit, ...] actions of the episode; those from ``episode_step`` on are of no meaning.
+        actions: [step limit, ...] actions of the episode; those from ``episode_step`` on have no meaning.
         episode_step: int32 steps since the episode began.
         clock: int32 environment steps since the run began.
-        observation: what was seen last.
-        next_seed: uint32 seed of the episode that follows, once this one is over.
-        first: the first observation of the episode that follows.
+        observation: the newest one.
+        next_seed: uint32 seed of the next episode, if this one is over.
+        first: the first observation of the next episode.
     """
 
     seed: Array
@@ -98,18 +98,18 @@ def live_gymnasium(
 ) -> Simulator:
     """An environment of Gymnasium as a simulator: observations of numbers, and A actions or actions of numbers.
 
-    Every episode is begun by ``reset(seed=...)``, with a seed that the run's key decides. Where actions are numbers (a
+    Every episode begins with ``reset(seed=...)``, with a seed from the run's key. Where actions are numbers (a
     ``Box``), ``num_actions`` is 0 and the loop's actions must have the space's shape.
 
     Args:
-        id_or_make: what ``gymnasium.make`` takes, or a function that makes an environment, for wrappers of one's own.
+        id_or_make: an id for ``gymnasium.make``, or a function that returns an environment, such as one with wrappers.
         time_limit: steps after which an episode is truncated; 0 takes the environment's own.
         reward_scale: a typical size of rewards.
         observation_scale: like an observation, typical sizes of its entries.
         **make_kwargs: for ``gymnasium.make``.
 
     Raises:
-        UserError: there is no such environment, it has other spaces, no limit of steps, or scales that are none.
+        UserError: there is no such environment, it has other spaces or no limit of steps, or a scale is not positive.
     """
     gymnasium = import_gymnasium()
     check_setting(GymnasiumLiveSettings, "time_limit", time_limit)
@@ -155,10 +155,10 @@ def _maker(
 
 
 def _made(make: Callable[[], Any]) -> Any:
-    """What a function of anyone's makes.
+    """The environment that a function returns.
 
     Raises:
-        UserError: it is no function, it fails, or what it makes is no environment.
+        UserError: it is no function, it fails, or it returns no environment.
     """
     if not callable(make):
         raise UserError(f"an environment is {make!r}: name one for gymnasium.make, or give a function that makes it")

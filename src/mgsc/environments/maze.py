@@ -3,7 +3,7 @@
 A map is a drawing: ``#`` or a blank is wall, ``.`` is floor, ``S`` is the start, any other capital letter
 is a goal, and a small letter is a gate. All goals with one letter share their rewards, one number per phase,
 given on entering, and entering ends the episode. All gates with one letter are open in the same phases, and
-wall in the others; who stands in a gate when it closes can still walk out. The next maze is a map and a line:
+wall in the others; an agent in a gate that closes can still walk out. A maze is a map and a line:
 
     >>> maze = from_map("S..A", goals={"A": (1.0,)}, slip=0.1)
     >>> maze = from_map("S.a.A", goals={"A": (1.0, 1.0)}, gates={"a": (True, False)})
@@ -32,12 +32,12 @@ START = "S"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Maze:
-    """A maze as exact tables, with the drawing it came from.
+    """A maze as exact tables, with its map.
 
     Attributes:
         text: the map.
         tables: stacked tables [P, S, A, M].
-        row, column: [S] int, where each state lies in the map.
+        row, column: [S] int, the place of each state in the map.
         gates: for each gate letter whether it is open in each of the P phases.
     """
 
@@ -62,8 +62,8 @@ def from_map(
 ) -> Maze:
     """Builds the exact tables of a maze.
 
-    Four moves; with probability ``slip`` the move is replaced by a uniformly random one; bumping
-    into a wall stays. States are numbered in reading order.
+    Actions are four moves. With probability ``slip`` a uniformly random move replaces the action. A move into a wall
+    leaves the agent where it is. States are numbered in reading order.
 
     Args:
         text: the map, see above.
@@ -72,8 +72,8 @@ def from_map(
         slip: probability in [0, 1].
 
     Raises:
-        UserError: the map has not exactly one start, a character it does not know, a goal without
-            rewards or rewards without a goal, the same of gates, or a goal that cannot be reached.
+        UserError: the map has not exactly one start, an unknown character, a goal without rewards or rewards without
+            a goal, the same of gates, or a goal that cannot be reached.
     """
     if not 0 <= slip <= 1:
         raise UserError(f"slip must be a probability in [0, 1], not {slip}")

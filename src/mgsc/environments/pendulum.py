@@ -16,20 +16,20 @@ from mgsc.settings import number, size
 from mgsc.types import Array, PyTree, like
 
 GRAVITY, MASS, LENGTH, SECONDS = 10.0, 1.0, 1.0, 0.05
-"""[m/s²], [kg], [m], [s]."""
+"""Gravity [m/s²], mass [kg], length [m], and time of a step [s]."""
 
 FASTEST, STRONGEST = 8.0, 2.0
-"""Angular velocity [rad/s] and torque [N m] at which both are cut off."""
+"""Largest angular velocity [rad/s] and torque [N m]."""
 
 START = (math.pi, 1.0)
-"""Episodes begin with angle [rad] and angular velocity [rad/s] uniform within these of zero; 0 is upright."""
+"""Half the widths of the intervals around zero in which angle [rad; 0 is upright] and speed [rad/s] begin."""
 
 SPEED_COST, TORQUE_COST = 0.1, 0.001
 
 
 @dataclasses.dataclass(frozen=True)
 class PendulumSettings:
-    """Pendulum-v1's task, and what may change in it."""
+    """Pendulum-v1's task, and its change."""
 
     change: str = change(
         ("gravity", "mass", "reversed", "goal"),
@@ -56,10 +56,10 @@ class Keep(NamedTuple):
 
 
 def pendulum(settings: PendulumSettings) -> Simulator:
-    """The environment of the settings; an action is one number in [−1, 1], of the strongest torque.
+    """The environment of the settings; an action is one number in [−1, 1], a share of the largest torque.
 
     Source: numbers, steps and rewards as Gymnasium's Pendulum-v1. Differs in single precision, and in that actions are
-    divided by the strongest torque; the changes are ours.
+    divided by the largest torque; the changes are *ours*.
 
     Raises:
         UserError: a change without a schedule, a schedule without a change, or a change that changes nothing.

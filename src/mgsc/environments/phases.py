@@ -1,4 +1,4 @@
-"""Which phase a real step is in: phases of equal length follow one another in a circle."""
+"""The phase of a real step: phases of equal length follow one another in a circle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What leads where, read off tables."""
+"""The predecessors of each state, from tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mgsc.environments.tables import Tables
 
 
 def incoming_pairs(tables: Tables) -> NDArray[np.int32]:
-    """[S, I] the pairs s · A + a that may lead on to each state, padded with S·A.
+    """[S, I] the pairs s · A + a that may lead to each state without ending the episode, padded with S·A.
 
     Args:
         tables: of a fixed model, [S, A, M]; or all that a model may ever learn, [P, S, A, M].

@@ -1,8 +1,7 @@
 """The mazes under Gymnasium's ids.
 
-Gymnasium reads no entry points since its version 1.0: it knows the mazes once ``register_gymnasium`` was called,
-or once it has imported ``mgsc.environments.gym``, which it does for
-``gymnasium.make("mgsc.environments.gym:mgsc/TMaze-v0")``.
+Gymnasium reads no entry points since its version 1.0. ``register_gymnasium`` registers the mazes, as does the import of
+``mgsc.environments.gym``, which ``gymnasium.make("mgsc.environments.gym:mgsc/TMaze-v0")`` makes.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ ENVIRONMENT_IDS = {
     "mgsc/TMaze-v0": "mgsc.environments.gym:TMazeEnv",
     "mgsc/TwoRooms-v0": "mgsc.environments.gym:TwoRoomsEnv",
 }
-"""Gymnasium id → where its class is."""
+"""Gymnasium id → module and class."""
 
 
 def register_gymnasium() -> None:
-    """Makes the mazes known to ``gymnasium.make``; those it knows already are left alone.
+    """Registers the mazes with Gymnasium; those that are registered already stay as they are.
 
     Raises:
         UserError: Gymnasium is not installed.

@@ -20,7 +20,7 @@ S = TypeVar("S")
 
 
 class Outcomes(NamedTuple):
-    """All that an action may lead to, as the environment itself says.
+    """All outcomes of an action in the environment.
 
     Attributes:
         probability: [M], sums to one.
@@ -36,22 +36,23 @@ class Outcomes(NamedTuple):
 
 
 class Simulator(NamedTuple):
-    """An environment without tables: what a suite needs to know of it.
+    """An environment without tables, and its shapes and scales.
 
     Attributes:
         environment: pure functions.
-        params: what may change in it without recompiling.
+        params: its numbers that may be traced.
         observation: shape and dtype of an observation.
-        reward_scale: a typical size of rewards, which settings relative to it are multiplied by (reward).
+        reward_scale: a typical size of rewards, by which relative settings are multiplied (reward).
         observation_scale: like an observation, typical sizes of its entries, by which networks divide their inputs;
             None for 1.
         outcomes: ``(observation, action, phase of the dynamics, phase of the task) -> Outcomes``, for models that never
-            learn; the task is what is rewarded and where episodes end. None where observations do not tell the state.
+            learn; the task decides rewards and ends of episodes. None where the state does not follow from an
+            observation.
         num_phases: P, phases that follow in a circle, for such a model.
-        made_of: functions and values beyond the environment's own functions that decide what it does: where results are
-            kept, they stand for it too.
+        made_of: functions and values, beside the environment's own functions, that decide its steps: their digest is
+            stored with results.
         action: shape and dtype of an action that is numbers in [−1, 1], which the environment scales to its own; None
-            where actions are numbered 0..A−1.
+            where actions are numbered 0 … A − 1.
     """
 
     environment: Environment
@@ -71,7 +72,7 @@ class EnvironmentRow(Row[S]):
 
     Attributes:
         settings: the frozen dataclass of its settings; it has ``switch_every`` and ``step_limit``.
-        build: ``(settings) ->`` its maze or world, if it has tables, else its simulator.
+        build: ``(settings) ->`` a maze or world, if it has tables, else a simulator.
     """
 
     build: Callable[[S], Maze | World | Simulator]

@@ -1,9 +1,8 @@
-"""Exact sparse transition tables: how every listable environment is written down.
+"""Exact sparse transition tables: the form of every environment whose states can be listed.
 
 For each state and action there are M slots, each with a probability, a reward, a successor and whether
 the transition terminates (termination belongs to the transition, as in Gymnasium). Slots of
-probability zero are padding. The same arrays drive the environment, the fixed models and the exact
-yardsticks, so there is one truth.
+probability zero are padding. The environment, fixed models and exact measures use the same arrays.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from mgsc.errors import UserError
 
 PROBABILITY_TOLERANCE = 1e-6
-"""How far a row may be from summing to one: float32 input is welcome, mistakes are not."""
+"""Largest distance of a row's sum from one, by which float32 input is accepted."""
 
 
 class Tables(NamedTuple):
@@ -27,7 +26,7 @@ class Tables(NamedTuple):
         reward: float, reward of the transition.
         successor: int32 state index.
         terminates: bool.
-        start: [S] float, where episodes begin.
+        start: [S] float, probabilities of the first state of an episode.
         is_terminal: [S] bool, states that are only ever successors of terminating transitions.
     """
 
@@ -40,7 +39,7 @@ class Tables(NamedTuple):
 
     @property
     def cumulative(self) -> NDArray[np.float32]:
-        """[..., S, A, M] running sums over slots, what ``sampling`` draws from."""
+        """[..., S, A, M] running sums over slots, from which ``sampling`` draws."""
         return np.cumsum(self.probability, axis=-1, dtype=np.float64).astype(np.float32)
 
     @property
@@ -75,14 +74,14 @@ def stack_phases(phases: list[Tables]) -> Tables:
 
 
 MOST_STEPS = np.iinfo(np.int32).max
-"""Environment steps that clocks, which are int32, can count."""
+"""Largest number of environment steps of an int32 clock."""
 
 
 def check_steps(name: str, value: object, least: int = 0) -> None:
-    """Refuses what is no number of environment steps.
+    """Checks a number of environment steps.
 
     Raises:
-        UserError: naming what is allowed.
+        UserError: it is none; the error names what is allowed.
     """
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_whole or not least <= int(value) <= MOST_STEPS:  # type: ignore[call-overload]
@@ -91,10 +90,10 @@ def check_steps(name: str, value: object, least: int = 0) -> None:
 
 
 def check_tables(tables: Tables) -> None:
-    """Refuses tables (stacked, [P, S, A, M]) that describe no Markov decision process.
+    """Checks that stacked tables [P, S, A, M] describe a Markov decision process.
 
     Raises:
-        UserError: naming the phase, state, action and number that is wrong.
+        UserError: they do not; the error names the phase, state, action and number.
     """
     probability, reward, successor, terminates = tables[:4]
     num_states = len(tables.start)
@@ -143,10 +142,10 @@ def reachable(tables: Tables) -> NDArray[np.bool_]:
 
 
 def steps_to_goal(tables: Tables) -> int:
-    """Fewest steps in which some policy can come from a start state to a terminating transition.
+    """Fewest steps of any policy from a start state to a terminating transition.
 
     Raises:
-        UserError: none can.
+        UserError: no policy comes to one.
     """
     seen = tables.start > 0
     for steps in range(1, len(seen) + 1):
@@ -181,10 +180,10 @@ def mean_of_phases(tables: Tables) -> Tables:
 
 
 def check_can_end(tables: Tables, step_limit: int) -> None:
-    """Refuses a step limit within which no goal can be reached.
+    """Checks that some goal can be reached within a step limit.
 
     Raises:
-        UserError: naming the steps that the nearest goal takes.
+        UserError: none can; the error names the steps to the nearest goal.
     """
     has_end = (tables.terminates & (tables.probability > 0)).any()
     if has_end and 0 < step_limit < (nearest := steps_to_goal(tables)):

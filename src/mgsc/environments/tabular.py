@@ -22,7 +22,7 @@ NO_LIMIT = MOST_STEPS
 
 
 class TabularState(NamedTuple):
-    """Where the environment is.
+    """The environment's state.
 
     Attributes:
         position: int32 state index.
@@ -36,7 +36,7 @@ class TabularState(NamedTuple):
 
 
 class TabularParams(NamedTuple):
-    """Everything that can change without recompiling.
+    """The environment's numbers that may be traced.
 
     Attributes:
         cumulative, reward, successor, terminates: [P, S, A, M] tables of the P phases.
@@ -60,12 +60,12 @@ def tabular(
     """An environment from stacked tables [P, S, A, M]; observations are state indices.
 
     Args:
-        source: checked tables, see ``check_tables``, or what has them.
+        source: checked tables, see ``check_tables``, or a maze or world.
         switch_every: environment steps each phase lasts.
         step_limit: steps after which an episode is truncated, 0 for none; None for the world's own, if it has one.
 
     Raises:
-        UserError: a number of steps that is none.
+        UserError: ``switch_every`` or ``step_limit`` is no number of steps.
     """
     tables = source if isinstance(source, Tables) else source.tables
     if step_limit is None:

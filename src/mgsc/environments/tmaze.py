@@ -12,7 +12,7 @@ from mgsc.settings import number, size
 
 @dataclasses.dataclass(frozen=True)
 class TMazeSettings:
-    """Sizes and numbers of a TMaze; the defaults are this project's reconstruction of the paper's."""
+    """Settings of a TMaze; the defaults are this project's reconstruction of the paper's."""
 
     stem: int = size(6, 1, 10_000, "cells of the stem; the start is at its foot")
     arm: int = size(4, 1, 10_000, "cells of each arm; the last one is terminal")
@@ -33,7 +33,7 @@ def tmaze(settings: TMazeSettings) -> Maze:
 
 
 def tmaze_map(stem: int, arm: int) -> str:
-    """The drawing of a TMaze.
+    """The map of a TMaze.
 
     Example:
         >>> print(tmaze_map(stem=2, arm=2))

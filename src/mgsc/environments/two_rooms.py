@@ -12,7 +12,7 @@ from mgsc.settings import number, size
 
 @dataclasses.dataclass(frozen=True)
 class TwoRoomsSettings:
-    """Sizes and numbers of TwoRooms; the defaults are this project's reconstruction of the paper's."""
+    """Settings of TwoRooms; the defaults are this project's reconstruction of the paper's."""
 
     width: int = size(5, 1, 1000, "columns of each room")
     height: int = size(5, 3, 1000, "rows of both rooms; the door and the start are in the middle one")
@@ -33,7 +33,7 @@ def two_rooms(settings: TwoRoomsSettings) -> Maze:
 
 
 def two_rooms_map(width: int, height: int) -> str:
-    """The drawing of TwoRooms.
+    """The map of TwoRooms.
 
     Example:
         >>> two_rooms_map(width=3, height=3).splitlines()

@@ -1,7 +1,7 @@
-"""Anyone's environment as exact tables: from sparse arrays, or from dense ones.
+"""Environments as exact tables: from sparse arrays, or from dense ones.
 
-A ``World`` is what ``tabular`` and the experiments need to know of an environment that is no maze. Three states
-in a row and one action, which earns 1 where it reaches the last:
+A ``World`` holds all that ``tabular`` and the experiments need of an environment that is no maze. Three states in a row
+and one action, with reward 1 for reaching the last state:
 
     >>> transition = np.array([[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 1]]])
     >>> world = from_dense(transition, [[0.0], [1.0], [0.0]], terminal=[False, False, True], start=0)
@@ -21,16 +21,16 @@ from mgsc.environments.tables import Tables, check_steps, check_tables
 from mgsc.errors import UserError
 
 NO_PLACE = -1
-"""Row and column of a state that lies in no map."""
+"""Row and column of a state without a map."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class World:
-    """Checked tables, and where episodes are cut short.
+    """Checked tables, and a step limit.
 
     Attributes:
         tables: stacked tables [P, S, A, M]. States in which no episode goes on, because only terminating
-            transitions lead there or nothing does, are terminal: search control leaves them alone.
+            transitions lead there or none does, are terminal: search control never queries them.
         step_limit: steps after which an episode is truncated; 0 for none.
     """
 
@@ -59,7 +59,7 @@ def from_tables(
 ) -> World:
     """A world from sparse tables [S, A, M], or [P, S, A, M] for phases that follow in a circle.
 
-    Equal outcomes of a state and action are merged, and M becomes the most that are left.
+    Equal outcomes of a state and action are merged; M becomes the largest number of outcomes that are left.
 
     Args:
         probability: sums to one over M; slots of probability zero are padding.
@@ -70,8 +70,8 @@ def from_tables(
         step_limit: steps after which an episode is truncated; 0 for none.
 
     Raises:
-        UserError: naming the phase, state, action and number that is wrong; or no episode can end
-            although some transition terminates.
+        UserError: wrong tables; the error names the phase, state, action and number. Or no episode can end although
+            some transition terminates.
     """
     check_steps("step_limit", step_limit)
     arrays = [_as_numbers(name, array) for name, array in (("probability", probability), ("reward", reward))]
@@ -95,7 +95,7 @@ def from_tables(
 def from_dense(
     transition: ArrayLike, reward: ArrayLike, terminal: ArrayLike, start: ArrayLike, *, step_limit: int = 0
 ) -> World:
-    """A world from dense tables, the way books write them.
+    """A world from dense tables.
 
     Args:
         transition: [S, A, S] or [P, S, A, S] probabilities of the successors.
