@@ -1,8 +1,8 @@
 """The meta-gradient of search control as plain functions, for any agent and any pytree of values.
 
-Search control draws a state i with probability w_i = softmax(η)_i and imagines what follows from
-it. What K such planning updates are expected to make of the parameters θ is differentiable in η;
-how far that falls short of what a real transition (s, a, r, γ', s') teaches is the meta-loss L::
+Search control draws a state i with probability w_i = softmax(η)_i, and the model imagines a transition from it. The
+expected effect of K such planning updates on the parameters θ is differentiable in η. Its distance from the target of a
+real transition (s, a, r, γ', s') is the meta-loss L::
 
     Δ_i  = Σ_a π(a|s_i) E_m[ δ(s_i, a; θ) ] ∇q(s_i, a; θ)       direction of one planning update
     θ̄(η) = θ + α K Σ_i w_i Δ_i                                  planned parameters

@@ -34,7 +34,7 @@ def meta_loss(planned: PyTree, target: PyTree) -> Array:
         [] L (reward² for a table).
 
     Raises:
-        ValueError: they are not alike.
+        ValueError: their structures or shapes differ.
     """
     forms = [jax.tree.map(jnp.shape, tree) for tree in (planned, target)]
     if forms[0] != forms[1]:
@@ -67,7 +67,7 @@ def transition_meta_loss(
         planning_updates: K.
         form: of θ̄.
         origin: of θ̂.
-        target: θ̂, if it is given: transition and origin are then not looked at.
+        target: θ̂; if it is given, transition and origin have no effect.
 
     Returns:
         [] L (reward² for a table), differentiable in ``weights``, the target held fixed.
@@ -97,8 +97,8 @@ def loss_and_weights_gradient(
     """(L, ∂L/∂w) by reverse-mode automatic differentiation; arguments as ``transition_meta_loss``.
 
     Returns:
-        [] the meta-loss, and its derivative shaped like ``weights``: each probability varied by
-        itself. It is 0 where a candidate is not allowed. ``softmax.logits_gradient`` chains on.
+        [] the meta-loss, and its derivative shaped like ``weights``: each probability varied by itself. It is 0 where
+        a candidate is not allowed. ``softmax.logits_gradient`` makes the derivative by the logits of it.
     """
 
     def loss(weights: Array) -> Array:
@@ -159,7 +159,7 @@ def alignment(
     origin: Origin = "planned",
     target: PyTree | None = None,
 ) -> Array:
-    """⟨θ̂ − θ̄, Δ_i⟩: how far each candidate's update at θ points where real experience points.
+    """⟨θ̂ − θ̄, Δ_i⟩: how much of each candidate's update at θ goes in the direction of real experience.
 
     For ``scaled`` it is −∂L/∂w_i / (2 α K), for ``single`` −∂L/∂w_i / (2 α). Arguments as
     ``transition_meta_loss``.

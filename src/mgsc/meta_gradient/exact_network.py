@@ -3,9 +3,9 @@
     g_i = ∂L/∂w_i = −2 α K ⟨u, Δ_i⟩,   u = θ̂ − θ̄,
     ⟨u, Δ_i⟩ = Σ_a π(a|s_i) E_m[δ(s_i, a)] ∂_u q(s_i, a; θ),
 
-where ∂_u is the derivative at θ in the direction u: one forward-mode pass over the candidates gives
-all of it. Besides: values of the successors, one weighted reverse pass for θ̄, and the gradient of
-the real transition's prediction. States are never enumerated; N candidates will do.
+where ∂_u is the derivative at θ in the direction u: one forward-mode pass over the candidates computes them all. The
+rest are values of the successors, one weighted reverse pass for θ̄, and the gradient of the real transition's
+prediction. N candidates are enough; states are never enumerated.
 
 Source: derived from Burega et al. 2024 (arXiv 2406.19561), the equations of θ̄ and θ̂ and the
 meta-loss. Differs in: the paper enumerates states; this way around it and the factor K are *ours*.
@@ -42,15 +42,15 @@ def loss_and_weights_gradient(
         parts: the agent's functions.
         params: θ and the model's state.
         candidates: N states. Where ``is_allowed`` is False the direction counts as zero. If they
-            bring their own ``action``, the policy is not asked, and only that action is evaluated.
+            have their own ``action``, it replaces the policy's, and only that action is evaluated.
         weights: [N] probabilities, or [N, A] of states and actions jointly: then the policy is not
             applied.
         transition: the real transition; may be None where ``target`` is given.
         step_size: α, of planning and of the real update.
-        planning_updates: K; may be traced. Not looked at by ``single``.
+        planning_updates: K; may be traced. No effect on ``single``.
         form: "scaled" or "single".
-        origin: where the target starts from; see ``mgsc.meta_gradient.forms.Origin``.
-        target: θ̂, if it is given: transition and origin are then not looked at.
+        origin: of the target; see ``mgsc.meta_gradient.forms.Origin``.
+        target: θ̂; if it is given, transition and origin have no effect.
 
     Returns:
         [] the meta-loss, and its derivative shaped like ``weights``.
@@ -181,7 +181,7 @@ def _difference(
 
 
 def action_choices(parts: Parts, values: PyTree, candidates: Candidates) -> ActionChoice:
-    """The actions [N, C] each candidate may imagine, with their probabilities: the policy's, or its own one."""
+    """The actions [N, C] and probabilities [N, C] of queries at each candidate: the policy's, or its own action."""
     if candidates.action is not None:
         action = candidates.action[:, None]
         return ActionChoice(action, jnp.ones(action.shape[:2], jnp.result_type(float)))
@@ -190,7 +190,7 @@ def action_choices(parts: Parts, values: PyTree, candidates: Candidates) -> Acti
 
 
 def each_value(parts: Parts, values: PyTree, candidates: Candidates, choice: ActionChoice) -> Array:
-    """[N, C] q of every candidate and action it may imagine; [N, C, J] where q has heads."""
+    """[N, C] q of every candidate and action of ``choice``; [N, C, J] where q has heads."""
 
     def of_candidate(observation: Array, actions: Array) -> Array:
         return jax.vmap(lambda action: parts.learned(values, observation, action))(actions)
@@ -205,7 +205,7 @@ def _beside(numbers: Array, q: Array) -> Array:
 
 
 def expected_errors(parts: Parts, params: Params, candidates: Candidates, choice: ActionChoice, q: Array) -> Array:
-    """E_m[δ(s_i, a)] of every candidate and action it may imagine, shaped like q; 0 where not allowed."""
+    """E_m[δ(s_i, a)] of every candidate and action of ``choice``, shaped like q; 0 where not allowed."""
     num_candidates, num_actions = q.shape[:2]
     # All pairs in one long row, candidate by candidate.
     observations = jnp.repeat(candidates.observation, num_actions, axis=0)

@@ -30,7 +30,7 @@ TABLE_FORMS: tuple[Form, ...] = ("scaled", "single", "saturating")
 
 
 class VisitedGradient(NamedTuple):
-    """The meta-gradient of a table: one number, and where it belongs.
+    """The meta-gradient of a table: one number, and its entry.
 
     Attributes:
         state: [] the visited state s, the only one whose ∂L/∂w is not zero; of weights over pairs, only its pair with
@@ -61,15 +61,14 @@ def visited_gradient(
     Args:
         parts: the agent's functions; ``q`` is not called, since θ is the table itself.
         params: θ as an array [S, A], and the model's state.
-        weights: [S] probabilities of all states, or [S, A] of states and actions jointly; 0 for what must not be
-            queried.
+        weights: [S] probabilities of all states, or [S, A] of states and actions jointly; 0 where not allowed.
         transition: one real transition between state indices.
         step_size: α; at most 1 for ``saturating``.
-        planning_updates: K; may be traced. Not looked at by ``single``.
+        planning_updates: K; may be traced. No effect on ``single``.
         form: "scaled", "single" or "saturating".
 
     Returns:
-        The visited state, its derivative, δ̄ and L. ``visited_logits_gradient`` chains on.
+        The visited state, its derivative, δ̄ and L, of which ``visited_logits_gradient`` makes ∂L/∂η.
 
     Raises:
         ValueError: another form; values that are no table; weights that are not one per state.

@@ -1,4 +1,4 @@
-"""The names of the variants: how θ̄ adds up K planning updates, and where the target starts from."""
+"""The names of the variants: how θ̄ combines K planning updates, and at which parameters the target is taken."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ ORIGINS: tuple[Origin, ...] = ("planned", "current")
 
 
 def check_at_least(name: str, value: object, least: float, *, above: bool = False) -> None:
-    """Refuses a number that is too small, unless it is traced: then its value is not known.
+    """Checks a number that must not be too small; a traced one has no value to check.
 
     Raises:
-        ValueError: naming what is allowed.
+        ValueError: it is too small; the message names what is allowed.
     """
     if isinstance(value, jax.core.Tracer):
         return
@@ -38,16 +38,16 @@ def check_at_least(name: str, value: object, least: float, *, above: bool = Fals
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str], hint: str = "") -> None:
-    """Refuses a name that is not offered.
+    """Checks a name.
 
     Args:
         name: of the argument, for the message.
-        value: what the caller gave.
-        allowed: what is offered here.
-        hint: where to go instead, added to the message.
+        value: the name.
+        allowed: the known names.
+        hint: an alternative, added to the message.
 
     Raises:
-        ValueError: ``value`` is not in ``allowed``; the message lists what is.
+        ValueError: ``value`` is not in ``allowed``; the message lists these.
     """
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}{hint}")

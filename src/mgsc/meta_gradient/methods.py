@@ -1,7 +1,7 @@
 """The ways to compute the meta-gradient by the logits of d, behind one interface.
 
-A method takes the planning that is to be differentiated and real experience, and gives ∂L/∂logits and L. Experience
-is the newest real transition, each of the last ones apart (the mean of their meta-losses), or all of them in turn.
+A method takes the planning that is differentiated and real experience, and returns ∂L/∂logits and L. Experience is the
+newest real transition, each of the last ones apart (the mean of their meta-losses), or all of them in turn.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ SlopeAndLoss = tuple[Array, Array]
 
 
 class Method(NamedTuple):
-    """How the meta-gradient is computed.
+    """A way to compute the meta-gradient.
 
     Attributes:
         newest: ``(planning, transition, form, origin) -> (slope, loss)``.
         recent: ``(planning, transitions [n], share [n], form, origin) -> (slope, loss)``, weighted means.
         successive: ``(planning, transitions [n], is_real [n], form) -> (slope, loss)``; None where not offered.
-        forms, origins: what is offered.
+        forms, origins: for which it is defined.
     """
 
     newest: Callable[[Planning, Transition, Form, Origin], SlopeAndLoss]
@@ -165,7 +165,8 @@ def get_method(name: MethodName, form: Form, origin: Origin, *, is_successive: b
     """The method of that name.
 
     Raises:
-        ValueError: there is none, or it does not offer what is asked; names what it offers.
+        ValueError: there is none, or it is not defined for this form, origin or experience; the message names those it
+            is defined for.
     """
     check_choice("method", name, tuple(METHODS))
     method = METHODS[name]
@@ -184,7 +185,7 @@ def get_method(name: MethodName, form: Form, origin: Origin, *, is_successive: b
 def suitable_method(form: Form, target: Origin, *, is_table: bool, is_listed: bool) -> MethodName:
     """The way to compute the meta-gradient: of a table in closed form, of other values in one forward-mode pass.
 
-    What these do not offer is left to automatic differentiation.
+    Automatic differentiation computes all others.
 
     Args:
         form, target: of the planned parameters and of the target.

@@ -4,8 +4,8 @@ For any value function. No per-candidate gradient is ever materialised: Σ_i w_i
 pass of the batched q, with w_i π(a|s_i) E_m[δ(s_i, a)] as its cotangent.
 
 Source: Burega et al. 2024 (arXiv 2406.19561), the equations of θ̄ and θ̂. Differs in: the paper's
-code is not public, so the factor K, the other forms and the ablation of the target are our
-reconstruction; each is a setting (see ``mgsc.meta_gradient.forms``).
+code is not public, so the factor K, the other forms and the ablation of the target are a reconstruction (*ours*); each
+is a setting (see ``mgsc.meta_gradient.forms``).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def planned_from_directions(
     planning_updates: Array | int = 1,
     form: Form = "scaled",
 ) -> PyTree:
-    """θ̄ = θ + α K Σ_i w_i Δ_i from update directions that are at hand.
+    """θ̄ = θ + α K Σ_i w_i Δ_i from given update directions.
 
     Args:
         values: θ, any pytree.
         directions: like ``values`` with a leading axis [N, ...]: Δ_i.
         weights: [N] probabilities.
         step_size: α.
-        planning_updates: K; not looked at by ``single``. May be traced.
+        planning_updates: K; no effect on ``single``. May be traced.
         form: "scaled" or "single".
 
     Returns:
@@ -69,7 +69,7 @@ def planned_parameters(
     *,
     form: Form = "scaled",
 ) -> PyTree:
-    """θ̄(w): the parameters that K planning updates from states drawn with probability w lead to.
+    """θ̄(w): the expected parameters after K planning updates from states drawn with probability w.
 
     An expectation over states, the policy's actions and the model's answers. The policy, the
     bootstrap values and the model are held fixed; ``unrolled`` re-evaluates policy and bootstrap
@@ -79,8 +79,8 @@ def planned_parameters(
         parts: the agent's functions.
         params: θ and the model's state. For ``saturating`` θ is a table [S, A].
         candidates: N states. Where ``is_allowed`` is False the direction counts as zero. If they
-            bring their own ``action``, the policy is not asked. For ``saturating``,
-            ``observation`` holds state indices; a state listed twice is visited with both weights.
+            have their own ``action``, it replaces the policy's. For ``saturating``, ``observation`` holds state
+            indices; a state listed twice is visited with both weights.
         weights: [N] probabilities, or [N, A] of states and actions jointly: then the policy is not
             applied.
         step_size: α; at most 1 for ``saturating``.
@@ -150,12 +150,12 @@ def target_parameters(
     origin: Origin = "planned",
     learner: PyTree = (),
 ) -> PyTree:
-    """θ̂: where the real transition leads from the planned (or the current) parameters; held fixed.
+    """θ̂: the planned (or the current) parameters after the real transition's update; held fixed.
 
     Args:
         parts: the agent's functions.
         planned: θ̄.
-        current: θ, looked at for ``origin="current"`` only.
+        current: θ, used for ``origin="current"`` only.
         transition: one real transition, without batch axes.
         step_size: α.
         origin: "planned", θ̂ = θ̄ + α Δ(·; θ̄), is the method; "current", θ̂ = θ + α Δ(·; θ), an

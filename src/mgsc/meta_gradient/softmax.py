@@ -1,7 +1,7 @@
 """From a derivative with respect to probabilities to one with respect to softmax logits; entropy.
 
 With w = softmax(η / τ):  ∂L/∂η_i = w_i (g_i − Σ_j w_j g_j) / τ,  g_i = ∂L/∂w_i.
-A candidate of probability 0 (masked) gets exactly 0, whatever stands in its place of g.
+The derivative of a candidate of probability 0 (masked) is exactly 0, whatever its g is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mgsc.types import Array
 
 
 def logits_gradient(weights: Array, gradient: Array, temperature: Array | float = 1.0) -> Array:
-    """Chains a derivative with respect to probabilities through the softmax that made them.
+    """∂L/∂η from ∂L/∂w, by the chain rule through the softmax.
 
     Args:
         weights: [N] or [N, A] probabilities that sum to one; 0 where masked.

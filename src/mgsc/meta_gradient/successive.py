@@ -1,8 +1,7 @@
-"""A target that sees further: several successive real transitions applied to the planned parameters.
+"""A target over several steps: successive real transitions applied to the planned parameters.
 
-θ̂ = θ̄ with Q-learning updates from real transitions 1..n applied one after the other, each from the
-values the one before has left. So value that the last transition brings reaches the states before it,
-and L(w) = ‖θ̂ − θ̄(w)‖² has a gradient in the weight of all states the agent came through.
+θ̂ is θ̄ after Q-learning updates from real transitions 1 … n, one after the other. So the value of the last transition
+reaches the states before it, and L(w) = ‖θ̂ − θ̄(w)‖² has a gradient in the weights of all states on the agent's way.
 
 Source: *ours*; for n = 1 it is the target of Burega et al. 2024 (arXiv 2406.19561).
 """
@@ -40,7 +39,7 @@ def successive_loss_and_weights_gradient(
         weights: [S] probabilities, or [S, A] of states and actions jointly.
         transitions: [n] each field; applied in this order.
         step_size: α.
-        planning_updates: K; not looked at by ``single``.
+        planning_updates: K; no effect on ``single``.
         is_real: [n] bool; False entries are skipped.
         form: "scaled" or "single".
 

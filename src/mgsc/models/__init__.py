@@ -1,4 +1,4 @@
-"""Models of the environment: what they answer when planning queries them."""
+"""Models of the environment, which planning queries."""
 
 from mgsc.models import mlp
 from mgsc.models.base import Model

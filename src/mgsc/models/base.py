@@ -1,4 +1,4 @@
-"""What a model promises."""
+"""The interface of models."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Model(NamedTuple):
         expect: ``(state, observation, action) -> Successors``, the whole distribution.
         update: ``(noise, state, transition) -> state`` learns from a real transition; None when fixed.
         draw_update: noise of one update, such as the choice of a minibatch.
-        problem: ``(state) -> str`` what makes the answers wrong for good, in words; empty where nothing does. The
-            runner calls it on the host, after each call of the compiled program. None: nothing can.
-        tables: arrays that its answers are read from and that never change; programs take them as arguments.
+        problem: ``(state) -> str`` an error that makes all later answers wrong, in words; empty where there is none.
+            The runner calls it on the host, after each call of the compiled program. None: there can be no such error.
+        tables: constant arrays that its answers are read from; programs take them as arguments.
         of_tables: ``(tables) -> Model`` the model of other such arrays, which may be traced; None where it has none.
-        disagreement: ``(state, observation, action) -> []`` how far the members of an ensemble are apart, in standard
+        disagreement: ``(state, observation, action) -> []`` distance between the members of an ensemble, in standard
             deviations of what they predict; None of a model that is no ensemble.
         held_out_error: ``(state) -> []`` mean loss on real transitions that it does not learn from; None where none
             are held out.
@@ -45,12 +45,12 @@ class Model(NamedTuple):
 
 
 def drawn_outcome(uniform: Array, observation: Array, action: Array, answers: Successors) -> Transition:
-    """One of the outcomes that a model's ``expect`` gives, by its probability.
+    """One of the outcomes of a model's ``expect``, drawn by its probability.
 
     Args:
         uniform: [] in [0, 1).
-        observation, action: that were asked about.
-        answers: [M].
+        observation, action: of the query.
+        answers: [M] the outcomes.
     """
     slot = index_from_weights(uniform, answers.probability)
     reward, discount, successor = (lookup(column, slot) for column in answers[1:])

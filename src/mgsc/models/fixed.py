@@ -1,4 +1,4 @@
-"""A model that is given, and never learns."""
+"""A model with given tables, which never learns."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mgsc.types import Array, PyTree, Successors, Transition, to_device
 
 
 class ModelArrays(NamedTuple):
-    """What a fixed model answers from: a row [S·A, M] for each pair, and the same entries [S·A·M] one by one.
+    """The arrays of a fixed model: a row for each pair, [S·A, M], and the same entries one by one, [S·A·M].
 
-    Programs take them as arguments. Each is there in the shape it is read in: an argument that is reshaped where it is
-    read costs 2 to 3 % of a step.
+    Programs take them as arguments. Each has the shape in which it is read: to reshape an argument costs 2 to 3 % of a
+    step.
 
     Attributes:
         cumulative: running sums of the probabilities.
@@ -39,7 +39,7 @@ class ModelArrays(NamedTuple):
 
 
 def fixed(tables: Tables, discount: Array | float) -> Model:
-    """Answers from exact sparse tables and never changes.
+    """A model with exact sparse tables, which never changes.
 
     Args:
         tables: [S, A, M] the transitions the model answers with.

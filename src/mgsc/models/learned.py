@@ -26,17 +26,17 @@ from mgsc.types import Array, PyTree, Successors, Transition
 
 Untried = Literal["stay", "uniform", "optimistic"]
 EMPTY = -1
-"""Outcome of a slot that holds none."""
+"""Outcome of an empty slot."""
 
 
 class LearnedState(NamedTuple):
-    """What was met; pairs of state and action are numbered s · A + a.
+    """Outcomes met so far; pairs of state and action are numbered s · A + a.
 
     Attributes:
         outcome: [S·A, M] int32, 2 · successor + (1 if the episode ended), or ``EMPTY``.
         weight: [S·A, M] counts, or recency-weighted frequencies.
         reward: [S·A, M] mean reward.
-        overflow: [] int32, transitions that found no slot: above zero M is too small.
+        overflow: [] int32, transitions without a slot; above zero, M is too small.
     """
 
     outcome: Array
@@ -63,7 +63,7 @@ def learned(
         discount: γ, given to successors that do not terminate; may be traced.
         step_size: None for sample averages; else in (0, 1], the weight of the newest outcome and
             reward in recency-weighted averages; may be traced.
-        untried: what a pair never tried predicts. "stay": to stay put with reward 0. "uniform": any
+        untried: prediction for a pair never tried. "stay": the same state with reward 0. "uniform": any
             non-terminal state, reward 0; every answer then has M + S slots. "optimistic": the episode
             ends with ``optimistic_reward``.
         optimistic_reward: [reward].
@@ -156,7 +156,7 @@ class _Rule(NamedTuple):
 
 
 def _problem(state: LearnedState) -> str:
-    """A model that has lost what it met: what follows would be of another model."""
+    """The error of a model that has dropped an outcome, and would no longer be the model of its settings."""
     if not np.asarray(state.overflow).any():
         return ""
     return (
@@ -166,7 +166,7 @@ def _problem(state: LearnedState) -> str:
 
 
 def slot_of(outcome: Array, outcomes: Array) -> tuple[Array, Array]:
-    """The slot that holds an outcome, or the first empty one, and whether there is one."""
+    """The slot of an outcome, or the first empty one, [] int32; and whether there is one, [] bool."""
     size = outcomes.shape[0]
     fits = (outcomes == outcome) | (outcomes == EMPTY)
     first = jnp.min(jnp.where(fits, jnp.arange(size), size))

@@ -22,13 +22,13 @@ from mgsc.types import Array, PyTree, Successors, Transition
 
 
 class MlpModelState(NamedTuple):
-    """The network, and what learning it needs.
+    """The network, and the state of its learning.
 
     Attributes:
         layers: its parameters.
         optimizer: Adam's state.
         buffer: the last real transitions, arrays [capacity].
-        count: int32 transitions met so far.
+        count: [] int32 transitions so far.
     """
 
     layers: Layers

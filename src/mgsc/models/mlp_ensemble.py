@@ -1,7 +1,8 @@
 """An ensemble of multilayer perceptrons that learn what follows an observation and an action.
 
 Each member predicts the change of the observation, the reward and the end of the episode. Inputs and changes are
-normalised by what was met so far. Some real transitions are held out: the error on these is reported.
+normalised by mean and deviation of the real transitions so far. Some of these are held out, and the error on them is
+reported.
 """
 
 from __future__ import annotations
@@ -33,30 +34,30 @@ Kind = Literal["deterministic", "probabilistic"]
 Answers = Literal["member", "mean"]
 
 LEAST_LOG_VARIANCE, MOST_LOG_VARIANCE = -10.0, 1.0
-"""Of normalised changes, between which a probabilistic member's answers are kept."""
+"""Bounds of a probabilistic member's log variances, of normalised changes."""
 
 MOST_HELD_OUT = 200
-"""Held-out transitions that are kept: the newest ones."""
+"""Number of held-out transitions kept, the newest ones."""
 
 MISS_RATE = 0.01
-"""Share of the newest rank in the running means by which elites are chosen."""
+"""Weight of the newest rank in the running means by which elites are chosen."""
 
 SMALLEST_DEVIATION = 1e-3
-"""Least typical size that inputs and changes are divided by, as a share of the observation's scale."""
+"""Least deviation by which inputs and changes are divided, as a share of the observation's scale."""
 
 
 class MlpEnsembleState(NamedTuple):
-    """The networks, and what learning them needs.
+    """The networks, and the state of their learning.
 
     Attributes:
         layers: parameters of all members; leaves have a leading axis [E].
-        active: those of the member that answers until the next update; None where the mean of all answers.
+        active: parameters of the member that answers until the next update; None where all answer in the mean.
         optimizer: Adam's state.
-        ring, held: the last real transitions to learn from, and those held out, each with one slot to spare.
-        count, num_held: int32 transitions of each that were met so far.
+        ring, held: the last real transitions to learn from, and those held out, each with one slot more.
+        count, num_held: int32 transitions of each so far.
         inputs, changes: moments of observations and of their changes.
-        misses: [E] running means of the ranks of the losses on new transitions, before these were learned from; None
-            where all members may answer.
+        misses: [E] running means of the ranks of the members' losses on each new transition, before they learn from it;
+            None where all members may answer.
     """
 
     layers: Layers
@@ -72,7 +73,7 @@ class MlpEnsembleState(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a network says of one observation and action.
+    """A network's prediction for one observation and action.
 
     Attributes:
         change: [F] normalised change of the observation.
@@ -135,7 +136,7 @@ class _Networks(NamedTuple):
         return jnp.maximum(standard_deviation(moments), SMALLEST_DEVIATION * self.scale)
 
     def predict(self, layers: Layers, state: MlpEnsembleState, observation: Array, action: Array) -> Prediction:
-        """What one network says."""
+        """The prediction of one network."""
         place = (self.flat(observation) - state.inputs.mean) / self.deviation(state.inputs)
         inputs = jnp.concatenate([place, self.facts.encode_action(action).astype(place.dtype)])
         out = apply_mlp(layers, inputs, ACTIVATIONS[self.settings.activation])
@@ -156,14 +157,14 @@ class _Networks(NamedTuple):
         return jnp.mean(miss[:-1]) + miss[-1] + of_end
 
     def answer(self, state: MlpEnsembleState, observation: Array, action: Array) -> Prediction:
-        """What is said to whoever asks: by the active member, or by all in the mean."""
+        """The prediction of the active member, or the mean of all."""
         if state.active is not None:
             return self.predict(state.active, state, observation, action)
         mean: Prediction = jax.tree.map(lambda leaf: jnp.mean(leaf, 0), self.each(state, observation, action))
         return mean
 
     def each(self, state: MlpEnsembleState, observation: Array, action: Array) -> Prediction:
-        """[E, ...] what each member says."""
+        """[E, ...] the predictions of all members."""
         said: Prediction = jax.vmap(self.predict, (0, None, None, None))(state.layers, state, observation, action)
         return said
 
@@ -177,15 +178,15 @@ def mlp_ensemble(settings: MlpEnsemble, facts: Facts) -> Model:
 
     Each member makes one Adam step on its own minibatch for each real step. The answers that ``sample`` draws from
     have one reward and one successor, after which the episode goes on or ends; those of a probabilistic network are
-    normally distributed around these. ``expect`` gives their mean: one outcome, with γ times the probability that the
-    episode goes on as its discount. So each successor is valued once, and of a deterministic network all expected
-    targets are exact.
+    normally distributed around these. ``expect`` returns their mean: one outcome, whose discount is γ times the
+    probability that the episode goes on. So each successor is valued once, and the expected targets of a deterministic
+    network are exact.
 
     Args:
         settings: of the networks and of their learning.
         facts: of an environment whose observations are numbers, not states of a list.
 
-    Source: Chua et al. 2018 (probabilistic ensembles), Janner et al. 2019. Differs in that members are told apart by
+    Source: Chua et al. 2018 (probabilistic ensembles), Janner et al. 2019. Differs in that members differ in
     their first weights and their minibatches, with no fixed bootstrap samples; that one member answers for a whole
     real step; and that variances are kept between fixed bounds.
 

@@ -1,4 +1,4 @@
-"""Running mean and variance of numbers that come one after the other."""
+"""Running mean and variance of a sequence of vectors."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mgsc.types import Array
 
 
 class Moments(NamedTuple):
-    """Of vectors [F].
+    """Mean and squared distances of vectors [F].
 
     Attributes:
-        count: [] how many were met.
+        count: [] vectors so far.
         mean: [F].
         squares: [F] sums of squared distances from the mean.
     """
@@ -24,7 +24,7 @@ class Moments(NamedTuple):
 
 
 def no_moments(width: int) -> Moments:
-    """Nothing met so far."""
+    """The moments of no vectors."""
     zeros = jnp.zeros(width)
     return Moments(jnp.zeros(()), zeros, zeros)
 
@@ -42,5 +42,5 @@ def with_number(moments: Moments, number: Array, *, is_counted: Array | bool = T
 
 
 def standard_deviation(moments: Moments) -> Array:
-    """[F] 0 of a single vector."""
+    """[F] the standard deviation; 0 of a single vector."""
     return jnp.sqrt(moments.squares / jnp.maximum(moments.count, 1.0))

@@ -15,11 +15,11 @@ S = TypeVar("S")
 
 
 class BuiltModel(NamedTuple):
-    """A model, and what is known exactly of its answers.
+    """A model, and tables of its answers where they are known.
 
     Attributes:
         tables: [S, A, M] of a model that never changes; None where it learns, or has none.
-        links: tables of all that it may ever say of where pairs lead; None where that is anywhere, or not known.
+        links: tables of all successors that it may ever predict; None where it may predict any, or has no tables.
     """
 
     model: Model

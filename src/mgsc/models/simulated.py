@@ -1,4 +1,4 @@
-"""A model that is given for an environment without tables: the simulator's own outcomes, perhaps those of the start."""
+"""A fixed model of an environment without tables: the simulator's outcomes in the first phase or the current one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STALE, CURRENT = "stale", "current"
 
 @dataclasses.dataclass(frozen=True)
 class SimulatedModel:
-    """A model that never learns; with both ``current`` it is the truth."""
+    """A model that never learns; with both settings ``current`` it is exact."""
 
     rewards: str = choice(
         STALE, (STALE, CURRENT), "its rewards and ends of episodes: those of the start, or the true ones"
@@ -40,9 +40,9 @@ def simulated(
     rewards: str = STALE,
     dynamics: str = STALE,
 ) -> Model:
-    """Answers with what a simulator says of itself.
+    """A model with the outcomes of a simulator.
 
-    Its state counts real steps where it follows the phases, and is empty where all of it is of the start.
+    Its state counts real steps where it follows the phases, and is empty where it keeps the first one.
 
     Args:
         outcomes: see ``Simulator``.
@@ -50,10 +50,10 @@ def simulated(
         num_phases: P, phases that follow in a circle.
         switch_every: environment steps each phase lasts.
         rewards: ``stale`` for those of the first phase, or ``current``.
-        dynamics: the same.
+        dynamics: the same choice for the successors.
 
     Raises:
-        UserError: no phases, phases that last no step, or a choice that there is not.
+        UserError: no phases, phases of no step, or an unknown choice.
     """
     check_setting(SimulatedModel, "rewards", rewards)
     check_setting(SimulatedModel, "dynamics", dynamics)

@@ -1,4 +1,4 @@
-"""What a value function promises."""
+"""The interface of value functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mgsc.types import ActionChoice, Array, PyTree, Transition
 
 
 class Actor(NamedTuple):
-    """A policy with parameters of its own, which are part of θ and learned with the values.
+    """A policy with its own parameters, which are part of θ and learned with the values.
 
     Attributes:
         draw: noise of one choice.
@@ -28,13 +28,13 @@ class Actor(NamedTuple):
 class ValueFunction(NamedTuple):
     """An action-value function q(s, a; θ) as pure functions.
 
-    Whatever an update needs besides θ (an optimiser's state, a target network) is the *learner's* state; planned
-    parameters are differentiated in θ alone.
+    The *learner's* state holds what updates need besides θ: an optimiser's state, a target network. Planned parameters
+    are differentiated in θ alone.
 
     Attributes:
         init: ``(key) -> (θ, learner)``; the learner of a table is ``()``.
         q: ``(θ, observation, action) -> []``.
-        bootstrap: ``(θ, learner, observation) -> []`` value of the best action, what an update adds to the reward.
+        bootstrap: ``(θ, learner, observation) -> []`` value of the best action, which targets add to the reward.
         update: ``(θ, learner, observation [B, ...], action [B, ...], error [B], step_size [B]) -> (θ, learner)``, a
             semi-gradient step along the mean of ``step_size · error · ∇q`` over the batch.
         action_values: ``(θ, observation) -> [A]``; None where actions are continuous.
@@ -44,9 +44,9 @@ class ValueFunction(NamedTuple):
             learns from its own error; None where there is one.
         learn: ``(noise, θ, learner, Transition [B, ...], step_size [B]) -> (θ, learner, error [B])``, which takes the
             place of ``update`` where learning needs chance or whole transitions; such values change in planning
-            updates only. None of others.
+            updates only. None of other values.
         draw: noise of one call of ``learn``.
-        actor: the policy that is learned with them; None where a policy is made of the values.
+        actor: the policy that is learned with the values; None where the policy is a function of them.
     """
 
     init: Callable[[Array], tuple[PyTree, PyTree]]

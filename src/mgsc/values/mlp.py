@@ -22,7 +22,7 @@ from mgsc.values.row import ValuesRow
 
 
 class MlpLearner(NamedTuple):
-    """What updates need besides the network.
+    """The state of the updates besides the network.
 
     Attributes:
         optimizer: the optimiser's state.
@@ -60,10 +60,10 @@ def mlp(
         optimizer: a transformation of gradients *without* a step size, such as ``optax.scale_by_adam()``: the
             agent's step size is applied after it. None is plain gradient descent.
         target_every: updates between copies of θ to the target network; 0 for none.
-        is_double: False takes the target network's largest value instead, as DQN does; nothing without one.
+        is_double: False takes the target network's largest value instead, as DQN does; without one it has no effect.
         largest_error: κ of Huber's loss: errors beyond ±κ count as ±κ (reward). None for the squared loss; may be
             traced.
-        initial_value: what all values begin at (reward); may be traced.
+        initial_value: of all actions (reward); may be traced.
 
     Source: Mnih et al. 2015 (target network, errors within ±κ), van Hasselt et al. 2016 (Double DQN). Differs in that
     updates are plain semi-gradient steps unless an optimiser is given.

@@ -38,10 +38,10 @@ class SacParams(NamedTuple):
 
 
 class SacLearner(NamedTuple):
-    """What an update needs besides θ.
+    """The state of the updates besides θ.
 
     Attributes:
-        target: the critics that bootstrap values come from.
+        target: the critics of the bootstrap values.
         critic_optimizer, actor_optimizer, temperature_optimizer: states of Adam.
     """
 
@@ -69,9 +69,9 @@ class Sac(NamedTuple):
     """Soft actor-critic as functions.
 
     Attributes:
-        settings: its numbers, which may be traced.
+        settings: its numbers may be traced.
         facts: of an environment whose actions are numbers.
-        initial_value: what the critics begin at (reward); may be traced.
+        initial_value: of the critics (reward); may be traced.
     """
 
     settings: SacSettings
@@ -142,7 +142,7 @@ class Sac(NamedTuple):
         return jnp.sum(weights * (found - jnp.exp(theta.log_temperature) * density))
 
     def update(self, *arguments: object) -> tuple[PyTree, PyTree]:
-        """There is none of single values."""
+        """Raises ``ValueError``: the critics learn from whole transitions only."""
         del arguments
         raise ValueError("soft actor-critic learns from whole transitions: call learn")
 
@@ -228,14 +228,14 @@ def _moved(
 def sac(settings: SacSettings, facts: Facts, initial_value: Array | float = 0.0) -> ValueFunction:
     """Twin critics q(s, a; θ) of actions that are numbers, with the actor that is learned with them.
 
-    ``q`` is the mean of the critics, ``bootstrap`` the soft value that search control sees: the target critics' lesser
-    value less α log π, averaged over C = 2A + 1 actions that stand for the actor's distribution. Updates draw an action
-    in place of that average.
+    ``q`` is the mean of the critics. ``bootstrap`` is the soft value for search control: the smaller value of the
+    target critics less α log π, averaged over C = 2A + 1 actions that stand for the actor's distribution. Updates draw
+    an action in place of that average.
 
     Args:
         settings: numbers of it may be traced.
         facts: of an environment whose actions are numbers in [−1, 1].
-        initial_value: what the critics begin at (reward); may be traced.
+        initial_value: of the critics (reward); may be traced.
 
     Source: Haarnoja et al. 2018 (arXiv 1812.05905). Differs in that the actor's step comes after the critics' own,
     that the temperature's loss is linear in its logarithm, as is common, and that networks begin as constants.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from mgsc.types import Array
 
 LEAST_LOG_DEVIATION, MOST_LOG_DEVIATION = -20.0, 2.0
-"""Between which logarithms of standard deviations are cut off, as in Haarnoja et al. 2018."""
+"""Bounds of the logarithms of standard deviations, as in Haarnoja et al. 2018."""
 
 KAPPA = 2.0
 """Weight of the middle point of ``standing_points``: with it, they are Gauss and Hermite's three for one number."""
@@ -38,7 +38,7 @@ def draw(normal: Array, mean: Array, log_deviation: Array) -> tuple[Array, Array
 
 
 def log_density(raw: Array, mean: Array, log_deviation: Array) -> Array:
-    """[...] of the action tanh(raw) [nats]; the density of the normal numbers over the slopes of tanh."""
+    """[...] log density of the action tanh(raw) [nats]: that of the normal numbers, less the log slopes of tanh."""
     scaled = (raw - mean) * jnp.exp(-log_deviation)
     normal = -0.5 * scaled**2 - log_deviation - 0.5 * math.log(2 * math.pi)
     # log(1 − tanh² u), without the cancellation where |u| is large.

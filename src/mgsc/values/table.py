@@ -21,7 +21,7 @@ def table(num_states: int, num_actions: int, initial_value: Array | float = 0.0)
     Args:
         num_states: S.
         num_actions: A.
-        initial_value: what every entry starts from (reward); may be traced.
+        initial_value: of every entry (reward); may be traced.
     """
 
     def init(key: Array) -> tuple[Array, tuple[()]]:
