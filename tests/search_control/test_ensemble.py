@@ -20,7 +20,7 @@ from mgsc.experiments.design.suites import SUITES
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.program import Lane, Program
 from mgsc.search_control import Ensemble, uncertainty
-from mgsc.search_control.ensemble import MOST_MEMBERS, coins, disagreement, hear, is_tried, new_ensemble
+from mgsc.search_control.ensemble import MOST_MEMBERS, coins, disagreement, is_tried, learn_from, new_ensemble
 from mgsc.search_control.table import STRATEGIES
 from mgsc.types import Candidates, Params, Parts, Transition
 
@@ -29,12 +29,12 @@ SEEN_NOTHING = 1.0
 """Disagreement of members that saw nothing of a pair."""
 
 
-def account(heard: list[list[tuple[float, tuple[int, bool]]]]) -> float:
+def account(learned: list[list[tuple[float, tuple[int, bool]]]]) -> float:
     """Disagreement on one pair, from each member's list of (reward, outcome); a guess is an entry of its own."""
-    outcomes = sorted({outcome for own in heard for _, outcome in own})
+    outcomes = sorted({outcome for own in learned for _, outcome in own})
     foretold = []
-    for member, own in enumerate(heard):
-        guess = [float(member == other and not own) for other in range(len(heard))]
+    for member, own in enumerate(learned):
+        guess = [float(member == other and not own) for other in range(len(learned))]
         shares = [np.mean([outcome == it for _, it in own]) if own else 0.0 for outcome in outcomes]
         foretold.append([*shares, *guess, np.mean([reward for reward, _ in own]) if own else 0.0])
     return float(np.sqrt(np.var(foretold, axis=0, ddof=1).sum()))
@@ -45,13 +45,13 @@ def test_disagreement_step_by_step():
     seen = table.run("uncertainty, ensemble")
     words, members = jnp.asarray(seen.state.search.inner.words[0]), OPTIONS.members
     thrown = np.asarray(jax.vmap(lambda step: coins(words, step, members))(jnp.arange(table.NUM_STEPS)))
-    heard, levels = {}, set()
+    learned, levels = {}, set()
     for step in steps(seen):
         state, action, reward, discount, successor = step.real
-        own = heard.setdefault((state, action), [[] for _ in range(members)])
+        own = learned.setdefault((state, action), [[] for _ in range(members)])
         for member in np.flatnonzero(thrown[step.number]):
             own[member].append((reward / table.PROBLEM.facts.reward_scale, (successor, discount == 0)))
-        unsure = {pair: account(lists) for pair, lists in heard.items()}
+        unsure = {pair: account(lists) for pair, lists in learned.items()}
         expected = np.zeros((table.NUM_STATES, table.NUM_ACTIONS))
         for pair, amount in unsure.items():
             expected[pair] = amount
@@ -105,7 +105,9 @@ def streams(kinds, num_steps, members, seeds=1, dtype=np.float32):
 
     def step(state, it):
         reward, discount, successor = it
-        state = hear(ensemble, state, jnp.int32(1), Transition(jnp.int32(0), jnp.int32(1), reward, discount, successor))
+        state = learn_from(
+            ensemble, state, jnp.int32(1), Transition(jnp.int32(0), jnp.int32(1), reward, discount, successor)
+        )
         return state, state.disagreement[1]
 
     def one(seed):
@@ -116,7 +118,7 @@ def streams(kinds, num_steps, members, seeds=1, dtype=np.float32):
 
 
 def test_what_always_follows_is_soon_sure():
-    """A pair is unsure at first, and as sure as can be once every member heard of it."""
+    """A pair is unsure at first, and as sure as can be once every member learned from it."""
     found, state = streams([(2.0, 3, 0.9)], 60, members=8, seeds=50)
     assert (np.diff(found, axis=1) <= 1e-6).all(), "it never grows"
     assert found[:, 0].mean() > 0.7
@@ -144,10 +146,10 @@ def test_what_follows_by_chance_is_unsure_as_one_over_root_n(kinds, variance):
         error = scaled.std(ddof=1) / np.sqrt(len(scaled))
         assert abs(scaled.mean() - 1) < 4 * error
         assert error < 0.04
-    assert state.count[:, 1].sum(1).mean() == pytest.approx(1600 / 2, rel=0.01), "each heard of half"
+    assert state.count[:, 1].sum(1).mean() == pytest.approx(1600 / 2, rel=0.01), "each learned from half"
 
 
-def test_outcomes_without_a_slot_are_not_heard_of():
+def test_outcomes_without_a_slot_are_ignored():
     found, state = streams([(float(number), number, 0.9) for number in range(5)], 200, members=4)
     assert np.isfinite(found).all()
     assert len(set(state.outcome[0, 1])) == 3
@@ -190,7 +192,7 @@ def test_too_few_or_too_many_members_are_refused(members):
         new_ensemble(jax.random.key(0), 4, Ensemble(members, 2, 1.0))
 
 
-def test_pairs_never_tried_have_no_weight_whatever_was_heard():
+def test_pairs_never_tried_have_no_weight_whoever_learned():
     index = jnp.arange(3)
     control = uncertainty(2, 0.3, Ensemble(4, 2, 1.0))(Parts(*[None] * 6))
     candidates = Candidates(index, index, jnp.ones(3, bool))
@@ -201,9 +203,9 @@ def test_pairs_never_tried_have_no_weight_whatever_was_heard():
         state, _ = control.observe(state, Params(None, None), candidates, it)
         return control.weights(state, Params(None, None), candidates), state.count.sum()
 
-    weights, heard = quick_jit(jax.vmap(after_one))(jnp.arange(100))
+    weights, learned = quick_jit(jax.vmap(after_one))(jnp.arange(100))
     np.testing.assert_array_equal(weights, [[[0, 0], [1, 0], [0, 0]]] * 100)
-    assert set(np.asarray(heard).tolist()) == {0, 1, 2, 3, 4}
+    assert set(np.asarray(learned).tolist()) == {0, 1, 2, 3, 4}
 
 
 def test_in_float64_it_is_the_same_but_for_rounding():

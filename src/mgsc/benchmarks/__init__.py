@@ -1,1 +1,1 @@
-"""``mgsc bench``: how fast the compiled agents are, beside what one would write by hand."""
+"""``mgsc bench``: the speed of the compiled agents, beside hand-written programs."""

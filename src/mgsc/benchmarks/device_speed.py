@@ -29,7 +29,7 @@ SUITE = "tmaze-fixed"
 AGENTS = ("uniform", "meta_gradient")
 LANES = (1_000, 10_000, 100_000)
 ON_CPU = 1_000
-"""Lanes at which the cores are measured: they run them in blocks, so more cost in proportion."""
+"""Lanes at which the cores are measured: they run lanes in blocks, so the cost of more is proportional."""
 
 STEPS = 5_000
 REPEATS = 3

@@ -20,7 +20,7 @@ BY_SEED = ("agent", "seed", "chunk")
 
 
 class Evaluation(NamedTuple):
-    """One agent.
+    """Evaluation returns of one agent: means over seeds with their intervals.
 
     Attributes:
         whole: of all evaluations of a run.
@@ -45,13 +45,13 @@ class Evaluation(NamedTuple):
 def read_evaluations(
     result: xr.Dataset, *, last: int = 1, bar: float | None = None, baseline: str | None = None
 ) -> list[Evaluation]:
-    """What each agent's evaluations say.
+    """The evaluations of each agent of a result.
 
     Args:
         result: of a suite in which actions are numbers.
         last: how many evaluations are the last ones.
         bar: a return; None for none.
-        baseline: whom the others are compared with; None for the first agent.
+        baseline: agent that the others are compared with; None for the first one.
 
     Raises:
         UserError: a result without evaluations, an unknown baseline, or more last evaluations than there are.
@@ -100,7 +100,7 @@ def _words(interval: Interval, digits: int = 0) -> str:
 
 
 def main() -> None:
-    """Reads the command line, prints a table in Markdown."""
+    """Reads the command line and prints a table in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m mgsc.benchmarks.evaluations", description=__doc__)
     parser.add_argument("dir", help="result folder")
     parser.add_argument("--last", type=int, default=1, help="how many evaluations are the last ones")

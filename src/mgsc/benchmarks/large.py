@@ -1,4 +1,4 @@
-"""What a step of MGSC costs in a large maze, beside the least any softmax over its states costs."""
+"""The cost of a step of MGSC in a large maze, beside the least cost of any softmax over its states."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a real step of agents with networks costs: ``python -m mgsc.benchmarks.network_steps SUITE AGENT ...``.
+"""The cost of a real step of agents with networks: ``python -m mgsc.benchmarks.network_steps SUITE AGENT ...``.
 
-In processor time, which a busy machine changes less than the clock's. ``--set KEY=VALUE`` changes the suite.
+It is processor time, which a busy machine changes less than the clock's. ``--set KEY=VALUE`` changes the suite.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from mgsc.kernel import forget
 AGENTS = ("uniform", "meta_gradient")
 REPEATS = 5
 CHUNK = 250
-"""Real steps that a measurement consists of, and after which is recorded."""
+"""Real steps of a chunk: a measurement takes a multiple of it."""
 
 
 class StepCost(NamedTuple):
-    """One agent.
+    """The cost of one agent.
 
     Attributes:
         milliseconds: processor time of one real step of one seed; median of the repeats.
@@ -45,7 +45,7 @@ def measure_steps(
 
     Args:
         suite_name: name of a suite.
-        agents: names of its agents; the first is what the others are compared with.
+        agents: names of its agents; the others are compared with the first.
         changes: settings of the suite, as for ``change_suite``.
         num_steps: real steps of each measurement; a multiple of ``CHUNK``.
     """
@@ -75,7 +75,7 @@ def _processor_time(program: Program, lanes: Sequence[Lane]) -> float:
 
 
 def main() -> None:
-    """Reads the command line, measures, prints."""
+    """Reads the command line, measures, and prints a table."""
     parser = argparse.ArgumentParser(prog="python -m mgsc.benchmarks.network_steps", description=__doc__)
     parser.add_argument("suite")
     parser.add_argument("agents", nargs="*", default=list(AGENTS))

@@ -1,6 +1,7 @@
-"""Ours and the numba kernels in turn, on one core and on all: whatever else the machine does meets both.
+"""This package and the numba kernels in turn, on one core and on all, so that other work of the machine delays both.
 
-Both record the sum of rewards only. Theirs runs a seed after the other on each core, ours as users run it.
+Both record the sum of rewards only. The kernels run one seed after the other on each core, this package runs as for
+users.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Paired(NamedTuple):
 
 
 class RewardOnly(Program):
-    """Records what the kernels record."""
+    """A program that records what the kernels record."""
 
     measures = False
 

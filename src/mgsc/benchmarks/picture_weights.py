@@ -1,8 +1,9 @@
 """Whether d from pictures agrees with d from a table: ``python -m mgsc.benchmarks.picture_weights --seeds 10``.
 
-MGSC is run on a maze seen as a picture, with candidates of a buffer and a network of logits, and on the same maze as a
-table. At each end of a chunk the network is asked about the pictures of all states, which its run never is. What is
-compared are the states' mean weights over the phases in which the model is wrong, by Spearman's rank correlation.
+MGSC runs on a maze with pictures as observations, candidates from a buffer and a network of logits, and on the same
+maze with tables. At the end of each chunk the network is evaluated at the pictures of all states, for this comparison
+only. The mean weights of the states over the phases in which the model is wrong are compared by Spearman's rank
+correlation.
 """
 
 from __future__ import annotations
@@ -37,15 +38,15 @@ SUITES = {"net-tmaze": "tmaze-fixed", "net-tworooms": "tworooms-fixed"}
 
 AGENT = "meta_gradient"
 CHUNK = 250
-"""Real steps after which the weights are looked at."""
+"""Real steps of a chunk, at whose end the weights are evaluated."""
 
 
 class Agreement(NamedTuple):
-    """Of one seed of the pictures with the mean of the tables' seeds, over states that are not terminal.
+    """Agreement of one seed of the pictures with the mean of the tables' seeds, over non-terminal states.
 
     Attributes:
         correlation: Spearman's.
-        wrong_mass: what the network gives the states where the model is wrong, in those phases [probability].
+        wrong_mass: the network's d in the states where the model is wrong, in those phases [probability].
     """
 
     correlation: float
@@ -115,7 +116,7 @@ def _weights(
 
 
 def main() -> None:
-    """Reads the command line, measures, prints."""
+    """Reads the command line, measures, and prints the means with their intervals."""
     parser = argparse.ArgumentParser(prog="python -m mgsc.benchmarks.picture_weights", description=__doc__)
     parser.add_argument("suite", nargs="?", default="net-tmaze", choices=SUITES)
     parser.add_argument("--seeds", type=int, default=10)

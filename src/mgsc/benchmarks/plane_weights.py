@@ -1,7 +1,7 @@
 """Where MGSC plans in a GridWorld, as time goes by: ``python -m mgsc.benchmarks.plane_weights --out FOLDER``.
 
-One run of a suite of GridWorlds. At moments of equal distance its network of logits is asked about a lattice of places
-over the whole plane, which its run never is; d over these is drawn relative to a uniform one.
+One run of a suite of GridWorlds. At equal intervals its network of logits is evaluated at a lattice of places over the
+whole plane, for this figure only; d over these is drawn relative to a uniform one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SIDE = 40
 """Places of the lattice in a row."""
 
 FARTHEST = 3.0
-"""Powers of 2 that the colours reach, on both sides of uniform."""
+"""Powers of 2 at the ends of the colour scale, on both sides of uniform."""
 
 
 def weights_in_time(suite: Suite, seed: int, panels: int = PANELS) -> NDArray[Any]:
@@ -44,7 +44,7 @@ def weights_in_time(suite: Suite, seed: int, panels: int = PANELS) -> NDArray[An
     Args:
         suite: of a GridWorld, with an agent ``meta_gradient`` whose logits are a network on the observation.
         seed: of the run.
-        panels: moments; the suite's steps are a multiple of it.
+        panels: number of times; the suite's steps are a multiple of it.
 
     Raises:
         UserError: another environment, or other logits.
@@ -75,7 +75,7 @@ def weights_in_time(suite: Suite, seed: int, panels: int = PANELS) -> NDArray[An
 
 
 def draw_plane(suite: Suite, relative: NDArray[Any]) -> Figure:
-    """The panels, with walls, the goal of the moment, and the step at which each was taken."""
+    """The panels, with the walls and the goal of their step, and the number of the step."""
     figure = new_figure(4.1)
     axes = figure.subplots(2, len(relative) // 2, sharex=True, sharey=True).ravel()
     settings = suite.environment
@@ -107,7 +107,7 @@ def _draw_ground(axes: Any, settings: GridWorldSettings, *, is_second: bool) -> 
 
 
 def main() -> None:
-    """Reads the command line, runs, draws."""
+    """Reads the command line, runs the suite and draws the figure."""
     parser = argparse.ArgumentParser(prog="python -m mgsc.benchmarks.plane_weights", description=__doc__)
     parser.add_argument("suite", nargs="?", default="net-gridworld-stale")
     parser.add_argument("--seed", type=int, default=0)

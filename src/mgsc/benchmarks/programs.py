@@ -25,7 +25,7 @@ class Count(NamedTuple):
 
 
 def count_programs(suites: Sequence[Suite]) -> Count:
-    """Counts what a process that runs these suites compiles, the programs that measure left out."""
+    """Counts the programs that a process compiles for these suites, without those that measure."""
     found: list[tuple[Hashable, Hashable]] = []
     for suite in suites:
         problem = build_problem(suite)

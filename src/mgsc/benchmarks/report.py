@@ -1,4 +1,4 @@
-"""Puts all measurements of one run together: the JSON, and the tables ``mgsc bench`` prints."""
+"""All measurements of one run of ``mgsc bench``: its JSON file and its tables."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from mgsc.files import write_atomically
 M = TypeVar("M")
 
 PARTIAL = ".partial"
-"""After the name of the file: what a benchmark that was stopped has measured."""
+"""Suffix of the file in which a stopped benchmark leaves its measurements."""
 
 
 def bench(out: str, *, quick: bool = False) -> None:
     """Measures everything, prints it and writes ``out``.
 
     Args:
-        out: JSON file. What a stopped benchmark has measured is in ``out`` with ``.partial`` at its end.
+        out: JSON file. A stopped benchmark leaves its measurements in ``out`` with ``.partial`` at its end.
         quick: a tenth of the steps.
 
     Raises:
@@ -69,7 +69,7 @@ class _Measured(NamedTuple):
 
 
 def _measure_all(console: Console, partial: Path, scale: float) -> _Measured:
-    """Measures everything; what has been measured so far is in the file ``partial``."""
+    """Measures everything; the file ``partial`` holds all measurements so far."""
     done: dict[str, Any] = {}
 
     def measured(words: str, measure: Callable[[], M]) -> M:
@@ -91,7 +91,7 @@ def _measure_all(console: Console, partial: Path, scale: float) -> _Measured:
 
 
 def _contents(found: _Measured, ratios: dict[str, float]) -> dict[str, Any]:
-    """What the file holds."""
+    """The contents of the file."""
     return {
         "suite": SUITE,
         "cores": os.cpu_count(),
@@ -158,7 +158,7 @@ def _print(
 
 
 def print_strategies(console: Console, costs: list[StrategyCost], field: list[Speed]) -> None:
-    """Prints what a step of every strategy costs, and the speeds in the field."""
+    """Prints the cost of a step of every strategy, and the speeds in the field."""
     table = Table(
         "agent",
         "µs per step",
@@ -176,7 +176,7 @@ def print_strategies(console: Console, costs: list[StrategyCost], field: list[Sp
 
 
 def print_pairs(console: Console, pairs: list[Paired]) -> None:
-    """Prints how fast ours are beside the numba kernels on the same cores."""
+    """Prints the speeds of the agents beside those of the numba kernels on the same cores."""
     if not pairs:
         console.print("numba is not installed: `make bench` installs it")
         return
@@ -188,7 +188,7 @@ def print_pairs(console: Console, pairs: list[Paired]) -> None:
 
 
 def print_parts(console: Console, parts: list[StepPart]) -> None:
-    """Prints where a step's time goes."""
+    """Prints the cost of each part of a step."""
     table = Table("part", "ns", title=f"A step of one seed on one core, {SUITE}", title_justify="left")
     for part in parts:
         table.add_row(part.part, f"{part.nanoseconds:.0f}")

@@ -1,4 +1,4 @@
-"""Where a step's time goes: differences between programs that do more and less, in one block on one core."""
+"""The cost of each part of a step: differences between programs with and without it, in one block on one core."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REPEATS = 5
 
 
 class StepPart(NamedTuple):
-    """What one part of a step costs.
+    """The cost of one part of a step.
 
     Attributes:
         nanoseconds: per environment step of one seed, on one core; the least of the repeats.
@@ -36,7 +36,7 @@ class StepPart(NamedTuple):
 
 
 def measure_parts(scale: float = 1.0) -> list[StepPart]:
-    """The parts of a step of uniform planning and of MGSC at K = 5, and what recording adds."""
+    """Measures the parts of a step of uniform planning and of MGSC at K = 5, and of recording."""
     suite = get_suite(SUITE)
     period = suite.environment.switch_every
     suite = dataclasses.replace(suite, steps=max(1, round(scale * STEPS / period)) * period)

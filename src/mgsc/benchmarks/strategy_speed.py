@@ -1,4 +1,4 @@
-"""What a step of every strategy costs beside one of uniform's, and how fast agents are in a large field."""
+"""The cost of a step of every strategy beside uniform's, and the speed of agents in a large field."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPEATS = 5
 
 BASE = "uniform"
 OTHER_BUDGET = "uniform_compute_matched"
-"""The one agent of the comparison that makes more updates, and is no strategy of its own."""
+"""The agent of the comparison that makes more updates, and has no strategy of its own."""
 
 FIELD = "compare-field"
 FIELD_AGENTS = ("uniform", "meta_gradient", "meta_gradient_recent")
@@ -31,7 +31,7 @@ FIELD_SCALE = 0.02
 
 
 class StrategyCost(NamedTuple):
-    """What a step of one agent costs.
+    """The cost of a step of one agent.
 
     Attributes:
         microseconds: per environment step, all seeds and cores together; the least of the repeats.
@@ -51,10 +51,10 @@ def compared_agents() -> list[str]:
 def measure_strategies(
     agents: Sequence[str] | None = None, scale: float = 1.0, repeats: int = REPEATS
 ) -> list[StrategyCost]:
-    """Measures agents in turn, again and again, so that whatever else the machine does meets them all.
+    """Measures agents in turn, in several rounds, so that other work of the machine delays all of them.
 
     Args:
-        agents: which, uniform among them; all when None.
+        agents: with uniform among them; None for all.
         scale: share of the steps.
         repeats: rounds; each agent's best counts.
     """

@@ -20,7 +20,7 @@ SEEDS = (1, 30, 512)
 UPDATES = (1, 5, 50)
 REPEATS = 3
 LANE_STEPS = 3_000_000
-"""Lane-steps a measurement makes at K = 5 and many seeds: about a second."""
+"""Lane-steps of a measurement at K = 5 and many seeds: about a second."""
 
 
 class Speed(NamedTuple):
@@ -51,7 +51,7 @@ def measure_speeds(suite: Suite, agent: str, planning_updates: int, seeds: Seque
     """Measures one agent of a suite at several numbers of seeds, with one program.
 
     Args:
-        suite: its ``steps`` are not looked at: a measurement takes whole periods of its environment, one at least.
+        suite: its ``steps`` have no effect: a measurement takes whole periods of its environment, at least one.
         agent: its name.
         planning_updates: K; 0 for the suite's.
         seeds: how many, one number for each measurement.

@@ -1,4 +1,4 @@
-"""Search control: from which states to query the model."""
+"""Search control: the choice of the states at which planning queries the model."""
 
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, from_logits, masked_softmax
 from mgsc.search_control.curious_replay import curious_replay

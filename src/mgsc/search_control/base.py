@@ -1,9 +1,9 @@
-"""The interface of search control, and what all strategies share: masking, softmax, sampling.
+"""The interface of search control, and the functions that all strategies share: masking, softmax, sampling.
 
 Per real step the loop calls a strategy's functions in this order: ``observe`` with the real transition,
-``after_learning`` with the update it gave, ``weights`` of the candidates, ``propose`` for each of K queries, and
+``after_learning`` with its update, ``weights`` of the candidates, ``propose`` for each of K queries, and
 ``after_backup`` with each backup. A function that a strategy does not need is None, and the loop does nothing in
-its place. Most strategies are a formula for logits: ``from_logits`` makes one of such a formula.
+its place. Most strategies are a formula for logits: ``from_logits`` makes a strategy of such a formula.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, 
 
 
 class Distribution(NamedTuple):
-    """What the shared sampler draws from, computed once per real step.
+    """The distribution of the shared sampler, computed once per real step.
 
     Attributes:
         weights: [N] or [N, A] probabilities of querying; exactly 0 where not allowed.
@@ -38,15 +38,14 @@ class SearchControl(NamedTuple):
     Attributes:
         init: ``(key, params, candidates) -> state`` before the first step.
         weights: ``(state, params, candidates) -> [N] or [N, A]`` d: probabilities of querying a
-            candidate, or a candidate and an action; exactly 0 where not allowed
-            (``masked_softmax`` sees to it).
+            candidate, or a candidate and an action; exactly 0 where not allowed, as ``masked_softmax`` makes them.
         propose: ``(noise, state, params, distribution, candidates, last) -> Query``; ``last`` is
             the Backup before this one, at first the real transition's. None: the shared sampler.
         after_backup: ``(state, params, backup) -> state``, or None.
         observe: ``(state, params, candidates, transition) -> (state, info)`` receives the real transition
-            before anything is learned from it, or None; ``info`` is a dict of numbers that are reported.
+            before values and model learn from it, or None; ``info`` is a dict of numbers that are reported.
         after_learning: ``(state, params, backup) -> state`` receives the real transition's own update, with the
-            values and the model as planning will find them, or None.
+            values and the model at the beginning of planning, or None.
         draw: noise of one proposal.
         reports: names of numbers in ``info``, beside meta_loss and meta_gradient_norm, whose means are recorded.
     """
@@ -62,7 +61,7 @@ class SearchControl(NamedTuple):
 
 
 Strategy = Callable[[Parts], SearchControl]
-"""What a strategy's factory returns: given the agent's parts, its search control."""
+"""The result of a strategy's factory: a function of the agent's parts that returns its search control."""
 
 
 def masked_softmax(logits: Array, is_allowed: Array) -> Array:
@@ -78,13 +77,13 @@ def uniform_weights(state: PyTree, params: Params, candidates: Candidates) -> Ar
 
 
 def allowed_pairs(candidates: Candidates, num_actions: int) -> Array:
-    """[N, A] bool: which candidates and actions may be queried."""
+    """[N, A] bool: whether a candidate and action may be queried."""
     allowed = jnp.asarray(candidates.is_allowed)
     return jnp.broadcast_to(allowed if allowed.ndim == 2 else allowed[:, None], (len(allowed), num_actions))
 
 
 def make_distribution(weights: Array) -> Distribution:
-    """Makes weights [N] or [N, A] ready to draw from."""
+    """The distribution of weights [N] or [N, A]."""
     return Distribution(weights, sum_tree(weights.reshape(-1)))
 
 
@@ -101,11 +100,11 @@ def sample_query(noise: Array, distribution: Distribution, candidates: Candidate
 
 
 def importance(distribution: Distribution, chance: Array, correction: Array | float) -> Array:
-    """[] what an update's step size is multiplied by where weights are not uniform: (N P)^−β over the largest of it.
+    """[] factor of an update's step size where weights are not uniform: (N P)^−β over its largest value.
 
     Args:
-        distribution: that was drawn from.
-        chance: [] P of what was drawn.
+        distribution: of the queries.
+        chance: [] P of the query.
         correction: β; 0 is none, 1 the whole correction.
 
     Source: Schaul et al. 2016, 3.4.
@@ -116,7 +115,7 @@ def importance(distribution: Distribution, chance: Array, correction: Array | fl
 
 
 def no_state(key: Array, params: Params, candidates: Candidates) -> tuple[()]:
-    """``init`` of a strategy that remembers nothing."""
+    """``init`` of a strategy without state."""
     del key, params, candidates
     return ()
 
@@ -128,7 +127,7 @@ def from_logits(
     observe: Callable[[PyTree, Params, Candidates, Transition], tuple[PyTree, dict[str, Array]]] | None = None,
     reports: tuple[str, ...] = (),
 ) -> Strategy:
-    """A strategy that is a formula for logits, and perhaps a memory; ``reports`` as in ``SearchControl``.
+    """A strategy that is a formula for logits, perhaps with a state; ``reports`` as in ``SearchControl``.
 
     Example:
         Prefer states whose best value is large; the third is terminal:

@@ -1,6 +1,6 @@
-"""What can be said of each candidate of a step: how unsure and how wrong the model is of it, how large its TD error is.
+"""Signals of each candidate of a step: uncertainty and error of the model, and the TD error.
 
-Nothing here needs listed states: N candidates will do.
+They need no listed states: N candidates are enough.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ SMALLEST_SHARE = 1e-3
 """Added to every number, as a share of their mean, before its logarithm."""
 
 SMALLEST = 1e-30
-"""Added to what is divided by, and is 0 where all numbers are."""
+"""Added to divisors, which are 0 where all numbers are."""
 
 SMALLEST_SPREAD = 1e-2
-"""Added to the standard deviation that features are divided by: equal numbers, up to rounding, give nothing."""
+"""Added to the standard deviation that features are divided by: equal numbers, up to rounding, become 0."""
 
 
 def experience_of(candidates: Candidates) -> Transition:
     """The candidates' own transitions [N].
 
     Raises:
-        ValueError: their source keeps none.
+        ValueError: their source stores none.
     """
     if candidates.experience is None:
         raise ValueError(
@@ -44,7 +44,7 @@ def age_of(candidates: Candidates) -> Array:
     """[N] int32 real steps since the candidates' own transitions.
 
     Raises:
-        ValueError: their source does not say.
+        ValueError: their source stores none.
     """
     if candidates.age is None:
         raise ValueError("these candidates have no age: they need another source, such as replay_buffer")
@@ -52,13 +52,13 @@ def age_of(candidates: Candidates) -> Array:
 
 
 def policy_of(parts: Parts, params: Params, candidates: Candidates) -> Array:
-    """[N, A] what the behaviour policy would do in each candidate."""
+    """[N, A] probabilities of the behaviour policy in each candidate."""
     probabilities: Array = jax.vmap(parts.policy)(all_values(parts, params, candidates))
     return probabilities
 
 
 def all_disagreements(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> Array:
-    """[N, A] how far the members of the ensemble are apart.
+    """[N, A] disagreement of the members of the ensemble.
 
     Raises:
         ValueError: the model is no ensemble.
@@ -77,7 +77,7 @@ def _between_members(parts: Parts) -> Callable[[PyTree, Array, Array], Array]:
 
 
 def choice_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:
-    """[N] |E_m δ| of what the policy may choose, weighted by its probabilities: of actions that are numbers, too."""
+    """[N] |E_m δ| in the mean over the policy's actions, which may be numbers."""
     choice = exact_network.action_choices(parts, params.values, candidates)
     q = exact_network.each_value(parts, params.values, candidates, choice)
     errors = jnp.abs(exact_network.expected_errors(parts, params, candidates, choice, q))
@@ -87,7 +87,7 @@ def choice_errors(parts: Parts, params: Params, candidates: Candidates) -> Array
 
 
 def choice_disagreements(parts: Parts, params: Params, candidates: Candidates) -> Array:
-    """[N] mean variance of the ensemble's members over what the policy may choose: of actions that are numbers, too.
+    """[N] variance of the ensemble's members in the mean over the policy's actions, which may be numbers.
 
     Raises:
         ValueError: the model is no ensemble.
@@ -108,12 +108,12 @@ def experience_errors(parts: Parts, params: Params, candidates: Candidates) -> A
 
 
 def model_misses(facts: Facts) -> FeatureFunction:
-    """How wrong the model is about the candidates' own transitions.
+    """The error of the model about the candidates' own transitions.
 
     Returns:
         ``(parts, params, candidates) -> [N]``: the distance of the mean reward over ``reward_scale``, plus that of the
         mean successor over ``observation_scale``, averaged over its entries, plus that of the probability of the end.
-        A model that is right about something random has such errors, too.
+        An exact model of random outcomes has such errors, too.
     """
     scale = 1.0 if facts.observation_scale is None else jnp.asarray(facts.observation_scale)
 
@@ -136,9 +136,9 @@ def model_misses(facts: Facts) -> FeatureFunction:
 def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
     """The features of learned logits: |E δ|, error of the model, age, and disagreement where the model is an ensemble.
 
-    The first and the last are of each pair, of the candidate's own action where it brings one, or means over the
-    policy's actions; the others are the state's. Each is compared with those of the other candidates: the logarithm,
-    less its mean, over its standard deviation. So they have no unit, and stay of one size as values and model improve.
+    The first and the last are of each pair, of the candidate's own action where it has one, or means over the policy's
+    actions; the others are of the state. Each becomes its logarithm, less the mean over the candidates, divided by the
+    standard deviation over them. So features have no unit, and keep their size as values and model improve.
 
     Args:
         facts: the scales of rewards and observations.
@@ -183,7 +183,7 @@ def _of_pairs(parts: Parts, params: Params, candidates: Candidates, num_actions:
 
 
 def compared(numbers: Array) -> Array:
-    """Numbers of at least 0 as how they compare with each other: logarithms of mean 0 and about variance 1."""
+    """Logarithms of numbers ≥ 0, shifted and scaled to mean 0 and a variance of about 1."""
     logarithm = jnp.log(numbers / (jnp.mean(numbers) + SMALLEST) + SMALLEST_SHARE)
     centred = logarithm - jnp.mean(logarithm)
     return centred / (jnp.std(logarithm) + SMALLEST_SPREAD)

@@ -1,4 +1,4 @@
-"""Queries of what was seldom asked about, and of what the model is wrong about."""
+"""Queries of states that were seldom queried, and of those where the model is wrong."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def curious_replay(
 ) -> Strategy:
     """Weights ∝ c · β^count + (e + ε)^α over the candidates.
 
-    *count* is how often a stored transition's state was queried, e how wrong the model is about that transition.
+    *count* is how often a stored transition's state was queried, e the model's error about that transition.
 
     Args:
         misses: ``(parts, params, candidates) -> [N]`` e, such as ``candidate_signals.model_misses``.
-        num_slots: numbers that a candidate's ``index`` may have.
+        num_slots: count of the numbers that a candidate's ``index`` may have.
         bonus: c; may be traced, as are the others.
         decay: β in [0, 1].
         exponent: α.
         floor: ε > 0.
 
-    Source: Kauvar et al. 2023 (Curious Replay), with its settings as defaults. Differs in that the transitions so
-    chosen are where planning begins, where the source trains its model on them; that e is the model's error at the
-    moment and not its loss when last trained; and that only the step's N candidates are compared.
+    Source: Kauvar et al. 2023 (Curious Replay), with its settings as defaults. Differs in that planning begins
+    at the chosen transitions, where the source trains its model on them; that e is the model's current error and not
+    its loss when last trained; and that only the step's N candidates are compared.
     """
 
     def init(key: Array, params: Params, candidates: Candidates) -> Array:

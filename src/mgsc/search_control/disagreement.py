@@ -21,13 +21,13 @@ Kind = Literal["weights", "mask"]
 def disagreement(
     num_actions: int | None, kind: Kind = "weights", *, temperature: Array | float = 1.0, kept: Array | float = 0.5
 ) -> Strategy:
-    """Prefers candidates of which the members of an ensemble say the same.
+    """Prefers candidates at which the members of an ensemble agree.
 
     u² of a candidate is the mean variance of the members' predictions over the policy's actions. "weights" is the
     softmax of −u² / (τ · mean u²); "mask" is uniform over the share ``kept`` of the candidates with the smallest u.
 
     Args:
-        num_actions: A; None where actions are numbers, and then C actions stand for the policy.
+        num_actions: A; None where actions are numbers: C actions then stand for the policy.
         kind: "weights" or "mask".
         temperature: τ > 0 of "weights"; may be traced.
         kept: in (0, 1], of "mask"; may be traced. At least one candidate is kept; equals share a rank.
@@ -35,8 +35,8 @@ def disagreement(
     N·A predictions of each of E members for each real step.
 
     Source: Abbas et al. 2020 ("weights"), Pan et al. 2020 (M2AC, "mask": the most certain share of a batch of model
-    rollouts). Differs in that both choose where the model is queried, while the sources weigh or drop what it has
-    answered; and in that the variance is that between members, relative to the mean of the step's candidates.
+    rollouts). Differs in that both choose where the model is queried, while the sources weigh or drop its answers;
+    and in that the variance is that between members, relative to the mean of the step's candidates.
     """
 
     def build(parts: Parts) -> SearchControl:

@@ -1,4 +1,4 @@
-"""Dyna-Q+: imagined rewards are larger for what was not tried for long."""
+"""Dyna-Q+: imagined rewards have a bonus for pairs that were not tried for long."""
 
 from __future__ import annotations
 

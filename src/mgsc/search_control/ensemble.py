@@ -1,7 +1,7 @@
-"""An ensemble of learned models that each hear of about half the real transitions, and how much they disagree.
+"""An ensemble of learned models that each learn from about half the real transitions, and their disagreement.
 
-All members meet the same stream, so they share the slots of outcomes (see ``models.learned``); what each keeps is how
-often it saw which, and the mean reward it saw.
+All members have the same stream of transitions, so they share the slots of outcomes (see ``models.learned``). Each
+keeps its own counts of outcomes and its own mean reward.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from mgsc.types import Array, Transition
 
 BITS = 32
 MOST_MEMBERS = 2 * BITS
-"""One hash gives two words, and each of their bits is a coin."""
+"""Most members: one hash returns two words, and each of their bits is a coin."""
 
 
 class Ensemble(NamedTuple):
-    """What an ensemble is made of; all static.
+    """Settings of an ensemble; all static.
 
     Attributes:
         members: E, 2..64.
-        max_successors: M, most outcomes that one state and action can have; what comes beyond is not heard of.
-        reward_scale: a reward of this size weighs as much as a probability of 1 [reward].
+        max_successors: M, most outcomes that one state and action can have; further ones are ignored.
+        reward_scale: a reward of this size counts as much as a probability of 1 [reward].
     """
 
     members: int
@@ -37,14 +37,14 @@ class Ensemble(NamedTuple):
 
 
 class EnsembleState(NamedTuple):
-    """What the members saw; pairs of state and action are numbered s · A + a.
+    """The members' counts and rewards; pairs of state and action are numbered s · A + a.
 
     Attributes:
         outcome: [S·A, M] int32, 2 · successor + (1 if the episode ended), or ``EMPTY``.
-        count: [S·A, M, E] how often each member saw it.
-        reward: [S·A, E] mean reward each member saw, over ``reward_scale``.
+        count: [S·A, M, E] how often each member learned from it.
+        reward: [S·A, E] mean reward of each member, over ``reward_scale``.
         disagreement: [S·A] of the members; 0 where the pair was never tried.
-        words: [2] int32, drawn once from the run's key: all coins are made of them.
+        words: [2] int32, drawn once from the run's key, from which all coins follow.
         step: [] int32 real transitions so far.
     """
 
@@ -57,10 +57,10 @@ class EnsembleState(NamedTuple):
 
 
 def new_ensemble(key: Array, num_pairs: int, ensemble: Ensemble) -> EnsembleState:
-    """An ensemble that has seen nothing.
+    """An ensemble before the first transition.
 
     Raises:
-        ValueError: there are too few members to disagree, or too many for the coins.
+        ValueError: too few members to disagree, or more than ``MOST_MEMBERS``.
     """
     members, slots, _ = ensemble
     if not 2 <= members <= MOST_MEMBERS:
@@ -76,15 +76,15 @@ def new_ensemble(key: Array, num_pairs: int, ensemble: Ensemble) -> EnsembleStat
     )
 
 
-def hear(ensemble: Ensemble, state: EnsembleState, pair: Array, transition: Transition) -> EnsembleState:
-    """The members whose coin says so learn from a real transition of ``pair``."""
+def learn_from(ensemble: Ensemble, state: EnsembleState, pair: Array, transition: Transition) -> EnsembleState:
+    """The ensemble after a real transition of ``pair``, from which each member learns with probability ½."""
     outcome = 2 * transition.successor + (transition.discount == 0)
     outcomes, counts, rewards = (lookup(column, pair) for column in state[:3])
     slot, is_found = slot_of(outcome, outcomes)
     is_here = (jnp.arange(ensemble.max_successors) == slot) & is_found
-    heard = jnp.asarray(coins(state.words, state.step, ensemble.members) & is_found, counts.dtype)
-    counts = counts + is_here[:, None] * heard
-    rates = heard / jnp.maximum(counts.sum(0), 1.0)
+    learns = jnp.asarray(coins(state.words, state.step, ensemble.members) & is_found, counts.dtype)
+    counts = counts + is_here[:, None] * learns
+    rates = learns / jnp.maximum(counts.sum(0), 1.0)
     rewards = rewards + rates * (transition.reward / ensemble.reward_scale - rewards)
     return EnsembleState(
         put_at(state.outcome, pair, jnp.where(is_here, outcome, outcomes)),
@@ -97,7 +97,7 @@ def hear(ensemble: Ensemble, state: EnsembleState, pair: Array, transition: Tran
 
 
 def coins(words: Array, step: Array, members: int) -> Array:
-    """[E] bool: who hears of the real transition numbered ``step``; a fair coin for each."""
+    """[E] bool: which members learn from the real transition numbered ``step``; a fair coin for each."""
     key = lax.bitcast_convert_type(words, jnp.uint32)
     drawn = threefry_2x32(key, jnp.stack([step, jnp.zeros_like(step)]).astype(jnp.uint32))
     bits = (drawn[:, None] >> jnp.arange(BITS, dtype=jnp.uint32)) & 1
@@ -106,15 +106,15 @@ def coins(words: Array, step: Array, members: int) -> Array:
 
 
 def disagreement(counts: Array, rewards: Array) -> Array:
-    """[] how far apart members are in what they foretell of one pair.
+    """[] disagreement of the members' predictions for one pair.
 
     The root of the trace of the covariance (over E − 1) of their probabilities of outcomes and mean rewards. A member
-    that saw nothing of the pair foretells reward 0 and an outcome that no other member has: each such member adds 1 / E
-    to the trace. So it is 1 where no member saw anything, and 0 where all foretell the same.
+    without a transition of the pair predicts reward 0 and an outcome of its own: it adds 1 / E to the trace. So the
+    disagreement is 1 where no member has any, and 0 where all predict the same.
 
     Args:
-        counts: [M, E] how often each member saw each outcome.
-        rewards: [E] mean reward each saw, over the scale.
+        counts: [M, E] each member's count of each outcome.
+        rewards: [E] mean reward of each, over the scale.
     """
     totals = counts.sum(0)
     foretold = jnp.concatenate([counts / jnp.maximum(totals, 1.0), rewards[None]])
@@ -123,5 +123,5 @@ def disagreement(counts: Array, rewards: Array) -> Array:
 
 
 def is_tried(state: EnsembleState) -> Array:
-    """[S·A] bool: whether a pair was really tried, whoever heard of it."""
+    """[S·A] bool: whether a pair was tried in a real step, whichever members learned from it."""
     return state.outcome[:, 0] != EMPTY

@@ -1,7 +1,7 @@
 """Expected TD errors in the agent's own model, of one pair of state and action or of all.
 
-One such number is an expected backup: it looks at all M outcomes of a pair, where a planning update looks
-at one. Strategies that use them say how many (``expected_backups`` in the table of strategies).
+One such number is an expected backup: it uses all M outcomes of a pair, where a planning update uses one. The rows of
+strategies that make some hold their number (``expected_backups``).
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def all_expected_targets(parts: Parts, params: Params, candidates: Candidates, n
     return total(probability * (reward + discount * after)).reshape(-1, num_actions)
 
 
-def all_answers(asked: Model | Parts, model: PyTree, candidates: Candidates, num_actions: int) -> Successors:
-    """[N·A, M] what a model says of all pairs of a candidate and an action, in order."""
+def all_answers(source: Model | Parts, model: PyTree, candidates: Candidates, num_actions: int) -> Successors:
+    """[N·A, M] a model's outcomes of all pairs of a candidate and an action, in order."""
     observations = jnp.repeat(candidates.observation, num_actions, axis=0)
     actions = jnp.tile(jnp.arange(num_actions), candidates.observation.shape[0])
-    each: Successors = jax.vmap(asked.expect, (None, 0, 0))(model, observations, actions)
+    each: Successors = jax.vmap(source.expect, (None, 0, 0))(model, observations, actions)
     return each
 
 

@@ -1,4 +1,4 @@
-"""Rings of real transitions, and those that MGSC's meta-loss looks at: the last one, or several."""
+"""Rings of real transitions, and the transitions of MGSC's meta-loss: the last one, or several."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mgsc.types import Array, Candidates, Transition
 Experience = Literal["one", "recent", "successive"]
 
 LARGEST_WINDOW = 5000
-"""Size of rings of the last real steps of which a window counts: the largest window that may be set."""
+"""The largest window of real steps that may be set, which is the size of its ring."""
 
 
 class Recent(NamedTuple):
@@ -21,7 +21,7 @@ class Recent(NamedTuple):
 
     Attributes:
         ring: Transition of arrays [n].
-        count: int32 transitions seen so far.
+        count: [] int32 transitions so far.
     """
 
     ring: Transition
@@ -29,23 +29,23 @@ class Recent(NamedTuple):
 
 
 def nothing_yet(candidates: Candidates, length: int) -> Recent:
-    """Room for the last ``length`` transitions."""
+    """A ring for the last ``length`` transitions, before the first one."""
     return Recent(empty_ring(candidates.observation[0], length), jnp.zeros((), jnp.int32))
 
 
 def remember(recent: Recent, transition: Transition) -> Recent:
-    """The ring with one transition more, and perhaps the oldest forgotten."""
+    """The ring with one transition more, in place of the oldest one when it is full."""
     slot = recent.count % len(recent.ring.reward)
     return Recent(put_transition(recent.ring, slot, transition), recent.count + 1)
 
 
 def as_kept(recent: Recent) -> tuple[Transition, Array]:
-    """The transitions [n] as they lie in the ring, which takes no time, and [n] which of them there are."""
+    """The transitions [n] in the order of the ring, which costs nothing, and [n] bool which of them there are."""
     return recent.ring, jnp.arange(len(recent.ring.reward)) < recent.count
 
 
 def in_order(recent: Recent) -> tuple[Transition, Array]:
-    """The transitions [n] from the oldest to the newest, and [n] which of them there are."""
+    """The transitions [n] from the oldest to the newest, and [n] bool which of them there are."""
     length = len(recent.ring.reward)
     age = jnp.arange(length)[::-1]
     slots = (recent.count - 1 - age) % length

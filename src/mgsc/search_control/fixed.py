@@ -17,7 +17,7 @@ from mgsc.types import Array, Candidates, Params, PyTree
 def uniform() -> Strategy:
     """Every allowed candidate is equally likely.
 
-    Source: Sutton 1990 (Dyna), with the states sampled rather than the pairs seen.
+    Source: Sutton 1990 (Dyna). Differs in that states are drawn, not pairs that were met.
     """
 
     def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:

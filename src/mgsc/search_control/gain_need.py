@@ -1,4 +1,4 @@
-"""Prioritized memory access: how much an update would improve choices, times how soon it will matter."""
+"""Prioritized memory access: the gain of an update in the value of the policy, times the need of its state."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, 
 
 
 class GainNeedState(NamedTuple):
-    """How often each state follows each, and where the agent is.
+    """The successor representation, the agent's state, and the priorities.
 
     Attributes:
         occupancy: [N, N] the successor representation: expected discounted visits of each state from each.
-        here: [] int32 the state the agent is in; after the end of an episode, where it was before.
-        gains: [N·A + 1] of every pair; the last is of what belongs nowhere.
+        here: [] int32 the state of the agent; after the end of an episode, the one before.
+        gains: [N·A + 1] of every pair; the last slot takes what belongs to no pair.
         queue: [N·A + 1] gain × need.
         frequency: [N, A] recent share of the queries at each pair.
     """
@@ -54,18 +54,18 @@ def gain_need(
     occupancy_rate: Array | float,
     least_gain: Array | float,
 ) -> Strategy:
-    """The pair with the largest gain × need, worked out anew for every update; ties are broken at random.
+    """The pair with the largest gain × need, computed anew for every update; ties are broken at random.
 
     gain(s, a) = Σ_b (π_new(b|s) − π(b|s)) q_new(s, b), with q_new as q but for q(s, a) + α E_m δ(s, a);
-    need(s) = the expected discounted visits of s from where the agent is.
+    need(s) = the expected discounted visits of s from the agent's state.
 
     Args:
         num_actions: A.
         predecessors: [S, I] pairs among which are all that may ever lead to each state (``incoming_pairs``): the gains
-            of A + I pairs are then worked out after each update. None: of all S·A.
+            of A + I pairs are then computed after each update. None: of all S·A.
         step_size: α; may be traced.
         occupancy_rate: step size of the successor representation, in (0, 1]; may be traced.
-        least_gain: gains are at least this [reward], so that need decides where nothing gains; may be traced.
+        least_gain: least gain [reward], so that need decides where no pair gains; may be traced.
 
     Every update takes expected backups, and the policy of the pair's state before and after it, for each of those
     pairs; every real step ranks all pairs by the new need: a step is slower than three of uniform's.
@@ -73,8 +73,8 @@ def gain_need(
     Source: Mattar & Daw 2018 (EVB = gain × need). Differs in that the representation is learned by
     temporal differences (Dayan 1993) on the real transitions, where theirs follows from a learned transition
     matrix; that the policy is the agent's own (ε-greedy), theirs a softmax; that updates are of one step only,
-    not of n; that the model answers, not a memory of what happened; and that it plans after every step, where theirs
-    plans before the start and at the goal of an episode, and lets need reach from the goal into the next one.
+    not of n; that the model is queried, not a memory of transitions; and that it plans after every step, where theirs
+    plans before the start and at the goal of an episode, with a need that reaches from the goal into the next one.
     """
 
     def build(parts: Parts) -> SearchControl:
@@ -169,7 +169,7 @@ class _Rule(NamedTuple):
 
 
 def expected_gain(parts: Parts, params: Params, observation: Array, action: Array, step_size: Array | float) -> Array:
-    """[] what the value of a state's choices would gain by an expected update of one action."""
+    """[] gain of the policy's value in a state by an expected update of one action (reward)."""
     q = parts.action_values(params.values, observation)
     move = step_size * expected_error(parts, params, observation, action)
     updated = jnp.where(jnp.arange(len(q)) == action, q + move, q)

@@ -1,4 +1,4 @@
-"""Hill climbing in the space of observations: states are proposed, not chosen from those that were met."""
+"""Hill climbing in the space of observations: it proposes states and does not choose among candidates."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Kind = Literal["value", "frequency"]
 
 
 class HillState(NamedTuple):
-    """What climbs need, and where they have led.
+    """The queue of proposed states, and statistics of the states met.
 
     Attributes:
-        queue: [capacity, ...] states climbed to.
-        count: int32 how many so far.
-        key_step: int32 real steps so far, which the noise of climbs is made of.
+        queue: [capacity, ...] states that climbs have reached.
+        count: [] int32 how many so far.
+        key_step: [] int32 real steps so far, by which the noise of climbs is drawn.
         seed: [2] uint32 words of the key of that noise, as int32.
         mean: [F] mean of the states met.
-        covariance: [F, F] sums of products of distances from it.
+        covariance: [F, F] sums of products of distances from the mean.
         low, high: [F] least and largest entries met.
         length: [] sum of ‖s' − s‖ / √F over the real steps.
     """
@@ -52,7 +52,7 @@ class HillState(NamedTuple):
 
 
 class Climb(NamedTuple):
-    """How a climb goes.
+    """Settings of a climb.
 
     Attributes:
         steps: gradient steps of each real step.
@@ -68,27 +68,27 @@ class Climb(NamedTuple):
 def hill_climbing(
     kind: Kind, climb: Climb, *, capacity: int, real_share: Array | float, shape: tuple[int, ...]
 ) -> Strategy:
-    """Queries states that lie uphill of those in the replay buffer, mixed with real transitions.
+    """Queries states uphill of those in the replay buffer, mixed with real transitions.
 
-    In each real step one climb begins at a candidate. It goes along the natural gradient, Σ∇f / ‖Σ∇f‖ times the step
-    size, Σ being the covariance of the states met, with normal noise, and stays within what was met. A state at least
-    as far from the one kept before as a real step leads on average is put in the queue. An update is made from a
-    random state of the queue with its greedy action and the model's answer, or, with probability ``real_share`` and
-    while the queue is empty, from a random candidate's own real transition.
+    In each real step one climb begins at a candidate. Its steps are the natural gradient, Σ∇f / ‖Σ∇f‖ times the step
+    size, Σ being the covariance of the states met, plus normal noise; they stay within the range of the states met. A
+    state enters the queue if its distance from the last one that did is at least the mean length of a real step. An
+    update is made from a random state of the queue with its greedy action and the model's answer, or, with probability
+    ``real_share`` and while the queue is empty, from a random candidate's own real transition.
 
     Args:
-        kind: what is climbed: "value", f = max q(s, ·); or "frequency": in every other climb, by chance,
+        kind: the height: "value", f = max q(s, ·); or "frequency": in every other climb, by chance,
             f = ‖∇v‖² + ‖H_v‖². Its Hessian is zero for networks of ReLUs: use tanh.
         climb: its steps, their size and their noise.
         capacity: states kept in the queue.
         real_share: in [0, 1]; may be traced.
         shape: of an observation.
 
-    Its d is that of the candidates, uniform, and stands for nothing: what it queries is no candidate.
+    Its d is uniform over the candidates and has no meaning: its queries are no candidates.
 
     Source: Pan et al. 2019 (HC-Dyna) for "value", Pan, Mei & Farahmand 2020 for "frequency". Differs in that a climb
     has a fixed number of gradient steps in each real step, where theirs go on until 20 states are found or 200 steps
-    are made; and that bounds are those of what was met, not the environment's.
+    are made; and that bounds are those of the states met, not the environment's.
     """
 
     def build(parts: Parts) -> SearchControl:

@@ -1,4 +1,4 @@
-"""The largest of many numbers, and writing few of them: a priority queue as a dense array."""
+"""A priority queue as a dense array: the largest of many numbers is found, and few of them are written."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from mgsc.sampling import point_in_tree, step_down, sum_tree
 from mgsc.types import Array
 
 NEVER = -1.0
-"""The number of what must not be queried."""
+"""Priority of pairs that must not be queried."""
 
 
 def queue_of(numbers: Array) -> Array:
-    """[N + 1] numbers [N], and a place for what belongs nowhere, which holds ``NEVER``."""
+    """[N + 1] numbers [N], and a last slot for what belongs to no place, which holds ``NEVER``."""
     return jnp.append(numbers, jnp.asarray(NEVER, numbers.dtype))
 
 
 def empty_queue(frequency: Array) -> Array:
-    """[N·A + 1] a queue of pairs with nothing in it; those whose ``frequency`` [N, A] is 0 may never be queried."""
+    """[N·A + 1] an empty queue of pairs; those whose ``frequency`` [N, A] is 0 may never be queried."""
     return queue_of(jnp.where(frequency > 0, jnp.zeros_like(frequency), NEVER).reshape(-1))
 
 
 def still_ruled_out(old: Array, new: Array) -> Array:
-    """``new`` numbers in place of ``old`` ones, but for what must not be queried."""
+    """``new`` numbers in place of ``old`` ones; pairs that must not be queried keep ``NEVER``."""
     return jnp.where(old < 0, NEVER, new)
 
 
 def refreshed(queue: Array, places: Array | None, number_of: Callable[[Array], Array]) -> Array:
-    """A queue [N + 1] with some of its numbers worked out anew; what is ruled out stays so.
+    """A queue [N + 1] with some of its numbers computed anew; pairs that must not be queried keep ``NEVER``.
 
     Args:
         places: as in ``rewritten``.
@@ -41,10 +41,10 @@ def refreshed(queue: Array, places: Array | None, number_of: Callable[[Array], A
 
 
 def rewritten(numbers: Array, places: Array | None, number_of: Callable[[Array], Array]) -> Array:
-    """Numbers [N + 1], of which the last belongs nowhere, with some of them worked out anew.
+    """Numbers [N + 1], of which the last belongs to no place, with some of them computed anew.
 
     Args:
-        places: [I] int32 in [0, N], N for nowhere; None for all.
+        places: [I] int32 in [0, N], N for no place; None for all.
         number_of: ``place [] -> number []``.
     """
     size = len(numbers) - 1
@@ -59,7 +59,7 @@ def find_largest(queue: Array, uniform: Array | None = None) -> tuple[Array, Arr
 
     Args:
         queue: [N], some number above ``NEVER``.
-        uniform: [] in [0, 1) says which of equals it is; None takes the first.
+        uniform: [] in [0, 1), which draws among equal numbers; None takes the first.
     """
     # The numbers in few rows: XLA looks at many columns at once, and at a long row one by one.
     columns = -(-len(queue) // FEW)

@@ -1,4 +1,4 @@
-"""Search control over features of pairs, whose weights the meta-gradient learns: what to do together with where.
+"""Search control over features of pairs of state and action, whose weights the meta-gradient learns.
 
     p(s, a) ∝ exp(η · φ(s, a) + b(s, a))      features φ of ``pair_signals``, and a table b if there is one
     d(s, a) = w(s) μ(a|s)                      w of p or uniform; μ of p, the behaviour policy or the greedy one
@@ -7,8 +7,8 @@
     θ̂_j    = θ̄_j + α (target_j − θ̄_j)        held fixed, as in MGSC
     ∂L/∂η   = Σ_j d_j g_j ψ_j                  g_j = −2 α² K share_j (target_j − θ̄_j) E_m δ_j,  ψ = ∂ log d / ∂η
 
-Features are fast: they follow values and model at once. Their weights are slow: they say which kinds of change have
-turned out right. MGSC is a table alone, over states; TD-error priority is one feature of fixed weight.
+Features are fast: they follow values and model at once. Their weights are slow: they learn which kinds of change bring
+values closer to real targets. MGSC is a table alone, over states; TD-error priority is one feature of fixed weight.
 
 Source: *ours*, after Burega et al. 2024, who leave the joint distribution of states and actions open.
 """
@@ -37,14 +37,14 @@ Judged = Literal["made", "expected"]
 
 
 class Plan(NamedTuple):
-    """The planning of one real step, as it will be judged.
+    """The planning of one real step, which the meta-loss judges later.
 
     Attributes:
-        signals: of all pairs, as it found them.
+        signals: of all pairs, before it.
         joint: [P] p; where states are uniform, their share times p of the actions of each.
         weights: [P] d; None where that is ``joint``.
         mean: [F] means of the features under ``joint``; None without features.
-        values: [S, A] as it found them; None where the values it led to are judged.
+        values: [S, A] before it; None where the values after it are judged.
     """
 
     signals: Signals
@@ -60,14 +60,14 @@ class Plan(NamedTuple):
 
 
 class LearnedPriorityState(NamedTuple):
-    """What is learned, and what will be judged next.
+    """The learned weights, and the planning that the meta-loss judges next.
 
     Attributes:
         eta: [F] weights of the features; None where there are none.
         table: [P] or [S] numbers; None without a table.
         optimizer: states of the optimisers of both.
         plan: the last planning.
-        judged: that which waits to be judged by later values; None where each one is judged at once.
+        judged: the planning that later values will judge; None where each one is judged in the next step.
         recent: the last real transitions.
         real_values: [S, A] learned of real transitions only; None where no target needs them.
         since: [] int32 real steps since ``judged`` was made.
@@ -102,20 +102,20 @@ def learned_priority(
     """A softmax over features of pairs of listed states and actions, with meta-learned weights.
 
     Args:
-        signals: given the agent's parts, how signals are kept and made into features.
-        initial_weights: [F] η at first; None without features.
+        signals: ``(parts) -> PairSignals``.
+        initial_weights: [F] η before the first step; None without features.
         optimizer: of η, any Optax transformation; a step size of 0 keeps η.
         step_size: α of the planning updates that are judged; may be traced.
         planning_updates: K; may be traced.
         table_optimizer: of b; None for no table. The table has a number for each pair where actions are learned,
             otherwise one for each state.
-        states: "learned": of p; "uniform": all allowed ones alike.
-        actions: "learned": of p; "behaviour": the policy's, at the values each update finds; "greedy": those of the
-            largest value as planning finds it. Uniform states with the latter leave nothing to learn.
-        judged: "made": values as they stand after the K sampled updates that were made. "expected": θ̄ from the values
-            that the real transition finds, as MGSC's, which takes S·A expected backups more.
-        targets: where real experience says that values should be.
-        experience_length: W, real transitions that are looked at.
+        states: "learned": of p; "uniform": all allowed ones equally.
+        actions: "learned": of p; "behaviour": the policy's, by the values before each update; "greedy": those of the
+            largest value before planning. Uniform states with "greedy" leave nothing to learn.
+        judged: "made": the values after the K sampled updates. "expected": θ̄ from the values before the real
+            transition, as MGSC's, which takes S·A expected backups more.
+        targets: of the values, from real experience.
+        experience_length: W, real transitions in the meta-loss.
 
     A step keeps expected errors up to date where values or the model changed, and takes a softmax over all S·A pairs.
 

@@ -1,4 +1,4 @@
-"""The row of ``learned_priority``: its settings, how it is built of them, and what it needs."""
+"""The row of ``learned_priority``: its settings, its construction, and its needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mgsc.types import Parts
 
 @dataclasses.dataclass(frozen=True)
 class LearnedPrioritySettings:
-    """Settings of ``learned_priority``: a weight at first, and whether it is used, for each feature."""
+    """Settings of ``learned_priority``: for each feature its first weight, and whether it is used."""
 
     meta_step_size: float = number(0.06, 0.0, math.inf, "step size of Adam on the weights; 0 keeps them")
     table_step_size: float = number(0.03, 0.0, math.inf, "step size of Adam on the table of uses_table")
@@ -70,7 +70,7 @@ class LearnedPrioritySettings:
 
 @dataclasses.dataclass(frozen=True)
 class ConstantPrioritySettings(LearnedPrioritySettings):
-    """The same features with weights that stay as they are."""
+    """Settings of ``constant_priority``: the same features with constant weights."""
 
     meta_step_size: float = number(0.0, 0.0, math.inf, "step size of Adam on the weights; 0 keeps them")
     uses_table: bool = switch(False, "whether a number for each pair is learned beside the features")

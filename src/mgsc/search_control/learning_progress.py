@@ -16,7 +16,7 @@ from mgsc.settings import number, size
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 LEAST_LIKELIHOOD = 1e-3
-"""Likelihoods are cut off here: what the model holds impossible must not count for ever."""
+"""Least likelihood: an outcome that the model holds impossible must not count for ever."""
 
 
 class ProgressState(NamedTuple):
@@ -32,10 +32,10 @@ class ProgressState(NamedTuple):
 
 
 def learning_progress(window: int, *, floor: Array | float, reward_width: Array | float) -> Strategy:
-    """Weights ∝ max(progress, 0) + floor, progress being what the model's log-likelihood has gained.
+    """Weights ∝ max(progress, 0) + floor, progress being the gain in the model's log-likelihood.
 
-    For each state: the mean log-likelihood of its last W real transitions, minus that of the W before, each
-    as the model foretold it before it learned from it. A state with fewer than 2W transitions has progress 0.
+    For each state: the mean log-likelihood of its last W real transitions, minus that of the W before, each under the
+    model before it learned from the transition. A state with fewer than 2W transitions has progress 0.
 
     Args:
         window: W, static.
@@ -47,7 +47,7 @@ def learning_progress(window: int, *, floor: Array | float, reward_width: Array 
     experiences. Differs in that the loss of each transition is that of the model of its time, in place of
     cross-validation with and without the last k, to which theirs adds a share of the loss's standard deviation;
     that it is kept for states, not pairs; that rewards count; and that it directs planning, where theirs directs
-    exploring, by a bonus or by what counts as known. A fixed model makes none but by chance.
+    exploration, by a bonus or by the states that count as known. A fixed model makes progress by chance only.
     """
 
     def init(key: Array, params: Params, candidates: Candidates) -> ProgressState:
@@ -85,7 +85,7 @@ def progress_of(state: ProgressState) -> Array:
 
 
 def log_likelihood(parts: Parts, params: Params, transition: Transition, reward_width: Array | float) -> Array:
-    """[] log of what the model gave to a transition: its outcome, and its reward beside the mean."""
+    """[] log-likelihood of a transition under the model: of its outcome, and of its reward around the mean."""
     answers = parts.expect(params.model, transition.observation, transition.action)
     is_it = (answers.observation == transition.successor) & ((answers.discount > 0) == (transition.discount > 0))
     distance = (answers.reward - transition.reward) / reward_width

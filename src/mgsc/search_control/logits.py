@@ -1,6 +1,6 @@
-"""Where the logits of a learned distribution come from: a table, features, or a network over the candidates.
+"""The logits of a learned distribution: a table, features, or a network over the candidates.
 
-The parameters η are what the meta-gradient tunes. A distribution is over candidates, [N], or over candidates and
+The meta-gradient tunes their parameters η. A distribution is over candidates, [N], or over candidates and
 actions jointly, [N, A].
 """
 
@@ -23,8 +23,8 @@ class Logits(NamedTuple):
         init: ``(key, params, candidates) -> η``.
         apply: ``(η, params, candidates) -> [N] or [N, A]`` logits, differentiable in η.
         is_table: whether η are the logits themselves, one for each listed candidate.
-        look: ``(params, candidates) -> features``, what the logits are a function of besides η and the observations;
-            None where there is nothing else. A strategy looks once in each real step.
+        look: ``(params, candidates) -> features``, the inputs of the logits besides η and the observations; None where
+            there are none. A strategy calls it once in each real step.
         judge: ``(η, candidates, features) -> logits``; with ``look`` it is ``apply``.
     """
 
@@ -36,11 +36,11 @@ class Logits(NamedTuple):
 
 
 LogitFunction = Callable[[Parts], Logits]
-"""What a factory returns: given the agent's parts, its logits."""
+"""The result of a factory: a function of the agent's parts that returns its logits."""
 
 
 def table_logits(num_actions: int | None = None) -> LogitFunction:
-    """One number for each listed candidate; with ``num_actions``, for each of its actions. All begin at 0."""
+    """One number for each listed candidate; with ``num_actions``, one for each of its actions. All begin at 0."""
     tail = () if num_actions is None else (num_actions,)
 
     def init(key: Array, params: Params, candidates: Candidates) -> Array:
@@ -109,14 +109,14 @@ def feature_logits(
 ) -> LogitFunction:
     """A multilayer perceptron on a candidate's features, perhaps also on its observation.
 
-    One network judges all candidates and, where d is over pairs, all actions, each of which it is given one-hot. So
-    what it learns of one candidate holds for all that look the same.
+    One network serves all candidates and, where d is over pairs, all actions, which are one-hot inputs. So what it
+    learns from one candidate holds for all with the same features.
 
     Args:
         widths: units of the hidden layers (tanh).
         features: ``(parts, params, candidates) -> [N, F]`` or [N, A, F]; held fixed in the meta-gradient.
         num_actions: A, for a distribution over candidates and actions.
-        encode: ``(observation) -> [inputs]``, to look at the observation, too.
+        encode: ``(observation) -> [inputs]``; None leaves the observation out.
     """
 
     def inputs(candidates: Candidates, looked: Array) -> Array:
@@ -161,14 +161,14 @@ def observation_features(parts: Parts, params: Params, candidates: Candidates) -
 def encoded_features(
     encode: Callable[[Array], Array], num_actions: int | None = None
 ) -> Callable[[Parts, Params, Candidates], Array]:
-    """Features for ``linear_logits`` from the inputs that a network would have.
+    """Features for ``linear_logits`` from the inputs of a network.
 
     Args:
         encode: ``(observation) -> [F]``.
         num_actions: A, for a distribution over candidates and actions.
 
     Returns:
-        ``(parts, params, candidates) -> [N, F]``; or [N, A, A·(F + 1)], with the inputs and a one in the places of the
+        ``(parts, params, candidates) -> [N, F]``; or [N, A, A·(F + 1)], with the inputs and a 1 in the places of the
         action, and 0 elsewhere.
     """
 

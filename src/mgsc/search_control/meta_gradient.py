@@ -34,16 +34,16 @@ from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
 
 
 class MetaGradientState(NamedTuple):
-    """What is learned.
+    """The learned logits.
 
     Attributes:
-        logits: η: [N] or [N, A] numbers, or the parameters of the function that gives the logits.
+        logits: η: [N] or [N, A] numbers, or the parameters of the function that returns the logits.
         weights: the masked softmax of logits / τ, kept for the next step; None where the logits depend on more than η.
         optimizer: the optimiser's state.
-        recent: the real transitions looked at besides the newest; None where there are none.
+        recent: the last real transitions; None where the target is made of the newest one only.
         count: int32 real steps so far; None where the optimiser is never reset.
-        features: what the logits are a function of besides η and the observations, of the candidates of the last step;
-            None where there is nothing else.
+        features: inputs of the logits besides η and the observations, of the candidates of the last step; None where
+            there are none.
     """
 
     logits: PyTree
@@ -79,24 +79,24 @@ def meta_gradient(
         planning_updates: K.
         entropy_bonus: β in reward² per nat; may be traced.
         temperature: τ > 0; may be traced.
-        mixture: share in [0, 1) of the queries that are uniform, whatever is learned; may be traced.
+        mixture: share in [0, 1) of the queries that stay uniform; may be traced.
         form: of the planned parameters, see ``mgsc.meta_gradient.planned_parameters``.
-        target: what the real transition is applied to, θ̄ ("planned") or θ ("current").
+        target: the parameters to which the real transition is applied, θ̄ ("planned") or θ ("current").
         experience: the target is made of the newest real transition ("one"), of each of the last
             ``experience_length`` ones apart, with the mean of their meta-losses ("recent"), or of all
             those one after the other ("successive", for tables). "recent" makes all its expected backups for
             each of them: with five, a step is slower than three of uniform's.
         reset_every: real steps between resets of the optimiser's state; 0 for never.
-        method: how the gradient is computed, see ``mgsc.meta_gradient.methods``: "table" is for action-value tables
-            with all states as candidates, and target "planned"; "network" for "scaled" and "single". None takes
-            what suits the agent's values, see ``suitable_method``.
-        logits: how η gives the logits, see ``mgsc.search_control.logits``; None is ``table_logits()``, a number for
-            each listed candidate.
+        method: of the gradient, see ``mgsc.meta_gradient.methods``: "table" is for action-value tables with all
+            states as candidates, and target "planned"; "network" for "scaled" and "single". None takes that of
+            ``suitable_method``.
+        logits: of η, see ``mgsc.search_control.logits``; None is ``table_logits()``, a number for each listed
+            candidate.
         is_listed: whether the candidates are all states, in order; False for a batch that changes from step to step.
 
     Raises:
-        ValueError: ``method`` does not offer ``form``, ``target`` or ``experience``.
-        UserError: "saturating" with values that are no table; when the strategy is given the agent's parts.
+        ValueError: ``method`` is not defined for ``form``, ``target`` or ``experience``.
+        UserError: "saturating" with values that are no table; raised when the strategy receives the agent's parts.
     """
     is_successive = experience == "successive"
     if method is not None:

@@ -1,4 +1,4 @@
-"""The row of MGSC: its settings, how it is built of them, and what to try where it fails."""
+"""The row of MGSC: its settings, its construction, and advice where it fails."""
 
 from __future__ import annotations
 

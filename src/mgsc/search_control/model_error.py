@@ -20,15 +20,15 @@ def model_error(temperature: Array | float, rate: Array | float) -> Strategy:
     """Softmax of −e(s)/τ, e being a running average of the model's error on real transitions from s.
 
     The error of a transition is |E_m[r + γ' max q(s')] − (r + γ' max q(s'))|, with the model as it was before
-    the transition. It holds the environment's own chance too: a right model of a random outcome is not at 0.
-    States never visited are at 0.
+    the transition. It includes the randomness of the environment: an exact model of a random outcome has errors, too.
+    States never visited have error 0.
 
     Args:
         temperature: τ > 0 [reward]; may be traced.
         rate: weight of the newest error in (0, 1]; may be traced.
 
-    Source: *ours*, the plainest estimate of what Abbas et al. 2020 wish to avoid, from the errors themselves;
-    their regression learns the variance of the model's predictions as a function of the input.
+    Source: *ours*, the plainest estimate of the errors that Abbas et al. 2020 avoid; their regression learns the
+    variance of the model's predictions as a function of the input.
     """
 
     def init(key: Array, params: Params, candidates: Candidates) -> Array:

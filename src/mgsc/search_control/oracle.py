@@ -1,4 +1,4 @@
-"""A privileged yardstick: plans where an update in the model brings values closer to the optimal ones."""
+"""A privileged yardstick: it plans where an update in the model brings values closer to the optimal ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 
 def oracle(step_size: Array | float, *, optimal: NDArray[np.float32], switch_every: int) -> Strategy:
-    """Weights ∝ the progress that an expected update of the pair makes; uniform where none makes any.
+    """Weights ∝ the progress of an expected update of the pair; uniform where none makes any.
 
     The progress is |q − q*| − |q + α (E_m[r + γ' max q] − q) − q*|, where it is positive, with q* of the phase of the
     last real step. S·A expected backups for each real step.
@@ -26,9 +26,9 @@ def oracle(step_size: Array | float, *, optimal: NDArray[np.float32], switch_eve
         optimal: [P, S, A] optimal action values of each phase.
         switch_every: real steps each phase lasts.
 
-    Source: *ours*. What is useful is judged by where the model's own target leads. A model need not be right for that:
-    one that learns by small steps is wrong for long after a change, and updates with it lead the right way all the
-    same. Not a bound, since it looks one update ahead.
+    Source: *ours*. An update is useful if the model's own target lies closer to q*. The model need not be exact: one
+    that learns by small steps is wrong for long after a change, and updates with it still bring progress. It is no
+    bound, since it considers one update ahead.
     """
     num_phases = len(optimal)
     best = jnp.asarray(optimal).reshape(num_phases, -1)

@@ -1,8 +1,8 @@
-"""Signals of pairs of state and action that tell where planning may pay, each one rival's, as features of a softmax.
+"""Signals of pairs of state and action by which rivals choose their queries, as features of a softmax.
 
-Kept for all pairs, and worked out anew only where something has changed: what depends on values or the model at the
-pairs that lead to a state whose values changed (``refreshed``), what depends on real experience at the pair tried
-(``observed``). Pairs are numbered s · A + a.
+They are kept for all pairs, and computed anew only where something has changed: those of values and model at the pairs
+that lead to a state whose values changed (``refreshed``), those of real experience at the pair tried (``observed``).
+Pairs are numbered s · A + a.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jax import lax
 
 from mgsc.indexing import add_at, lookup, put_at, put_each, settled
 from mgsc.reductions import largest, total
-from mgsc.search_control.ensemble import Ensemble, EnsembleState, hear, new_ensemble
+from mgsc.search_control.ensemble import Ensemble, EnsembleState, learn_from, new_ensemble
 from mgsc.search_control.expected import (
     all_expected_errors,
     all_value_changes,
@@ -53,27 +53,27 @@ FEATURES = (
 """
 
 ALL_ANEW = 1_500
-"""Up to so many pairs, working out all of them in one row is faster than finding and writing those that changed."""
+"""Up to so many pairs, computing all of them in one row is faster than finding and writing those that changed."""
 
 LEAST_POLICY = 1e-6
-"""The behaviour policy's probabilities count as no less, so that its logarithm is finite."""
+"""Least probability of the behaviour policy in its logarithm, which is then finite."""
 
 
 class Signals(NamedTuple):
-    """What is kept for every pair [P], or state [S]; None where no feature needs it.
+    """The signals of every pair [P] or state [S]; those that no feature needs are None.
 
     Attributes:
-        error: [P] E_m δ, the expected error of each pair as planning found it [reward].
-        log_error: [P] the feature made of it.
+        error: [P] E_m δ, the expected error of each pair at the beginning of planning [reward].
+        log_error: [P] its feature.
         log_policy: [P].
         pair_error: [P] running signed error of the model's targets [reward].
         state_error: [S] the same of states.
         tries: [P] how often each pair was tried.
-        novelty, log_tries: [P] the features made of that.
+        novelty, log_tries: [P] its features.
         recency: [P] traces.
         ensemble: the members of ``disagreement``.
         log_change: [P] the feature ``value_change``.
-        best: [S] max q as planning found it; None where all is worked out anew each time.
+        best: [S] max q at the beginning of planning; None where all is computed anew each time.
         touched: [K + 1] int32 states whose values changed since; None as above.
     """
 
@@ -93,7 +93,7 @@ class Signals(NamedTuple):
 
 
 class PairSignals(NamedTuple):
-    """How signals are kept, and made into features.
+    """The functions that keep signals and make features of them.
 
     Attributes:
         parts: the agent's functions.
@@ -102,9 +102,9 @@ class PairSignals(NamedTuple):
         reward_scale: max |R| [reward].
         floor: of ``td_error`` and ``value_change``, over ``reward_scale``; may be traced.
         rate: weight of the newest error in the running ones, in (0, 1]; may be traced.
-        fade: share of the running errors and traces that fades in each real step; may be traced.
+        fade: share of the running errors and traces that is lost in each real step; may be traced.
         predecessors: [S, I] pairs among which are all that may ever lead to each state; None: any may.
-        max_updates: K at most.
+        max_updates: bound of K.
         ensemble: of ``disagreement``.
         candidates: all states, in order.
     """
@@ -124,12 +124,12 @@ class PairSignals(NamedTuple):
 
     @property
     def num_pairs(self) -> int:
-        """P."""
+        """P, the number of pairs."""
         return self.num_states * self.num_actions
 
     @property
     def weight_names(self) -> tuple[str, ...]:
-        """What the weights of the features in use are reported as."""
+        """Names under which the weights of the features in use are reported."""
         return tuple(f"{name}_weight" for name in self.used)
 
     @property
@@ -139,12 +139,12 @@ class PairSignals(NamedTuple):
 
     @property
     def is_kept(self) -> bool:
-        """Whether only what changed is worked out."""
+        """Whether only signals that changed are computed."""
         is_cheap = self.num_pairs <= ALL_ANEW or "value_change" in self.used
         return self.predecessors is not None and not is_cheap
 
     def init(self, key: Array, params: Params) -> Signals:
-        """Before the first step: nothing was tried, nothing is known to be wrong."""
+        """The signals before the first step: no pair was tried, and all running errors are 0."""
 
         def zeros(size: int, *names: str) -> Array | None:
             return jnp.zeros(size, jnp.result_type(float)) if set(names) & set(self.used) else None
@@ -174,7 +174,7 @@ class PairSignals(NamedTuple):
         return signals._replace(best=best, touched=jnp.zeros(self.max_updates + 1, jnp.int32))
 
     def all_anew(self, signals: Signals, params: Params) -> Signals:
-        """What depends on values and model, of all pairs."""
+        """The signals of values and model, of all pairs."""
         error = settled(all_expected_errors(self.parts, params, self.candidates).reshape(-1))
         signals = signals._replace(error=error)
         if signals.log_error is not None:
@@ -188,10 +188,10 @@ class PairSignals(NamedTuple):
         return signals
 
     def refreshed(self, signals: Signals, params: Params, here: Array) -> Signals:
-        """As ``all_anew``, by looking only at what the changes since the last time may have touched.
+        """As ``all_anew``, computed only where changes since the last time may have an effect.
 
         Args:
-            here: [] the state the last real transition came from: its values and the model's answers for it changed.
+            here: [] the state of the last real transition, whose values and model answers have changed.
         """
         if signals.best is None or signals.touched is None:
             return self.all_anew(signals, params)
@@ -221,13 +221,13 @@ class PairSignals(NamedTuple):
         return target - self.parts.q(params.values, state, action)
 
     def touch(self, signals: Signals, number: Array, state: Array) -> Signals:
-        """Takes note that a planning update, the ``number``-th of this step, changed the values of a state."""
+        """The signals after planning update ``number`` of this step has changed the values of a state."""
         if signals.touched is None:
             return signals
         return signals._replace(touched=put_at(signals.touched, number, state))
 
     def observed(self, signals: Signals, params: Params, transition: Transition) -> Signals:
-        """Receives a real transition, before anything is learned from it."""
+        """The signals after a real transition, before values and model learn from it."""
         state, action = transition.observation, transition.action
         pair = state * self.num_actions + action
         signals = self._tried(signals, pair)
@@ -237,7 +237,7 @@ class PairSignals(NamedTuple):
             pair_error, state_error = self._followed(pair_error, pair, wrong), self._followed(state_error, state, wrong)
         ensemble = signals.ensemble
         if ensemble is not None and self.ensemble is not None:
-            ensemble = hear(self.ensemble, ensemble, pair, transition)
+            ensemble = learn_from(self.ensemble, ensemble, pair, transition)
         return signals._replace(pair_error=pair_error, state_error=state_error, ensemble=ensemble)
 
     def _tried(self, signals: Signals, pair: Array) -> Signals:
@@ -262,7 +262,7 @@ class PairSignals(NamedTuple):
         return add_at(faded, place, self.rate * (wrong - lookup(faded, place)))
 
     def features(self, signals: Signals) -> list[Array]:
-        """Of each feature in use, its values [P]."""
+        """The values [P] of each feature in use."""
         return [_FEATURES[name](self, signals) for name in self.used]
 
     def log_size(self, change: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What leads where: the pairs whose expected backups follow the value of a state."""
+"""The pairs whose expected backups depend on the value of a state."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mgsc.types import Array
 
 
 def touched_pairs(predecessors: Array | None, here: Array, own: Array) -> Array | None:
-    """[I + J] the pairs whose expected backups a change at a state may touch; None for all.
+    """[I + J] the pairs whose expected backups may depend on a changed state; None for all.
 
     Args:
-        predecessors: [S, I] as ``incoming_pairs`` gives them; None where any pair may lead anywhere.
+        predecessors: [S, I] of ``incoming_pairs``; None where any pair may lead to any state.
         here: [] the state whose values changed.
         own: [J] pairs that changed themselves.
     """
@@ -21,6 +21,6 @@ def touched_pairs(predecessors: Array | None, here: Array, own: Array) -> Array 
 
 
 def most_touched(facts: StrategyFacts) -> int:
-    """Most pairs that may lead to a state, or all S·A where any may."""
+    """The largest number of pairs that may lead to a state, or S·A where any may."""
     predecessors = facts.problem.known.predecessors
     return facts.problem.facts.num_pairs if predecessors is None else int(predecessors.shape[1])

@@ -1,4 +1,4 @@
-"""Prioritized experience replay: real transitions with large TD errors again, in place of model queries."""
+"""Prioritized experience replay: real transitions with large TD errors, in place of model queries."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def prioritized_replay(*, exponent: Array | float, floor: Array | float, correct
 
     N TD errors for each real step.
 
-    Source: Schaul et al. 2016 (proportional). Differs in that the errors are those of the step's N candidates at the
-    moment, where the source keeps for all stored transitions the errors they last had; and that β stays as it is.
+    Source: Schaul et al. 2016 (proportional). Differs in that the errors are the current ones of the step's N
+    candidates, where the source keeps the last error of every stored transition; and that β is constant.
     """
 
     def build(parts: Parts) -> SearchControl:

@@ -1,4 +1,4 @@
-"""Prioritized sweeping: where the values have just changed, what leads there is next."""
+"""Prioritized sweeping: after a change of the values of a state, the pairs that lead there are updated next."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, 
 
 
 class SweepingState(NamedTuple):
-    """The queue, and what may enter it.
+    """The queue, and the pairs that may enter it.
 
     Attributes:
-        queue: [N·A + 1] priorities of pairs numbered s · A + a, the last of what belongs nowhere; 0 is a pair that is
-            not in the queue.
-        tried: [N, A] 1 for pairs that were really tried; None where all are planned.
+        queue: [N·A + 1] priorities of pairs numbered s · A + a, 0 for a pair that is not in the queue; the last slot
+            takes what belongs to no pair.
+        tried: [N, A] 1 for pairs tried in real steps; None where all are planned.
         frequency: [N, A] recent share of the queries at each pair.
     """
 
@@ -47,16 +47,16 @@ def prioritized_sweeping(
     """The pair of largest priority, each time; without one above ``threshold`` an update changes nothing.
 
     A real transition raises the priority of its pair to |δ| before the direct update. After each update from the
-    queue, the pair itself and all pairs that the model says may lead to its state get |E_m δ|, or leave where that
-    is not above ``threshold``. Without ``requeues`` the pair itself leaves in any case, unless it leads to its own
-    state.
+    queue, the priority of the pair itself and of all pairs that may lead to its state in the model becomes |E_m δ|, or
+    0 where that is not above ``threshold``. Without ``requeues`` the priority of the pair itself becomes 0 in any case,
+    unless it leads to its own state.
 
     Args:
         num_actions: A.
         threshold: θ [reward]; may be traced.
-        predecessors: [S, I] pairs among which are all that may ever lead to each state (``incoming_pairs``): the model
-            is then asked about 1 + I pairs after each update. None: about all S·A.
-        only_tried: leave out pairs never really tried, for a model that learns.
+        predecessors: [S, I] pairs among which are all that may ever lead to each state (``incoming_pairs``): 1 + I
+            pairs are then evaluated after each update. None: all S·A.
+        only_tried: leave out pairs never tried in a real step, for a model that learns.
         requeues: whether the pair just updated stays queued where error is left; False is the book's.
 
     Expected backups, and the writes of their priorities, come with every update, not every real step: a step is slower
@@ -139,13 +139,13 @@ class _Rule(NamedTuple):
         is_popped = lookup(state.queue, own) > 0
 
         def priority(pair: Array) -> Array:
-            asked = pair // self.num_actions, pair % self.num_actions
-            answers = self.parts.expect(params.model, *asked)
+            query = pair // self.num_actions, pair % self.num_actions
+            answers = self.parts.expect(params.model, *query)
             leads = (answers.probability > 0) & (answers.discount > 0) & (answers.observation == here)
             is_tried = True if state.tried is None else lookup(state.tried.reshape(-1), pair) > 0
             leads_here = jnp.any(leads) & is_tried
             is_touched = is_popped & (leads_here | (pair == own))
-            new = self.above(expected_error(self.parts, params, *asked))
+            new = self.above(expected_error(self.parts, params, *query))
             if not self.requeues:
                 new = jnp.where(leads_here, new, 0.0)
             return jnp.where(is_touched, new, lookup(state.queue, pair))

@@ -1,4 +1,4 @@
-"""Experience replay: real transitions applied again, in place of model queries."""
+"""Experience replay: stored real transitions, in place of model queries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ReplayState(NamedTuple):
 
     Attributes:
         ring: Transition of arrays [capacity + 1].
-        count: int32 transitions seen so far.
+        count: [] int32 transitions so far.
         visits: [N] how many transitions in the window start at each candidate; None where these are not listed.
     """
 
@@ -39,16 +39,16 @@ def replay(
 ) -> Strategy:
     """Draws uniformly from the last ``window`` real transitions instead of querying the model.
 
-    Its distribution over listed states is that of the window. Where candidates are not listed, it looks at none of
-    them: d is then uniform over them, and stands for nothing.
+    Its distribution over listed states is that of the window. Where candidates are not listed, it uses none of them: d
+    is then uniform, and has no meaning.
 
     Args:
-        window: transitions to draw from, 1..capacity; may be traced.
+        window: transitions to draw from, 1 … capacity; may be traced.
         capacity: size of the ring, static.
         is_listed: whether candidates are the same in every step, each numbered by its observation.
         action: shape and dtype of an action; None for the number of one.
 
-    Source: Lin 1992. Differs in nothing but that single transitions, not episodes, are replayed.
+    Source: Lin 1992. Differs only in that single transitions, not episodes, are replayed.
     """
     rule = _Rule(window, capacity, is_listed, action)
 

@@ -1,4 +1,4 @@
-"""The form of a row of the table of strategies: a strategy's settings, how it is built, and what it needs."""
+"""The form of a row of the table of strategies: a strategy's settings, its construction, and its needs."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from mgsc.settings import Row
 S = TypeVar("S")
 
 Stored = Mapping[str, Any]
-"""An agent's settings as plain data, as they are stored with a result; its strategy's own ones are ``options``."""
+"""An agent's settings as plain data, in the form of stored results; those of its strategy are ``options``."""
 
 Need = Literal["listed states", "tables", "discrete actions", "a table of values", "stored transitions", "an ensemble"]
-"""What a strategy may need of a problem.
+"""The needs that a strategy may have.
 
 ``listed states``     the same candidates in every step, numbered by their place: it keeps a number for each.
-``tables``            the true transitions: it is privileged, or reads off them which pairs lead where, to save time.
+``tables``            the true transitions: it is privileged, or takes the predecessors of states from them.
 ``discrete actions``  it compares all A actions of a state, or stores their numbers.
 ``a table of values`` it reads the values as an array [S, A].
-``stored transitions`` candidates from a replay buffer, which bring their own transitions along.
+``stored transitions`` candidates from a replay buffer, with their own transitions.
 ``an ensemble``       a model of several members, which may disagree.
 """
 
 
 class Range(NamedTuple):
-    """Where a setting is searched when tuning.
+    """The range of a setting in tuning.
 
     Attributes:
         low, high: ends of the range; whole numbers for a ``size`` setting.
         share_of_zero: share of the configurations that set it to exactly 0.
-        is_bounded: the high end is a rule (the budget), not a guess: being there is no edge case.
+        is_bounded: whether the high end is a rule, such as the budget: a best value there is no reason to widen it.
     """
 
     low: float
@@ -71,19 +71,19 @@ class StrategyRow(Row[S]):
 
     Attributes:
         build: ``(settings, facts) -> Strategy``.
-        needs: ``(settings) ->`` what it needs of a problem; suites without that are refused.
+        needs: ``(settings) ->`` its needs; a suite that lacks one raises ``UserError``.
         plans: False for Q-learning.
         queries_model: False where planning updates use real transitions.
-        expected_backups: ``(settings, facts) ->`` expected backups it makes per real step; K is an int there.
+        expected_backups: ``(settings, facts) ->`` its expected backups per real step; K is an int there.
         tunes_updates: whether tuning searches K too: where updates can do harm, fewer may be better.
-        space: ranges of its own settings that tuning searches, on log scales.
-        space_of_networks: those that take their place where values are networks.
+        space: ranges of its settings that tuning searches, on log scales.
+        space_of_networks: the ranges where values are networks.
         is_meta_learned: whether its distribution is learned by a meta-gradient.
         learns_model_first: ``(settings) ->`` whether the model learns before the strategy observes.
         has_static_updates: ``(settings) ->`` whether K must be fixed when compiling.
-        static_zeros: settings whose default 0 spares work where it is fixed when compiling.
-        can_overshoot: ``(agent's settings as stored) ->`` whether one planned step may lead past its goal.
-        advice: by the name of a diagnosis, ``(agent, its settings as stored) ->`` what to try.
+        static_zeros: settings whose default 0 saves work where it is fixed when compiling.
+        can_overshoot: ``(stored settings of the agent) ->`` whether one planned step may lead past its target.
+        advice: by the name of a diagnosis, ``(agent, its stored settings) ->`` advice in words.
     """
 
     build: Callable[[S, StrategyFacts], Strategy]
@@ -103,7 +103,7 @@ class StrategyRow(Row[S]):
 
 
 def always(*needs: Need) -> Callable[[Any], Collection[Need]]:
-    """The needs of a strategy that needs the same whatever its settings."""
+    """The needs of a strategy that do not depend on its settings."""
     return functools.partial(_same_needs, needs)
 
 
@@ -113,7 +113,7 @@ def _same_needs(needs: Collection[Need], settings: Any) -> Collection[Need]:
 
 
 def num_candidate_pairs(facts: StrategyFacts) -> int:
-    """N·A: pairs of a candidate of one real step and an action; S·A where states are listed, N·C of numbers."""
+    """N·A: pairs of a candidate of one step and an action; S·A of listed states, N·C of actions that are numbers."""
     source = facts.problem.candidates
     drawn = source.listed
     if drawn is None:

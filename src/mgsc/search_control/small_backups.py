@@ -21,7 +21,7 @@ from mgsc.settings import number
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 ROUNDING = 64 * 2.0**-23
-"""Changes below this share of the value they change are left alone, whatever the threshold.
+"""Changes below this share of the value they change are never made, whatever the threshold.
 
 What rounding adds to a change is at most 2^-24 of the value. Up to a discount of 0.99, a change above this share
 loses more than that around any loop of states; a smaller one could go round for ever, and drive the values along.
@@ -29,12 +29,12 @@ loses more than that around any loop of states; a smaller one could go round for
 
 
 class SmallBackupsState(NamedTuple):
-    """What each successor was worth when its pair last heard of it.
+    """The value of each successor when its pair last took it in.
 
     Attributes:
         stored: [N·A, M] U of each slot.
-        queue: [N·A + 1] the size of each pair's largest backup; the last is of what belongs nowhere.
-        tried: [N, A] 1 for pairs really tried; None where all are planned.
+        queue: [N·A + 1] the size of each pair's largest backup; the last slot takes what belongs to no pair.
+        tried: [N, A] 1 for pairs tried in real steps; None where all are planned.
         frequency: [N, A] recent share of the queries at each pair.
     """
 
@@ -54,21 +54,21 @@ def small_backups(
 ) -> Strategy:
     """The largest |P γ (V(s') − U)| of all, each time: q(s, a) moves by it, without a step size, and U becomes V(s').
 
-    V = max q, and U is what the successor was worth when the pair last heard of it: from a small backup, or from a
-    direct update along the same transition; at first, what it was worth before any update. A backup not above
-    ``threshold`` is left for later, and the update then changes nothing. Of equal pairs one is drawn. Planning leaves
-    q(s, a) − Σ_m P γ U as it finds it, so rewards come in by direct updates alone.
+    V = max q. U is the successor's value when the pair last took it in, by a small backup or by a direct update along
+    the same transition; at first, its value before any update. Where no backup is above ``threshold``, the update
+    changes nothing. Of equal pairs one is drawn. Planning does not change q(s, a) − Σ_m P γ U, so rewards come in by
+    direct updates alone.
 
     Args:
         num_actions: A.
         threshold: θ [reward], and never less than ``ROUNDING`` of the value; may be traced.
         predecessors: [S, I] pairs among which are all that may ever lead to each state (``incoming_pairs``): 1 + I
-            pairs are then looked at after each update. None: all S·A.
-        step_size: α of the planning updates, which is divided out again; may be traced.
-        only_tried: leave out pairs never really tried, for a model that learns.
+            pairs are then evaluated after each update. None: all S·A.
+        step_size: α of the planning updates, by which the backup is divided; may be traced.
+        only_tried: leave out pairs never tried in a real step, for a model that learns.
 
-    A small backup itself looks at one outcome. To find it, the outcomes of all pairs that lead to a changed state are
-    looked at after every update, and ranked: a step is slower than three of uniform's.
+    A small backup itself uses one outcome. To find it, the outcomes of all pairs that lead to a changed state are
+    evaluated after every update, and ranked: a step is slower than three of uniform's.
 
     Source: van Seijen & Sutton 2013. Differs in that each update makes the largest single backup of all, where
     theirs takes a state from a queue ordered by |V − U| and makes the backups of all its predecessors; that U is
@@ -107,8 +107,8 @@ class _Rule(NamedTuple):
         frequency = no_queries_yet(candidates, self.num_actions)
 
         def worth(pair: Array) -> Array:
-            asked = pair // self.num_actions, pair % self.num_actions
-            return worths(self.parts, params, self.parts.expect(params.model, *asked).observation)
+            answers = self.parts.expect(params.model, pair // self.num_actions, pair % self.num_actions)
+            return worths(self.parts, params, answers.observation)
 
         stored = jax.vmap(worth)(jnp.arange(frequency.size, dtype=jnp.int32))
         queue = empty_queue(frequency)
@@ -121,15 +121,15 @@ class _Rule(NamedTuple):
         here, action, _, goes_on, successor = transition
         pair = here * self.num_actions + action
         answers = self.parts.expect(params.model, here, action)
-        is_heard = (answers.observation == successor) & (goes_on > 0)
+        is_taken = (answers.observation == successor) & (goes_on > 0)
         tried = state.tried
         if tried is not None:
             # The model is about to put a new outcome into an empty slot, or into that of its first guess.
             is_first = lookup(tried.reshape(-1), pair) == 0
-            is_heard = is_heard | (answers.probability == 0) | is_first
+            is_taken = is_taken | (answers.probability == 0) | is_first
             tried = put_at(tried, (here, action), jnp.ones(()))
         worth = largest(self.parts.action_values(params.values, successor))
-        return state._replace(stored=with_worth(state.stored, pair, is_heard, worth), tried=tried), {}
+        return state._replace(stored=with_worth(state.stored, pair, is_taken, worth), tried=tried), {}
 
     def after_learning(self, state: SmallBackupsState, params: Params, backup: Backup) -> SmallBackupsState:
         return self.requeued(state, params, backup.transition.observation, backup.transition.action)
@@ -179,17 +179,17 @@ class _Rule(NamedTuple):
         is_own = (jnp.arange(self.num_actions) == action) & (successor == here)
         before = self.parts.action_values(params.values, successor) - jnp.where(is_own, backup.td_error, 0.0)
         is_made = backup.td_error != 0
-        is_heard = (self.parts.expect(params.model, here, action).observation == successor) & is_made
+        is_taken = (self.parts.expect(params.model, here, action).observation == successor) & is_made
         pair = backup.index * self.num_actions + action
-        stored = with_worth(state.stored, pair, is_heard, largest(before))
+        stored = with_worth(state.stored, pair, is_taken, largest(before))
         share = jnp.where(is_made, FORGETTING, 0.0)
-        heard = state._replace(stored=stored, frequency=with_query(state.frequency, (backup.index, action), share))
-        return self.requeued(heard, params, here, action)
+        after = state._replace(stored=stored, frequency=with_query(state.frequency, (backup.index, action), share))
+        return self.requeued(after, params, here, action)
 
 
-def with_worth(stored: Array, pair: Array, is_heard: Array, worth: Array) -> Array:
-    """``stored`` with some slots [M] of a pair at ``worth``."""
-    return put_at(stored, pair, jnp.where(is_heard, worth, lookup(stored, pair)))
+def with_worth(stored: Array, pair: Array, is_taken: Array, worth: Array) -> Array:
+    """``stored`` with the slots ``is_taken`` [M] of a pair at ``worth``."""
+    return put_at(stored, pair, jnp.where(is_taken, worth, lookup(stored, pair)))
 
 
 def first_largest(sizes: Array) -> Array:
@@ -237,7 +237,7 @@ def _expected_backups(settings: SmallBackupsSettings, facts: StrategyFacts) -> i
 
 ROW = StrategyRow(
     name="small_backups",
-    summary="the successor whose value has moved furthest since its pair heard of it",
+    summary="the successor whose value has moved furthest since its pair took it in",
     settings=SmallBackupsSettings,
     build=_build,
     needs=always("listed states", "tables", "discrete actions"),

@@ -1,4 +1,4 @@
-"""Planning from stored states: those met of late, or those whose own transitions still have large TD errors."""
+"""Planning from stored states: the newest ones, or those whose own transitions have large TD errors."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def stored_priority(
 
     N TD errors for each real step by "td_error".
 
-    Source: Schaul et al. 2016 (priorities of stored transitions). Differs in that only the state is taken, as where an
-    imagined step or rollout begins, and that the errors are those of the moment.
+    Source: Schaul et al. 2016 (priorities of stored transitions). Differs in that only the state is taken, at which
+    an imagined step or rollout begins, and that the errors are the current ones.
     """
 
     def build(parts: Parts) -> SearchControl:

@@ -1,4 +1,4 @@
-"""Where real experience says that values should be: the targets that ``learned_priority`` judges its planning by."""
+"""Targets of the values from real experience, by which ``learned_priority`` judges its planning."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Target = Literal["transition", "return", "later", "real_values"]
 
 
 class Targets(NamedTuple):
-    """How targets are made; values are tables [S, A].
+    """The kind of the targets; values are tables [S, A].
 
-    - ``transition``: r + γ' max q(s', ·) of each real transition, with q as planning left it. One look-up for each.
-    - ``return``: the λ-return of real experience from there on, as far as it is kept (Sutton & Barto 2018, 12.1),
-      greedy where it bootstraps: G_j = r_j + γ'_j ((1 − λ) max q(s'_j, ·) + λ G_{j+1}), without λ where the next
-      transition kept does not go on from s'_j. As many look-ups, in turn.
-    - ``later``: the agent's own values some real steps after the planning that is judged, as many as transitions are
-      looked at (bootstrapped meta-gradients, Flennerhag et al. 2022, with all updates in between as the bootstrap).
-      It keeps one plan for so long, which costs a copy of all that describes it in each step.
+    - ``transition``: r + γ' max q(s', ·) of each real transition, with q after planning. One look-up for each.
+    - ``return``: the λ-return of real experience from there on, as far as it is stored (Sutton & Barto 2018, 12.1),
+      with greedy bootstrap values: G_j = r_j + γ'_j ((1 − λ) max q(s'_j, ·) + λ G_{j+1}), without λ where the next
+      stored transition does not go on from s'_j. As many look-ups, in turn.
+    - ``later``: the agent's own values W real steps after the planning that is judged, W being the number of stored
+      transitions (bootstrapped meta-gradients, Flennerhag et al. 2022, with all updates in between as the bootstrap).
+      It keeps one planning for so long, which costs a copy of its arrays in each step.
     - ``real_values``: a table learned by Q-learning of real transitions only, with the agent's step size.
 
     Attributes:
-        kind: which of these.
+        kind: one of these.
         trace: λ of ``return``, in [0, 1]; may be traced.
         step_size: α of the table of ``real_values``; may be traced.
     """
@@ -54,8 +54,8 @@ class Targets(NamedTuple):
         """[W] the targets of real transitions [W], from the oldest to the newest.
 
         Args:
-            table: what ``learned`` gave.
-            planned: [S, A] values as planning left them; of ``later``, as they are now.
+            table: from ``learned``.
+            planned: [S, A] values after planning; of ``later``, the current ones.
         """
         pairs = transitions.observation * planned.shape[1] + transitions.action
         if self.kind == "later":

@@ -1,4 +1,4 @@
-"""Queries in proportion to how much the model would change the values, or to the rank of that."""
+"""Queries in proportion to the expected TD error in the model, or to its rank."""
 
 from __future__ import annotations
 
@@ -48,16 +48,14 @@ def td_error_priority(
         floor: ε [reward], not used by "rank"; may be traced.
         correction: β of importance sampling: the step size is multiplied by (N P)^−β over the largest such
             weight. None: no correction. May be traced. For listed states only.
-        is_listed: whether the candidates are all states, in order; otherwise any will do, and N·A pairs take the
-            place of S·A.
+        is_listed: whether the candidates are all states, in order; otherwise N·A pairs take the place of S·A.
 
     S·A expected backups for each real step, and a logarithm and an exponential of each: a step is slower than three
     of uniform's.
 
-    Source: Schaul et al. 2016, 3.3 (eq. 1) and 3.4. Differs in that the priorities are the model's expected
-    errors of all S·A pairs at the moment, where the source
-    stores the last sampled error of each transition in a memory; that β stays as it is; and that equal errors
-    share a rank.
+    Source: Schaul et al. 2016, 3.3 (eq. 1) and 3.4. Differs in that the priorities are the current expected
+    errors of all S·A pairs, where the source stores the last sampled error of each transition in a memory; that β is
+    constant; and that equal errors share a rank.
     """
 
     def build(parts: Parts) -> SearchControl:

@@ -13,7 +13,7 @@ from mgsc.indexing import add_at, settled
 from mgsc.models.learned import LearnedModel, slots_of
 from mgsc.problem import Problem, StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
-from mgsc.search_control.ensemble import Ensemble, EnsembleState, hear, is_tried, new_ensemble
+from mgsc.search_control.ensemble import Ensemble, EnsembleState, is_tried, learn_from, new_ensemble
 from mgsc.search_control.row import Need, Range, StrategyRow
 from mgsc.settings import added, choice, number, size
 from mgsc.types import Array, Candidates, Params, Parts, Transition
@@ -22,11 +22,11 @@ Doubt = Literal["counts", "ensemble"]
 
 
 def uncertainty(num_actions: int, temperature: Array | float, ensemble: Ensemble | None = None) -> Strategy:
-    """Softmax of −u/τ over the pairs really tried, u saying how unsure the model is of each; never those never tried.
+    """Softmax of −u/τ over the pairs tried in real steps, u being the model's uncertainty of each.
 
     By counts, u = 1/√n, n being how often the pair was tried. By an ensemble, u is the disagreement of E learned
-    models, each of which hears of a real transition or not by a fair coin of its own: the root of the summed
-    variances, over members, of their probabilities of outcomes and of their mean rewards.
+    models, each of which learns from a real transition with probability ½: the root of the summed variances, over
+    members, of their probabilities of outcomes and of their mean rewards.
 
     Args:
         num_actions: A.
@@ -82,7 +82,7 @@ def _by_ensemble(num_actions: int, temperature: Array | float, ensemble: Ensembl
         state: EnsembleState, params: Params, candidates: Candidates, transition: Transition
     ) -> tuple[EnsembleState, dict[str, Array]]:
         del params, candidates
-        return hear(ensemble, state, transition.observation * num_actions + transition.action, transition), {}
+        return learn_from(ensemble, state, transition.observation * num_actions + transition.action, transition), {}
 
     def weights(state: EnsembleState, params: Params, candidates: Candidates) -> Array:
         del params, candidates

@@ -1,4 +1,4 @@
-"""Conventional search control that follows the agent: states it visited, and trajectories from where it is."""
+"""Conventional search control that follows the agent: visited states, and trajectories from the current state."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class VisitedState(NamedTuple):
 
     Attributes:
         visits: [N] visits in the window.
-        ring: [capacity + 1] int32 the candidates visited last; one entry where all visits count.
-        count: int32 visits so far.
+        ring: [capacity + 1] int32 the last visited candidates; one entry where all visits count.
+        count: [] int32 visits so far.
     """
 
     visits: Array
@@ -33,14 +33,14 @@ class VisitedState(NamedTuple):
 
 
 def visited(window: Array | int | None = None, *, capacity: int = 0) -> Strategy:
-    """States as often as the agent visited them, asking the model what would happen there now.
+    """States in proportion to the agent's visits, with queries of the model there.
 
     Args:
-        window: only the last so many real steps count, 1..capacity; may be traced. None: all steps do,
-            which is the on-policy frequency so far.
+        window: last real steps that count, 1 … capacity; may be traced. None: all steps count, which is the on-policy
+            frequency so far.
         capacity: size of the ring, static; 0 without a window.
 
-    Source: Sutton & Barto 2018, 8.6 (on-policy distribution). With a window it is replay's distribution
+    Source: Sutton & Barto 2018, 8.6 (on-policy distribution). With a window it has replay's distribution
     over states, with the model in place of the memory.
     """
     slots = capacity + 1
@@ -74,10 +74,10 @@ def visited(window: Array | int | None = None, *, capacity: int = 0) -> Strategy
 
 
 class TrajectoryState(NamedTuple):
-    """Where imagined trajectories begin, and where they have been.
+    """The beginning of imagined trajectories, and the frequency of their queries.
 
     Attributes:
-        beginning: [] int32 the state the agent has come to; where an episode ended there, the one before.
+        beginning: [] int32 the agent's state; where an episode ended there, the one before.
         frequency: [N] recent share of the queries at each candidate.
     """
 
@@ -86,9 +86,9 @@ class TrajectoryState(NamedTuple):
 
 
 def trajectory() -> Strategy:
-    """Imagined trajectories: each query is where the one before has led, beginning where the agent is.
+    """Imagined trajectories from the agent's state: each query is at the successor of the one before.
 
-    A trajectory that ends begins anew. Each real step begins a new one.
+    A trajectory begins anew in each real step, and where an imagined episode ends.
 
     Source: Sutton & Barto 2018, 8.6 (trajectory sampling), from the current state.
     """
