@@ -1,4 +1,4 @@
-"""The Python door to what the command line does."""
+"""``mgsc.run``: the command ``mgsc run`` as a function."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 OWN_SUITE = "own"
-"""Under which name the result of a suite without one is kept."""
+"""The name under which the result of a suite of your own is kept."""
 
 
 def run(
@@ -41,25 +41,25 @@ def run(
     """Runs a suite with its tuned settings.
 
     Args:
-        suite: a name of ``mgsc list``, or a suite of your own, which runs with the settings it has.
-        agents: which of its agents; None for all.
-        seeds: how many; the same ones for every agent, so comparisons are paired.
-        root_seed, first_seed: which.
+        suite: a name of ``mgsc list``, or a suite of your own, which runs with its own settings.
+        agents: names of its agents; None for all.
+        seeds: number of seeds; they are the same for every agent, so comparisons are paired.
+        root_seed, first_seed: the root of the seeds, and the number of the first one.
         settings: changed settings, for example ``{"steps": 10_000, "meta_gradient.step_size": 0.5}``.
         out: result folder; None keeps the result in memory.
         overwrite: replace a result in ``out``.
         resume: go on with a stopped run in ``out``.
         append: add these seeds to the result in ``out``.
-        progress: receives how far it is.
-        executor: where the runs are computed: ``"threads"`` of this process, ``"processes"`` of this machine, or an
-            executor of your own. It decides no number. With processes, guard the main program by ``if __name__ ==
-            "__main__"``, as for Python's ``multiprocessing``.
+        progress: callbacks that receive the progress.
+        executor: of the runs: ``"threads"`` of this process, ``"processes"`` of this machine, or an executor of your
+            own. It changes no number. With processes, guard the main program by ``if __name__ == "__main__"``, as for
+            Python's ``multiprocessing``.
 
     Returns:
         ``xarray.Dataset`` over agent, seed, chunk and state; ``reward`` is the reward per chunk.
 
     Raises:
-        UserError: what is asked for is impossible; said before any work starts.
+        UserError: an impossible argument; raised before any work starts.
 
     Example:
         >>> import mgsc
@@ -86,10 +86,10 @@ def run(
 
 
 def _check_arguments(settings: object, out: str | os.PathLike[str] | None, **modes: object) -> None:
-    """Refuses what would be taken for something else, or would have no effect.
+    """Checks the types of arguments, and that each has an effect.
 
     Raises:
-        UserError: naming the argument.
+        UserError: one has not; the error names it.
     """
     if settings is not None and not isinstance(settings, Mapping):
         raise UserError(

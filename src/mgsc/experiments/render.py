@@ -1,4 +1,4 @@
-"""Frames of an agent at work: it learns for some steps, and one episode of its best actions is then drawn."""
+"""Frames of an episode: an agent learns for some steps, and one episode of its best actions is then drawn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mgsc.kernel import compile_shared
 from mgsc.types import PyTree
 
 Frame = NDArray[np.uint8]
-"""[height, width, 3]."""
+"""A frame [height, width, 3]."""
 
 PIXELS, MILLISECONDS = 240, 40
 """Side of a drawn frame, and how long a frame of a film is shown."""
@@ -47,7 +47,7 @@ def render(
     settings: dict[str, Any] | None = None,
     most_frames: int = 1000,
 ) -> int:
-    """Lets an agent learn, and draws an episode of the actor's best actions; without a display.
+    """Lets an agent learn, and draws an episode of the actor's best actions; needs no display.
 
     Args:
         suite: a name of ``mgsc list`` whose actions are numbers, or such a suite of your own.
@@ -59,10 +59,10 @@ def render(
         most_frames: the episode is cut short after so many.
 
     Returns:
-        Number of frames, the first of which shows where the episode began.
+        Number of frames, the first of which shows the beginning of the episode.
 
     Raises:
-        UserError: what is asked for is impossible; said before any work starts.
+        UserError: an impossible argument; raised before any work starts.
     """
     found = tuned_suite(suite, Seeds(1, 0, seed)) if isinstance(suite, str) else suite
     changes = dict(settings or {}) | ({} if steps is None else {"steps": steps})

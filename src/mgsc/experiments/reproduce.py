@@ -36,14 +36,14 @@ def reproduce(
 ) -> None:
     """Runs suites; writes ``table.md`` and ``figures/`` beside each result ``out/SUITE``, and ``out/report.html``.
 
-    A result of exactly these settings and seeds that is there already, finished or not, is taken up.
+    An existing result of exactly these settings and seeds is completed, or used as it is.
 
     Args:
         seeds: reporting seeds, the same for all suites.
         out: folder for all of it.
         suites: names; None for the paper's, ``PAPER_SUITES``.
         overwrite: replace results of other settings or seeds.
-        executor: where the units of each suite run.
+        executor: of the units of each suite.
 
     Raises:
         UserError: impossible seeds, no such suite, ``out`` cannot be used, or holds results of other

@@ -1,4 +1,4 @@
-"""``mgsc track``: a stored result for TensorBoard or Weights & Biases; what is there already is not written again."""
+"""``mgsc track``: a stored result for TensorBoard or Weights & Biases; runs that are there are not written again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDER = "track"
 
 
 class Tracked(NamedTuple):
-    """How many runs were written, and how many were there already."""
+    """Numbers of runs that were written, and of runs that were there already."""
 
     written: int
     kept: int
@@ -35,7 +35,7 @@ class Tracked(NamedTuple):
 def tracking_of(
     kind: str, result: str | os.PathLike[str], suite: str, out: str | None = None, project: str | None = None
 ) -> Tracking:
-    """Where the runs of a result are tracked to.
+    """The place and kind of the tracked runs of a result.
 
     Args:
         kind: ``"tensorboard"`` or ``"wandb"``.
@@ -45,7 +45,7 @@ def tracking_of(
         project: the project in W&B; None for ``mgsc``, and for trackers without projects.
 
     Raises:
-        UserError: there is no such tracker or project, its package is not installed, or the folder is no place for it.
+        UserError: there is no such tracker or project, its package is not installed, or the folder cannot be used.
     """
     folder = usable_path(out or Path(result) / FOLDER / kind)
     tracking = Tracking(kind, os.path.abspath(folder), suite, "mgsc" if project is None else project)
@@ -61,15 +61,15 @@ def tracking_of(
 def track(dataset: xr.Dataset, tracking: Tracking) -> Tracked:
     """Writes every run of a result, and for each agent the mean over its seeds with a 95 % interval.
 
-    Runs that are there with the very same numbers are left alone; others of the same names are replaced, and those of
-    agents and seeds that the result does not have are removed.
+    Runs that are there with the same numbers stay. Others of the same names are replaced, and those of agents and seeds
+    that the result does not have are removed.
 
     Args:
-        dataset: a result as ``store.open_result`` gives it.
-        tracking: where to.
+        dataset: a result of ``store.open_result``.
+        tracking: place and kind of the runs.
 
     Returns:
-        How many runs were written, and how many were there.
+        Numbers of runs written, and of runs that were there.
 
     Raises:
         UserError: the folder holds runs of another suite, or the files cannot be written.

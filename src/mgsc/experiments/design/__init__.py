@@ -1,1 +1,1 @@
-"""What is run, as plain data: suites and the rows, settings and numbers they are made of."""
+"""The design of experiments as plain data: suites, with their rows, settings and numbers."""

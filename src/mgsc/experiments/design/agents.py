@@ -1,4 +1,4 @@
-"""The agents of the suites: a strategy with its numbers. A variant is a row here, not code."""
+"""The agents of the suites: strategies with their numbers. A variant is a row here, not code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PAPER = (
     "meta_gradient",
     "meta_gradient_recent",
 )
-"""The agents of the paper's experiments, and what these are read against: those of ``mgsc reproduce``."""
+"""The agents of the paper's experiments and their rivals: those of ``mgsc reproduce``."""
 
 FAMILY = (
     "dyna_q",
@@ -62,7 +62,7 @@ FAMILY = (
     "gain_need",
     "oracle",
 )
-"""The other ways of search control, each one published, and a privileged one to read them against."""
+"""The other strategies, each published, and a privileged yardstick."""
 
 COMPARED = (
     *(name for name in PAPER if name != "uniform_recent_matched"),
@@ -71,19 +71,18 @@ COMPARED = (
     *FAMILY,
     "uncertainty_ensemble",
 )
-"""The agents of the comparison; one rival that makes more updates is enough there."""
+"""The agents of the comparison, with one rival that makes more updates."""
 
 WHERE_AND_WHAT = ("learned_states", "learned_actions", "learned_states_greedy", "uniform_greedy")
-"""Beside ``uniform`` and ``learned_priority``: which of states and actions are learned, and greedy actions."""
+"""Agents beside ``uniform`` and ``learned_priority`` that learn states or actions only, or take greedy actions."""
 
 
 def default_agents(names: Iterable[str] = PAPER, num_actions: int = 4) -> dict[str, AgentSettings]:
     """Agents with their own settings, untuned.
 
     Args:
-        names: which, of ``PAPER``, ``COMPARED`` and ``WHERE_AND_WHAT``; those of the paper's experiments unless said
-            otherwise.
-        num_actions: A of the environment, which decides what compute-matched rivals are allowed.
+        names: of ``PAPER``, ``COMPARED`` and ``WHERE_AND_WHAT``; by default those of the paper's experiments.
+        num_actions: A of the environment, which decides the updates of compute-matched rivals.
     """
     plain = {name: AgentSettings(strategy=name, options=row.settings()) for name, row in STRATEGIES.items()}
     known = plain | _variants(num_actions)

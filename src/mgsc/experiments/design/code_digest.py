@@ -1,4 +1,4 @@
-"""A digest of a function's code, which stands for a part of one's own where results are kept."""
+"""A digest of a function's code, which identifies a part of one's own in stored results."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import numpy as np
 
 
 def code_digest(build: Any) -> str:
-    """SHA-256 of what a function does, as far as it can be seen; the same in every process of one Python.
+    """SHA-256 of a function's code and of the objects that it names; the same in every process of one Python.
 
-    Seen is what ``build``'s own module says: functions, also compiled ones, methods, objects and classes with their
-    values, and the constants they name. Of other modules, functions go by their name and by what they enclose, and
-    dataclasses by their values; all else goes by its name.
+    Objects of ``build``'s own module enter with their code and values: functions, also compiled ones, methods, objects,
+    classes and constants. Of other modules, functions enter by name and enclosed values, dataclasses by their values,
+    and all others by name.
     """
     found = hashlib.sha256()
     for part in _code(build, _module_of(build), set()):

@@ -25,7 +25,7 @@ from mgsc.search_control.table import STRATEGIES
 from mgsc.values.sac import SacSettings
 
 PREFIX = "sac-"
-"""How the names of the suites begin whose agents look at no model."""
+"""The beginning of the names of suites whose agents use no model."""
 
 SMALL_STEP = 1e-3
 """Step size of the small preset, of critics, actor and temperature."""
@@ -34,7 +34,7 @@ PAPER_STEP = 3e-4
 """Step size of the published agents."""
 
 SMALL = SacSettings(units=64, actor_step_size=SMALL_STEP, temperature_step_size=SMALL_STEP)
-"""Networks that two cores can train."""
+"""Networks small enough for two cores."""
 
 PAPER = SacSettings(units=256, actor_step_size=PAPER_STEP, temperature_step_size=PAPER_STEP)
 """Networks of the published agents."""
@@ -43,10 +43,10 @@ SMALL_MODEL = MlpEnsemble(members=5, elites=3, units=64, batch_size=256, capacit
 PAPER_MODEL = MlpEnsemble(
     members=7, elites=5, units=200, layers=4, kind="probabilistic", batch_size=256, capacity=100_000
 )
-"""Ensembles of two cores and of the published agent."""
+"""Ensembles for two cores, and of the published agent."""
 
 MIXTURE = 0.3
-"""Share of MGSC's rollouts that begin uniformly, whatever is learned."""
+"""Share of MGSC's rollouts that always begin uniformly."""
 
 PLANNED_STEP = 1e-4
 """Step size of the critics' planned updates, which are plain gradient steps, not Adam's."""
@@ -58,7 +58,7 @@ MUJOCO: Mapping[str, tuple[str, int, str, int]] = {
     "hopper": ("Hopper-v5", 20_000, "mass", 5),
     "halfcheetah": ("HalfCheetah-v5", 20_000, "friction", 1),
 }
-"""Name → environment, real steps, what changes halfway, and steps of the longest rollouts."""
+"""Name → environment, real steps, change halfway, and length of the longest rollouts."""
 
 
 PUBLISHED: Mapping[str, Mapping[str, Any]] = {
@@ -73,7 +73,7 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
         "rollouts": RolloutSettings(starts=400, last_length=15, first_step=20_000, last_step=150_000, capacity=400_000),
     },
 }
-"""What was published of single environments, where that differs from what ``_mbpo`` takes.
+"""Published settings of single environments, where they differ from those of ``_mbpo``.
 
 Source: Janner et al. 2019 and their code's configurations: lengths, updates, warm-up and target entropy.
 """
@@ -84,7 +84,7 @@ def sac_agents(step_size: float, capacity: int) -> dict[str, AgentSettings]:
 
     Args:
         step_size: of the critics.
-        capacity: real transitions kept, all of which are drawn from.
+        capacity: real transitions kept, from all of which updates draw.
     """
     options = ReplaySettings(window=capacity, capacity=capacity)
     return {
@@ -115,7 +115,7 @@ def _sac(title: str, environment: Any, steps: int, values: SacSettings) -> Suite
 
 
 def mbpo_agents(step_size: float, capacity: int, *, meta_step_size: float) -> dict[str, AgentSettings]:
-    """Model-based policy optimisation with each way to choose where rollouts begin, and its rivals without a model.
+    """Model-based policy optimisation with each way to choose the starts of rollouts, and rivals without a model.
 
     Args:
         step_size: of the critics.

@@ -1,4 +1,4 @@
-"""What an agent may be called: its name stands in tables, in terminals and in names of files."""
+"""Names of agents, which stand in tables, in terminals and in names of files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mgsc.settings import is_line
 
 LONGEST_NAME = 100
 LONGEST_QUOTED = 200
-"""Bytes of a name where it stands percent-encoded in the name of a file; file systems allow 255 for all of that."""
+"""Most bytes of a name, percent-encoded in the name of a file; file systems allow 255 bytes for the whole name."""
 
 AGENT_NAME_RULE = (
     f"an agent's name has 1 to {LONGEST_NAME} printable characters, no blanks at its ends, and at most"
@@ -18,15 +18,15 @@ AGENT_NAME_RULE = (
 
 
 def is_agent_name(name: object) -> bool:
-    """Whether an agent may be called this."""
+    """Whether a text may be the name of an agent."""
     return is_line(name, LONGEST_NAME) and len(quote(str(name), safe="")) <= LONGEST_QUOTED
 
 
 def check_agent_name(name: object) -> None:
-    """Refuses what no agent may be called.
+    """Checks the name of an agent.
 
     Raises:
-        UserError: saying what is allowed.
+        UserError: it may not be one; the error names what is allowed.
     """
     if not is_agent_name(name):
         raise UserError(f"an agent is called {ascii(name)[:80]}: {AGENT_NAME_RULE}")

@@ -1,7 +1,7 @@
 r"""Parts of one's own in a suite: environments, values, models, candidate sources and policies.
 
-Each ``own_…`` makes settings of a part, which stand in a ``Suite`` where those of a named part would. A result is kept
-under the part's name, its settings and a digest of its tables or its code, so that other code cannot pass for it.
+Each ``own_…`` makes settings of a part, which a ``Suite`` takes in place of those of a named part. A result is kept
+under the part's name, its settings and a digest of its tables or its code, which tells it from other code.
 
 Example:
     >>> from mgsc.environments import from_map
@@ -47,19 +47,19 @@ from mgsc.values import ValueFunction
 from mgsc.values.row import ValuesRow
 
 PARTS = ("environment", "model", "values", "candidates", "policy")
-"""Settings of a suite that are groups of settings of a part."""
+"""Settings of a suite that are the settings of a part."""
 
 SUMMARY = "a part of one's own"
 
 
 @dataclasses.dataclass(frozen=True)
 class OwnSettings:
-    """An environment that is in no table of names; ``own_environment`` makes these settings.
+    """Settings of an environment without a name; ``own_environment`` makes them.
 
     Attributes:
-        digest: of the tables, or of the code of an environment without; it tells results of different environments
-            apart where these are kept.
-        source: the environment itself, which is not kept with a result.
+        digest: of the tables, or of the code of an environment without tables; it tells stored results of different
+            environments apart.
+        source: the environment itself, which is not stored with a result.
     """
 
     digest: str
@@ -71,12 +71,12 @@ class OwnSettings:
 
 @dataclasses.dataclass(frozen=True)
 class OwnPart:
-    """Values, a model, a candidate source or a policy that is in no table of names.
+    """Values, a model, a candidate source or a policy without a row in a table.
 
     Attributes:
-        digest: of its code, as far as it can be seen.
-        row: the part itself, which is not kept with a result.
-        name: what it is called.
+        digest: of its code, see ``code_digest``.
+        row: the part itself, which is not stored with a result.
+        name: of the part.
         options: its settings, a frozen dataclass.
     """
 
@@ -88,12 +88,11 @@ class OwnPart:
 
 @dataclasses.dataclass(frozen=True)
 class OwnStrategy:
-    """A strategy that is in no table of names; ``own_strategy.own_strategy`` makes these settings.
+    """A strategy without a row in the table; ``own_strategy.own_strategy`` makes it.
 
     Attributes:
-        digest: of its code, as far as it can be seen; it tells results of different code apart where these
-            are kept.
-        row: the strategy itself, which is not kept with a result.
+        digest: of its code, see ``code_digest``; it tells stored results of different code apart.
+        row: the strategy itself, which is not stored with a result.
     """
 
     digest: str
@@ -104,15 +103,15 @@ class OwnStrategy:
 def own_environment(
     name: str, source: Maze | World | Simulator, *, switch_every: int = NEVER, step_limit: int | None = None
 ) -> OwnSettings:
-    """What stands for an environment of one's own in ``Suite(environment=...)``.
+    """Settings of an environment of one's own, for ``Suite(environment=...)``.
 
     Args:
-        name: what it is called.
+        name: of the environment.
         source: from ``from_map``, ``from_tables``, ``from_dense`` or ``from_gymnasium``; or a ``Simulator``, for an
-            environment without tables, which then counts its steps and changes itself.
+            environment without tables, which counts its steps and makes its changes itself.
         switch_every: environment steps each phase lasts.
         step_limit: steps after which an episode is truncated, 0 for none; None takes the world's own. Of a
-            simulator it only states what its code does.
+            simulator it must be the limit of its code.
 
     Raises:
         UserError: a source of another kind, or a setting out of its limits.
@@ -188,7 +187,7 @@ def own_policy(
 
 
 def without_source(data: dict[str, Any]) -> dict[str, Any]:
-    """Settings as plain data, less what JSON cannot hold; the digests stand for it."""
+    """Settings as plain data, without the objects that JSON cannot hold; digests identify these."""
     for key in PARTS:
         part = data.get(key)
         if isinstance(part, dict):
@@ -210,7 +209,7 @@ def _own(kind: str, name: str, build: Any, settings: Any, row: Any) -> OwnPart:
 
 
 def check_own_settings(name: str, settings: Any) -> None:
-    """Refuses settings of a part of one's own that a suite could not check or store.
+    """Checks the type of the settings of a part of one's own.
 
     Raises:
         UserError: they are no frozen dataclass, or a field has no limits.
@@ -225,7 +224,11 @@ def check_own_settings(name: str, settings: Any) -> None:
 
 
 def check_build(what: str, build: Any, takes: str) -> None:
-    """Refuses what is no function of the arguments that ``takes`` says, as in ``"(settings, facts)"``."""
+    """Checks that ``build`` is a function of the arguments ``takes``, such as ``"(settings, facts)"``.
+
+    Raises:
+        UserError: it is none.
+    """
     if not callable(build):
         raise UserError(f"{what} is a {type(build).__name__}: it must be a function {takes}")
     try:
@@ -267,11 +270,11 @@ def _policy(name: str, behaviour: BehaviourPolicy, values: ValueFunction) -> Pol
 
 @contextlib.contextmanager
 def named_errors(what: str, *, traces: bool = True) -> Iterator[None]:
-    """Says what went wrong where an error is raised in anyone's code.
+    """Raises a ``UserError`` in place of an error in the user's code.
 
     Args:
-        what: what fails, in words.
-        traces: whether JAX's errors about traced values are left to who traces.
+        what: the code that fails, in words.
+        traces: whether JAX's errors about traced values pass unchanged.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""A search-control strategy of one's own in a suite, next to those of the table; its promises are checked.
+"""A search-control strategy of one's own in a suite, beside those of the table.
 
 Example::
 
@@ -47,24 +47,24 @@ def own_strategy(
 ) -> AgentSettings:
     """An agent with a strategy of your own, which is a value of ``Suite(agents={...})``.
 
-    Results are kept under the strategy's name and a digest of its code: of ``build``, and of the functions
-    and constants of its module that it names. What it imports from elsewhere is not seen; call the strategy
-    otherwise when that changes.
+    Results are kept under the strategy's name and a digest of its code: of ``build``, and of the functions and
+    constants of its module that it names. Code that it imports from other modules is not part of the digest; change
+    the strategy's name when that changes.
 
     Args:
-        name: what the strategy is called; not a name of the table.
+        name: of the strategy; not a name of the table.
         build: ``(settings, facts) -> Strategy``, as in a row of the table. The step size and K of the facts and the
             settings made by ``mgsc.settings.number`` may be traced.
         settings: a frozen dataclass whose fields are made by ``mgsc.settings``.
-        needs: what it needs of a problem, see ``mgsc.search_control.row.Need``; suites without that are refused.
+        needs: its needs, see ``mgsc.search_control.row.Need``; a suite that lacks one raises ``UserError``.
         step_size: of the agent's direct and planning updates.
         queries_model: False where planning updates use real transitions.
-        expected_backups: expected backups it makes per real step; reported beside its results.
+        expected_backups: its expected backups per real step; reported beside its results.
         space: ranges of the traced settings that tuning searches.
 
     Raises:
-        UserError: a name that is taken, a ``build`` of other arguments, needs that there are not, settings that are
-            no such dataclass, or whose names are taken, or out of their limits.
+        UserError: a name that is taken, a ``build`` of other arguments, unknown needs, or settings that are no such
+            dataclass, have names that are taken, or are out of their limits.
     """
     if name in STRATEGIES or name == OWN:
         raise UserError(f"{name!r} is the name of a strategy of the table: call yours otherwise")

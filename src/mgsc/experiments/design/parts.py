@@ -1,7 +1,7 @@
 """The tables of parts: environments, values, models, candidate sources and policies, by their names.
 
-A part is a settings class, code, and a row beside that code; here stands one line for each. ``row_for`` finds the row
-of any settings, of a part of one's own (``design.own``) as of those of the tables.
+A part is a settings class, code, and a row beside that code; each has one line here. ``row_for`` returns the row of any
+settings, of a part of one's own (``design.own``) or of the tables.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def row_for(settings: Any, table: Mapping[str, AnyRow]) -> tuple[AnyRow, Any]:
     """The row that builds a part from its settings, and the settings that ``build`` takes.
 
     Raises:
-        TypeError: settings of no row; ``check_suite`` refuses them before.
+        TypeError: settings of no row, for which ``check_suite`` raises ``UserError`` before.
     """
     if isinstance(settings, OwnPart):
         return settings.row, settings.options
@@ -105,7 +105,11 @@ def build_tables(settings: Any) -> Tables:
 
 
 def build_source(settings: Any) -> Maze | World | Simulator:
-    """The maze, world or simulator that an environment's settings describe."""
+    """The maze, world or simulator of an environment's settings.
+
+    Raises:
+        UserError: impossible settings.
+    """
     if isinstance(settings, OwnSettings):
         return settings.source
     row, own = row_for(settings, ENVIRONMENTS)

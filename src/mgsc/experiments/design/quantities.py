@@ -1,4 +1,4 @@
-"""Names, meanings and needs of what is recorded of a run: the one list that recorder, store and figures share."""
+"""Names, meanings and needs of all recorded quantities: the list that recorder, store and figures share."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ SNAPSHOTS = {
     "state_value": "max q at the chunk's end [reward]",
     "greedy_action": "action of largest value at the chunk's end, −1 where all are equal",
 }
-"""What is seen at the end of a chunk, one number for each state."""
+"""Numbers at the end of a chunk, one for each state."""
 
 REPORTED = {
     "meta_loss": "meta-loss [reward²]",
     "meta_gradient_norm": "norm of the meta-loss's gradient by the logits [reward²]",
 }
-"""What a strategy may report of itself after each step; NaN from those that do not."""
+"""Numbers that a strategy may report after each step; NaN for strategies that do not."""
 
 REPORTED_BY = "reported_by"
-"""Attribute of a variable [agent, seed, chunk] that is none of these tables': who reports it."""
+"""Attribute of a variable [agent, seed, chunk] that is in none of these tables: its origin."""
 
 SEARCH_CONTROL = "search_control"
-"""Who reports what a strategy has learned, such as the weights of its features; NaN from those that do not."""
+"""Origin of the numbers that a strategy has learned, such as weights of its features; NaN for those without."""
 
 SPREAD = {
     "entropy": "entropy of d [nats]",
@@ -63,12 +63,11 @@ EPISODES = {
 """Of the episodes that ended in a chunk."""
 
 Has = Literal["truth", "listed", "episodes", "held out", "actor"]
-"""What a problem has: exact tables; candidates that are the same states in every step; episodes that are recorded; a
-model that is judged by transitions it does not learn from; actions that are numbers, of which an actor's best ones are
-evaluated."""
+"""Properties of a problem that decide its quantities: exact tables; candidates that are the same states in every step;
+recorded episodes; a model with held-out transitions; actions that are numbers, whose actor is evaluated."""
 
 USUAL: tuple[Has, ...] = ("truth", "listed")
-"""What a result has that does not say: those of suites with tables."""
+"""Properties of a result that holds none: those of suites with tables."""
 
 Dims = tuple[str, ...]
 PER_CHUNK: Dims = ("agent", "seed", "chunk")
@@ -82,8 +81,8 @@ class Group(NamedTuple):
         quantities: name -> meaning.
         dims: of each array.
         needs: what the problem must have.
-        spares: what it must not have all of, because others take its place.
-        is_of_planning: whether only agents that plan have it; NaN for the others.
+        spares: properties of which it must lack one, because other quantities take their place.
+        is_of_planning: whether only agents that plan have them; NaN for the others.
     """
 
     quantities: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Which runs of a suite: a root seed, and the numbers of the seeds."""
+"""The seeds of a suite's runs: a root seed, and the numbers of the seeds."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from mgsc.errors import UserError
 
 LARGEST_SEED = 2**31 - 1
 MOST_SEEDS = 1_000_000
-"""Seeds of one result, which holds numbers of each; another result may begin where it ends."""
+"""Most seeds of one result; another result may begin where it ends."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Seeds:
-    """Which runs: every agent gets seeds ``first`` .. ``first + count − 1`` of the root seed."""
+    """The seeds of every agent: ``first`` … ``first + count − 1`` of the root seed."""
 
     count: int
     root: int = 0
     first: int = 0
 
     def check(self) -> None:
-        """Refuses impossible seeds.
+        """Checks the seeds.
 
         Raises:
-            UserError: naming what is allowed.
+            UserError: they are impossible; the error names what is allowed.
         """
         for name, value in (("seeds", self.count), ("root-seed", self.root), ("first-seed", self.first)):
             if not isinstance(value, int) or isinstance(value, bool):

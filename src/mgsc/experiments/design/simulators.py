@@ -1,4 +1,4 @@
-"""What a simulator of one's own says of itself, checked before anything is built of it."""
+"""The description of a simulator of one's own, checked before anything is built of it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mgsc.errors import UserError
 
 
 def check_simulator(name: str, source: Simulator) -> None:
-    """Refuses a simulator whose description cannot be.
+    """Checks the fields of a simulator.
 
     Raises:
-        UserError: a field of another type, shape or range; it is named.
+        UserError: a field has another type, shape or range; the error names it.
     """
     environment, observation = source.environment, source.observation
     where = f"of environment {name}"

@@ -1,4 +1,4 @@
-"""What a suite is: an experiment as data."""
+"""A suite: an experiment as data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mgsc.values import TableSettings
 
 @dataclasses.dataclass(frozen=True)
 class Suite:
-    """Everything that decides a suite's results but the seeds."""
+    """All that decides a suite's results, but the seeds."""
 
     title: str
     environment: Any

@@ -52,10 +52,10 @@ PAPER_SUITES: Mapping[str, Suite] = {
         agents=default_agents(),
     ),
 }
-"""The paper's experiments, and what ``mgsc reproduce`` runs."""
+"""The paper's experiments, which ``mgsc reproduce`` runs."""
 
 PREFIX = "compare-"
-"""How the names of the suites begin in which all agents meet."""
+"""The beginning of the names of the suites of the comparison."""
 
 
 def _compared(without: tuple[str, ...] = (), num_actions: int = 4) -> dict[str, AgentSettings]:
@@ -119,7 +119,7 @@ COMPARISON_SUITES: Mapping[str, Suite] = {
         agents=_compared(without=("avoid_terminal",)),
     ),
 }
-"""What all agents are compared on: the paper's conditions, and others."""
+"""The problems on which all agents are compared: the paper's conditions, and others."""
 
 HELD_OUT_SUITES: Mapping[str, Suite] = {
     "compare-tworooms-9x9": Suite(
@@ -143,12 +143,12 @@ HELD_OUT_SUITES: Mapping[str, Suite] = {
         agents=_compared(without=("avoid_terminal",)),
     ),
 }
-"""Problems on which no default of any agent was chosen: they were first run when all of these stood."""
+"""Problems on which no default of any agent was chosen: they were first run when all defaults were fixed."""
 
 
 TUNING_CONFIGURATIONS = {name: 32 for name in (*COMPARISON_SUITES, *HELD_OUT_SUITES)}
-"""How many configurations of each agent ``mgsc tune`` tries where that differs from its default: many agents on many
-problems are to be affordable."""
+"""Configurations of each agent in ``mgsc tune``, where they differ from its default: there are many agents and many
+problems."""
 
 SUITES: Mapping[str, Suite] = {
     **PAPER_SUITES,
@@ -255,10 +255,10 @@ def _change_agent(agent: AgentSettings, key: str, value: Any) -> AgentSettings:
 
 
 def check_suite(suite: Suite) -> None:
-    """Validates a suite, and what its settings mean together.
+    """Checks each setting of a suite, and settings that depend on each other.
 
     Raises:
-        UserError: naming the setting and what is allowed.
+        UserError: a setting is impossible; the error names it and what is allowed.
     """
     _check_parts(suite)
     _check_kinds(suite)
@@ -359,7 +359,7 @@ def settings_as_dict(suite: Suite) -> dict[str, Any]:
 
 
 def row_of(agent: AgentSettings) -> StrategyRow[Any]:
-    """What the experiments know of an agent's strategy."""
+    """The row of an agent's strategy."""
     own = None if agent.own is None else agent.own.row
     return own or STRATEGIES[agent.strategy]
 

@@ -1,1 +1,1 @@
-"""From a suite to its records: agents are built, compiled and run, and what they record becomes labelled arrays."""
+"""From a suite to its records: agents are built, compiled and run, and their records become labelled arrays."""

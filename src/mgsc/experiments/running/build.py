@@ -33,7 +33,7 @@ from mgsc.values import ValueFunction
 
 
 def build_problem(suite: Suite) -> Problem:
-    """Builds what all agents of a suite share.
+    """Builds the problem that all agents of a suite share.
 
     Raises:
         UserError: the environment is impossible, its goals cannot be reached within the step limit, or a part needs
@@ -123,7 +123,7 @@ def build_values(suite: Suite, agent: AgentSettings, problem: Problem) -> ValueF
 
 
 def expected_backups(suite: Suite, agent: AgentSettings, problem: Problem) -> int:
-    """Expected backups that an agent makes per real step."""
+    """Expected backups of an agent per real step."""
     step_size, updates = to_device(np.float32(agent.step_size)), updates_of(suite, agent)
     facts = StrategyFacts(problem, step_size, updates, build_values(suite, agent, problem).is_table)
     return row_of(agent).expected_backups(agent.options, facts)
@@ -133,7 +133,7 @@ def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
     """An agent of a suite; the traced settings may be tracers, K too: then the loop is the budget long.
 
     Raises:
-        UserError: its strategy needs what the problem has not.
+        UserError: its strategy has a need that the problem lacks.
     """
     row = row_of(agent)
     values = build_values(suite, agent, problem)

@@ -11,7 +11,7 @@ from mgsc.files import read_bytes, reason_of, usable_path
 from mgsc.settings import check, number, size, text, with_settings
 
 DEFAULT = "default"
-"""Stands for what the cluster takes where nothing is said."""
+"""The value of a text setting that takes the cluster's default."""
 
 LEAST_TIME = 10
 """Minutes below which submitit counts every preemption as a time-out."""
@@ -19,7 +19,7 @@ LEAST_TIME = 10
 
 @dataclass(frozen=True)
 class ClusterSettings:
-    """Where units run, and what each worker gets.
+    """Workers of a cluster, and the resources of each.
 
     Attributes:
         workers: jobs of SLURM at once; with Ray the CPUs of a local cluster, 0 for all.
@@ -30,10 +30,10 @@ class ClusterSettings:
         partition: of SLURM.
         account: of SLURM.
         address: of a Ray cluster that runs; ``local`` starts one here.
-        folder: for messages and logs, seen by all machines.
-        notice: seconds before a job's end at which it is told.
+        folder: for messages and logs, shared by all machines.
+        notice: seconds before a job's end at which it receives a signal.
         patience: seconds without a sign of life after which a worker counts as dead.
-        tries: how often a unit is begun again after its worker has died.
+        tries: how often a unit begins again after its worker has died.
     """
 
     workers: int = size(8, 0, 10_000, "jobs of SLURM at once; with Ray the CPUs of a local cluster, 0 for all")
@@ -51,7 +51,7 @@ class ClusterSettings:
 
 
 def cluster_settings(file: str | None = None, texts: Sequence[str] = ()) -> ClusterSettings:
-    """The settings that a file and the command line give; the command line wins.
+    """The settings of a file and of the command line; the command line has precedence.
 
     Args:
         file: a TOML file of ``key = value``.

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 SECONDS = ("compile_seconds", "run_seconds")
-"""What the arrays of an agent hold beside its record: seconds of its units."""
+"""Arrays of an agent beside its record: seconds of its units."""
 
 
 def as_dataset(
     suite: Suite, problem: Problem, results: dict[str, Arrays], seeds: Sequence[int], has: Collection[Has]
 ) -> xr.Dataset:
-    """The records of all agents and what holds for the whole suite, as labelled arrays.
+    """The records of all agents and the facts of the suite, as labelled arrays.
 
     Args:
         suite: its settings.
-        problem: what its agents share.
-        results: by agent, what the recorder wrote, and seconds.
+        problem: of its agents.
+        results: by agent, its record and seconds.
         seeds: of the rows of all arrays.
-        has: what decides which quantities were recorded.
+        has: properties of the problem, which decide the recorded quantities.
     """
     import xarray as xr
 
@@ -60,13 +60,13 @@ def as_dataset(
 def recorded(
     suite: Suite, problem: Problem, results: Mapping[str, Arrays], has: Collection[Has], first_chunk: int = 0
 ) -> dict[str, Any]:
-    """What is stored of the records of some agents, for all chunks or for some in a row.
+    """The stored form of the records of some agents, for all chunks or for successive ones.
 
     Args:
         suite: its settings.
-        problem: what its agents share.
-        results: by agent, what the recorder wrote [seeds, chunks, ...].
-        has: what decides which quantities were recorded.
+        problem: of its agents.
+        results: by agent, its record [seeds, chunks, ...].
+        has: properties of the problem, which decide the recorded quantities.
         first_chunk: the number of the first chunk, from 0.
 
     Returns:

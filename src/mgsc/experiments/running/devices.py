@@ -1,4 +1,4 @@
-"""The devices that programs are compiled for, and how many lanes a block of theirs has."""
+"""The devices that programs are compiled for, and the lanes of their blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ACCELERATOR_WIDTH = 512
 """Most lanes of a block on an accelerator, where the cost of a step hardly depends on them."""
 
 LEAST_ON_ACCELERATOR = 8
-"""Fewest lanes a block is padded to there."""
+"""Least number of lanes that a block is padded to on an accelerator."""
 
 
 def devices() -> list[jax.Device]:
@@ -41,7 +41,7 @@ def block_width(device: jax.Device | None = None, lanes_per_block: int = 0) -> i
     """Lanes of a block on a device.
 
     Args:
-        device: which; None for the first of those in use.
+        device: None for the first of those in use.
         lanes_per_block: the suite's setting, 0 for the default of the device's platform.
     """
     if lanes_per_block:
@@ -54,7 +54,7 @@ def padded_width(device: jax.Device, num_lanes: int, lanes_per_block: int = 0) -
     """Lanes that a block of ``num_lanes`` is padded to.
 
     On a CPU, or where the suite sets it, always the block width, so that a lane's bits do not depend on how many run
-    beside it. An accelerator takes the next power of two: what is asked for decides, and few widths are compiled.
+    beside it. An accelerator takes the next power of two, so that few widths are compiled.
     """
     width = block_width(device, lanes_per_block)
     if lanes_per_block or device.platform == "cpu":

@@ -1,4 +1,4 @@
-"""What a person sees while a suite runs: a live table on a terminal, a plain line now and then elsewhere."""
+"""The display of a running suite: a live table on a terminal, a plain line every few seconds elsewhere."""
 
 from __future__ import annotations
 

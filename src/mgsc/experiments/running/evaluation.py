@@ -1,4 +1,4 @@
-"""What the actor brings without exploration: the mean return of a few episodes that nothing is learned from."""
+"""The actor's return without exploration: the mean over a few episodes that no part learns from."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mgsc.types import Array, PyTree
 
 NUM_EPISODES = 3
 MOST_STEPS = 1000
-"""Steps of an episode at most; one that is longer counts as far as that."""
+"""Most steps of an episode; of a longer one these steps count."""
 
 KEY = 0
-"""Root of the evaluation's chance: the episodes of a step begin alike for all agents and seeds."""
+"""Root of the evaluation's noise: the episodes of a step begin alike for all agents and seeds."""
 
 WITH_ACTOR: tuple[Has, ...] = ("actor",)
 

@@ -1,7 +1,7 @@
-"""Where units run: the interface of executors.
+"""The interface of executors, which run units.
 
-An executor opens a session. Units are submitted to it, and each is given back with its result when it has ended, in
-whichever order. To write another one, for a cluster say, write these three functions of a session.
+An executor opens a session. Units are submitted to it, and it returns each with its result when it has ended, in any
+order. A new executor, such as one for a cluster, implements the three functions of a session.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Finished = tuple[Unit, "BlockResult"]
 
 
 class Listener(NamedTuple):
-    """How a session reports.
+    """The callbacks by which a session reports.
 
     Attributes:
         compiling: ``(unit,)`` when its program begins to compile.
-        shared: ``(unit,)`` when that turns out to be a program that was compiled before.
+        shared: ``(unit,)`` when its program had been compiled before.
         running: ``(unit,)`` when its program has compiled, before it runs.
-        advance: ``(unit, lane_steps)`` as they are done.
+        advance: ``(unit, lane_steps)`` after each call.
     """
 
     compiling: Callable[[Unit], None] = lambda unit: None
@@ -39,10 +39,10 @@ class Session(Protocol):
     """Units under way."""
 
     def prepare(self, unit: Unit) -> None:
-        """Takes note that units of this one's program will be submitted later; it may be compiled ahead."""
+        """Announces that units of this one's program will be submitted later; it may be compiled ahead."""
 
     def submit(self, unit: Unit) -> None:
-        """Takes a unit on; those submitted first begin first.
+        """Accepts a unit; units submitted first begin first.
 
         Raises:
             UserError: the unit cannot run there.
@@ -52,16 +52,16 @@ class Session(Protocol):
         """Waits for the next unit that ends; called once for each that was submitted.
 
         Raises:
-            UserError: what stopped a unit; it is not tried again.
+            UserError: the error that stopped a unit, which is not tried again.
         """
 
 
 class Executor(NamedTuple):
-    """Where units run.
+    """A place where units run.
 
     Attributes:
-        name: as ``--executor`` spells it.
-        open: ``(listener) →`` a context manager of a session; whatever still runs when it ends is abandoned.
+        name: for ``--executor``.
+        open: ``(listener) →`` a context manager of a session; units that still run when it ends are abandoned.
         shares_programs: whether a program is compiled once for all workers. Otherwise units of different
             programs are better run side by side.
     """
@@ -79,17 +79,17 @@ def execute(
     label: Callable[[Unit], str] = lambda unit: unit.agent,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Generator[Finished, None, None]:
-    """Runs units, giving each with its result as it ends.
+    """Runs units, and yields each with its result when it ends.
 
     Args:
-        units: those that are to begin first stand first.
-        executor: where.
-        progress: receives the steps, and for each label when its first unit runs.
-        label: under which name a unit's progress is reported.
-        meanwhile: is called once all units are submitted, while the first compile.
+        units: in the order in which they begin.
+        executor: that runs them.
+        progress: receives the steps, and for each label the beginning of its first unit.
+        label: the name under which a unit's progress is reported.
+        meanwhile: called when all units are submitted, while the first ones compile.
 
     Raises:
-        UserError: a unit cannot run, or what stopped it; before any work where that can be seen.
+        UserError: a unit cannot run, before any work where that is known; or an error stopped it.
     """
     with executor.open(listener_of(progress, label)) as session:
         for unit in units:
@@ -100,7 +100,7 @@ def execute(
 
 
 def listener_of(progress: Progress, label: Callable[[Unit], str] = lambda unit: unit.agent) -> Listener:
-    """Passes on to a display what a session reports, each label's beginning once."""
+    """A listener that reports a session's events to a display, each label's beginning once."""
     begun: dict[str, Unit] = {}
 
     def running(unit: Unit) -> None:

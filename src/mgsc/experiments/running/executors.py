@@ -31,10 +31,10 @@ THREADS = Executor("threads", _threads, shares_programs=True)
 """One process, a thread for each core or accelerator."""
 
 PROCESSES = Executor("processes", _processes, shares_programs=False)
-"""A process for each core, which compiles for itself."""
+"""A process for each core, which compiles its own programs."""
 
 EXECUTORS = {executor.name: executor for executor in (THREADS, PROCESSES)}
-"""Those of this machine."""
+"""Executors of this machine."""
 
 
 def slurm(settings: ClusterSettings | None = None) -> Executor:
@@ -82,11 +82,11 @@ def _check_settings(settings: object) -> None:
 
 
 CLUSTERS: dict[str, Callable[[ClusterSettings | None], Executor]] = {"slurm": slurm, "ray": ray}
-"""Those of other machines, by their settings."""
+"""Executors of other machines, as functions of their settings."""
 
 
 def get_executor(executor: str | Executor) -> Executor:
-    """The executor of a name, or the one that is given.
+    """The executor of a name; an executor is returned unchanged.
 
     Raises:
         UserError: no such executor; the nearest is suggested.

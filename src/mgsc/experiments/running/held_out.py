@@ -1,4 +1,4 @@
-"""How wrong a learned model is about real transitions that it does not learn from."""
+"""The error of a learned model on real transitions that it does not learn from."""
 
 from __future__ import annotations
 

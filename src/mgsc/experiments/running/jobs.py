@@ -1,7 +1,7 @@
-"""A job of a cluster: some units that one worker runs, and the messages by which it says what has ended.
+"""A job of a cluster: some units that one worker runs, and a message for each unit that has ended.
 
-A message is a file, whole or not there, in a folder that all machines see. A job that is started again, after a
-preemption or a death, leaves out the units that have theirs. So nothing is run twice but what was under way.
+A message is a file, whole or not there, in a folder that all machines share. A job that starts again, after a
+preemption or a death, leaves out the units that have a message. So only units that were under way run twice.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from mgsc.experiments.store import files, marks
 MOST_PROGRAMS = 8
 
 MESSAGE = ".message"
-"""How the names of messages end; they begin with the number of the unit."""
+"""The end of the names of messages, which begin with the number of the unit."""
 
 SLACK = 90.0
-"""Seconds by which SLURM may tell a job of its end too early: it looks once a minute."""
+"""Seconds by which SLURM's signal before a job's end may come too early: it checks once a minute."""
 
 
 class Message(NamedTuple):
-    """What a worker says of a unit.
+    """A worker's message about a unit that has ended.
 
     Attributes:
-        result: what it gave; None where it failed.
-        error: what stopped it.
+        result: of the unit; None where it failed.
+        error: that stopped it; None where none did.
     """
 
     result: Any
@@ -45,10 +45,10 @@ class Message(NamedTuple):
 
 
 def received(unit: Unit, message: Message, listener: Listener) -> Finished:
-    """A unit with its result, of which the listener is told.
+    """A unit with its result, after the listener has received its steps.
 
     Raises:
-        Exception: what stopped the unit.
+        Exception: the error that stopped the unit.
     """
     if message.error is not None:
         raise message.error
@@ -58,7 +58,7 @@ def received(unit: Unit, message: Message, listener: Listener) -> Finished:
 
 
 def keep_failure(unit: Unit, reason: str, log: str | Path) -> None:
-    """Marks a unit as failed, where its part would have gone; see ``store.marks.keep_failure``."""
+    """Marks a unit as failed, at the place of its part; see ``store.marks.keep_failure``."""
     if unit.place is not None:
         marks.keep_failure(unit.place, unit.seeds, reason, log)
 
@@ -69,13 +69,13 @@ class Group:
 
     Attributes:
         name: of the job within its session.
-        folder: where its messages go.
+        folder: of its messages.
         numbers: the number of each unit in the session.
-        units: each as ``remote.pickled`` makes it.
-        setup: what the worker must compute like.
+        units: from ``remote.pickled``.
+        setup: of the worker.
         cpus: units that run at once.
         seconds: the job's time limit.
-        notice: seconds before it at which the job is told.
+        notice: seconds before it at which the job receives a signal.
     """
 
     name: str
@@ -98,11 +98,11 @@ class Group:
 
     @property
     def requeue(self) -> Path:
-        """The file that is there while the job waits to be started again."""
+        """The file that exists while the job waits to start again."""
         return Path(self.folder) / f"{self.name}.requeue"
 
     def is_to_go_on(self) -> bool:
-        """Whether the job was told to end early, and will be started again."""
+        """Whether the job had to end early, and will start again."""
         return self.requeue.exists()
 
     def missing(self) -> list[int]:
@@ -111,18 +111,18 @@ class Group:
 
 
 def read_message(folder: Path, number: int) -> Message:
-    """What a worker has said of a unit."""
+    """The message about a unit."""
     return Message(*pickle.loads((folder / f"{number}{MESSAGE}").read_bytes()))
 
 
 def numbers_of_messages(folder: Path) -> list[int]:
-    """The numbers of the units that there are messages of, in order."""
+    """The numbers of the units with messages, in order."""
     names = (name for name in os.listdir(folder) if name.endswith(MESSAGE) and not files.is_temporary(name))
     return sorted(int(name.removesuffix(MESSAGE)) for name in names)
 
 
 class RunGroup:
-    """Runs a group: what a job calls. submitit calls ``checkpoint`` when the job is to end before it is done."""
+    """The function of a job, which runs a group; submitit calls ``checkpoint`` when the job must end too early."""
 
     def __init__(self) -> None:
         """Has begun nothing yet."""
@@ -137,7 +137,7 @@ class RunGroup:
             self._run(group)
 
     def checkpoint(self, group: Group) -> Any:
-        """What is to be submitted again: the same, unless not one unit has ended within the whole time of a job."""
+        """The same job for another submission, unless no unit has ended within the whole time of a job."""
         ran = time.monotonic() - self._began
         group.requeue.touch()
         if self._done == 0 and ran >= group.seconds - group.notice - SLACK and ran >= group.seconds / 3:
@@ -195,13 +195,13 @@ def make_folder(parent: str) -> Path:
 
 
 def divided(number: int, groups: int) -> list[range]:
-    """So many things in order, divided into groups of almost the same size; none is empty."""
+    """Things in order, divided into groups of almost the same size, none of them empty."""
     groups = max(1, min(number, groups))
     return [range(index * number // groups, (index + 1) * number // groups) for index in range(groups)]
 
 
 def is_late(group: Group, patience: float) -> bool:
-    """Whether the worker of a group has given a sign of life, and none for too long, though it is not to wait."""
+    """Whether a group's worker gave a sign of life, then none for too long, and does not wait to start again."""
     if group.is_to_go_on():
         return False
     with contextlib.suppress(OSError):
@@ -210,5 +210,5 @@ def is_late(group: Group, patience: float) -> bool:
 
 
 def log_of(paths: Sequence[Path]) -> Path | None:
-    """The first of some logs that is there and says something."""
+    """The first of some logs that exists and is not empty."""
     return next((path for path in paths if path.exists() and path.stat().st_size), None)

@@ -1,4 +1,4 @@
-"""Live tracking: what each call of a unit's program records is logged at its end, by the process that runs the unit."""
+"""Live tracking: the process that runs a unit logs the record of each call of its program when the call ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Observe = Callable[[int, dict[str, NDArray[Any]]], None]
 def tracked(
     tracking: Tracking, suite: Suite, agent: str, root_seed: int, seeds: Sequence[int], problem: Problem
 ) -> Iterator[Observe]:
-    """What logs the records of a unit's calls, for each seed a run; a unit that begins again begins its runs anew.
+    """A function that logs the records of a unit's calls, a run for each seed; a restarted unit begins its runs anew.
 
     Raises:
         UserError: the tracker is not installed, or its files cannot be written.

@@ -13,12 +13,12 @@ from mgsc.types import Array
 
 
 class View(NamedTuple):
-    """What a measure is taken of, every ``measure_every`` steps.
+    """The argument of a measure, which is taken every ``measure_every`` steps.
 
     Attributes:
         agent: the agent's functions and numbers.
-        problem: what all agents share, the truth included where there is one.
-        state: the agent's state at that moment.
+        problem: of all agents, with the truth where there is one.
+        state: the agent's state after the step.
     """
 
     agent: Dyna
@@ -32,11 +32,11 @@ class MeasureRow:
 
     Attributes:
         name: of the stored variable.
-        meaning: for people, as in the report.
+        meaning: in words, for the report.
         unit: of its numbers.
         measure: ``(view) -> []``; compiled into the run.
-        needs: what the problem must have.
-        spares: what it must not have all of, because other measures take its place.
+        needs: properties that the problem must have.
+        spares: properties of which it must lack one, because other measures take their place.
     """
 
     name: str
@@ -47,6 +47,6 @@ class MeasureRow:
     spares: Collection[Has] = ()
 
     def applies(self, has: Collection[Has]) -> bool:
-        """Whether it is recorded of a problem that has these."""
+        """Whether it is recorded of a problem with these properties."""
         is_spared = bool(self.spares) and set(self.spares) <= set(has)
         return set(self.needs) <= set(has) and not is_spared

@@ -1,4 +1,4 @@
-"""The measures of problems with tables: where d looks, how wrong and how redundant that is, what it brings.
+"""The measures of problems with tables: the states under d, their errors and redundancy, and the use of updates.
 
 They are taken on the exact tables of the phase of the step just made, with the values, the model and the d after
 that step. All sums over states and actions are exact expectations; nothing is sampled. An agent's loop keeps what
@@ -33,14 +33,14 @@ Record = dict[str, Array]
 
 
 class Known(NamedTuple):
-    """What is known exactly of a problem, as arguments of the program that measures.
+    """The exact facts of a problem, as arguments of the program that measures.
 
     Attributes:
         truth: [P, S, A, M] all outcomes in each phase.
         optimal: [P, S, A] q* of each phase.
         wrong: [P, S] where a fixed model is wrong.
         is_candidate: [S] which states are not terminal.
-        uniform: [S] a uniform d over what may be queried.
+        uniform: [S] a uniform d over the allowed states.
         switch_every: [] int32 environment steps of a phase.
     """
 
@@ -53,7 +53,7 @@ class Known(NamedTuple):
 
 
 def known_of(problem: Problem) -> Known:
-    """What is known of a problem with tables."""
+    """The exact facts of a problem with tables."""
     known, tables = problem.known, problem.known.tables
     discount = to_device(np.float32(problem.facts.discount) * ~tables.terminates)
     truth = (to_device(tables.probability), to_device(tables.reward), discount, to_device(tables.successor))
@@ -130,7 +130,7 @@ def see(agent: Dyna, problem: Problem, state: DynaState, weights: Array | None) 
 
 
 def measure_states(known: Known, policy: Policy, seen: Seen) -> Measurement:
-    """What a loop has kept, beside the exact tables.
+    """The measurement of what a loop has kept, with the exact tables.
 
     Raises:
         ValueError: the policy has no probabilities of actions.
@@ -148,13 +148,13 @@ def measure_states(known: Known, policy: Policy, seen: Seen) -> Measurement:
 
 
 def all_states(problem: Problem) -> Candidates:
-    """All S states, the terminal ones not allowed, whatever the candidates are."""
+    """All S states as candidates, the terminal ones not allowed."""
     index = jnp.arange(len(problem.known.is_candidate), dtype=jnp.int32)
     return Candidates(index, index, jnp.asarray(problem.known.is_candidate))
 
 
 def measure_values(known: Known, measurement: Measurement) -> tuple[Record, Record, Record]:
-    """What every agent has: ``ALWAYS``, the ``STATE_MEASURES``, and the ``SNAPSHOTS``."""
+    """The measures of every agent: ``ALWAYS``, ``STATE_MEASURES`` and ``SNAPSHOTS``."""
     far = total(jnp.abs(measurement.q - known.optimal[measurement.phase])) / measurement.q.shape[-1]
     is_flat = measurement.best == measurement.q.min(-1)
     greedy = jnp.where(is_flat, -1.0, jnp.argmax(measurement.q, -1).astype(far.dtype))
@@ -168,7 +168,7 @@ def measure_values(known: Known, measurement: Measurement) -> tuple[Record, Reco
 def measure_planning(
     known: Known, weights: Array, rate: Array, measurement: Measurement, *, reward_scale: float, learns: bool
 ) -> Record:
-    """Where d looks and what it brings: the ``MEASURES`` but ``useful_share``, each a scalar.
+    """The ``MEASURES`` of d but ``useful_share``, each a scalar.
 
     Args:
         known: the exact tables.
@@ -176,7 +176,7 @@ def measure_planning(
         rate: [] α K.
         measurement: of the agent.
         reward_scale: max |R|, of which ``WRONG`` and ``REDUNDANT`` are shares.
-        learns: whether the model learns; of a fixed one it is known where it is wrong.
+        learns: whether the model learns; where a fixed one is wrong follows from its tables.
     """
     d = weights if weights.ndim == 1 else weights.sum(-1)
     uniform = known.uniform
@@ -199,12 +199,12 @@ def measure_planning(
 
 
 def useful_share(q: Array, targets: Array, optimal: Array, chance: Array, step_size: Array | float) -> Array:
-    """Of planning updates that change anything, the share that comes closer to q*; NaN where nothing would change.
+    """[] the share of planning updates that come closer to q*, of those that change a value; NaN if none does.
 
     Args:
         q, optimal: [S, A].
-        targets: [S, A, M] r + γ' max q of each outcome the model may answer with.
-        chance: [S, A, M] how probable it is that planning meets it.
+        targets: [S, A, M] r + γ' max q of each outcome in the model.
+        chance: [S, A, M] its probability in planning.
         step_size: α.
     """
     old, optimal = q[..., None], optimal[..., None]
@@ -215,7 +215,7 @@ def useful_share(q: Array, targets: Array, optimal: Array, chance: Array, step_s
 
 
 def alignment(measurement: Measurement, pairs: Array) -> Array:
-    """Cosine of Σ d π E_m[Δ] with the same under the true dynamics; NaN where either is nil."""
+    """[] cosine of Σ d π E_m[Δ] with the same under the true dynamics; NaN where either is 0."""
     planned = pairs * (measurement.model_target - measurement.q)
     real = pairs * (measurement.true_target - measurement.q)
     norms = jnp.sqrt(jnp.sum(total(planned**2)) * jnp.sum(total(real**2)))

@@ -1,7 +1,7 @@
 """The program that measures: one for all agents of a suite, which takes what their loops have kept.
 
-What is measured every ``measure_every`` steps is the same for all agents of a suite. So their loops keep the few
-arrays it is worked out of, and this program takes many measurements at once.
+The measures are the same for all agents of a suite. So their loops keep the few arrays that measures are computed from,
+and this program takes many measurements at once.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Measuring:
         self._ready: dict[Any, Measure] = {}
 
     def ready(self, device: jax.Device, seen: Any, rate: Any) -> Measure:
-        """The compiled measures of what is kept in this form; who comes second waits for the first.
+        """The compiled measures of what is kept in this form; a second thread waits for the first.
 
         Args:
             device: where it will run.
@@ -123,7 +123,7 @@ class Measuring:
 
 
 def measuring_of(suite: Suite, problem: Problem) -> Measuring | None:
-    """What measures the agents of a suite; None where nothing is known of its environment."""
+    """The measures of the agents of a suite; None where its environment has no tables."""
     if problem.truth is None:
         return None
     row, settings = row_for(suite.values, VALUES)

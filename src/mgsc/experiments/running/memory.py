@@ -1,4 +1,4 @@
-"""Whether a result, and a block of lanes, fit into memory: estimated before anything is computed or written."""
+"""The memory of a result and of a block of lanes, estimated before anything is computed or written."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from mgsc.problem import Problem
 
 COPIES = 3
-"""Of every number: in a part, in the joined array, and in the result."""
+"""Copies of every number: in a part, in the joined array, and in the result."""
 
 LOWER = "lower lanes_per_block, which decides numbers, raise record_every, or take a smaller network or problem"
 
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
-"""What errors of devices say whose memory is full."""
+"""Words in the errors of devices whose memory is full."""
 
 LEAST_ADDRESSES = 2 * 2**30
 """Bytes of addresses that JAX and its compiler need; with less XLA ends the process."""
 
 
 def check_addresses() -> None:
-    """Refuses to compute where the process may use too few addresses for JAX.
+    """Checks that the process may use enough addresses for JAX.
 
     Raises:
-        UserError: saying how many it needs.
+        UserError: it may not; the error names how many are needed.
     """
     addresses = address_limit()
     if addresses is not None and addresses < LEAST_ADDRESSES:
@@ -44,10 +44,10 @@ def check_addresses() -> None:
 
 
 def check_memory(suite: Suite, problem: Problem, num_seeds: int) -> None:
-    """Refuses a run whose result would not fit into memory.
+    """Checks that a run's result fits into memory.
 
     Raises:
-        UserError: saying how much it needs, how much there is, and what to change.
+        UserError: it does not; the error names both sizes, and what to change.
     """
     needed, there = COPIES * result_bytes(suite, problem, num_seeds), memory_limit()
     if there is not None and needed > there:
@@ -70,15 +70,15 @@ def result_bytes(suite: Suite, problem: Problem, num_seeds: int) -> int:
 
 
 def check_block(device: jax.Device, program: Any, num_lanes: int) -> None:
-    """Refuses to run a block that would not fit into a device's memory.
+    """Checks that a block fits into a device's memory.
 
     Args:
-        device: where it is to run.
-        program: the compiled call of its loop, which says what it needs; one that does not is let through.
+        device: that runs it.
+        program: the compiled call of its loop; one without a known size passes.
         num_lanes: of the block.
 
     Raises:
-        UserError: saying how much it needs, how much there is, and what to lower.
+        UserError: it does not fit; the error names both sizes, and what to lower.
     """
     needed, there = block_bytes(program), device_limit(device)
     if needed and there is not None and needed > there:
@@ -87,7 +87,7 @@ def check_block(device: jax.Device, program: Any, num_lanes: int) -> None:
 
 
 def block_bytes(program: Any) -> int:
-    """Bytes that a compiled program keeps on its device while it runs; 0 where it does not say."""
+    """Bytes that a compiled program takes on its device while it runs; 0 where that is not known."""
     with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):
         found = program.memory_analysis()
         kept = found.argument_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
@@ -96,7 +96,7 @@ def block_bytes(program: Any) -> int:
 
 
 def device_limit(device: jax.Device) -> int | None:
-    """Bytes that a program may use on a device; None where nobody says."""
+    """Bytes that a program may use on a device; None where that is not known."""
     if device.platform == "cpu":
         return memory_limit()
     with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):
@@ -107,10 +107,10 @@ def device_limit(device: jax.Device) -> int | None:
 
 @contextlib.contextmanager
 def saying_what_to_lower(device: jax.Device, num_lanes: int) -> Iterator[None]:
-    """Turns a device's complaint that its memory is full into words.
+    """Replaces a device's error that its memory is full.
 
     Raises:
-        UserError: in place of it, saying what to lower.
+        UserError: in its place; the error names what to lower.
     """
     import jax
 
@@ -123,7 +123,7 @@ def saying_what_to_lower(device: jax.Device, num_lanes: int) -> Iterator[None]:
 
 
 def memory_limit() -> int | None:
-    """Bytes of memory that this process may use; None where nobody says."""
+    """Bytes of memory that this process may use; None where that is not known."""
     limits = [address_limit()]
     with contextlib.suppress(ValueError, OSError, AttributeError):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

@@ -1,8 +1,7 @@
 """The yardstick: the best expected total reward, by backward dynamic programming over (step, state).
 
-On the exact tables with the true schedule of changes, restarts included, and nothing discounted. Bounds
-the *expectation* of any agent restricted to ε-soft policies (or of any agent, with ε = 0); a single
-seed may exceed it.
+It is computed on the exact tables with the true schedule of changes, with resets and without a discount. It bounds the
+*expectation* of any agent restricted to ε-soft policies (or of any agent, with ε = 0); a single seed may exceed it.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ def optimal_values(tables: Tables, discount: float) -> NDArray[np.float32]:
 
     Args:
         tables: true tables [P, S, A, M].
-        discount: γ, in [0, 1]; with 1 and episodes that need not end, values may not settle, and
-            those after a million sweeps are given.
+        discount: γ, in [0, 1]; with 1 and episodes that need not end, values may not converge, and those after a
+            million sweeps are returned.
     """
     probability = tables.probability.astype(np.float64)
     rewards = (probability * tables.reward).sum(-1)

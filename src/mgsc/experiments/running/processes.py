@@ -1,7 +1,7 @@
 """The executor of processes: one for each core, pinned to it, with its own programs.
 
-A worker is started when there is work for it. It compiles what it runs, and prefers units of programs that it has
-compiled. It must compute the very same bits as this process, and is compared with it by its provenance.
+A worker starts when there is work for it. It compiles its own programs, and prefers units of programs that it has
+compiled. It must compute the same bits as this process: their provenances are compared.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
 GRACE = 5.0
-"""Seconds that a worker has to end after it was told to."""
+"""Seconds that a worker has to end."""
 
 RUNNING, ADVANCE, DONE, FAILED = "running", "advance", "done", "failed"
-"""What a worker sends: its program has compiled, and whether before, for another unit; lane-steps; the result; the
+"""Messages of a worker: its program has compiled, and whether for another unit before; lane-steps; the result; the
 error."""
 
 

@@ -38,13 +38,13 @@ from mgsc.settings import traced_fields
 from mgsc.types import Array, PyTree, to_device
 
 CHUNKS_PER_CALL = 20
-"""Recorded chunks one call of the compiled program makes at most; progress is shown between calls."""
+"""Most chunks of one call of the compiled program; progress is shown between calls."""
 
 LANES = "lanes"
 """The axis of the lanes of a block."""
 
 MOST_KEPT = 2**24
-"""Bytes that a call of more than one chunk may keep for what is measured apart: more than caches hold costs time."""
+"""Most bytes that a call of several chunks keeps for measures: more than a processor's caches hold costs time."""
 
 
 class Lane(NamedTuple):
@@ -55,13 +55,13 @@ class Lane(NamedTuple):
 
 
 class BlockResult(NamedTuple):
-    """What a block of lanes gave.
+    """The result of a block of lanes.
 
     Attributes:
-        lanes: the lanes, padding left out.
+        lanes: without padding.
         record: name -> [lanes, chunks, ...].
         seconds: wall time of the compiled calls.
-        compile_seconds: time it took to compile, of the first block of a program; 0 for the others.
+        compile_seconds: time of compiling, of the first block of a program; 0 for the others.
     """
 
     lanes: Sequence[Lane]
@@ -94,18 +94,18 @@ def lane_numbers(agent: AgentSettings, *, tunes: bool) -> dict[str, float]:
 
 
 def problem_key(suite: Suite) -> str:
-    """The same for suites that differ in their agents only."""
+    """A key that is equal for suites which differ in their agents only."""
     return repr(dataclasses.replace(suite, title="", agents={}))
 
 
 def program_key(suite: Suite, agent: AgentSettings, *, tunes: bool = False) -> str:
-    """The same for agents that one program serves: they differ in what lanes may differ in."""
+    """A key that is equal for agents of one program: they differ only in settings in which lanes may differ."""
     static = replace_numbers(agent, dict.fromkeys(lane_numbers(agent, tunes=tunes), 0))
     return repr((problem_key(suite), static))
 
 
 class Compiled(NamedTuple):
-    """What a program is on one device and at one width.
+    """A program compiled for one device and one width.
 
     Attributes:
         tables: the problem's, on the device.
@@ -125,7 +125,7 @@ class Program:
 
     Attributes:
         compile_seconds: time that ``compile`` took.
-        is_shared: whether it found the loop compiled before, for another agent or suite.
+        is_shared: whether the loop had been compiled for another agent or suite.
     """
 
     measures = True
@@ -184,7 +184,7 @@ class Program:
         self.compile_seconds += time.perf_counter() - began
 
     def identities(self, device: jax.Device) -> tuple[Hashable, Hashable]:
-        """What stands for the programs of its initial state and of its loop: equal where they are compiled once."""
+        """Keys of the programs of its initial state and of its loop, equal for programs that are compiled once."""
         with jax.default_device(device):
             tables, (numbers, seeds) = self.problem.tables, self._arguments([Lane(0, {})], device)
             init, call = _of_lanes(self._init, 2), _of_lanes(self._call, 3)
@@ -197,7 +197,7 @@ class Program:
         return (device, self.width(device, num_lanes)) in self._compiled
 
     def functions(self, device: jax.Device, num_lanes: int = 1) -> Compiled:
-        """What was compiled for such blocks."""
+        """The compiled functions for such blocks."""
         return self._compiled[device, self.width(device, num_lanes)]
 
     def run_block(
@@ -210,14 +210,14 @@ class Program:
         """Runs up to one block width of lanes to the end.
 
         Args:
-            lanes: which.
-            device: where.
-            progress: is told lane-steps as they are done.
-            observe: ``(first_chunk, record)``, is shown what each call recorded, its arrays [lanes, chunks, ...].
+            lanes: of the block.
+            device: that runs it.
+            progress: receives the lane-steps of each call.
+            observe: ``(first_chunk, record)`` receives the record of each call, arrays [lanes, chunks, ...].
 
         Raises:
-            UserError: a learned model met more outcomes than it can hold, said at the end of a call; or an environment
-                on the host failed.
+            UserError: a learned model met more outcomes than it can hold, raised at the end of a call; or an
+                environment on the host failed.
         """
         tables, init, call, measure = self.functions(device, len(lanes))
         records: list[dict[str, NDArray[Any]]] = []
@@ -297,7 +297,7 @@ class Program:
         return numbers, to_device(np.array([lane.seed for lane in padded], np.uint32))
 
     def recorder(self, agent: dyna.Dyna) -> dyna.Recorder:
-        """What the loop records of a chunk."""
+        """The recorder of a chunk."""
         if self.tunes:
             return reward_recorder()
         suite = self.suite
@@ -341,7 +341,7 @@ def _of_lanes(function: Callable[..., Any], num_batched: int) -> Callable[..., A
 
 @contextlib.contextmanager
 def in_words(environment: Environment) -> Iterator[None]:
-    """Says what went wrong in an environment on the host, in its words in place of XLA's."""
+    """Replaces XLA's error about an environment on the host by the environment's own."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
@@ -364,14 +364,14 @@ def blocks_of(lanes: Sequence[Lane], width: int) -> list[Sequence[Lane]]:
 
 
 def run_program(program: Program, lanes: Sequence[Lane], progress: Callable[[int], None]) -> Iterator[BlockResult]:
-    """Runs all lanes of a compiled program on all workers, giving each block's result as it ends."""
+    """Runs all lanes of a compiled program on all workers, and yields each block's result when it ends."""
     return run_blocks(program, blocks_of(lanes, block_width(workers()[0], program.suite.lanes_per_block)), progress)
 
 
 def run_blocks(
     program: Program, blocks: Sequence[Sequence[Lane]], progress: Callable[[int], None]
 ) -> Iterator[BlockResult]:
-    """As `run_program`, of lanes that are cut into blocks already."""
+    """As ``run_program``, for lanes that are divided into blocks."""
     devices = workers()
     idle = list(devices)
 

@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 
 class Progress(NamedTuple):
-    """What a display is told.
+    """The callbacks of a display.
 
     Attributes:
-        start: ``(agent, lane_steps)`` before an agent compiles: how many lane-steps it will make. Said
-            again of the same name, they add up.
+        start: ``(agent, lane_steps)`` before an agent compiles: the lane-steps it will make. Those of several calls
+            with the same name add up.
         compiling: ``(agent,)`` when its program begins to compile.
-        shared: ``(agent,)`` when that turns out to be a program that was compiled before: it does not count.
+        shared: ``(agent,)`` when its program had been compiled before: it does not count.
         running: ``(agent,)`` when it has compiled.
-        advance: ``(agent, lane_steps)`` as they are done.
+        advance: ``(agent, lane_steps)`` after each call.
     """
 
     start: Callable[[str, int], None] = lambda agent, steps: None

@@ -1,4 +1,4 @@
-"""What decides the bits of a number besides its settings: device, block width, code and options."""
+"""The provenance of a number, which decides its bits beside settings: device, block width, code and options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import jax
 
 VECTOR_SETS = ("AVX512F", "AVX2", "AVX", "SSE42", "SVE", "ASIMD", "VSX")
-"""Vector instructions of CPUs, the widest of each family first: XLA sums in another order with others."""
+"""Vector instructions of CPUs, the widest of each family first: they decide the order of XLA's sums."""
 
 JAX_SETTINGS = (
     "jax_enable_x64",
@@ -27,7 +27,7 @@ JAX_SETTINGS = (
 """Settings of JAX that decide numbers."""
 
 HARMLESS_FLAGS = ("--xla_dump", "--xla_force_host_platform_device_count")
-"""How the flags of XLA begin that decide no number."""
+"""The beginning of the names of XLA's flags that decide no number."""
 
 NOT_CODE = ("benchmarks", "cli.py", "cli_parser.py", "experiments", "version.py")
 """Parts of the package whose source decides no number, and ``experiments``, of which these do:"""
@@ -36,7 +36,7 @@ EXPERIMENTS_CODE = ("experiments/design", "experiments/running")
 
 
 def provenance(lanes_per_block: int = 0, *, also: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Where numbers that are computed now come from, as plain data; versions of packages stand in ``versions``.
+    """The provenance of numbers that are computed now, as plain data; ``versions`` holds those of packages.
 
     Args:
         lanes_per_block: the suite's setting.

@@ -19,17 +19,17 @@ from mgsc.experiments.running.units import Programs, Unit, run_unit
 from mgsc.files import reason_of
 
 ANSWER = 10.0
-"""Seconds that a cluster has to answer."""
+"""Seconds within which a cluster must answer."""
 
 PROGRAMS = Programs(most=8)
-"""The programs of a worker: Ray gives one process many tasks."""
+"""The compiled programs of a worker, which runs many tasks."""
 
 SETTLED: list[Setup] = []
-"""What this worker computes like."""
+"""The setup of this worker."""
 
 
 def work(setup: Setup, sent: bytes) -> Message:
-    """Runs one unit in a worker of Ray; an error is given back, so that Ray does not try it again."""
+    """Runs one unit in a worker of Ray, and returns an error, so that Ray does not try it again."""
     try:
         if setup not in SETTLED:
             settle(setup)

@@ -1,8 +1,8 @@
-"""What a run records, reduced inside the compiled loop.
+"""The record of a run, reduced inside the compiled loop.
 
-Every step: reward, d, episodes, and what the strategy reports of itself. Every ``measure_every`` steps, where the
-environment has tables, the loop keeps what the measures of ``mgsc.experiments.running.measures`` are worked out of
-when it has ended (``running.measuring``). ``design.quantities`` lists what is recorded of which problem.
+Every step adds reward, d, episodes and the numbers that the strategy reports. Every ``measure_every`` steps, where the
+environment has tables, the loop keeps the arrays of the measures (``running.measures``), which are computed when it has
+ended (``running.measuring``). ``design.quantities`` lists the recorded quantities of each problem.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mgsc.problem import Problem
 from mgsc.types import Array
 
 MEASURED_APART = frozenset({*ALWAYS, *STATE_MEASURES, *SNAPSHOTS, *MEASURES})
-"""What is worked out of what the loop has kept, when it has ended."""
+"""Quantities that are computed when the loop has ended."""
 
 
 def reward_recorder() -> Recorder:
@@ -43,7 +43,7 @@ def reward_recorder() -> Recorder:
 
 
 def what_it_has(problem: Problem, *, records_episodes: bool) -> tuple[Has, ...]:
-    """What decides which quantities are recorded of a problem."""
+    """The properties of a problem that decide its recorded quantities."""
     has: list[Has] = []
     if problem.truth is not None:
         has.append("truth")
@@ -63,9 +63,9 @@ def make_recorder(
 ) -> Recorder:
     """The recorder of one chunk of ``num_steps``.
 
-    Its record holds the sum of rewards, and of all else means over the chunk: the quantities of ``groups_of`` what
-    the problem has, but for those that are measured apart; those of planning only where the agent plans, and with them
-    what its strategy ``reports``. Where there are exact tables it keeps a ``Seen`` at every measurement.
+    Its record holds the sum of rewards, and means over the chunk of all other quantities of the problem's groups that
+    are not measured apart. Agents that plan also have the quantities of planning and the ``reports`` of their strategy.
+    Where there are exact tables it keeps a ``Seen`` at every measurement.
     """
     plans = agent.max_planning_updates > 0
     has = what_it_has(problem, records_episodes=records_episodes)

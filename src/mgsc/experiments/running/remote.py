@@ -1,4 +1,4 @@
-"""What is sent to other processes and back: units, what a worker must compute like, errors."""
+"""Messages between processes: units, the setup of a worker, errors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mgsc.experiments.running.units import Unit
 
 
 class Setup(NamedTuple):
-    """What a worker needs besides its units.
+    """The setup of a worker.
 
     Attributes:
-        core: the core it is pinned to; None where processes cannot be pinned.
-        provenance: what its own must be.
+        core: that it is pinned to; None where processes cannot be pinned.
+        provenance: that it must have.
     """
 
     core: int | None
@@ -24,10 +24,10 @@ class Setup(NamedTuple):
 
 
 def pickled(unit: Unit) -> bytes:
-    """A unit as it is sent.
+    """A unit as bytes.
 
     Raises:
-        UserError: a part of someone's own cannot be sent.
+        UserError: a part of one's own cannot be pickled.
     """
     try:
         return pickle.dumps(unit)
@@ -40,10 +40,10 @@ def pickled(unit: Unit) -> bytes:
 
 
 def unpickled(sent: bytes) -> Unit:
-    """The unit that was sent.
+    """The unit of ``pickled``.
 
     Raises:
-        UserError: a part of someone's own cannot be imported here.
+        UserError: a part of one's own cannot be imported here.
     """
     try:
         unit: Unit = pickle.loads(sent)
@@ -56,10 +56,10 @@ def unpickled(sent: bytes) -> Unit:
 
 
 def settle(setup: Setup) -> None:
-    """Makes this process compute as the one that started it, on its core.
+    """Applies a setup to this process.
 
     Raises:
-        UserError: it would compute other bits.
+        UserError: the process has another provenance, and would compute other bits.
     """
     if setup.core is not None:
         os.sched_setaffinity(0, {setup.core})
@@ -78,7 +78,7 @@ def settle(setup: Setup) -> None:
 
 
 def portable(error: BaseException) -> BaseException:
-    """The error as it can be sent: itself, with its traceback as a note where code has failed, or its text."""
+    """The error in a form that can be pickled: itself, with a traceback as a note where code failed, or its text."""
     if not isinstance(error, UserError) or error.__cause__ is not None:  # which is not pickled
         error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
     try:

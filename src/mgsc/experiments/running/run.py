@@ -1,4 +1,4 @@
-"""Runs a suite: settings in, labelled arrays out, kept safely on the way where a folder is given."""
+"""Runs a suite: settings in, labelled arrays out; in a folder, every finished part is kept."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def run_suite(
 
     Args:
         out: folder to keep the result in, block by block; None keeps it in memory only.
-        overwrite, resume, append: what to do with a result that is there, see ``store.create``.
-        progress: receives how far it is.
-        executor: where the units of the suite run; it decides no number.
-        track: where what units record is logged while they run.
+        overwrite, resume, append: for a result that is there, see ``store.create``.
+        progress: callbacks that receive the progress.
+        executor: of the units; it changes no number.
+        track: where the records of units are logged while they run.
 
     Returns:
-        Labelled arrays as ``store.contract`` lists them.
+        Labelled arrays of the form of ``store.contract``.
 
     Raises:
-        UserError: impossible settings or seeds, or a folder that cannot be used; before any work.
+        UserError: impossible settings or seeds, or a folder that cannot be used; raised before any work.
     """
     plan, problem = _plan(name, suite, seeds)
     from mgsc.experiments import store
@@ -88,18 +88,18 @@ def run_share(
     executor: Executor = THREADS,
     track: Tracking | None = None,
 ) -> xr.Dataset | None:
-    """Runs what is missing of one share of a suite; several processes on any machines may run the others meanwhile.
+    """Runs what is missing of one share of a suite; other processes on any machines may run the other shares meanwhile.
 
     Args:
-        share: which; the others get the same arguments otherwise.
-        out: folder of the result, the same for all.
-        progress: receives how far it is.
-        executor: where the units of the share run.
-        track: where what units record is logged while they run.
+        share: the calls for other shares have the same arguments otherwise.
+        out: folder of the result, the same for all shares.
+        progress: callbacks that receive the progress.
+        executor: of the share's units.
+        track: where the records of units are logged while they run.
 
     Returns:
-        The result as ``run_suite`` gives it, if this share was the last to end; whoever ends last publishes. None
-        while runs of other shares are missing.
+        The result of ``run_suite``, if this share was the last to end, which then publishes it. None while runs of
+        other shares are missing.
 
     Raises:
         UserError: as ``run_suite``.

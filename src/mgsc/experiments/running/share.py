@@ -18,11 +18,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Share:
-    """A share of what there is to do.
+    """One share of the work.
 
     Attributes:
-        index: which, from 0.
-        of: how many there are.
+        index: its number, from 0.
+        of: number of shares.
     """
 
     index: int
@@ -30,7 +30,7 @@ class Share:
 
     @classmethod
     def of_options(cls, index: int | None, of: int | None) -> Share | None:
-        """The share that two options of a command ask for; None where neither is given.
+        """The share of two options of a command; None where neither is given.
 
         Raises:
             UserError: one of them is missing, or there is no such share.
@@ -58,7 +58,7 @@ def run_joined(
     missing: Callable[[Place], Callable[[], object]],
     publish: Callable[[Place], Result | None],
 ) -> Result | None:
-    """Computes what is missing of one share; whoever ends last publishes the result of all.
+    """Computes what is missing of one share; the share that ends last publishes the result of all.
 
     The place that all shares write to is locked before and after the computation, not meanwhile.
 

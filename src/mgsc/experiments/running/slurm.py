@@ -1,7 +1,7 @@
 """The executor of SLURM: jobs by submitit, each with a group of units.
 
-submitit asks ``sacct`` for a job's state. Where a cluster keeps no accounts, only its result and its signs of life say
-that it has ended.
+submitit reads a job's state from ``sacct``. On a cluster without accounting, a job's end shows only in its result and
+its missing signs of life.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from mgsc.experiments.running.remote import Setup, pickled
 from mgsc.experiments.running.units import Unit
 
 POLL = 0.3
-"""Seconds between two looks for messages."""
+"""Seconds between two searches for messages."""
 
 LOOK = 5.0
-"""Seconds between two looks at the jobs."""
+"""Seconds between two checks of the jobs."""
 
 MOST_TIMEOUTS = 10_000
-"""Times that submitit requeues a job: whether it makes headway is seen by its messages, and of jobs of less than ten
-minutes submitit takes every preemption for a time-out."""
+"""Times that submitit requeues a job. Its messages show whether it makes progress; of jobs of less than ten minutes
+submitit takes every preemption for a time-out."""
 
 JOB_NAME = "mgsc"
 
 JOB_ID = "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"
-"""The number of a job in its own script, as submitit spells it."""
+"""The number of a job in its own script, in submitit's form."""
 
 ENDED = ".ended"
-"""How the names of the files end by which jobs say that they have."""
+"""The end of the names of the files that jobs leave when they end."""
 
 
 class _SlurmSession:
@@ -174,7 +174,7 @@ class _SlurmSession:
 
 
 def parameters(settings: ClusterSettings, folder: Path) -> dict[str, Any]:
-    """What submitit is told; in ``folder`` each job leaves a file once what it ran has ended, however it did."""
+    """The parameters of submitit; each job leaves a file in ``folder`` when its command has ended, with any status."""
     mark = f"{shlex.quote(str(folder))}/{JOB_ID}{ENDED}"
     given: dict[str, Any] = {
         "name": JOB_NAME,
@@ -224,7 +224,7 @@ def _has_accounts() -> bool:
 
 @contextlib.contextmanager
 def open_slurm(listener: Listener, settings: ClusterSettings) -> Iterator[_SlurmSession]:
-    """A session of jobs of SLURM; what still runs when it ends is cancelled.
+    """A session of jobs of SLURM; jobs that still run when it ends are cancelled.
 
     Raises:
         UserError: there is no SLURM or no submitit here, or the folder cannot be made.

@@ -78,7 +78,7 @@ class _ThreadSession:
 
 @contextmanager
 def open_threads(listener: Listener) -> Iterator[Session]:
-    """A session of threads; what runs when it ends is waited for."""
+    """A session of threads; its end waits for units that run."""
     session = _ThreadSession(listener)
     try:
         yield session

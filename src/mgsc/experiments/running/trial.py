@@ -1,4 +1,4 @@
-"""What strategies of the table are tested for, looked at in anyone's before it runs."""
+"""Checks of strategies and parts of one's own before a run; those of the tables are tested for the same."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from mgsc.problem import Problem
 
 TOLERANCE = 1e-4
-"""By how much the sum of the weights may differ from one."""
+"""Largest distance of the sum of the weights from one."""
 
 
 def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: Problem) -> None:
     """Calls a strategy of one's own with an agent's first real transition, and checks what it returns.
 
     Raises:
-        UserError: weights that are no distribution over what may be queried, a memory that changes its form, or
-            code that needs the value of a number which is traced.
+        UserError: weights that are no distribution over the allowed candidates, a state that changes its form, or code
+            that needs the value of a traced number.
     """
     numbers = {
         key: jnp.asarray(value, jnp.int32 if isinstance(value, int) else jnp.float32)
@@ -62,7 +62,7 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
 
 
 def own_parts_of(suite: Suite) -> list[str]:
-    """The parts of a suite that are the user's own code, in words."""
+    """The kinds of a suite's parts that are the user's own code, in words."""
     settings = {key: getattr(suite, key) for key in PARTS}
     return [
         f"{key} {part.name}"
@@ -72,7 +72,7 @@ def own_parts_of(suite: Suite) -> list[str]:
 
 
 def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Problem) -> None:
-    """Makes the first real step of an agent in a suite with parts of one's own, and checks what it gives.
+    """Makes the first real step of an agent in a suite with parts of one's own, and checks its results.
 
     Raises:
         UserError: their code raises an error, a state changes its form, or a number is not finite.

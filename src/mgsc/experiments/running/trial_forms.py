@@ -1,4 +1,4 @@
-"""Shapes and dtypes of what parts of one's own give, looked at without computing anything."""
+"""Shapes and dtypes of the results of parts of one's own, found without computing anything."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def check_forms(agent: Dyna, observation: jax.ShapeDtypeStruct) -> None:
     """Follows one step through the environment, the values, the policy, the model and the candidates of an agent.
 
     Raises:
-        UserError: something has another shape or dtype than the loop needs, or raises an error; part, field, what
-            is expected and what was found are named.
+        UserError: a result has another shape or dtype than the loop needs, or code raises an error; the message names
+            part, field, and the expected and the found form.
     """
     state = _check_reset(agent, observation, None)
     theta, learner = _form("init of the values", agent.values.init, jax.random.key(0))
@@ -34,7 +34,11 @@ def check_forms(agent: Dyna, observation: jax.ShapeDtypeStruct) -> None:
 
 
 def check_state(what: str, before: PyTree, after: PyTree) -> None:
-    """Refuses a state that has changed its form."""
+    """Checks that a state has kept its form.
+
+    Raises:
+        UserError: it has not.
+    """
     old, new = _leaves(before), _leaves(after)
     for place in old | new:
         if old.get(place) != new.get(place):

@@ -1,4 +1,4 @@
-"""What is known exactly of a problem with tables: its optimum, and where a fixed model is wrong."""
+"""The exact facts of a problem with tables: its optimum, and the states in which a fixed model is wrong."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Units of work: blocks of lanes of one agent, each of which runs anywhere and gives the same bits.
+"""Units of work: blocks of lanes of one agent, each of which may run anywhere and has the same bits there.
 
 A suite, a sweep, a study and the classics are lists of units. A unit is data and can be pickled; ``run_unit`` builds,
-compiles and runs it in whichever process it is called. Where units run is an executor's business
-(``running.executor``).
+compiles and runs it in the process that calls it. Executors run units (``running.executor``).
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
     Arrays = dict[str, np.ndarray[Any, Any]]
 
 MOST_PROGRAMS = 4
-"""Compiled programs that a process keeps which nobody tells what comes next."""
+"""Compiled programs that a process keeps where it receives its units one by one."""
 
 FULL_BLOCK = 2**30
-"""Lanes of a unit that stands for those to come: its program is compiled for a whole block."""
+"""Lanes of a unit that announces later ones: its program is compiled for a whole block."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,16 +41,16 @@ class Unit:
     """A block of lanes of one agent.
 
     Attributes:
-        name: tells it from all others of its list, as in ``uniform-16``.
+        name: unique in its list, such as ``uniform-16``.
         suite: its settings; of its agents only this one is needed.
         agent: the agent's name.
         lanes: seeds with the values of traced settings that differ from the agent's; at most a block width.
         root_seed: root of the seeds of all lanes.
         tunes: records the reward only, and lets lanes differ in K.
-        place: where its part is written; None where its record is returned.
-        tracking: where what its lanes record is logged while it runs; None for nowhere.
-        side_by_side: units of its agent that run at once; its time is counted by that share.
-        problem: the suite's, if it is built already. It stays in this process.
+        place: of its part; None where its record is returned.
+        tracking: where the records of its lanes are logged while it runs; None for nowhere.
+        side_by_side: units of its agent that run at once, by which its time is divided.
+        problem: the suite's, if it is built. It is not sent to other processes.
     """
 
     name: str
@@ -71,14 +70,14 @@ class Unit:
 
     @functools.cached_property
     def key(self) -> str:
-        """The same for units that one compiled program serves."""
+        """A key that is equal for units of one compiled program."""
         from mgsc.experiments.running.program import program_key
 
         return repr((self.root_seed, self.tunes, program_key(self.suite, self._settings, tunes=self.tunes)))
 
     @property
     def num_steps(self) -> int:
-        """Lane-steps it makes."""
+        """Lane-steps of the unit."""
         return len(self.lanes) * self.suite.steps
 
     @property
@@ -87,7 +86,7 @@ class Unit:
         return tuple(lane.seed for lane in self.lanes)
 
     def make_program(self, problem: Problem, measuring: Measuring | None = None) -> Program:
-        """The program that runs it, not compiled yet; all of one problem may share what measures."""
+        """Its program, not compiled yet; all programs of one problem may share ``measuring``."""
         from mgsc.experiments.running.program import Program
 
         return Program(self.suite, self._settings, problem, self.root_seed, tunes=self.tunes, measuring=measuring)
@@ -124,7 +123,7 @@ class Programs:
         self._problems: OrderedDict[str, tuple[Problem, Measuring | None]] = OrderedDict()
 
     def compiled(self, unit: Unit, devices: Sequence[jax.Device]) -> Program:
-        """The program of a unit, compiled for some devices; who comes second waits for the first.
+        """The program of a unit, compiled for some devices; a second thread waits for the first.
 
         Raises:
             UserError: the unit's settings are impossible.
@@ -144,7 +143,7 @@ class Programs:
             return entry.program
 
     def drop(self, key: str) -> None:
-        """Lets go of a program: a process may go through hundreds."""
+        """Drops a program: a process may compile hundreds."""
         with self._lock:
             self._entries.pop(key, None)
 
@@ -186,13 +185,13 @@ def run_unit(
     """Runs a unit in this process.
 
     Args:
-        unit: which.
-        programs: where its program is taken from, or compiled into.
-        device: where it runs; None for the first in use.
-        advance: is called with lane-steps as they are done.
+        unit: to run.
+        programs: that hold its program, or receive it.
+        device: None for the first in use.
+        advance: receives the lane-steps of each call.
 
     Returns:
-        What was recorded, and times. The record is empty where it was written as a part.
+        The record, and times. The record is empty where it was written as a part.
 
     Raises:
         UserError: impossible settings, a run that cannot go on, or a part that cannot be written.
@@ -211,7 +210,7 @@ def run_unit(
 
 @contextlib.contextmanager
 def failing(unit: Unit) -> Iterator[None]:
-    """Keeps an error that the block raises, which prepares a unit, beside the place of its part; it is raised."""
+    """Keeps an error of the block, which prepares a unit, beside the place of its part, and raises it."""
     try:
         yield
     except Exception as error:
@@ -236,7 +235,7 @@ def _run_here(unit: Unit, programs: Programs, device: jax.Device, advance: Calla
 
 
 def with_times(unit: Unit, result: BlockResult) -> Arrays:
-    """What a unit recorded, and its share of the time."""
+    """The record of a unit, with its share of the time."""
     times = {"run_seconds": result.seconds / unit.side_by_side, "compile_seconds": result.compile_seconds}
     return {**result.record, **{name: np.array(seconds) for name, seconds in times.items()}}
 
@@ -267,11 +266,10 @@ def units_of(
         suite: checked settings.
         seeds: for every agent.
         root_seed: root of all seeds.
-        folder: what is finished there is left out, and units write their parts there; None for all units.
-        problem: the suite's, if it is built already.
-        share: those of one of several that run the suite at once. All units are shared out, so each knows its own
-            whatever the others have finished.
-        tracking: where what they record is logged.
+        folder: units that are finished there are left out, and the others write their parts there; None for all units.
+        problem: the suite's, if it is built.
+        share: None for all. Shares divide all units, finished ones included, so that they do not depend on each other.
+        tracking: where their records are logged.
     """
     from mgsc.experiments.running.devices import block_width, workers
     from mgsc.experiments.running.program import Lane, blocks_of

@@ -1,4 +1,4 @@
-"""The value of the state the agent is in: where values are a network, it shows that they diverge."""
+"""The value of the agent's state, which shows whether values of a network diverge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WITHOUT_TABLES: tuple[Has, ...] = ("truth",)
 
 
 def value_here(view: View) -> Array:
-    """[] max q of the agent's present observation, as updates bootstrap from it."""
+    """[] max q of the agent's observation, the bootstrap value of updates."""
     state = view.state
     return view.agent.values.bootstrap(state.values, state.learner, state.observation)
 
