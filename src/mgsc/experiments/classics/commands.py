@@ -1,4 +1,4 @@
-"""``mgsc reproduce classics``: runs them all, and puts the table and the figures beside the results."""
+"""``mgsc reproduce classics``: runs all classics, and writes the table and the figures beside the results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mgsc.files import write_atomically
 def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False, executor: Executor = THREADS) -> None:
     """Runs every classic experiment into ``out/classics``: ``results.json``, ``table.md`` and ``figures/``.
 
-    What is there of exactly these settings and seeds, finished or not, is taken up.
+    Existing results of exactly these settings and seeds are completed, or used as they are.
 
     Raises:
         UserError: as ``run_classics``, or the folder cannot be written.
@@ -51,7 +51,7 @@ def reproduce_classics(runs: Runs, out: str, *, overwrite: bool = False, executo
 
 
 def to_table(results: Results) -> Table:
-    """Ours beside the references, for a terminal."""
+    """The results beside the references, for a terminal."""
     # A terminal has no room for all that the file says.
     shown = [heading != "±" for heading in HEAD]
     head = ["SE" if heading == "standard errors" else heading for heading in itertools.compress(HEAD, shown)]

@@ -1,6 +1,6 @@
-"""How long a random walk needs to the goal: the first episode of every agent whose values are still all equal.
+"""The expected length of a random walk to the goal: the first episode of every agent whose values are all equal.
 
-With ``r = 0`` everywhere but at the goal nothing is learned before the goal is found, however much is planned.
+With ``r = 0`` everywhere but at the goal no value changes before the goal is found, with any number of updates.
 """
 
 from __future__ import annotations

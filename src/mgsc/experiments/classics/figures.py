@@ -1,4 +1,4 @@
-"""Figures 8.2, 8.4, 8.5 and example 8.4 of Sutton & Barto (2018), from our runs: means with 95 % intervals."""
+"""Figures 8.2, 8.4, 8.5 and example 8.4 of Sutton & Barto (2018) from new runs: means with 95 % intervals."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STYLES: Mapping[str, Style] = {
 
 
 def draw_classics(results: Results) -> dict[str, Callable[[], Figure]]:
-    """The figures that the results are enough for, by name, each to be drawn when called."""
+    """The figures for which there are results, by name, as functions that draw them."""
     figures: dict[str, Callable[[], Figure]] = {}
     if "dyna-maze" in results:
         figures["dyna_maze"] = lambda: draw_episodes(results["dyna-maze"])
@@ -138,7 +138,7 @@ def draw_updates(results: Results) -> Figure:
 
 
 def runs_text(records: Mapping[str, Record]) -> str:
-    """How many runs, in words."""
+    """The number of runs in words."""
     return counted(len(next(iter(next(iter(records.values())).values()))), "run")
 
 

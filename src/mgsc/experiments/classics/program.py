@@ -1,6 +1,6 @@
 """One agent of a classic experiment as a compiled program: runs that end when they have what is recorded.
 
-As ``mgsc.experiments.running.program``, but runs differ in length; so a lane whose run is over is given the next
+As ``mgsc.experiments.running.program``, but runs differ in length; so a lane whose run is over takes the next
 seed. A lane's bits do not depend on what runs beside it, nor on what ran in it before.
 """
 
@@ -29,14 +29,14 @@ from mgsc.problem import Problem
 from mgsc.types import Array, PyTree
 
 BLOCKS_AHEAD = 16
-"""Block widths of runs that one worker is given at once, at most. At the end of each batch lanes stand idle: with more
-batches more of the time, with fewer of them the workers end at different times."""
+"""Most runs of a batch for one worker, in block widths. At the end of each batch lanes are idle: with more batches more
+of the time; with fewer of them the workers end at different times."""
 
 State = tuple[dyna.DynaState, dict[str, Array]]
 
 
 def classic_key(classic: Classic, name: str) -> str:
-    """The same for agents of classic experiments that one program serves."""
+    """A key that is equal for agents of classic experiments with one program."""
     record = dataclasses.replace(classic, suite=None, runs=0, planning_only=())  # type: ignore[arg-type]
     return repr((record, name in classic.planning_only, program_key(classic.suite, classic.suite.agents[name])))
 
@@ -53,11 +53,11 @@ class ClassicUnit(Unit):
 
     @functools.cached_property
     def key(self) -> str:
-        """The same for batches that one compiled program serves."""
+        """A key that is equal for batches of one compiled program."""
         return repr((self.root_seed, classic_key(self.classic, self.agent)))
 
     def make_program(self, problem: Problem, measuring: Measuring | None = None) -> Program:
-        """The program that runs it, not compiled yet."""
+        """Its program, not compiled yet."""
         del measuring
         return ClassicProgram(self.classic, self.agent, problem, self.root_seed)
 
@@ -89,7 +89,7 @@ class ClassicProgram(Program):
     ) -> BlockResult:
         """Runs any number of lanes; ``progress`` receives the suite's ``steps`` for each run that is over.
 
-        There is nothing to ``observe``: runs record when they are over.
+        ``observe`` is never called: runs record when they are over.
 
         Returns:
             The record's results by name, [lanes] or [lanes, ...], in the order of the lanes.
@@ -125,7 +125,7 @@ class ClassicProgram(Program):
         return BlockResult(lanes, record, seconds)
 
     def recording(self) -> Recording:
-        """What runs of this agent record."""
+        """The recording of this agent's runs."""
         length, suite = self.classic.length, self.suite
         if self.classic.records == "episodes":
             return episode_lengths(length)

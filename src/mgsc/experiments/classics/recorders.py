@@ -1,4 +1,4 @@
-"""What a classic experiment records: lengths of episodes, reward through time, or when a solution was found.
+"""The records of classic experiments: lengths of episodes, reward through time, or the time of a solution.
 
 Each is a recorder of fixed memory that goes on from one chunk to the next, until its run is over.
 """
@@ -22,14 +22,14 @@ Record = dict[str, Array]
 
 
 class Recording(NamedTuple):
-    """A recorder that goes on over chunks, and says when its run is over.
+    """A recorder that goes on over chunks until its run is over.
 
     Attributes:
         init: ``() -> record`` of a run.
         step: as in ``Recorder``.
         measure: as in ``Recorder``.
-        is_over: ``(record) -> bool``; what comes after changes none of the results.
-        results: names of the entries that are results, and how many numbers of each count; 0 for a single one.
+        is_over: ``(record) -> bool``; later steps change none of the results.
+        results: names of the entries that are results, and the count of numbers of each; 0 for a single one.
         measures_steps: whether ``measure`` must be called after every step.
     """
 
@@ -48,8 +48,8 @@ class Recording(NamedTuple):
 def episode_lengths(num_episodes: int) -> Recording:
     """``length`` [num_episodes] the environment steps of each of the first episodes.
 
-    An episode is over where a transition terminates; truncated ones are not told apart from those that go on,
-    so an environment with a step limit is none for this recorder.
+    An episode is over where a transition terminates. Truncated episodes are not recognised, so the environment must
+    have no step limit.
     """
 
     def init() -> Record:
@@ -91,14 +91,14 @@ def first_solution(
 ) -> Recording:
     """``steps`` and ``updates`` made when greedy paths from the start to the goal are at most ``longest`` steps.
 
-    Where several actions are greedy the path of every choice must be as short: so nothing depends on chance, or
-    on the order of the actions.
+    Where several actions are greedy the path of every choice must be as short, so that chance and the order of the
+    actions have no effect.
 
     Args:
         tables: deterministic, of one phase, with one start.
         longest: environment steps.
-        updates: ``(state, steps) ->`` how many updates the run has made.
-        at_ends: look only where an episode has just ended, not after every step.
+        updates: ``(state, steps) ->`` the number of updates of the run so far.
+        at_ends: search only where an episode has just ended, not after every step.
     """
     is_solved = path_test(tables, longest)
 
@@ -127,7 +127,7 @@ def path_test(tables: Tables, longest: int) -> Callable[[Array, Array], Array]:
         tables: deterministic, of one phase, with one start.
 
     Raises:
-        ValueError: the tables have chance in them.
+        ValueError: the tables are stochastic.
     """
     if not ((tables.probability == 0) | (tables.probability == 1)).all() or tables.start.max() != 1:
         raise ValueError("greedy paths are followed in deterministic tables with one start only")

@@ -1,4 +1,4 @@
-"""What others measured, or linear algebra gives, and how ours compares: the numbers the classics are checked with."""
+"""References for the classics, measured by others or computed by linear algebra, and the comparison with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mgsc.experiments.classics.table import SWEEPING, SWEEPING_TOO
 from mgsc.experiments.reading.statistics import Interval, mean_interval
 
 BOUND = 3.0
-"""Differences up to so many standard errors are chance."""
+"""Largest difference in standard errors that counts as chance."""
 
 NORMAL = 1.96
 """Half-width of a 95 % interval in standard errors, of a mean over hundreds of runs."""
@@ -23,17 +23,17 @@ Numbers = npt.NDArray[np.float64]
 
 
 class Reference(NamedTuple):
-    """A number to be met.
+    """A published or exact number.
 
     Attributes:
         what: in words.
-        classic: the experiment of ours.
+        classic: the experiment.
         agent: of that experiment.
         of_runs: ``record -> [runs]`` one number of each run.
         value: the reference's mean.
         half_width: of its 95 % interval; 0 where it is exact; None where it is not given.
         runs: of the reference; 0 where it is exact.
-        is_met: False for the row that shows what makes a difference.
+        is_met: False for a row that shows the effect of a choice.
     """
 
     what: str
@@ -47,12 +47,12 @@ class Reference(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """How ours compares.
+    """A result beside its reference.
 
     Attributes:
-        measured: our mean with its 95 % interval.
-        n: our runs.
-        errors: difference in standard errors, both sides' counted; NaN for a single run.
+        measured: the mean with its 95 % interval.
+        n: number of runs.
+        errors: difference in standard errors of both; NaN for a single run.
         agrees: whether it is within ``BOUND``.
     """
 
@@ -114,7 +114,7 @@ REFERENCES: tuple[Reference, ...] = (
 
 
 def compare(reference: Reference, record: Record) -> Finding:
-    """Ours against a reference; one without an interval is taken to vary from run to run as ours does."""
+    """A result beside a reference; one without an interval is assumed to have the spread of the result's runs."""
     numbers = reference.of_runs(record)
     interval, n = mean_interval(numbers), len(numbers)
     spread = float(numbers.std(ddof=1)) if n > 1 else math.nan

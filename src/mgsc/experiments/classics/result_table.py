@@ -1,4 +1,4 @@
-"""The table of the classics: ours beside the references, and what else was measured."""
+"""The table of the classics: results beside references, and further measurements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MORE = HEAD[:6]
 
 
 def findings(results: Results) -> list[Finding]:
-    """All references that the results can be held against."""
+    """The comparisons with all references for which there are results."""
     return [
         compare(reference, results[reference.classic][reference.agent])
         for reference in REFERENCES
@@ -63,7 +63,7 @@ at most 1.2 times the shortest)."""
 
 
 def verdict(finding: Finding) -> str:
-    """In a word or two."""
+    """The verdict in a word or two."""
     if np.isnan(finding.errors):
         return "–"
     if not finding.reference.is_met:
@@ -114,7 +114,7 @@ def _more_cells(what: str, name: str, agent: str, numbers: npt.ArrayLike) -> Seq
 
 
 def brief(value: float) -> str:
-    """Four figures."""
+    """A number in four figures."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

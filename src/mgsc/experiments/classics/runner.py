@@ -1,4 +1,4 @@
-"""Runs the classic experiments into one file; stopped, it goes on, and loses at most the agents it was in."""
+"""Runs the classic experiments into one file; a stopped run goes on, and loses at most the agents under way."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ KIND = "mgsc classics"
 WORK = Work("run of the classics", "`mgsc reproduce classics`", "runs", "run", "results")
 
 CODE = tuple(f"experiments/classics/{name}.py" for name in ("design", "program", "recorders", "sweeping"))
-"""Source files that decide the numbers of the classics, next to those that decide all numbers."""
+"""Source files that decide the numbers of the classics, beside those that decide all numbers."""
 
 Record = dict[str, np.ndarray[Any, Any]]
 Results = dict[str, dict[str, Record]]
-"""By experiment and agent: what was recorded, [runs] or [runs, ...] by name."""
+"""By experiment and agent: the records by name, [runs] or [runs, ...]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
-    """Which runs: seeds 0 .. count − 1 of the root seed; ``count`` None for as many as the table says."""
+    """The runs: seeds 0 … count − 1 of the root seed; ``count`` None for the number in the table."""
 
     count: int | None = None
     root: int = 0
@@ -61,18 +61,19 @@ def run_classics(
     progress: Progress | None = None,
     executor: Executor = THREADS,
 ) -> Results:
-    """Runs experiments and keeps all that was recorded; what is there of the same settings is taken up.
+    """Runs experiments and keeps their records; existing results of the same settings are completed.
 
     Args:
         classics: by name.
-        runs: which runs.
-        out: JSON file of the results; finished agents stand beside it until all are.
-        overwrite: replace what is there of other settings.
-        progress: receives how far it is.
-        executor: where the runs are computed; it decides no number.
+        runs: seeds of the runs.
+        out: JSON file of the results; finished agents are kept beside it until all are.
+        overwrite: replace results of other settings.
+        progress: callbacks that receive the progress.
+        executor: of the runs; it changes no number.
 
     Raises:
-        UserError: impossible seeds, results of other settings, or the file cannot be written; before any work.
+        UserError: impossible seeds, results of other settings, or a file that cannot be written; raised before any
+            work.
     """
     for classic in classics.values():
         check_suite(classic.suite)
@@ -104,7 +105,7 @@ def run_classics(
 
 
 def entry_name(name: str, agent: str) -> str:
-    """What an agent of an experiment is called where results are kept."""
+    """The name of an agent of an experiment in the results."""
     return f"{name}/{agent}"
 
 
@@ -220,7 +221,7 @@ def _units_of(name: str, classic: Classic, runs: Runs) -> list[ClassicUnit]:
 
 
 def batches_of(unit: ClassicUnit) -> list[ClassicUnit]:
-    """Cuts a unit into as many batches of one size for each worker as ``BLOCKS_AHEAD`` requires."""
+    """Divides a unit into batches of one size, as many for each worker as ``BLOCKS_AHEAD`` requires."""
     from mgsc.experiments.classics.program import batch_size
     from mgsc.experiments.running.devices import block_width, workers
 

@@ -1,4 +1,4 @@
-"""Prioritized sweeping that counts its updates: where its queue is empty, an update is none."""
+"""Prioritized sweeping that counts its updates; with an empty queue there is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mgsc.types import Array, Backup, Candidates, Params, PyTree, Query, Transit
 
 
 class CountedState(NamedTuple):
-    """The state of prioritized sweeping, with what it did.
+    """The state of prioritized sweeping, with a count.
 
     Attributes:
         inner: ``SweepingState``.
@@ -24,9 +24,9 @@ class CountedState(NamedTuple):
 
 
 def with_counter(control: SearchControl) -> SearchControl:
-    """Prioritized sweeping that counts its updates, and queries and updates as it does without.
+    """Prioritized sweeping that counts its updates, with the same queries and updates as without.
 
-    How often it has looked where of late it does not keep: nothing here shows it, and it takes half of the time.
+    It keeps no recent frequencies of its queries, which no classic records and which take half of the time.
     """
     propose, after_backup, observe = control.propose, control.after_backup, control.observe
     if propose is None or after_backup is None or observe is None:

@@ -14,10 +14,10 @@ from mgsc.models import LearnedModel
 from mgsc.search_control.table import STRATEGIES
 
 NEWEST = LearnedModel(average="recency", step_size=1.0)
-"""Of each pair the newest outcome: the book's table, also where walls change."""
+"""A model of each pair's newest outcome: the book's table, also where walls change."""
 
 RELAXED = 1.2
-"""A path this many times the shortest is a solution, rounded down."""
+"""Length of the longest solution over that of the shortest path, rounded down."""
 
 SOLVED = {1: 16, 2: 33}
 """By resolution, the longest path that is a solution in the references."""
@@ -25,13 +25,13 @@ SOLVED = {1: 16, 2: 33}
 EPISODES = 50
 
 SWEEPING = "prioritized sweeping"
-"""The book's: values change by sweeps only, and the pair just updated leaves the queue."""
+"""The book's agent: values change by sweeps only, and the pair just updated leaves the queue."""
 
 REQUEUING = "prioritized sweeping, re-queuing"
-"""As the book's, but the pair just updated stays in the queue where error is left."""
+"""The same, but the pair just updated stays in the queue where error is left."""
 
 SWEEPING_TOO = "prioritized sweeping, re-queuing and direct updates"
-"""As the strategy is elsewhere in this package."""
+"""The strategy as elsewhere in this package."""
 
 
 def _agent(strategy: str, step_size: float, planning_updates: int = 0, **options: float | str) -> AgentSettings:
@@ -66,7 +66,7 @@ SAMPLINGS = {
     "n = 5, states": _dyna_q(0.1, 5),
     "n = 5, pairs": _dyna_q(0.1, 5, "pairs"),
 }
-"""What planning is drawn from: a state and then an action, as in the book's box, or a pair, as in its text."""
+"""The samplings of planning: a state and then an action, as in the book's box, or a pair, as in its text."""
 
 FIGURE_8_4 = Suite(
     "Blocking maze (fig. 8.4)",

@@ -1,10 +1,10 @@
-"""The paper's figures, drawn from a stored result and nothing else.
+"""The paper's figures, drawn from a stored result alone.
 
 ``total_reward`` (every seed a dot), ``reward_through_time`` (with the switches), where episodes are
-recorded ``episode_return`` and ``episode_length``, and for an agent that learns where to plan
-``distribution_maze`` and ``distribution_through_time``; why it helps or doesn't in ``mechanisms``,
-``mechanisms_inside`` and ``correlations``; where a strategy reports what it has learned, such as the weights
-of its features, ``learned``. Each as PDF (vector) and PNG.
+recorded ``episode_return`` and ``episode_length``, and for an agent that learns its d
+``distribution_maze`` and ``distribution_through_time``; the measures of its planning in ``mechanisms``,
+``mechanisms_inside`` and ``correlations``; where a strategy reports learned numbers, such as the weights of its
+features, ``learned``. Each as PDF (vector) and PNG.
 Equal results give equal files, byte by byte, with one version of matplotlib.
 """
 
@@ -53,12 +53,12 @@ __all__ = [
 
 
 def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Callable[[], Figure]]:
-    """The figures a result has, by name, each to be drawn when called.
+    """The figures of a result by name, as functions that draw them.
 
     Args:
         dataset: a result, per ``store.contract``.
-        agent: whose search-control distribution is shown; by default ``meta_gradient`` or, in a
-            result without it, the last agent that has one.
+        agent: of the search-control distribution; by default ``meta_gradient`` or, in a result without it, the last
+            agent that has one.
 
     Returns:
         The two figures of reward, without tables reward through time only where no episodes are
@@ -96,7 +96,7 @@ def write_figures(dataset: xr.Dataset, directory: str | os.PathLike[str], agent:
         agent: as in ``draw_figures``.
 
     Returns:
-        The files, in the order drawn.
+        The files, in the order of the figures.
 
     Raises:
         UserError: the agent is unknown, or the folder cannot be written.

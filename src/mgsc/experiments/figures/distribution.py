@@ -50,18 +50,18 @@ NUM_TIMES = 3
 
 
 def shown_agent(dataset: xr.Dataset, agent: str | None = None) -> str | None:
-    """Whose d is shown.
+    """The agent whose d is shown.
 
     Args:
         dataset: a result, per ``store.contract``.
-        agent: the agent asked for, or None.
+        agent: its name, or None.
 
     Returns:
-        The agent asked for; without one ``meta_gradient`` or else the last agent that has a d;
-        None where no agent has one, or states are not listed.
+        That agent; for None ``meta_gradient`` or else the last agent that has a d; None where no agent has one, or
+        states are not listed.
 
     Raises:
-        UserError: the agent asked for is unknown or has no d.
+        UserError: the named agent is unknown or has no d.
     """
     agents = agent_names(dataset)
     with_d = [name for name in agents if has_d(dataset) and not np.isnan(_distribution(dataset, name)).all()]
@@ -115,14 +115,14 @@ def distribution_maze(dataset: xr.Dataset, agent: str) -> Figure:
 
 
 def distribution_through_time(dataset: xr.Dataset, agent: str) -> Figure:
-    """d as an image of state × time, with the switches and the states the model is wrong about.
+    """d as an image of state × time, with the switches and the states in which the model is wrong.
 
     Args:
         dataset: a result.
         agent: an agent with a d.
 
     Returns:
-        The figure, one row for each state search control may choose.
+        The figure, one row for each candidate state.
     """
     states = _ordered_candidates(dataset)
     d = _distribution(dataset, agent)[:, states]

@@ -46,14 +46,14 @@ SHOWN = {
     "episode_return": ("return of an episode", "return  [reward]", -math.inf),
     "episode_length": ("length of an episode", "length  [environment steps]", 0.0),
 }
-"""The figures: what each shows, its axis, and what it cannot fall below."""
+"""The figures: quantity, axis, and least value."""
 
 SPREAD = "Mean and 95 % interval of the seeds"
 WITH_GAPS = "in which an episode ended in the chunk; gaps where none did"
 CUT = "Intervals wider than the axis are cut."
 
 MOST_BEYOND = 0.5
-"""Share of the means' range by which the axis goes beyond them for intervals: of two seeds they know no bounds."""
+"""Share of the means' range by which the axis goes beyond them for intervals: those of two seeds may be very wide."""
 
 
 def episode_figure(dataset: xr.Dataset, name: str) -> Figure:

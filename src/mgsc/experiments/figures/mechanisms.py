@@ -1,4 +1,4 @@
-"""Figures of why an agent does as it does: its measures through time, and where its planning moves."""
+"""Figures of mechanisms: an agent's measures through time, and the change of its d after switches."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class Panel(NamedTuple):
 
     Attributes:
         name: of the variable.
-        title: for people.
+        title: in words.
         unit: of its numbers.
         is_log: whether it spans orders of magnitude.
-        line: a value worth a line, NaN for none.
-        low, high: what it cannot leave; Student's t intervals of a few seeds know nothing of that.
+        line: value of a reference line, NaN for none.
+        low, high: bounds of the measure, at which intervals are cut.
     """
 
     name: str
@@ -96,10 +96,10 @@ PAGES = {
         ),
     ),
 }
-"""Pages of small multiples: what each shows, and its panels."""
+"""Pages of small multiples: title and panels of each."""
 
 LEARNED = "learned"
-"""A page more: what search control reports of itself, where a result has it."""
+"""The page of the numbers that search control reports, where a result has some."""
 
 
 def pages() -> tuple[str, ...]:
@@ -120,8 +120,8 @@ def measures_through_time(dataset: xr.Dataset, page: str) -> Figure:
         page: one of ``pages``, for which the result ``has_measures``.
 
     Returns:
-        The figure: means over seeds with 95 % bands. Of a measure that means nothing in some chunk of some
-        seed (``mechanisms.UNDEFINED_AT_TIMES``) the other seeds are shown.
+        The figure: means over seeds with 95 % bands. Where a seed lacks a measure in a chunk
+        (``mechanisms.UNDEFINED_AT_TIMES``), they are over the other seeds.
     """
     panels = _panels(dataset, page)
     num_rows = -(-len(panels) // 2)
@@ -145,7 +145,7 @@ def measures_through_time(dataset: xr.Dataset, page: str) -> Figure:
 
 
 def correlating_agents(dataset: xr.Dataset) -> list[str]:
-    """The agents whose d moves after switches, with some error to move by; none without d on states."""
+    """The agents whose d changes after switches while some error differs between states; none without d on states."""
     if not mechanisms.has_d(dataset):
         return []
     return [
@@ -156,7 +156,7 @@ def correlating_agents(dataset: xr.Dataset) -> list[str]:
 
 
 def correlations(dataset: xr.Dataset) -> Figure:
-    """Where planning moves after a switch: rank correlations of d's change with errors, beside chance.
+    """Rank correlations of d's change after a switch with errors, beside those of chance.
 
     Args:
         dataset: a result with ``correlating_agents``.

@@ -55,7 +55,7 @@ class Curve(NamedTuple):
 
 
 def total_reward(dataset: xr.Dataset) -> Figure:
-    """Total reward per agent: every seed a dot, the mean with its 95 % interval, the optimum where it is known.
+    """Total reward per agent: every seed a dot, the mean with its 95 % interval, and the optimum where there is one.
 
     Args:
         dataset: a result, per ``store.contract``.
@@ -108,8 +108,8 @@ def reward_through_time(dataset: xr.Dataset) -> Figure:
         dataset: a result, per ``store.contract``.
 
     Returns:
-        The figure: below the whole run, the mean over all phases that follow a switch, apart for
-        those in which the model is right and wrong where tables say which these are.
+        The figure: below the whole run, the mean over all phases that follow a switch; of problems with tables apart
+        for phases in which the model is right and wrong.
     """
     agents = agent_names(dataset)
     kinds = [kind for kind in (("right", "wrong") if has_optimum(dataset) else ("all",)) if _segments(dataset, kind)]
@@ -201,7 +201,7 @@ def _since_switch(axes: Axes, dataset: xr.Dataset, agents: list[str], kind: str)
 
 
 def has_optimum(dataset: xr.Dataset) -> bool:
-    """Whether the optimum is known, and where the model is wrong: there are tables."""
+    """Whether the result has an optimum and wrong states, as those of problems with tables do."""
     return "optimal_reward" in dataset
 
 
@@ -229,7 +229,7 @@ def curve_of(steps: Floats, values: Floats) -> Curve:
 
 
 def curve_of_those_there(steps: Floats, values: Floats) -> Curve:
-    """The same over the seeds that have a number, chunk by chunk; NaN where none has."""
+    """``curve_of`` the seeds that have a number, chunk by chunk; NaN where none has."""
     middles = steps - np.diff(steps, prepend=0.0) / 2
     return Curve(middles, *np.array([mean_of_those_there(column) for column in values.T]).T)
 
@@ -272,7 +272,7 @@ def draw_switches(axes: Axes, dataset: xr.Dataset) -> None:
 
 
 def agent_handles(agents: list[str]) -> list[Any]:
-    """Entries of a legend: how each agent is drawn."""
+    """Entries of a legend: the style of each agent."""
     return [
         Line2D(
             [],

@@ -1,9 +1,8 @@
 """How an agent's reward depends on each of its settings: one figure per agent, drawn from a sweep.
 
-A panel is a setting, and every configuration that was tried is a dot in it. Along the setting the
-configurations fall into bins; a bin's median is taken over whatever values the other settings had. Its
-interval is a seeded bootstrap's, of the median: the dots show the spread already, and what one wants to
-know of a bend in the line is whether it is one.
+A panel is a setting, with a dot for every configuration. Along the setting the configurations fall into bins; a bin's
+median is over all values of the other settings. Its interval is a seeded bootstrap's, of the median: the dots show the
+spread, and the interval shows whether a bend in the line is more than chance.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 MOST_WHOLE = 10
-"""Whole numbers each have a bin of their own while there are at most so many."""
+"""Most whole numbers that each have their own bin."""
 
 MOST_BINS, LEAST_IN_BIN = 8, 6
 MOST_COLUMNS = 3
@@ -55,9 +54,9 @@ class Bin(NamedTuple):
     """Configurations with about one value of a setting.
 
     Attributes:
-        centre: where the bin is, in the setting's unit.
+        centre: of the bin, in the setting's unit.
         median: of the configurations' mean rewards, with its bootstrap interval.
-        num_configurations: how many.
+        num_configurations: in the bin.
     """
 
     centre: float
@@ -74,7 +73,7 @@ def sensitivity(sweep: Mapping[str, Any], agent: str) -> Figure:
 
     Returns:
         The figure: faint dots for the configurations, rings for the finalists, the median of each bin
-        with its 95 % interval, and a star for what was chosen, at its mean on the final seeds.
+        with its 95 % interval, and a star for the chosen configuration, at its mean on the final seeds.
     """
     entry = sweep["agents"][agent]
     style = styles(list(sweep["agents"]))[agent]
@@ -112,7 +111,7 @@ def bins_of(values: Sequence[float], rewards: Sequence[float], low: float, high:
     Args:
         values: the setting's value in each configuration; whole numbers where it is a count.
         rewards: the mean reward of each.
-        low, high: ends of the range searched; zero may stand beside it.
+        low, high: ends of the searched range, outside of which only zero may lie.
 
     Returns:
         The bins that are not empty, from left to right: zero by itself, whole numbers each by

@@ -1,4 +1,4 @@
-"""How figures look: sizes, colours that colour-blind readers and grey prints tell apart, saving."""
+"""The style of figures: sizes, colours that differ for colour-blind readers and in grey prints, saving."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _saving = threading.Lock()
 
 @dataclass(frozen=True)
 class Style:
-    """How one agent is drawn: told apart by colour, and without colour by marker and dashes."""
+    """The style of one agent: agents differ in colour, and without colour in marker and dashes."""
 
     colour: str
     marker: str
@@ -88,13 +88,13 @@ def title_of(dataset: xr.Dataset) -> str:
 
 
 def seeds_text(dataset: xr.Dataset, spread: str = "") -> str:
-    """How many seeds, in words; ``spread`` names what is shown of several."""
+    """The number of seeds in words; ``spread`` names the interval of several."""
     n = dataset.sizes["seed"]
     return ("" if n == 1 else spread) + counted(n, "seed")
 
 
 def counted(count: int, thing: str) -> str:
-    """How many of a thing, in words: 1 seed, 30 seeds."""
+    """A number of things in words: 1 seed, 30 seeds."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
@@ -155,17 +155,17 @@ def jitter(n: int) -> npt.NDArray[np.float64]:
 
 
 def save_all(figures: Iterable[tuple[str, Figure]], directory: str | os.PathLike[str]) -> list[Path]:
-    """Writes figures, each drawn when it is its turn, as ``NAME`` in PDF and PNG.
+    """Draws and writes figures one after the other, as ``NAME`` in PDF and PNG.
 
     Args:
         figures: names and figures.
         directory: folder for the files, made where missing; files of the same names are replaced.
 
     Returns:
-        The files, in the order drawn.
+        The files, in the order of the figures.
 
     Raises:
-        UserError: the folder cannot be written, or a result folder keeps its own there.
+        UserError: the folder cannot be written, or a file would have a name that a result folder uses.
     """
     folder = usable_path(directory)
     refuse_internals(folder)

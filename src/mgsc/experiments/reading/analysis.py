@@ -1,8 +1,8 @@
-"""What a result says: every agent's reward, where its planning goes, and what it costs.
+"""The comparison of a result's agents: reward, the states that planning queries, and cost.
 
-Pure functions of the stored arrays. NaN means "does not apply" or "cannot be told" (an agent that
-does not plan has no search-control distribution; a single seed has no interval; without tables there
-is no optimum), and never hides: a mean over something that holds NaN is NaN.
+Pure functions of the stored arrays. NaN means "does not apply" or "not known" (an agent that does not plan has no
+search-control distribution; a single seed has no interval; without tables there is no optimum). It is never hidden: a
+mean over numbers with a NaN is NaN.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BASELINE = "meta_gradient"
 KINDS = ("all", "right", "wrong")
-"""Phases are told apart by whether the model is right in all of the world, or wrong somewhere."""
+"""Kinds of phases: the model is right in all states, or wrong in some."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +49,7 @@ class Measures:
     Attributes:
         steps: environment steps of that kind, per seed.
         reward_per_step: mean over seeds with its interval [reward].
-        fraction_of_optimal: the reward over what the best ε-soft policy expects in these steps.
+        fraction_of_optimal: the reward over the expected one of the best ε-soft policy in these steps.
         entropy: mean entropy of d [nats].
         wrong_mass: mean mass of d on states where the model is wrong [probability].
         uniform_wrong_mass: the same for a uniform d.
@@ -81,7 +81,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Budget:
-    """What one real step of an agent costs.
+    """The cost of one real step of an agent.
 
     Attributes:
         sampled_updates: planning updates.
@@ -100,7 +100,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class AgentRow:
-    """All that is said of one agent.
+    """One agent of a comparison.
 
     Attributes:
         name: the agent.
@@ -112,8 +112,8 @@ class AgentRow:
         win_rate: share of seeds on which this agent beats the baseline.
         phases: measures by kind of phase; ``"all"`` always, the others where they occur. Those that the result
             lacks are NaN.
-        mechanism: what is measured of its planning, and where that moves after a switch.
-        budget: what a step costs.
+        mechanism: measures of its planning, and correlations of its changes after a switch.
+        budget: cost of a step.
         episodes: returns and lengths by the names of ``episodes.STRETCHES``; empty where they are not recorded.
     """
 
@@ -136,11 +136,11 @@ class Comparison:
 
     Attributes:
         suite: name of the suite.
-        title: the suite's title for people.
-        baseline: the agent the others are compared to.
+        title: of the suite, in words.
+        baseline: the agent that the others are compared to.
         level: of all intervals.
         steps: environment steps of a run.
-        has: what the problem has, which decides what can be said.
+        has: properties of the problem, which decide what can be compared.
         optimal_reward: expected total reward of the best ε-soft policy, NaN without tables [reward].
         unconstrained_reward: expected total reward of the best policy, NaN without tables [reward].
         rows: one for each agent, in the result's order.
@@ -172,9 +172,9 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
     """Compares the agents of a result.
 
     Args:
-        dataset: a result, per ``store.contract``.
-        baseline: the agent the others are compared to; by default ``meta_gradient`` or, in a
-            result without it, the first agent.
+        dataset: a result, in the form of ``store.contract``.
+        baseline: the agent that the others are compared to; by default ``meta_gradient`` or, in a result without it,
+            the first agent.
         level: of the intervals.
 
     Returns:
@@ -226,7 +226,7 @@ def steps_per_chunk(dataset: xr.Dataset) -> Floats:
 def chunks_of_kind(dataset: xr.Dataset, kind: str) -> npt.NDArray[np.bool_]:
     """[chunk] whether a chunk is of a kind of phase: ``all``, model ``right``, model ``wrong``.
 
-    Without tables it is unknown whether the model is right: no chunk is of either kind.
+    Without tables no chunk is of the kinds ``right`` and ``wrong``.
     """
     if "is_model_wrong" not in dataset.coords:
         return np.full(dataset.sizes["chunk"], kind == "all")

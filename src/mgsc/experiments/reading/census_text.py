@@ -1,4 +1,4 @@
-"""How far a result folder is, for people and as JSON."""
+"""The progress of a result folder as text and as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mgsc.experiments.store import Census
 from mgsc.experiments.store.marks import Mark
 
 MOST_UNITS = 20
-"""Units that are shown of each kind; JSON has them all."""
+"""Most units of each kind in the text; JSON has all of them."""
 
 KINDS = ("done", "running", "failed", "missing")
 
@@ -31,7 +31,7 @@ def to_text(census: Census) -> str:
 
 
 def to_json(census: Census) -> str:
-    """The same for scripts, with all units."""
+    """The progress as JSON, with all units."""
     state = census.state
     answer: dict[str, Any] = {
         "suite": census.suite,

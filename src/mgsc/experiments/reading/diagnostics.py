@@ -1,7 +1,7 @@
-"""What has gone wrong in a run, in plain words: failure signatures, read off the stored measures.
+"""Failures of a run in plain words: failure signatures in the stored measures.
 
-Each signature is judged seed by seed and told only where it applies. Thresholds are set so that a healthy
-run, tuned or with default settings, shows none: what healthy runs of all suites do stands beside each.
+Each signature is judged seed by seed and reported only where it applies. By the choice of thresholds a healthy run,
+tuned or with default settings, shows none: the numbers of healthy runs of all suites stand beside each.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 FEWEST_CHUNKS = 8
-"""Of a shorter run only what is not finite is reported: there is no "most of the run" to speak of."""
+"""Least number of chunks; of a shorter run only numbers that are not finite are reported."""
 
 UNIFORM = 0.01
 """d has stayed uniform if never more than this share of planning went elsewhere; healthy runs move 2 % and more."""
@@ -63,10 +63,10 @@ OVERSHOT = 0.25
 """Share of the chunks in which planned updates overshoot that is substantial; healthy runs: up to 10 %."""
 
 LARGER_STEPS = ("nil_gradient", "uniform", "no_improvement")
-"""What larger steps may mend. It is not told of an agent whose values are not finite: that one needs smaller steps."""
+"""Signatures that larger steps may mend. They are not reported of an agent with values that are not finite."""
 
 READ_OFF_VALUES = ("collapsed",)
-"""What is not told of a seed whose values are not finite, since it is read off them."""
+"""Signatures that are not reported of a seed whose values are not finite, since they follow from the values."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ class Finding:
 
     Attributes:
         signature: its name.
-        agent: whose.
-        seeds: the seeds that show it.
-        num_seeds: seeds there are.
-        since: environment step since which the first of them does.
-        figures: numbers that show it, means over those seeds.
-        words: what is the matter.
-        advice: what to try, with the settings by their names.
+        agent: that shows it.
+        seeds: that show it.
+        num_seeds: number of all seeds.
+        since: environment step at which the first of these seeds begins to show it.
+        figures: its numbers, means over these seeds.
+        words: the failure in words.
+        advice: in words, with the settings by their names.
     """
 
     signature: str
@@ -100,19 +100,19 @@ class Finding:
 
 
 class Sign(NamedTuple):
-    """What one seed shows: since which chunk, and in figures."""
+    """The sign of one seed: the chunk at which it begins, and its figures."""
 
     since: int
     figures: Mapping[str, float]
 
 
 class Signature(NamedTuple):
-    """How a failure is recognised, told and perhaps mended.
+    """The functions that recognise and describe a failure.
 
     Attributes:
-        find: gives the sign, or None.
+        find: returns the sign, or None.
         tell: the words, from the figures.
-        advise: what to try, from an agent's name and settings, where its strategy has no advice of its own.
+        advise: the advice, from an agent's name and settings, where its strategy has none of its own.
     """
 
     find: Callable[[Run], Sign | None]
@@ -124,7 +124,7 @@ def diagnose(dataset: xr.Dataset) -> list[Finding]:
     """The failure signatures of a result.
 
     Args:
-        dataset: a result, per ``store.contract``.
+        dataset: a result, in the form of ``store.contract``.
 
     Returns:
         The findings, agent by agent; none for a healthy result.
@@ -147,12 +147,12 @@ def diagnose(dataset: xr.Dataset) -> list[Finding]:
 
 
 def to_text(findings: list[Finding]) -> str:
-    """The findings for people, a paragraph each; empty without any."""
+    """The findings as text, a paragraph each; empty without any."""
     return "\n".join(map(str, findings))
 
 
 def verdict(dataset: xr.Dataset, findings: list[Finding]) -> str:
-    """The findings for people, or that there are none, or that the run is too short to tell; and what is not judged."""
+    """The findings as text, or that there are none, or that the run is too short; and the signatures not judged."""
     chunks = dataset.sizes["chunk"]
     if chunks < FEWEST_CHUNKS and not findings:
         return f"too short to judge: {chunks} recorded chunks, at least {FEWEST_CHUNKS} are needed"
@@ -367,4 +367,4 @@ SIGNATURES: Mapping[str, Signature] = {
         _always("make fewer or smaller planning updates, or spread d over more states"),
     ),
 }
-"""In the order in which they are reported: causes before what follows from them."""
+"""All signatures in the order of reports: causes before their consequences."""

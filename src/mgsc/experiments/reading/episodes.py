@@ -1,8 +1,8 @@
 """Returns and lengths of the episodes of a run, where they are recorded.
 
-A chunk stores means over the episodes that ended in it. Here a chunk counts by the number of these episodes, so that
-a mean over chunks is the mean over episodes. A seed in which no episode ended has no mean, and then nor have the seeds
-together: they are counted.
+A chunk stores means over the episodes that ended in it. Here each chunk has the number of these episodes as its weight,
+so that a mean over chunks is the mean over episodes. A seed in which no episode ended has no mean; with such a seed the
+mean over seeds is NaN, and these seeds are counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 STRETCHES = ("whole", "last_third")
-"""Of a run: all its chunks, and those that begin in the last third of its steps, at least the last one."""
+"""Stretches of a run: all its chunks, and those that begin in the last third of its steps, at least the last one."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def episodes_of(dataset: xr.Dataset, agent: str, baseline: str, level: float = L
     Args:
         dataset: a result, per ``store.contract``.
         agent: one of its agents.
-        baseline: the agent it is compared to.
+        baseline: the agent that it is compared to.
         level: of the intervals.
 
     Returns:
@@ -85,7 +85,7 @@ def mean_per_episode(run: xr.Dataset, name: str) -> Floats:
         name: of the mean over the episodes that ended in a chunk.
 
     Returns:
-        Of each seed the sum over episodes by their number, NaN where none ended.
+        Of each seed the sum over episodes divided by their number, NaN where none ended.
     """
     ended = ended_in(run)
     total = np.where(ended > 0, np.asarray(run[name].values, np.float64) * ended, 0.0).sum(1)

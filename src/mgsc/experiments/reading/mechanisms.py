@@ -1,12 +1,12 @@
-"""Why an agent does as it does: the means of its measures, and where its planning moves after a switch.
+"""Mechanisms of an agent: the means of its measures, and the change of its d after a switch.
 
-Pure functions of the stored arrays. NaN means "does not apply" or "cannot be told"; a mean over something
-that holds NaN is NaN, except for the two measures of ``UNDEFINED_AT_TIMES``.
+Pure functions of the stored arrays. NaN means "does not apply" or "not known"; a mean over numbers with a NaN is NaN,
+except for the two measures of ``UNDEFINED_AT_TIMES``.
 
-Where planning moves: in a window after each switch, the rank correlation over the candidate states of d's
+The change of d: in a window after each switch, the rank correlation over the candidate states of d's
 change (d in the window's last chunk minus d in the last chunk before the switch) with the mean error of the
-model, and of the values, in the window. An agent that turns away from what its model gets wrong has a
-negative correlation with model error; chance has that of the same change shuffled over the states.
+model, and of the values, in the window. An agent whose d leaves the states where its model is wrong has a negative
+correlation with model error. The correlation of chance is that of the same change shuffled over the states.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 UNDEFINED_AT_TIMES = ("useful_share", "alignment")
-"""NaN in chunks in which no planned update changes anything: these are counted, and left out of the mean."""
+"""Measures that are NaN in chunks in which no planned update changes a value: these are counted and left out."""
 
 ERRORS = {"model_error": "model error", "value_error": "value error"}
-"""What d's change is correlated with, and how that is called."""
+"""The errors with which d's change is correlated, and their names."""
 
 _STORED_AS = {"model_error": "model_error", "value_error": "state_value_error"}
 
 MOVES = 1e-6
-"""d has moved in a window if the probability of some state has changed by more: rounding moves it by less."""
+"""Least change of a state's probability by which d counts as changed: rounding changes it by less."""
 
 DIFFERS = 1e-6
-"""Share of a run's largest error below which errors don't differ, so that rounding is not ranked."""
+"""Share of a run's largest error below which errors count as equal, so that rounding is not ranked."""
 
 NUM_SHUFFLES = 20
-"""Their mean has a fifth of one shuffle's spread, small beside that between seeds."""
+"""Number of shuffles, whose mean has a fifth of one shuffle's spread: small beside that between seeds."""
 
 SHUFFLE_SEED = 20240619
-"""Root of the shuffles; each seed of a run has its own, whatever others are analysed beside it."""
+"""Root of the shuffles; each seed of a run has its own, which does not depend on the other seeds."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Mean:
 
     Attributes:
         interval: mean over seeds with its interval.
-        undefined: chunks, over all seeds, in which the measure means nothing and which were left out.
-        chunks: chunks there are, over all seeds.
+        undefined: chunks, over all seeds, without the measure, which were left out.
+        chunks: number of chunks, over all seeds.
     """
 
     interval: Interval
@@ -72,7 +72,7 @@ class Correlation:
         found: of d's change.
         shuffled: of the same change shuffled over the states.
         difference: one minus the other, paired by seed.
-        windows: windows that count, over all seeds: those in which d moves and the error differs between states.
+        windows: windows that count, over all seeds: those in which d changes and the error differs between states.
     """
 
     found: Interval
@@ -83,7 +83,7 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """What is measured of one agent's planning.
+    """The measures of one agent's planning.
 
     Attributes:
         means: by the names of ``MEASURES``, ``ALWAYS``, ``REPORTED`` and ``SPREAD``, as far as they are recorded.
@@ -100,11 +100,11 @@ def mechanism(dataset: xr.Dataset, agent: str, window: int | None = None, level:
     Args:
         dataset: a result, per ``store.contract``.
         agent: one of its agents.
-        window: chunks after a switch that are looked at; by default all up to the next switch.
+        window: chunks after a switch; by default all up to the next switch.
         level: of the intervals.
 
     Returns:
-        The means and correlations; those that don't apply to the agent are NaN.
+        The means and correlations; those that do not apply to the agent are NaN.
 
     Raises:
         ValueError: a window of no chunks.
@@ -117,12 +117,12 @@ def mechanism(dataset: xr.Dataset, agent: str, window: int | None = None, level:
 
 
 def has_d(dataset: xr.Dataset) -> bool:
-    """Whether it is recorded where d is: on states that are the same in every step."""
+    """Whether d is recorded: of states that are the same in every step."""
     return "query_distribution" in dataset
 
 
 def mean_of(dataset: xr.Dataset, agent: str, name: str, level: float = LEVEL) -> Mean:
-    """A measure's mean over a run, each chunk by its steps."""
+    """A measure's mean over a run, weighted by the steps of each chunk."""
     values = _of_agent(dataset, agent, name)
     steps = np.broadcast_to(np.diff(np.asarray(dataset["step"].values, np.float64), prepend=0.0), values.shape)
     undefined = np.isnan(values) if name in UNDEFINED_AT_TIMES else np.zeros(values.shape, bool)
@@ -146,7 +146,7 @@ def correlation(
         level: of the intervals.
 
     Returns:
-        NaN where d never moves, or the error never differs between states, in some seed.
+        NaN where in some seed d never changes, or the error never differs between states.
     """
     found, shuffled, windows = correlation_of_seeds(dataset, agent, error, window)
     return Correlation(
@@ -160,7 +160,7 @@ def correlation(
 def correlation_of_seeds(
     dataset: xr.Dataset, agent: str, error: str, window: int | None = None
 ) -> tuple[Floats, Floats, int]:
-    """[B] the correlation of each seed, [B] that of its shuffles, and how many windows count in all."""
+    """[B] the correlation of each seed, [B] that of its shuffles, and the number of windows that count."""
     change, mean, counts = _windows(dataset, agent, error, window)
     nothing = np.full(len(counts), math.nan)
     found, shuffled = nothing.copy(), nothing.copy()
@@ -177,7 +177,7 @@ def correlation_of_seeds(
 
 
 def num_windows(dataset: xr.Dataset, agent: str, error: str) -> int:
-    """How many windows count in all of ``correlation_of_seeds``, which costs far less than their correlations."""
+    """The number of windows of ``correlation_of_seeds``, which costs far less than their correlations."""
     return int(_windows(dataset, agent, error, None)[2].sum())
 
 
@@ -221,7 +221,7 @@ def windows_after_switches(dataset: xr.Dataset, window: int | None = None) -> li
 
 
 def rank_correlation(x: Floats, y: Floats) -> Floats:
-    """Spearman's rank correlation along the last axis; ties share their mean rank, and what is NaN stays NaN."""
+    """Spearman's rank correlation along the last axis; ties share their mean rank, and NaN stays NaN."""
     return _pearson(_ranks(x), _ranks(y))
 
 

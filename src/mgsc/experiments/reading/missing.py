@@ -1,4 +1,4 @@
-"""What a result cannot show, because its problem lacks it, in plain words."""
+"""Measures that a result lacks because of its problem, in plain words."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NEEDS: Mapping[str, tuple[frozenset[Has], ...]] = {
     "no_improvement": (frozenset({"truth"}), frozenset({"episodes"})),
     "overshoot": (frozenset({"truth", "listed"}),),
 }
-"""What a problem must have, one set or another, for a signature to be judged; those left out need nothing."""
+"""Properties that a problem must have, one set or another, for a signature to be judged; others need none."""
 
 
 def what_is_missing(has: Collection[Has]) -> str:
     """One line that names what a result lacks, and why; empty where its tables and its candidates are all listed.
 
     Args:
-        has: what the problem has, as ``store.contract.what_it_has`` gives it.
+        has: properties of the problem, from ``store.contract.what_it_has``.
     """
     if "truth" not in has:
         return NO_TABLES if "episodes" in has else f"{NO_TABLES} {NO_EPISODES}"
@@ -30,5 +30,5 @@ def what_is_missing(has: Collection[Has]) -> str:
 
 
 def not_judged(has: Collection[Has]) -> tuple[str, ...]:
-    """The signatures that a result of a problem that has these does not show, whatever went wrong."""
+    """The signatures that cannot be judged in a result of a problem with these properties."""
     return tuple(name for name, ways in NEEDS.items() if not any(way <= set(has) for way in ways))

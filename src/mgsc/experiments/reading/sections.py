@@ -1,4 +1,4 @@
-"""The tables of a comparison: what each shows, in cells of text. Only those that have something to show."""
+"""The tables of a comparison, in cells of text; tables without contents are left out."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mgsc.experiments.reading.statistics import Interval
 
 ABSENT = "–"
 SAME = 1e-9
-"""Totals that differ by a smaller share differ by rounding."""
+"""Share by which totals must differ; a smaller difference is rounding."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its heading, and what it shows of an agent."""
+    """One column: its heading, and its cell for an agent."""
 
     heading: str
     show: Callable[[AgentRow], str]
@@ -40,7 +40,7 @@ def sections(comparison: Comparison) -> tuple[Section, ...]:
         comparison: of a result.
 
     Returns:
-        Those that have something to show of what the result's problem has.
+        Those with contents for the result's problem.
     """
     planning = tuple(row for row in comparison.rows if not math.isnan(row.phases["all"].entropy))
     found = [_reward_section(comparison)]

@@ -1,4 +1,4 @@
-"""One seed of one agent as the failure signatures see it: measures, and what they are read against."""
+"""One seed of one agent for the failure signatures: its measures, and the numbers they are compared with."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ JUDGED = (
     *("reward", "entropy", "wrong_mass", "redundant_mass", "useful_share", "overshoot"),
     *("meta_loss", "meta_gradient_norm", "value_error", "effective_candidates", "episode_return"),
 )
-"""Measures that are looked at, where they are recorded."""
+"""Measures of the signatures, where they are recorded."""
 
 VALUES = ("value_here", "state_value")
-"""Values themselves, one a chunk or one for each state: where they are recorded, they are to be finite."""
+"""Values, one a chunk or one for each state, which must be finite where they are recorded."""
 
 
 D = ("query_distribution", "effective_candidates")
-"""d itself, or over how many candidates it is spread: where an agent plans, these are to be finite."""
+"""d, or the number of candidates over which it is spread, which must be finite where an agent plans."""
 
 
 class Run(NamedTuple):
@@ -39,13 +39,13 @@ class Run(NamedTuple):
     Attributes:
         measures: by name, [chunk].
         distance: [chunk] total variation between d and a uniform d; None without d on states.
-        learns: whether it learns where to plan.
+        learns: whether it learns its d.
         has_finite_values: [chunk] whether all recorded values are finite.
         has_finite_d: [chunk] whether d is finite, of an agent that plans.
         begins: [chunk] environment steps done when a chunk begins.
         optimum: [chunk] expected reward of the best ε-soft policy; None without tables.
-        reward_scale: max |R| of the goals, twice; without tables, where rewards have one sign, numbers that it
-            lies between: the largest reward per step of a chunk, and the largest of a chunk.
+        reward_scale: max |R| of the goals, twice; without tables, where rewards have one sign, bounds of it: the
+            largest reward per step of a chunk, and the largest of a chunk.
         settings: of the agent, as stored.
         ended: [chunk] episodes that ended; None where episodes are not recorded.
     """
@@ -93,14 +93,14 @@ def runs_of(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dic
 
 
 def row_of_stored(settings: Mapping[str, Any]) -> StrategyRow[Any] | None:
-    """The row of a stored agent's strategy; None for a strategy that is in no table."""
+    """The row of a stored agent's strategy; None for a strategy without one."""
     from mgsc.search_control.table import STRATEGIES
 
     return STRATEGIES.get(settings.get("strategy", ""))
 
 
 def mean_return(run: Run, begin: int, end: int) -> float:
-    """Mean over the episodes that ended in the chunks [begin, end), of which there is one."""
+    """Mean return of the episodes that ended in the chunks [begin, end), at least one."""
     assert run.ended is not None
     ended, returns = run.ended[begin:end], run.measures["episode_return"][begin:end]
     return float(np.average(returns[ended > 0], weights=ended[ended > 0]))

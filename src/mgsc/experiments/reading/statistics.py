@@ -1,7 +1,7 @@
 """Intervals and comparisons over seeds; the total reward of one seed is the unit.
 
-Student's t for means and paired differences, SciPy's seeded bootstrap for the rest. NaN goes in,
-NaN comes out: nothing is left out of a mean silently.
+Student's t for means and paired differences, SciPy's seeded bootstrap for all others. A NaN makes the result NaN: no
+number is left out of a mean silently.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ import numpy.typing as npt
 Numbers = npt.ArrayLike
 LEVEL = 0.95
 NUM_RESAMPLES = 2000
-"""As rliable; the Monte Carlo error of a 95 % bound is then about 0.5 % of the distribution."""
+"""Resamples, as in rliable; the Monte Carlo error of a 95 % bound is then about 0.5 % of the distribution."""
 
 MOST_NUMBERS = 2**26
 """Numbers of a sample that are resampled at once."""
 
 MOST_PAIRS = 2**14
-"""Pairs of seeds that are looked at one by one; of more, numbers are sorted."""
+"""Most pairs of seeds that are compared one by one; for more, numbers are sorted."""
 
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 class Interval(NamedTuple):
-    """An estimate with the interval it is uncertain by.
+    """An estimate with its interval.
 
     Attributes:
         estimate: the estimate itself.
-        low: lower bound, NaN where the data don't give one.
-        high: upper bound, NaN where the data don't give one.
+        low: lower bound, NaN where there is none.
+        high: upper bound, NaN where there is none.
     """
 
     estimate: float
@@ -52,8 +52,8 @@ def mean_interval(x: Numbers, level: float = LEVEL) -> Interval:
         level: share of such intervals that hold the true mean.
 
     Returns:
-        The mean and its interval; one seed tells nothing of its spread, so that the bounds of a
-        single number are NaN.
+        The mean and its interval; a single number has no spread, so that its
+        bounds are NaN.
 
     Raises:
         ValueError: no numbers, not one axis, or a level outside (0, 1).
@@ -71,7 +71,7 @@ def mean_interval(x: Numbers, level: float = LEVEL) -> Interval:
 
 
 def mean_of_those_there(x: Numbers, level: float = LEVEL) -> Interval:
-    """The same over the numbers that are not NaN, of what means nothing in some seeds; NaN where there are none."""
+    """``mean_interval`` of the numbers that are not NaN, of a quantity that some seeds lack; NaN without any."""
     values = np.asarray(x, np.float64)
     there = values[~np.isnan(values)]
     return mean_interval(there, level) if len(there) else NOTHING
@@ -109,7 +109,7 @@ def bootstrap_interval(
         x: [B] one number per seed.
         statistic: `(sample, ..., axis) -> number` or array of numbers, vectorised over the
             leading axes as SciPy calls it: `np.mean`, `interquartile_mean`, ...
-        *others: further samples the statistic takes; each is resampled by itself.
+        *others: further samples of the statistic; each is resampled by itself.
         seed: of the resampling.
         level: as in `mean_interval`.
         num_resamples: number of resamples.

@@ -1,4 +1,4 @@
-"""Tables as text: in Markdown for the documentation, and quiet ones for a terminal."""
+"""Tables as text: in Markdown for the documentation, and plain ones for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison for people (tables in a terminal or a README) and for scripts (JSON)."""
+"""A comparison as tables for a terminal, as Markdown, and as JSON."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ WHERE_WRONG = (
     "uniform_error",
     "weighted_error_ratio",
 )
-"""Measures taken over the phases in which the model is wrong, wherever one number stands."""
+"""Measures that are taken over the phases in which the model is wrong, where a table has one number."""
 
 
 def to_json(comparison: Comparison) -> str:
-    """The comparison as strict JSON; what doesn't apply is null.
+    """The comparison as strict JSON; numbers that do not apply are null.
 
     Returns:
         ``{"suite": …, "agents": {NAME: {"n", "mean", "low", "high", "fraction_of_optimal", …}}}``.
         An interval is a number beside ``…_low`` and ``…_high``. The measures of d stand over all
         steps (those of ``WHERE_WRONG``: over the phases in which the model is wrong), and under
         ``"phases"`` over the phases in which it is right and wrong. ``"mechanism"`` holds ``"means"``
-        of all measures and the ``"correlations"`` of d's change; what is recorded of episodes is under
-        ``"episodes"``. ``"missing"``, where it is there, says what the result cannot show.
+        of all measures and the ``"correlations"`` of d's change, ``"episodes"`` those of episodes. ``"missing"``, if it
+        is there, names what the result lacks.
     """
     agents = {row.name: _agent_json(comparison, row) for row in comparison.rows}
     missing = what_is_missing(comparison.has)

@@ -1,4 +1,4 @@
-"""The words of the failure signatures that take more than a line, from the figures that show them."""
+"""The words of the longer failure signatures, from their figures."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 
 
 def not_finite(figures: Mapping[str, float]) -> str:
-    """What is not finite: values, rewards, d, or several of them."""
+    """The words for numbers that are not finite: values, rewards, d, or several of them."""
     names = [name for name, share in figures.items() if share]
     verb = "is" if names == ["d"] else "are"
     return f"{' and '.join(names)} {verb} not finite in {100 * max(figures.values()):.0f} % of the chunks"
 
 
 def exploding(figures: Mapping[str, float]) -> str:
-    """How the meta-gradient explodes."""
+    """The words for a meta-gradient that explodes."""
     if figures["not_finite"]:
         return f"the meta-gradient explodes: it is not finite in {100 * figures['not_finite']:.0f} % of the chunks"
     return f"the meta-gradient grows without bound: its norm is {figures['norm']:.2g} in the last quarter"
 
 
 def collapsed(figures: Mapping[str, float]) -> str:
-    """How far d has collapsed, and what that wastes."""
+    """The words for a d that has collapsed, and for the updates it wastes."""
     share = f"in {100 * figures['share']:.0f} % of the chunks"
     if "wasted" not in figures:
         return (
@@ -34,7 +34,7 @@ def collapsed(figures: Mapping[str, float]) -> str:
 
 
 def no_improvement(figures: Mapping[str, float]) -> str:
-    """What has not improved: values, or the return of an episode."""
+    """The words for values or returns that have not improved."""
     if "first_return" in figures:
         return (
             f"the return of an episode doesn't improve: {figures['first_return']:.3g} at first and"

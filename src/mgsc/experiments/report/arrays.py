@@ -18,16 +18,16 @@ import numpy.typing as npt
 Width = Literal["u1", "u2"]
 ALIGNMENT = 4
 LEVEL = 6
-"""Of compression: 9 takes five times as long for one per cent less."""
+"""Level of compression: 9 takes five times as long for one per cent less."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What codes stand for; see the module.
+    """The numbers of codes; see the module.
 
     Attributes:
         low: number of code 0.
-        high: number of the largest code that is one.
+        high: number of the largest code that stands for one.
         power: 1 or 2.
     """
 
@@ -36,7 +36,7 @@ class Scale:
     power: Literal[1, 2] = 1
 
     def largest_error(self, width: Width) -> float:
-        """No number between the bounds is stored with a larger error than this, float rounding aside."""
+        """The largest error of a stored number between the bounds, without float rounding."""
         return self.power * (self.high - self.low) / (2 * top_code(width))
 
 
@@ -58,7 +58,7 @@ def quantise(values: npt.NDArray[Any], scale: Scale, width: Width) -> npt.NDArra
 
     Args:
         values: numbers, NaN for none; those beyond the scale are moved to its nearer end.
-        scale: what codes stand for.
+        scale: of the codes.
         width: of a code.
 
     Returns:
@@ -72,11 +72,11 @@ def quantise(values: npt.NDArray[Any], scale: Scale, width: Width) -> npt.NDArra
 
 
 def restore(codes: npt.NDArray[Any], scale: Scale) -> npt.NDArray[np.float64]:
-    """Numbers of codes: what the page does.
+    """Numbers of codes, as the page restores them.
 
     Args:
-        codes: as ``quantise`` gives them.
-        scale: what they stand for.
+        codes: from ``quantise``.
+        scale: of the codes.
 
     Returns:
         An array of the same shape, NaN for none.

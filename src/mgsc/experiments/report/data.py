@@ -1,8 +1,8 @@
 """A result's arrays packed for the page, in two layers.
 
 The *core* holds means over seeds at full time resolution and is decoded when a suite is first shown. The
-*seeds* hold every single seed's maps, decoded when one is first asked for, and at every n-th chunk only where
-all of them would not fit.
+*seeds* hold every single seed's maps, which are decoded when one is first shown; where they would not fit, they hold
+every n-th chunk only.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 NUM_ACTIONS = 4
-"""Of a maze, as ``environments.maze.MOVES`` numbers them: up, down, left, right."""
+"""Actions of a maze in the order of ``environments.maze.MOVES``: up, down, left, right."""
 
 OF_STATES = ("query_distribution", "state_value", "greedy_action")
-"""What is shown of single states."""
+"""Variables of single states."""
 
 SHARE = Scale(0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One compressed stream and what is in it.
+    """One compressed stream and its entries.
 
     Attributes:
         entries: as of ``Archive``.
         data: zlib stream.
-        stride: how many chunks lie between two that are kept.
+        stride: distance in chunks of two that are kept.
     """
 
     entries: list[dict[str, Any]]
@@ -70,7 +70,7 @@ def core_layer(dataset: xr.Dataset) -> Layer:
 
 
 def seeds_layer(dataset: xr.Dataset, limit: int) -> Layer | None:
-    """Every seed's d, values and greedy actions, as often as there is room for.
+    """Every seed's d, values and greedy actions, at as many chunks as there is room for.
 
     Args:
         dataset: a result, per ``store.contract``.

@@ -1,4 +1,4 @@
-"""What the page says of a result in words and few numbers: agents, places, tables, totals, settings."""
+"""The description of a result on the page: agents, places, tables, totals, settings."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ OF_SEEDS_THERE = "In each chunk only the seeds in which an episode ended; gaps w
 
 
 def describe_suite(found: Found) -> dict[str, Any]:
-    """All of a result but its large arrays.
+    """A result without its large arrays.
 
     Args:
         found: a result.
 
     Returns:
-        Plain JSON values; what is not a number is None.
+        Plain JSON values; None in place of NaN.
     """
     dataset = found.dataset
     comparison = analysis.compare(dataset)
@@ -55,7 +55,7 @@ def describe_suite(found: Found) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The value with every number that JSON does not know replaced by None."""
+    """The value with None in place of NaN and infinities, which JSON has not."""
     if isinstance(value, dict):
         return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Which results a report is about: folders given by hand, or a folder that holds several."""
+"""The results of a report: given folders, or all in a folder that holds several."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Found:
     """One result of a report.
 
     Attributes:
-        label: what tells it apart from the others, for people.
-        dataset: the result, per ``store.contract``.
+        label: its name in the report, unlike those of the others.
+        dataset: the result, in the form of ``store.contract``.
     """
 
     label: str
@@ -37,7 +37,7 @@ def open_results(directories: Sequence[str | os.PathLike[str]]) -> list[Found]:
         directories: result folders, and folders that hold result folders.
 
     Returns:
-        The results in the order given, those within one folder by name; none twice.
+        The results in the given order, those within one folder by name; none twice.
 
     Raises:
         UserError: a folder is missing, is no result and holds none, or a result is incomplete or damaged.

@@ -1,4 +1,4 @@
-"""How the measures of a result are called on the page: titles, units, and what they are read against."""
+"""The measures of a result on the page: titles, units, and reference lines."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Measure:
 
     Attributes:
         name: of the variable.
-        title: for people.
+        title: in words.
         unit: of its numbers, may be empty.
         is_sum: a sum over the chunk, shown per environment step.
         reference: variable [chunk] drawn as a line for comparison, if the result has it.
-        reference_title: what that line is.
+        reference_title: of that line.
     """
 
     name: str
@@ -64,13 +64,13 @@ TABLE = (
 
 
 def measures_of(dataset: xr.Dataset) -> list[Measure]:
-    """The measures a result has numbers for.
+    """The measures of a result.
 
     Args:
         dataset: a result, per ``store.contract``; further variables [agent, seed, chunk] are welcome.
 
     Returns:
-        Those of ``TABLE`` first, then the others under the names and units they bring along.
+        Those of ``TABLE`` first, then the others under their own names and units.
     """
     present = [str(name) for name, variable in dataset.data_vars.items() if variable.dims == PER_CHUNK]
     present = [name for name in present if _has_numbers(dataset[name].values)]

@@ -34,15 +34,15 @@ SCRIPTS = (
     "tables.js",
     "main.js",
 )
-"""In the order in which they stand in the page; together they are one function."""
+"""Scripts in their order in the page; together they are one function."""
 
 SIZE_LIMIT = 14_000_000
-"""Bytes of a page, single seeds' maps included; these give way, the rest never does."""
+"""Most bytes of a page with single seeds' maps, which are thinned to fit; other contents never are."""
 
 BASE64_LENGTH = 4 / 3
 
 MARKS = (b'<meta name="generator" content="mgsc report">', b"<title>mgsc: results</title>")
-"""Either, in its head, tells a page of ours; pages of earlier versions have only the second."""
+"""Marks in the head of a page of ``mgsc report``; pages of earlier versions have only the second."""
 
 HEAD_LENGTH = 2000
 """Bytes at the beginning of a page, within which its marks stand."""
@@ -55,7 +55,7 @@ def write_report(
 
     Args:
         directories: result folders, or folders that hold result folders.
-        out: HTML file; by default ``report.html`` in the first folder. A report that is there is replaced.
+        out: HTML file; by default ``report.html`` in the first folder. An existing report is replaced.
 
     Returns:
         The file, and its length in bytes.
@@ -98,7 +98,7 @@ def build_page(results: Sequence[Found], size_limit: int = SIZE_LIMIT) -> bytes:
 
 
 def safe_json(value: Any) -> str:
-    """JSON that may stand inside a script element: no text in it can end the element or begin a comment."""
+    """JSON for a script element: no text in it can end the element or begin a comment."""
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -135,14 +135,14 @@ def _assemble(contents: dict[str, Any], streams: dict[str, Layer]) -> str:
 
 
 def check_can_write(file: Path, *, is_asked_for: bool = True) -> None:
-    """Refuses, before any work, a file that could not be written or that is no report; makes nothing.
+    """Checks before any work that a page can be written; creates nothing.
 
     Args:
-        file: where the page is to be.
+        file: of the page.
         is_asked_for: whether a user named the file.
 
     Raises:
-        UserError: saying why.
+        UserError: the file cannot be written, or is no report; the error names the reason.
     """
     if usable_path(file).is_dir():
         raise UserError(f"{file} is a folder: name a file for --out")

@@ -1,4 +1,4 @@
-"""``mgsc view``: the page on this machine's loopback address, for this machine only."""
+"""``mgsc view``: serves the page on this machine's loopback address, for this machine only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PageServer(ThreadingHTTPServer):
         super().__init__((HOST, port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answers in a thread of its own, or hangs up where too many are being answered."""
+        """Answers in a new thread, or closes the connection where too many are open."""
         if not self._places.acquire(blocking=False):
             self.shutdown_request(request)
             return
@@ -48,7 +48,7 @@ class PageServer(ThreadingHTTPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answers, and makes room for another."""
+        """Answers, and then frees a place for another connection."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -56,7 +56,7 @@ class PageServer(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return f"http://{HOST}:{self.server_port}/"
 
 
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def open_server(port: int) -> PageServer:
-    """Takes hold of a port.
+    """Binds a port.
 
     Args:
         port: port, 0 for any that is free.
@@ -108,7 +108,7 @@ def open_server(port: int) -> PageServer:
         A server that does not answer yet; use it as a context manager.
 
     Raises:
-        UserError: there is no such port, or it is taken or not ours to take.
+        UserError: there is no such port, it is taken, or the process may not use it.
     """
     if not 0 <= port <= LARGEST_PORT:
         raise UserError(f"port is {port}: it must be in [0, {LARGEST_PORT}]; 0 takes any that is free")
@@ -130,7 +130,7 @@ def view(directories: Sequence[str | os.PathLike[str]], port: int, *, has_browse
         has_browser: also open the page in the user's browser.
 
     Raises:
-        UserError: there is no such result, or no such port to be had.
+        UserError: there is no such result, or the port cannot be used.
     """
     with open_server(port) as server:
         server.page = build_page(open_results(directories))

@@ -4,9 +4,9 @@ A result folder::
 
     DIR/manifest.json              the newest plan: suite, settings, agents, seeds, fingerprints
     DIR/parts/AGENT-gN-SEED.npz    finished blocks of seeds of a run under way, of generation N
-    DIR/parts/AGENT-gN-SEED.mark   a block that runs or has failed; AGENT-gN-SEED.log says more (``store.marks``)
+    DIR/parts/AGENT-gN-SEED.mark   a block that runs or has failed; its log is AGENT-gN-SEED.log (``store.marks``)
     DIR/data.zarr -> data-0001.zarr  the complete result; ``xarray.open_zarr("DIR/data.zarr")``
-    DIR/.lock                      held by whoever plans and publishes
+    DIR/.lock                      held by the process that plans or publishes
     DIR/.tmp-LABEL-12HEXDIGITS     half-written; debris unless the lock is held
 
 Why nothing a kill leaves can be taken for a result:
@@ -17,10 +17,10 @@ Why nothing a kill leaves can be taken for a result:
    the link leads to the old complete store or to the new complete store, or it isn't there.
 2. *A store explains itself.* The published store carries its own settings, versions, seeds and
    generation as attributes. ``manifest.json`` is never needed to interpret it, hence the two
-   cannot be mixed up when a run is killed between writing one and the other: the manifest says
-   what the folder is *to hold*, the link what it *holds*, and the two generation numbers say
-   whether these are the same.
-3. *Parts are not results.* Readers never look at them. A later run takes one over only if it is
+   cannot be mixed up when a run is killed between writing one and the other: the manifest is
+   the plan of the folder, the link leads to its result, and equal generation numbers show that
+   the result is the planned one.
+3. *Parts are not results.* Readers never open them. A later run takes one over only if it is
    readable to its last byte and names the plan's generation and the agent's fingerprint (SHA-256
    of suite, settings, root seed, deciding versions, provenance, format). ``overwrite`` begins a new
    generation, so that it never takes over what it is to replace.
@@ -37,17 +37,17 @@ Why nothing a kill leaves can be taken for a result:
    header is checked against the plan before it is used (3). Only the lock's holder removes anything, but for the
    mark of a block, which goes with whoever runs it. One that meets its half-written part removed writes it again.
    Several that run shares of one plan (``create`` with ``join``) hold the lock only to plan and to publish.
-7. *Only its own goes.* A writer removes names of the forms above: parts, stores of other generations,
-   temporary names. Other files in the folder stay. Nobody else's result can be among what is removed:
+7. *Only its own files go.* A writer removes names of the forms above: parts, stores of other generations,
+   temporary names. Other files in the folder stay. No other result can be among the removed files:
    a folder inside a result is refused, and so is any other output in a place that a result keeps for
    its own (``store.places``).
-8. *Nothing is trusted.* A folder may be anyone's. What it holds is opened only as regular files inside it, and
-   unpacked only up to the size it announces (``store.untrusted``); what it says is taken only with the right type
+8. *Nothing is trusted.* A folder may come from anywhere. Its contents are opened only as regular files inside it, and
+   unpacked only up to the size in their headers (``store.untrusted``); values are accepted only with the right type
    and range (``store.checked``).
 
-Atomic and durable hold for local file systems and NFS of version 4; ``flush`` is as good as the
-disk's word. Whoever opens ``data.zarr`` lazily through xarray should ``.load()`` it before the
-folder is overwritten: zarr would read chunks of two generations without noticing.
+Writes are atomic and durable on local file systems and NFS of version 4, as far as disks report a flush truly. A user
+who opens ``data.zarr`` lazily through xarray should ``.load()`` it before the folder is overwritten: zarr would mix
+chunks of two generations.
 """
 
 from mgsc.experiments.store.census import Census, Counts, census

@@ -1,4 +1,4 @@
-"""How far a result folder is: of every agent how many runs are done, running, failed and missing."""
+"""The progress of a result folder: numbers of runs of every agent that are done, running, failed and missing."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mgsc.experiments.store.published import published_generation
 from mgsc.experiments.store.status import Status, existing, state_of
 
 MISSING, RUNS, FAILS, DONE = range(4)
-"""What a run is; the larger holds where two are said of it: a part is there whatever a mark says."""
+"""The states of a run; of two, the larger one holds: a part counts, whatever its mark."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many runs of an agent are what."""
+    """Numbers of an agent's runs in each state."""
 
     done: int
     running: int
@@ -31,10 +31,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Census:
-    """How far a result folder is.
+    """The progress of a result folder.
 
     Attributes:
-        state: what ``status`` says of the folder.
+        state: of the folder, from ``status``.
         suite: the suite's name.
         agents: by name, in the order of the plan; of a run that is to extend a result, of its own seeds.
         running: the units that run now.
@@ -49,7 +49,7 @@ class Census:
 
     @property
     def total(self) -> Counts:
-        """All agents together."""
+        """The sums over all agents."""
         added = sum((Counter(asdict(counts)) for counts in self.agents.values()), Counter())
         return Counts(**{name: added[name] for name in ("done", "running", "failed", "missing")})
 
@@ -62,8 +62,8 @@ def census(directory: str | os.PathLike[str], *, is_thorough: bool = False) -> C
         is_thorough: reads every part to its last byte; otherwise its header and its length only.
 
     Returns:
-        How many runs are done, running, failed and missing. Memory grows with the
-        runs planned, a byte each, and with the units that run or have failed.
+        Numbers of runs that are done, running, failed and missing. Memory grows with the planned runs, a byte each,
+        and with the units that run or have failed.
 
     Raises:
         StoreError: the folder is missing, foreign, damaged, or of another format.
@@ -113,7 +113,7 @@ class _Runs:
         return bool(places) and bool((self._is[agent][places] != DONE).any())
 
     def count(self, agent: str) -> Counts:
-        """How many runs of an agent are what."""
+        """Numbers of an agent's runs in each state."""
         missing, running, failed, done = (int(number) for number in np.bincount(self._is[agent], minlength=4))
         return Counts(done, running, failed, missing)
 

@@ -1,4 +1,4 @@
-"""What a manifest or a result of anyone's says, taken for what it is only if it has the right type and range."""
+"""Checks of types and ranges of the values in a manifest or a result that may be untrusted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def wholes(values: object, name: str, low: int = 0, high: int = LARGEST) -> tupl
 
 
 def line(value: object, name: str) -> str:
-    """A text that may be printed: no control characters, so none that a terminal would obey.
+    """A text that may be printed, without control characters.
 
     Raises:
         ValueError: it is none.
@@ -51,7 +51,7 @@ def agent_names(values: object) -> tuple[str, ...]:
     """Names of agents, see ``design.names``.
 
     Raises:
-        ValueError: a name is none.
+        ValueError: a text is no name.
     """
     if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray):
         raise ValueError("agents is no list of names")

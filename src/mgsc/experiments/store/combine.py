@@ -1,4 +1,4 @@
-"""Putting complete results together along seeds or along agents."""
+"""Merging of complete results along seeds or along agents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def merge_datasets(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
         One result, its seeds in ascending order.
 
     Raises:
-        StoreError: they don't fit together, saying why.
+        StoreError: they do not fit together; the error names why.
     """
     groups: dict[frozenset[str], list[xr.Dataset]] = {}
     for dataset in datasets:
@@ -49,15 +49,14 @@ def merge(
 
     Args:
         directories: at least two result folders of one suite and the same settings.
-        out: folder for the merged result. One that this very merge left unfinished is taken up.
-        overwrite: replace the result that ``out`` holds, finished or not.
+        out: folder for the merged result. An unfinished one of this same merge is completed.
+        overwrite: replace the result in ``out``, finished or not.
 
     Returns:
         The merged result.
 
     Raises:
-        StoreError: a folder holds no complete result, they don't fit together, or ``out`` cannot
-            be used.
+        StoreError: a folder holds no complete result, they do not fit together, or ``out`` cannot be used.
     """
     from mgsc.experiments.store.folder import create
     from mgsc.experiments.store.status import open_result

@@ -1,4 +1,4 @@
-"""Results along seeds, or along agents, as one."""
+"""Concatenation of results along seeds or along agents."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def concatenate_seeds(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
         datasets: at least one result; all of the same agents.
 
     Returns:
-        One result with the seeds in the order given; seconds are added up.
+        One result with the seeds in the given order; seconds are added up.
 
     Raises:
-        StoreError: settings differ, seeds overlap, or what should be equal isn't.
+        StoreError: settings differ, seeds overlap, or shared variables differ.
     """
     first, *others = datasets
     agents = manifest_of(first).agents
@@ -47,10 +47,10 @@ def concatenate_agents(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
         datasets: at least one result; no agent in two of them.
 
     Returns:
-        One result with the agents in the order given.
+        One result with the agents in the given order.
 
     Raises:
-        StoreError: shared settings or seeds differ, agents repeat, or what should be equal isn't.
+        StoreError: shared settings, seeds or variables differ, or agents repeat.
     """
     first, *others = datasets
     plans = [manifest_of(dataset) for dataset in datasets]

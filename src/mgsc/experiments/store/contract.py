@@ -1,4 +1,4 @@
-"""What a result holds: the names, dimensions and units of its labelled arrays, and their seal."""
+"""The contents of a result: names, dimensions and units of its labelled arrays, and their checksum."""
 
 from __future__ import annotations
 
@@ -51,31 +51,31 @@ BUDGET: dict[str, Dims] = {
 
 
 def coordinates_of(has: Collection[Has]) -> dict[str, Dims]:
-    """Name -> dimensions of the coordinates of a result of a problem that has these."""
+    """Name -> dimensions of the coordinates of a result of a problem with these properties."""
     return {**ALWAYS_COORDINATES, **(TRUTH_COORDINATES if "truth" in has else {})}
 
 
 def variables_of(has: Collection[Has]) -> dict[str, Dims]:
-    """Name -> dimensions of its variables: what ``design.quantities`` lists, and what holds for the whole result."""
+    """Name -> dimensions of its variables: those of ``design.quantities``, and those of the whole result."""
     return {**recorded_of(has), **(TRUTH_VARIABLES if "truth" in has else {}), **BUDGET}
 
 
 COORDINATES = coordinates_of(USUAL)
 VARIABLES = variables_of(USUAL)
-"""What the results of suites with tables hold."""
+"""Variables of the results of suites with tables."""
 
 SUMMED = ("compile_seconds", "run_seconds")
-"""Totals over seeds: they add up where results are put together."""
+"""Totals over seeds, which are added up where results are merged."""
 
 ATTRIBUTES = ("switch_steps", "record_every")
-"""Attributes a dataset brings; the others come from the manifest."""
+"""Attributes of a dataset before ``label``; the others come from the manifest."""
 
 SEAL = "checksum"
 GENERATION = "generation"
 
 
 def what_it_has(dataset: xr.Dataset) -> tuple[Has, ...]:
-    """What the problem of a result has, which decides what the result holds."""
+    """The properties of a result's problem, which decide the variables of the result."""
     has = dataset.attrs.get("has", USUAL)
     if isinstance(has, str) or not isinstance(has, Sequence) or not set(has) <= set(get_args(Has)):
         raise StoreError(f"the result is not what it must be: it has {ascii(has)[:60]}")
@@ -83,7 +83,7 @@ def what_it_has(dataset: xr.Dataset) -> tuple[Has, ...]:
 
 
 def manifest_attributes(plan: Manifest) -> dict[str, Any]:
-    """The attributes of a dataset that say what was run."""
+    """The attributes of a dataset that describe its run."""
     return {
         "suite": plan.suite,
         "title": plan.title or plan.suite,
@@ -96,24 +96,24 @@ def manifest_attributes(plan: Manifest) -> dict[str, Any]:
 
 
 def label(dataset: xr.Dataset, plan: Manifest) -> xr.Dataset:
-    """Adds to a dataset what its plan knows of it, and the time unless it has one.
+    """Adds the attributes of its plan to a dataset, and the time unless it has one.
 
     Args:
         dataset: a result in memory.
         plan: the plan it fulfils.
 
     Returns:
-        The dataset with the attributes by which analysis, figures and merging know it.
+        The dataset with the attributes that analysis, figures and merging need.
     """
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return dataset.assign_attrs({"created": created, **dataset.attrs, **manifest_attributes(plan)})
 
 
 def manifest_of(dataset: xr.Dataset) -> Manifest:
-    """The plan a complete result came from, read out of the result itself.
+    """The plan of a complete result, from its own attributes.
 
     Raises:
-        StoreError: an attribute is missing, or is not what it must be.
+        StoreError: an attribute is missing, or has another type or range.
     """
     attributes = dataset.attrs
     try:
@@ -137,7 +137,7 @@ def manifest_of(dataset: xr.Dataset) -> Manifest:
 
 
 def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int, ...]) -> None:
-    """Checks that a dataset is what a plan promised.
+    """Checks that a dataset is the one of a plan.
 
     Args:
         dataset: the result.
@@ -145,7 +145,7 @@ def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int
         seeds: seeds it must hold, in this order.
 
     Raises:
-        StoreError: naming what is missing or has other dimensions.
+        StoreError: something is missing or has other dimensions; the error names it.
     """
     has = what_it_has(dataset)
     for kind, table in (("coordinate", coordinates_of(has)), ("variable", variables_of(has))):
@@ -190,7 +190,7 @@ def normalise(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def checksum(dataset: xr.Dataset) -> str:
-    """SHA-256 over every name, dimension, type, number and attribute, the seal itself aside."""
+    """SHA-256 over every name, dimension, type, number and attribute, but the checksum itself."""
     digest = hashlib.sha256()
     for name in sorted(str(name) for name in dataset.variables):
         variable = dataset.variables[name]

@@ -1,4 +1,4 @@
-"""What can be wrong with a result folder."""
+"""The errors of result folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mgsc.errors import UserError
 
 
 class StoreError(UserError):
-    """A result folder cannot be used as asked; the message is one line and says what to do."""
+    """A result folder cannot be used so; the message is one line and names the way out."""
 
 
 class IncompleteResultError(StoreError):

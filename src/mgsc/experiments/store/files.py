@@ -64,16 +64,16 @@ def point_link(link: Path, target_name: str) -> None:
 
 
 def discard_tree(path: Path) -> None:
-    """Removes a folder; its name goes first and at once, so nobody reads a half-removed one."""
+    """Removes a folder; it is renamed first, so that no reader meets a half-removed one."""
     doomed = temporary_name(path.parent, path.name)
     os.rename(path, doomed)
     shutil.rmtree(doomed)
 
 
 def clean_debris(directory: Path) -> None:
-    """Removes what killed runs left half-written in ``directory``; call with the lock held.
+    """Removes half-written files of killed runs in ``directory``; call with the lock held.
 
-    Only names that ``temporary_name`` makes are removed.
+    Only names of the form of ``temporary_name`` are removed.
     """
     for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
         if not is_temporary(path.name):
@@ -86,11 +86,11 @@ def clean_debris(directory: Path) -> None:
 
 @contextmanager
 def as_store_errors(action: str, path: Path) -> Iterator[None]:
-    """Turns what the operating system refuses into one clear line.
+    """Replaces an error of the operating system by one clear line.
 
     Args:
-        action: what was being done, as in ``"cannot {action} {path}"``.
-        path: what it was done to.
+        action: of the block, as in ``"cannot {action} {path}"``.
+        path: its object.
 
     Raises:
         StoreError: in place of any ``OSError`` from the block.
@@ -104,8 +104,7 @@ def as_store_errors(action: str, path: Path) -> Iterator[None]:
 class FolderLock:
     """The right to write in a result folder; the kernel takes it back when its holder dies.
 
-    The lock file stays for ever: a file that were removed could be locked twice, once under its
-    old and once under its new identity.
+    The lock file is never removed: a new file of the same name could be locked while the old one is.
     """
 
     def __init__(self, directory: Path, patience: float = 0.0) -> None:

@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 Mode = Literal["new", "overwrite", "resume", "append", "join"]
 
 PATIENCE = 600.0
-"""Seconds that one who joins waits for another who plans or publishes."""
+"""Seconds that a share waits for another one that plans or publishes."""
 
 
 class ResultFolder:
-    """A locked result folder; made by ``create``, used as a context manager.
+    """A locked result folder, a context manager; ``create`` makes it.
 
     Attributes:
         path: the folder.
@@ -69,7 +69,7 @@ class ResultFolder:
 
     @property
     def manifest(self) -> Manifest:
-        """What the folder is to hold in the end."""
+        """The plan of the folder's result."""
         return self.stored.plan
 
     @property
@@ -93,11 +93,11 @@ class ResultFolder:
         self._parts.write(agent, seeds, arrays)
 
     def place(self, agent: str) -> PartPlace:
-        """Where whoever runs an agent of the plan may write its parts, without the folder's lock."""
+        """The place of an agent's parts, which are written without the folder's lock."""
         return self._parts.place(agent)
 
     def finished_parts(self) -> tuple[Part, ...]:
-        """The sound parts of this very plan; all others are as if they weren't there."""
+        """The sound parts of this plan; all others are ignored."""
         return self._parts.finished()
 
     def missing_seeds(self, agent: str) -> tuple[int, ...]:
@@ -112,8 +112,8 @@ class ResultFolder:
             agent: an agent of the plan.
 
         Returns:
-            By name: arrays with the leading axis in the order of ``seeds_to_run``; what was a
-            number without axes has one entry for each part.
+            By name: arrays with the leading axis in the order of ``seeds_to_run``; a number without axes becomes one
+            entry for each part.
 
         Raises:
             StoreError: seeds are missing, or parts hold different arrays.
@@ -125,17 +125,17 @@ class ResultFolder:
         return self._parts.gather(agent)
 
     def publish(self, dataset: xr.Dataset) -> xr.Dataset:
-        """Publishes the complete result; an append is put together with what it extends.
+        """Publishes the complete result; that of an append is joined to the result it extends.
 
         Args:
-            dataset: result of all agents and of ``seeds_to_run``, per ``contract``. Attributes
-                that the manifest knows are added.
+            dataset: result of all agents and of ``seeds_to_run``, in the form of ``contract``. Attributes of the
+                manifest are added.
 
         Returns:
-            The result as ``open_result`` will give it.
+            The result, in the form of ``open_result``.
 
         Raises:
-            StoreError: the dataset isn't what was planned, or cannot be written.
+            StoreError: the dataset is not the planned one, or cannot be written.
         """
         plan = self.manifest
         dataset = label(dataset, plan)
@@ -179,28 +179,28 @@ def create(
     join: bool = False,
     command: Command = RUN,
 ) -> ResultFolder:
-    """Plans a run in a folder, or takes up one that was stopped.
+    """Plans a run in a folder, or goes on with one that was stopped.
 
-    A new or empty folder is always fine. In a folder with a result of mgsc, the caller says what
-    is meant; at most one of:
+    A new or empty folder needs no more. For a folder with a result of mgsc, at most one of ``overwrite``, ``resume``,
+    ``append`` and ``join`` is given.
 
     Args:
-        directory: the result folder; it and its parents are made where missing.
-        manifest: what to run. For ``append`` its seeds are the new ones.
+        directory: the result folder; it and its parents are made where they are missing.
+        manifest: the plan. For ``append`` its seeds are the new ones.
         overwrite: replace the result, which stays readable until the new one is complete.
-        resume: go on with the unfinished run of exactly this plan; where it is complete already,
-            the folder's ``is_complete`` says so.
+        resume: go on with the unfinished run of exactly this plan; of a complete one the folder's ``is_complete`` is
+            True.
         append: run further seeds and publish them together with those that are there.
-        join: one of several that run shares of this plan at the same time: as ``resume`` where there is a plan, else
-            the first. The lock is waited for.
-        command: who asks; advice names its options only.
+        join: run one of several shares of this plan at the same time: as ``resume`` where there is a plan, else as the
+            first one. It waits for the lock.
+        command: that calls it; advice in errors names its options only.
 
     Returns:
         The folder, locked until it is closed.
 
     Raises:
-        StoreError: the folder is a file, foreign, lies inside another result, cannot be written, is
-            being written by another run, or holds something that the caller didn't ask to touch.
+        StoreError: the folder is a file, foreign, inside another result, cannot be written, is being written by
+            another run, or holds a result and none of these is given.
     """
     path = files.usable_path(directory)
     mode: Mode = "join" if join else _mode(overwrite, resume, append)
@@ -231,10 +231,10 @@ def create(
 
 
 def refuse_foreign(path: Path) -> None:
-    """Refuses a folder that holds things, but no manifest of ours.
+    """Checks that a folder with files has a manifest of mgsc.
 
     Raises:
-        StoreError: the folder is somebody else's, or its manifest is damaged.
+        StoreError: it has none, or a damaged one.
     """
     if (path / MANIFEST_NAME).exists():
         read_manifest(path)
@@ -246,7 +246,7 @@ def refuse_foreign(path: Path) -> None:
 
 
 def holds_only_debris(path: Path) -> bool:
-    """Whether the folder is missing, empty, or left by a run killed before it wrote its plan."""
+    """Whether the folder is missing, empty, or that of a run killed before it wrote its plan."""
     if not path.is_dir():
         return True
     with files.as_store_errors("read", path):

@@ -1,4 +1,4 @@
-"""The plan of a run: what is to be computed, and the fingerprints that say what was."""
+"""The plan of a run, and the fingerprints that identify its numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mgsc.experiments.store.files import parse_json, read_bytes, write_atomicall
 from mgsc.files import reason_of
 
 FORMAT_VERSION = 2
-"""Raised whenever the layout of a result folder, or the meaning of a variable, changes."""
+"""Version of the layout of a result folder and of the meaning of its variables."""
 
 MANIFEST_NAME = "manifest.json"
 KIND = "mgsc result"
@@ -25,7 +25,7 @@ DECIDING_VERSIONS = ("mgsc", "jax", "jaxlib", "numpy", "optax")
 """Packages whose version may change a number; others are recorded but may differ."""
 
 PROVENANCE = "provenance"
-"""The entry of a manifest, and the attribute of a result, that says where its numbers come from."""
+"""The entry of a manifest, and the attribute of a result, that holds the provenance of its numbers."""
 
 PER_AGENT = "agents"
 """The entry of ``settings`` that holds each agent's own settings under the agent's name."""
@@ -37,8 +37,8 @@ class Command:
 
     Attributes:
         name: as in ``mgsc NAME``.
-        options: those it has for a folder that holds a result, or an unfinished one; advice names no others.
-        again: how an unfinished result of it is finished.
+        options: its options for a folder that holds a result, or an unfinished one; advice names no others.
+        again: the way to finish an unfinished result of it, in words.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Command:
     again: str
 
     def way_out(self, *options: str) -> str:
-        """Those of ``options`` that the command has, and another folder, as advice."""
+        """Advice that names those of ``options`` that the command has, or another folder."""
         known = [option for option in options if option in self.options]
         return f"use {', '.join(known)} or another folder" if known else "name another folder"
 
@@ -57,19 +57,18 @@ MERGE = Command("merge", ("--overwrite",), "give the same `mgsc merge` again")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one run is to compute.
+    """The plan of one run.
 
     Attributes:
         suite: name of the suite.
-        settings: everything that decides the numbers, as JSON would hold it. The entry
-            ``"agents"``, where present, maps an agent's name to that agent's own settings; all
-            else is shared by the agents.
-        root_seed: the seed all others are derived from.
+        settings: all that decides the numbers, as plain data. The entry ``"agents"``, if present, maps an agent's name
+            to its own settings; all others are shared by the agents.
+        root_seed: root of all seeds.
         agents: names of the agents to run, in the order of the tables.
         seeds: seeds to run for every agent.
-        versions: version of every package that matters, by name.
-        title: the suite's title for people.
-        provenance: what else decides the bits of the numbers, by name: backend, block width, code, options. Empty in
+        versions: of every package that may change a number, by name.
+        title: of the suite, in words.
+        provenance: further causes of the bits of the numbers, by name: backend, block width, code, options. Empty in
             results of mgsc 0.1.0, which did not store it.
     """
 
@@ -103,7 +102,7 @@ class Manifest:
         return len(self.agents) * len(self.seeds)
 
     def identity(self, agent: str) -> dict[str, Any]:
-        """All that decides the numbers of ``agent``, whatever runs beside it."""
+        """All that decides the numbers of ``agent``."""
         own = self.settings.get(PER_AGENT, {})
         identity = {
             "format_version": FORMAT_VERSION,
@@ -127,9 +126,9 @@ class StoredManifest:
     """``manifest.json``: the newest plan of a folder.
 
     Attributes:
-        plan: what the folder is to hold in the end.
+        plan: of the folder's result.
         generation: number of the plan in its folder, counted from 1.
-        base_seeds: seeds that an append takes from the result it extends; empty otherwise.
+        base_seeds: seeds of the result that an append extends; empty otherwise.
         begun_by: name of the command that wrote the plan.
     """
 
@@ -194,7 +193,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> StoredManifest:
 
 
 def check_format(version: object, directory: str | os.PathLike[str]) -> None:
-    """Refuses results of another format.
+    """Checks the format of a result.
 
     Raises:
         StoreError: ``version`` is not ``FORMAT_VERSION``.
@@ -207,7 +206,7 @@ def check_format(version: object, directory: str | os.PathLike[str]) -> None:
 
 
 def differences(first: Manifest, second: Manifest, agents: tuple[str, ...]) -> list[str]:
-    """Names what keeps two plans' numbers apart.
+    """The differences of two plans that change numbers.
 
     Args:
         first: one plan.
@@ -229,7 +228,7 @@ def differences(first: Manifest, second: Manifest, agents: tuple[str, ...]) -> l
 
 
 def describe_differences(found: list[str]) -> str:
-    """What keeps numbers apart, in a few words: at most three phrases of ``differences``."""
+    """At most three phrases of ``differences``, as one text."""
     intro = "its numbers are of another origin" if all(map(_is_of_origin, found)) else "it has other settings"
     return f"{intro}: {'; '.join(phrase.removeprefix(f'{PROVENANCE}.') for phrase in found[:3])}"
 
@@ -246,10 +245,10 @@ def _with_provenance(identity: dict[str, Any], other: dict[str, Any]) -> dict[st
 
 
 def canonical_json(value: object) -> str:
-    """One text for one value, whatever the order of its keys.
+    """JSON with sorted keys, so that equal values have equal texts.
 
     Raises:
-        StoreError: ``value`` holds something JSON cannot: NaN, an infinity, an object.
+        StoreError: ``value`` holds NaN, an infinity or an object that JSON has not.
     """
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,8 +1,8 @@
-"""What is under way in a result folder, and what has failed: a small file beside the parts for each such unit.
+"""Marks of units that run in a result folder or have failed: a small file beside the parts for each.
 
-A unit's mark is written when it begins, touched while it runs, and removed once its part is there. What fails leaves
-its mark, with the reason in a line and the whole traceback in a log. A kill leaves a mark that nobody touches any more.
-Marks decide nothing: what is done is what has a part.
+A unit's mark is written when it begins, touched while it runs, and removed when its part is there. A unit that fails
+leaves its mark, with the reason in a line and the whole traceback in a log. A killed one leaves a mark that is not
+touched any more. Marks decide nothing: a unit is done if it has a part.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BEAT = 20.0
 """Seconds between two touches of a mark."""
 
 LATE = 9 * BEAT
-"""Seconds after which a mark that nobody has touched is that of a dead process; clocks may differ by some of them."""
+"""Seconds after which an untouched mark is that of a dead process; clocks may differ by some of them."""
 
 MARK_NAME = re.compile(r"[\w.~%-]+-g(\d+)-\d+\.(mark|log)", re.ASCII)
 """Form of the names of marks and logs, AGENT-gGENERATION-SEED.mark; the group is the generation."""
@@ -36,7 +36,7 @@ MARK_NAME = re.compile(r"[\w.~%-]+-g(\d+)-\d+\.(mark|log)", re.ASCII)
 LONGEST_REASON = 300
 
 LATEST = 253_402_300_799
-"""The last second of the year 9999: a mark of a later one was written by nobody."""
+"""The last second of the year 9999: a mark of a later one is damaged."""
 
 RUNNING, FAILED = "running", "failed"
 
@@ -51,9 +51,9 @@ class Mark:
         seeds: its seeds.
         host: the name of the machine.
         process: the number of its process there.
-        began: when, in seconds since 1970.
-        reason: why it failed, in a line; empty while it runs.
-        log: the file that says more; empty where there is none.
+        began: time of its beginning, in seconds since 1970.
+        reason: of its failure, in a line; empty while it runs.
+        log: the file with its log; empty where there is none.
     """
 
     state: str
@@ -75,7 +75,7 @@ class Mark:
 def marked(place: PartPlace, seeds: tuple[int, ...]) -> Iterator[None]:
     """Marks a unit while the block runs it and writes its part; an error leaves the mark, and is raised.
 
-    A mark that cannot be written, on a full disk say, hinders nothing.
+    A mark that cannot be written, as on a full disk, is left out.
     """
     path = mark_path(place, seeds)
     mark = Mark(RUNNING, place.agent, seeds, socket.gethostname(), os.getpid(), time.time())
@@ -104,11 +104,11 @@ def keep_failure(
     """Marks a unit as failed.
 
     Args:
-        place: where its part would have gone.
+        place: of its part.
         seeds: its seeds.
-        reason: why, in a line.
-        log: the text of its log, which is kept beside the mark, or the file that is its log already.
-        began: when it began, in seconds since 1970; None for now.
+        reason: of the failure, in a line.
+        log: the text of its log, which is kept beside the mark, or the file of its log.
+        began: time of its beginning, in seconds since 1970; None for now.
     """
     path = mark_path(place, seeds)
     file = log if isinstance(log, Path) else path.with_suffix(".log")
@@ -141,7 +141,7 @@ def remove_marks(directory: Path, but: int = 0) -> None:
 
 
 def read_mark(path: Path) -> Mark | None:
-    """What a mark says; None if it is gone, damaged, or that of a process that is dead."""
+    """The mark in a file; None if it is gone, damaged, or that of a dead process."""
     try:
         touched = path.stat().st_mtime
         contents = files.parse_json(files.read_bytes(path, most=2**20))
@@ -197,7 +197,7 @@ def _remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def touching(path: Path) -> Iterator[None]:
-    """Touches a file now and then while the block runs, from a thread: what compiles does not come by."""
+    """Touches a file at intervals while the block runs, from a thread: a compilation could not do so."""
     ended = threading.Event()
 
     def touch() -> None:

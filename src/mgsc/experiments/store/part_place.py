@@ -1,4 +1,4 @@
-"""The place of one agent's parts: how a worker writes one, whole or not at all, without the folder's lock."""
+"""The place of one agent's parts, at which a worker writes them, whole or not at all, without the folder's lock."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HEADER = "header"
 ARRAY_PREFIX = "array:"
 
 ATTEMPTS = 3
-"""How often a part is written: who takes the folder up meanwhile removes what is half-written there."""
+"""Attempts to write a part: another process that resumes the folder removes half-written files."""
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
 class PartPlace:
-    """Where the parts of one agent go, and what they must say of themselves; plain data, to be sent anywhere.
+    """The folder and the header of one agent's parts; plain data, which can be sent anywhere.
 
     Attributes:
         folder: the folder of the parts, an absolute path.
@@ -42,7 +42,7 @@ class PartPlace:
     fingerprint: str
 
     def header(self, seeds: tuple[int, ...]) -> dict[str, object]:
-        """What a part must say of itself to be accepted."""
+        """The header that a part must have to be accepted."""
         return {
             "generation": self.generation,
             "fingerprint": self.fingerprint,
@@ -53,8 +53,8 @@ class PartPlace:
     def write(self, seeds: tuple[int, ...], arrays: Mapping[str, npt.NDArray[np.generic]]) -> Path:
         """Writes one part, durably and all at once, see ``ResultFolder.write_part``; no lock is needed.
 
-        A name holds agent, generation and first seed: no two units of a plan share one, and a worker that outlived
-        its plan replaces nothing of a newer one.
+        A name holds agent, generation and first seed: no two units of a plan share one, and a worker of an older plan
+        replaces no part of a newer one.
 
         Raises:
             StoreError: a shape does not fit, or the operating system refuses to write.
@@ -92,5 +92,5 @@ def _check_arrays(agent: str, seeds: tuple[int, ...], arrays: Arrays) -> None:
 
 
 def place_of(directory: Path, stored: StoredManifest, agent: str) -> PartPlace:
-    """Where the parts of an agent of a plan go."""
+    """The place of the parts of an agent of a plan."""
     return PartPlace(os.path.abspath(directory), agent, stored.generation, stored.plan.fingerprint(agent))

@@ -1,7 +1,7 @@
-"""Finished parts of a run: one file for each agent and block of seeds, trusted only if they fit.
+"""Finished parts of a run: one file for each agent and block of seeds, accepted only if they fit the plan.
 
-Whoever runs a block writes its part, in whichever process: a ``PartPlace`` is all it needs (``part_place``). Only the
-holder of the folder's lock plans, removes and publishes.
+The process that runs a block writes its part at a ``PartPlace``. Only the holder of the folder's lock plans, removes
+and publishes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Part:
     path: Path
 
     def read(self) -> Arrays:
-        """The part's arrays by name, as they were written.
+        """The part's arrays by name.
 
         Raises:
             StoreError: the file was damaged after it was accepted.
@@ -73,7 +73,7 @@ class Parts:
         self._accepted: dict[Path, Part] = {}
 
     def prepare(self, *, is_complete: bool, is_thorough: bool = True) -> None:
-        """Makes the folder of parts, and removes from it what no longer serves the plan."""
+        """Makes the folder of parts, and removes the parts of other plans from it."""
         if is_complete:
             self.remove_all()
             return
@@ -89,9 +89,9 @@ class Parts:
                 self._accepted[path] = part
 
     def remove_all(self) -> None:
-        """Removes every part: the plan is published, and they say nothing more.
+        """Removes every part, after the plan is published.
 
-        The folder goes too, unless it holds what is not ours.
+        The folder goes, too, unless it holds other files.
         """
         self._accepted = {}
         if not self._directory.is_dir():
@@ -110,7 +110,7 @@ class Parts:
         return tuple(sorted(parts, key=lambda part: (order[part.agent], part.seeds)))
 
     def place(self, agent: str) -> PartPlace:
-        """Where the parts of an agent go."""
+        """The place of an agent's parts."""
         return place_of(self._directory, self._stored, agent)
 
     def write(self, agent: str, seeds: tuple[int, ...], arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
@@ -120,7 +120,7 @@ class Parts:
         self._accepted[path] = Part(agent, seeds, path)
 
     def look_again(self) -> None:
-        """Takes up the parts that others have written since."""
+        """Reads the parts that other processes have written since."""
         for path in part_files(self._directory):
             part = None if path in self._accepted else self._reader.read(path)
             if part is not None:
@@ -150,12 +150,12 @@ class Parts:
 
 
 def part_files(directory: Path) -> list[Path]:
-    """The files of a folder that have the name of a part, in order."""
+    """The files of a folder with the name of a part, in order."""
     return sorted(path for path in directory.glob("*.npz") if PART_NAME.fullmatch(path.name) and path.is_file())
 
 
 class PartReader:
-    """Accepts the parts of one plan, or doesn't."""
+    """Accepts or rejects the parts of one plan."""
 
     def __init__(self, directory: Path, stored: StoredManifest) -> None:
         """For parts in ``directory`` that serve the plan ``stored``."""
@@ -163,11 +163,11 @@ class PartReader:
         self._planned = frozenset(stored.seeds_to_run)
 
     def read(self, path: Path, *, is_thorough: bool = True) -> Part | None:
-        """Accepts one part, or doesn't.
+        """Accepts or rejects one part.
 
         Args:
             path: file of a part.
-            is_thorough: reads it to its last byte. Otherwise it looks at its header and its length only: a part is
+            is_thorough: reads it to its last byte. Otherwise it reads the header and the length only: a part is
                 written whole or not at all.
 
         Returns:

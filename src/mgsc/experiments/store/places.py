@@ -1,4 +1,4 @@
-"""Where results and other files may be written: never where a result folder keeps, and removes, its own."""
+"""Places at which results and other files may be written: never among the files that a result folder removes."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from mgsc.experiments.store.parts import PARTS_NAME
 from mgsc.experiments.store.published import LINK_NAME, STORE_NAME
 
 OWN_NAMES = (MANIFEST_NAME, PARTS_NAME, LINK_NAME, LOCK_NAME)
-"""What a result folder keeps, beside stores of generations and temporary names."""
+"""Names in a result folder, beside stores of generations and temporary names."""
 
 
 def refuse_inside(path: str | os.PathLike[str]) -> None:
-    """Refuses a place for a result folder that lies anywhere inside another one.
+    """Checks that a place for a result folder lies inside no other one.
 
     Raises:
-        StoreError: naming both.
+        StoreError: it does; the error names both.
     """
     for result, _ in _enclosing_results(path):
         raise StoreError(f"{path} lies inside the result {result}: name a folder outside")
 
 
 def refuse_internals(path: str | os.PathLike[str]) -> None:
-    """Refuses a place for a file or a folder of files among what a result folder keeps and removes.
+    """Checks that a place for a file or a folder is none of the names of a result folder.
 
-    Beside these, as in ``RESULT/figures``, files are welcome: a result folder leaves them alone.
+    Other names in it, such as ``RESULT/figures``, are allowed: a result folder never removes them.
 
     Raises:
-        StoreError: naming both.
+        StoreError: it is one; the error names both.
     """
     for result, name in _enclosing_results(path):
         if name in OWN_NAMES or STORE_NAME.fullmatch(name) or is_temporary(name):

@@ -1,4 +1,4 @@
-"""Results that do not store where their numbers come from: what is read of them, and what is refused."""
+"""Results without a stored provenance, which can be read and not extended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def lacks(plan: Manifest) -> str:
-    """What a result, "it", does not say of its numbers; empty where nothing is missing."""
+    """What a result, called "it", lacks of its numbers' provenance, in words; empty where nothing is missing."""
     if plan.provenance:
         return ""
     version = plan.versions.get("mgsc")

@@ -46,7 +46,7 @@ def write_and_publish(directory: Path, dataset: xr.Dataset, generation: int) -> 
         generation: number of the plan it fulfils.
 
     Returns:
-        The dataset as readers will get it.
+        The dataset in the form that readers receive.
 
     Raises:
         StoreError: the operating system refuses to write.
@@ -69,7 +69,7 @@ def write_and_publish(directory: Path, dataset: xr.Dataset, generation: int) -> 
 
 
 def remove_superseded(directory: Path) -> None:
-    """Removes the stores the link does not lead to; call with the lock held."""
+    """Removes the stores to which the link does not lead; call with the lock held."""
     current = (directory / LINK_NAME).resolve()
     for path in directory.glob("data-*.zarr"):
         if STORE_NAME.fullmatch(path.name) and path.is_dir() and path.resolve() != current:
@@ -77,7 +77,7 @@ def remove_superseded(directory: Path) -> None:
 
 
 def is_published(directory: Path) -> bool:
-    """Whether the folder offers a result, sound or not."""
+    """Whether the folder has a published result, sound or not."""
     return os.path.lexists(directory / LINK_NAME)
 
 
@@ -88,8 +88,8 @@ def published_generation(directory: Path) -> int:
         directory: result folder.
 
     Returns:
-        The number in the name that the link leads to or, where a copy turned the link into a
-        folder, the number the store itself holds.
+        The number in the name to which the link leads or, where a copy turned the link into a folder, the number in
+        the store itself.
 
     Raises:
         StoreError: ``data.zarr`` is neither.
@@ -114,9 +114,8 @@ def is_replaceable(directory: Path) -> bool:
 def read_published(directory: Path) -> tuple[xr.Dataset, int]:
     """Reads the whole published result and verifies it.
 
-    A reader may meet a writer that publishes the next generation. Therefore the link is followed
-    once, and the store it led to must still be there *after* the last array was read: a store
-    loses its name before it loses its first file.
+    A writer may publish the next generation meanwhile. Therefore the link is followed once, and the store must still
+    be there *after* the last array was read: a store loses its name before it loses its first file.
 
     Args:
         directory: result folder with a published result.

@@ -1,10 +1,10 @@
-"""What a tuning or a study that was stopped leaves behind, and how it is taken up again.
+"""The finished parts of a tuning or a study, by which a stopped one goes on.
 
-While ``SWEEP`` is being made, the finished rounds of every agent stand in the folder ``SWEEP.partial``,
-one file for each agent, written all at once. A file says all that decides its numbers: the suite's
-settings, the protocol, the versions, the agent's settings and its space. It is used again only where all
-of that is the same, and refused otherwise. The folder goes once the sweep is written. A study keeps what it
-has finished in the same way, with one file for each agent of each cell; ``Work`` holds the words that differ.
+While ``SWEEP`` is being made, the folder ``SWEEP.partial`` holds the finished rounds of every agent, one file for each
+agent, written all at once. A file holds all that decides its numbers: the suite's settings, the protocol, the versions,
+the agent's settings and its space. It is used again only where all of these are the same, and refused otherwise. The
+folder is removed when the sweep is written. A study keeps its finished entries in the same way, with one file for each
+agent of each cell; ``Work`` holds the words that differ.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ MOST_DIFFERENCES = 3
 MOST_NAMES = 12
 
 PATIENCE = 600.0
-"""Seconds that one of several waits for another one that looks at the parts or publishes."""
+"""Seconds that a share waits for another one that reads the parts or publishes."""
 
 Rounds = Sequence[list[dict[str, Any]]]
 
 
 class Work(NamedTuple):
-    """What the parts are parts of, in the words of its messages.
+    """The kind of work that the parts belong to, in the words of its messages.
 
     Attributes:
-        noun: what is being done, as in "an unfinished tuning".
-        subject: who did it, as in "which tuning never writes".
-        does: what it does with each agent.
-        done: what is done to each agent, as in "only these are to be tuned".
-        makes: what comes of it.
+        noun: as in "an unfinished tuning".
+        subject: as in "which tuning never writes".
+        does: verb of the work on each agent, as in "tunes".
+        done: its participle, as in "only these are to be tuned".
+        makes: the result, as in "sweep".
     """
 
     noun: str = "tuning"
@@ -50,7 +50,7 @@ class Work(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What a part says it is."""
+        """The kind of file in a part's header."""
         return f"mgsc {self.noun} part"
 
 
@@ -58,7 +58,7 @@ TUNING = Work()
 
 
 class Parts:
-    """The finished rounds beside one sweep; made by ``open_parts``."""
+    """The finished rounds beside one sweep; ``open_parts`` makes it."""
 
     def __init__(self, path: Path, identities: Mapping[str, Mapping[str, Any]], work: Work = TUNING) -> None:
         """Looks at the folder ``path`` for agents that are told by their identities."""
@@ -67,7 +67,7 @@ class Parts:
         self._identities = {agent: plain(identity) for agent, identity in identities.items()}
 
     def is_begun(self) -> bool:
-        """Whether there is a part, of whichever sweep.
+        """Whether there is a part, of any sweep.
 
         Raises:
             UserError: the folder holds what tuning never writes.
@@ -113,7 +113,7 @@ class Parts:
             files.write_atomically(path, (json.dumps(contents, indent=1) + "\n").encode())
 
     def refuse_damaged(self, agent: str) -> None:
-        """Says that an agent's part cannot be what it seems.
+        """Raises the error for a damaged part of an agent.
 
         Raises:
             UserError: always.
@@ -174,10 +174,10 @@ class Parts:
 
 
 def refuse_unfinished(target: Path, noun: str, command: str) -> None:
-    """Says of a file that is not there that it is being made, if parts of it are.
+    """Checks that a missing file is not an unfinished one.
 
     Raises:
-        UserError: they are.
+        UserError: parts of it are there.
     """
     if folder_of(target).is_dir():
         raise UserError(f"{target} is incomplete: its {noun} was stopped; {command} goes on with it")
@@ -204,13 +204,13 @@ def open_parts(
         target: the sweep's file.
         identities: agent -> all that decides its numbers, and its name under ``"agent"``.
         is_right: whether an agent's rounds are those its identity leads to.
-        resume: go on with parts that are there.
-        overwrite: without ``resume``, remove them.
-        work: what they are parts of.
+        resume: go on with existing parts.
+        overwrite: without ``resume``, remove existing parts.
+        work: the kind of work.
 
     Raises:
-        UserError: there are parts and neither is asked for, they are damaged or of other settings, or
-            another process is at work on them.
+        UserError: there are parts and neither is given, they are damaged or of other settings, or another process
+            has locked them.
     """
     parts = Parts(folder_of(target), identities, work)
     _rounds_there(parts, is_right, resume=resume, overwrite=overwrite)  # refused before anything is written
@@ -232,7 +232,7 @@ def open_parts(
 
 
 class JoinedParts(NamedTuple):
-    """The parts that several processes make together, and what they held when they were locked."""
+    """The parts that several processes make together, and their rounds when they were locked."""
 
     parts: Parts
     rounds: dict[str, Rounds]
@@ -247,11 +247,11 @@ def joined_parts(
 ) -> Iterator[JoinedParts]:
     """The parts beside a sweep that several processes make together, and what they hold.
 
-    They are locked while the block runs, which looks at them or publishes; parts are kept without the lock. The lock is
-    waited for. Where the sweep is there by then, an empty folder is removed in the end.
+    They are locked while the block runs, which reads them or publishes; parts are written without the lock. It waits
+    for the lock. Where the sweep is there at the end, an empty folder is removed.
 
     Raises:
-        UserError: parts are damaged or of other settings, or the lock is not to be had.
+        UserError: parts are damaged or of other settings, or the lock stays taken.
     """
     parts = Parts(folder_of(target), identities, work)
     while True:
@@ -298,19 +298,19 @@ def _is_held(path: Path) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON would give it back."""
+    """The value after a way through JSON."""
     return json.loads(json.dumps(value))
 
 
 def different_keys(there: Any, asked: Any) -> list[str]:
-    """The dotted names of all that two settings differ in."""
+    """The dotted names of the settings that differ."""
     first, second = _flat(there), _flat(asked)
     keys = [*first, *(key for key in second if key not in first)]
     return [key for key in keys if key not in first or key not in second or first[key] != second[key]]
 
 
 def differences(there: Any, asked: Any) -> list[str]:
-    """Names what two settings differ in, as in ``"settings.steps: 1000 and 500"``; the first few."""
+    """The first few differences of two settings, such as ``"settings.steps: 1000 and 500"``."""
     first, second, different = _flat(there), _flat(asked), different_keys(there, asked)
     phrases = [f"{key}: {first.get(key, '(none)')} and {second.get(key, '(none)')}" for key in different]
     return [*phrases[:MOST_DIFFERENCES], *(["…"] if len(phrases) > MOST_DIFFERENCES else [])]

@@ -1,4 +1,4 @@
-"""What a result folder holds, for people and for programs, without touching it."""
+"""The state of a result folder, read without changing it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LOGGER = logging.getLogger("mgsc")
 
 @dataclass(frozen=True)
 class Status:
-    """What a result folder holds.
+    """The state of a result folder.
 
     Attributes:
-        has_result: whether ``open_result`` has something to open.
-        is_complete: whether that result is what the newest plan asked for.
-        num_runs: pairs of agent and seed that the newest plan computes.
-        num_finished: how many of them are done.
-        message: one line for people.
+        has_result: whether there is a result for ``open_result``.
+        is_complete: whether that result is the one of the newest plan.
+        num_runs: pairs of agent and seed of the newest plan.
+        num_finished: number of those that are done.
+        message: one line in words.
     """
 
     has_result: bool
@@ -44,7 +44,7 @@ class Status:
 
 
 def status(directory: str | os.PathLike[str]) -> Status:
-    """Says what a folder holds.
+    """The state of a folder.
 
     Args:
         directory: a folder.
@@ -63,7 +63,7 @@ def status(directory: str | os.PathLike[str]) -> Status:
 
 
 def state_of(path: Path, stored: StoredManifest | None, num_finished: int) -> Status:
-    """What a folder with this newest plan holds, once its finished runs are counted."""
+    """The state of a folder with this newest plan and number of finished runs."""
     if stored is None:
         message = f"{path} is incomplete: its run was stopped before it began; start it again"
         return Status(False, False, 0, 0, message)
@@ -90,11 +90,11 @@ def open_result(directory: str | os.PathLike[str]) -> xr.Dataset:
         directory: result folder.
 
     Returns:
-        The newest *complete* result. While a run that is to replace or extend it is unfinished,
-        that is the result before it, and a warning is logged. What a result of mgsc 0.1.0 lacks is logged, too.
+        The newest *complete* result. While a run that replaces or extends it is unfinished, that is the result before,
+        and a warning is logged. What a result of mgsc 0.1.0 lacks is logged, too.
 
     Raises:
-        IncompleteResultError: the run was stopped; says how much is done.
+        IncompleteResultError: the run was stopped; the error names how much is done.
         StoreError: the folder is missing, foreign, damaged, or of another format.
     """
     path = existing(directory)
@@ -118,7 +118,7 @@ def _warn_of_unfinished(path: Path) -> None:
 
 
 def existing(directory: str | os.PathLike[str]) -> Path:
-    """The path of a folder of ours.
+    """The path of a result folder of mgsc.
 
     Raises:
         StoreError: the folder is missing, foreign or empty.

@@ -1,8 +1,7 @@
-"""What is looked at in a store of anyone's before it is read: it can neither keep the reader waiting nor fill memory.
+"""Checks of an untrusted store before it is read, so that it can neither block the reader nor fill memory.
 
-zarr opens whatever stands under a chunk's name and unpacks whatever the chunk holds. So names must be regular files
-inside the store, arrays must be packed as ours are, and no chunk or array may be larger than it says or than its files
-can hold.
+zarr opens any file under a chunk's name and unpacks any contents. So names must be regular files inside the store,
+arrays must be packed as mgsc packs them, and no chunk or array may be larger than its header or its files allow.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ HEADER_LENGTH = 16
 
 MOST_FILES = 10_000
 RATIO, SMALL = 512, 2**20
-"""Arrays longer than ``SMALL`` bytes are at most so many times as long as their files: blosc packs zeros 255 to 1."""
+"""Largest length of an array over ``SMALL`` bytes, relative to its files: blosc packs zeros 255 to 1."""
 
 
 def check_files(store: Path) -> None:
-    """Looks at the files and the metadata of a zarr store, and at the headers of its chunks.
+    """Checks the files and the metadata of a zarr store, and the headers of its chunks.
 
     Raises:
-        ValueError: saying what no store of ours has.
+        ValueError: one is not as mgsc writes it; the error names it.
         OSError: a file cannot be read.
     """
     lengths = dict(_files(store))

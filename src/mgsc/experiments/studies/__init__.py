@@ -1,6 +1,6 @@
-"""Studies: robustness, ablations, and the map of conditions; each a table row that gives a summary.
+"""Studies: robustness, ablations, and the map of conditions; each is a row of a table and makes a summary.
 
-``table.STUDIES`` names them all; ``design`` says what a study is; ``runner`` runs one into a summary
-(JSON), which ``figure`` and ``study_table`` show and nothing else. Summaries of the final runs are committed in
+``table.STUDIES`` lists all; ``design`` defines a study; ``runner`` runs one into a summary (JSON), from which alone
+``figure`` and ``study_table`` are made. Summaries of the final runs are committed in
 ``summaries/``.
 """

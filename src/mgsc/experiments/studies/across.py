@@ -1,4 +1,4 @@
-"""A study read across its problems: all runs on one scale, and what can be said of an agent on all of them.
+"""A study across its problems: all runs on one scale, and statistics of an agent over all of them.
 
 A score is 0 for the mean of Q-learning without planning and 1 for the ε-soft optimum of the problem. Intervals are
 percentiles of a bootstrap that draws seeds anew within each problem, as rliable's stratified one does (Agarwal et al.
@@ -19,7 +19,7 @@ BASE = "no_planning"
 """The agent whose mean is score 0."""
 
 PRIVILEGED = ("oracle", "avoid_terminal")
-"""Agents that read the truth, which no other can."""
+"""Privileged agents, which read the truth."""
 
 Floats = NDArray[np.float64]
 
@@ -54,12 +54,12 @@ class Profile(NamedTuple):
 
 
 def is_comparison(summary: Mapping[str, Any]) -> bool:
-    """Whether a summary is meant to be read across its problems."""
+    """Whether a summary compares across its problems."""
     return bool(summary.get("compares", False))
 
 
 def title_of(summary: Mapping[str, Any]) -> str:
-    """What is read together."""
+    """The title of a comparison."""
     count = len(summary["cells"])
     return "the one problem" if count == 1 else f"all {count} problems"
 
@@ -68,7 +68,7 @@ def normalised(summary: Mapping[str, Any]) -> Scores:
     """The scores on all problems; agents that did not run on some of them are left out.
 
     Raises:
-        ValueError: the summary is not one that compares across problems.
+        ValueError: the summary does not compare across problems.
     """
     if not is_comparison(summary):
         raise ValueError(f"{summary['study']} is not meant to be read across its problems")

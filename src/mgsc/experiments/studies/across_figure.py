@@ -1,4 +1,4 @@
-"""The figures of a comparison: what holds across its problems, performance profiles, and each problem by itself."""
+"""The figures of a comparison: statistics across its problems, performance profiles, and each problem by itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEARNED = {"meta_gradient": HIGHLIGHT, "meta_gradient_recent": "#8A3700"}
 """MGSC and its variant stand out everywhere."""
 
 NUM_PROFILES = 4
-"""Agents a profile shows beside MGSC, the variant and Q-learning: those of the best interquartile means."""
+"""Number of agents in a profile beside MGSC, the variant and Q-learning: those of the best interquartile means."""
 
 ROW_HEIGHT = 0.19
 """Inches."""

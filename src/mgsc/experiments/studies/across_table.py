@@ -1,4 +1,4 @@
-"""What a comparison says across its problems, as two tables in Markdown and for a terminal."""
+"""A comparison across its problems as two tables, in Markdown and for a terminal."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 ABSENT = "–"
 FEATURED = "meta_gradient_recent"
-"""Whom every agent's probability of improvement is over, beside the study's reference."""
+"""The agent over which every agent's probability of improvement is taken, beside the study's reference."""
 
 Rows = list[list[str]]
 
 
 def overall(summary: Mapping[str, Any]) -> tuple[list[str], Rows]:
-    """Headings and rows, the best interquartile mean first: what holds across the problems."""
+    """Headings and rows of the statistics across the problems, the best interquartile mean first."""
     scores = across.normalised(summary)
     reference = summary["reference"]
     columns = (
@@ -70,7 +70,7 @@ def by_problem(summary: Mapping[str, Any]) -> tuple[list[str], Rows]:
 
 
 def note(summary: Mapping[str, Any]) -> str:
-    """What a reader must know of both tables."""
+    """The note of both tables."""
     return (
         f"Scores: 0 is the mean of `{across.BASE}`, 1 the ε-soft optimum of the problem; {seeds_phrase(summary)}."
         " Interquartile mean of all runs, rank by mean score, and probability of improvement, each with the 95 %"

@@ -61,9 +61,9 @@ def run_to_folder(
     executor: Executor = THREADS,
     share: Share | None = None,
 ) -> dict[str, Any] | None:
-    """Runs a study into ``folder/NAME.json``, see ``runner.run_study``; its figure and table are put beside it.
+    """Runs a study into ``folder/NAME.json``, see ``runner.run_study``, and writes its figure and table beside it.
 
-    With a ``share`` only that is run, see ``run_study_share``; None is returned where it was not the last.
+    With a ``share`` it runs that only, see ``run_study_share``, and returns None unless that was the last one.
 
     Raises:
         UserError: no such study, or as ``run_study``.

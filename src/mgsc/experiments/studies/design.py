@@ -1,4 +1,4 @@
-"""What a study is: suites, agents, and settings that are changed along one axis or two.
+"""The design of a study: suites, agents, and settings that change along one axis or two.
 
 Every combination of a ground and a value of each axis is a *cell*; all agents of a cell run on the same
 seeds, and so do all cells. A cell is an ordinary suite: it passes ``check_suite``.
@@ -15,19 +15,19 @@ from mgsc.experiments.design.suites import Suite, change_suite, check_suite, cho
 from mgsc.experiments.tuning.chosen import tuned_suite
 
 AS_TUNED = "as tuned"
-"""Label of the value that changes nothing, and the reference of studies that compare with it."""
+"""Label of the value without changes, and the reference of studies that compare with it."""
 
 BEST_FIXED = "best fixed"
 """Reference of maps: the best agent of the same problem that learns no search control, with at most as many updates."""
 
 
 class Value(NamedTuple):
-    """One place on an axis.
+    """One value on an axis.
 
     Attributes:
-        label: as figures and tables show it.
+        label: in figures and tables.
         changes: settings in the form of ``change_suite``.
-        model: takes the place of ``{model}`` in the name of the ground's suite.
+        model: replaces ``{model}`` in the name of the ground's suite.
     """
 
     label: str
@@ -36,7 +36,7 @@ class Value(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """What is changed.
+    """The changes along one axis.
 
     Attributes:
         is_ordered: whether its values, except for ``AS_TUNED``, are numbers, joined by a line.
@@ -48,7 +48,7 @@ class Axis(NamedTuple):
 
 
 class Ground(NamedTuple):
-    """Where it is changed: a suite with some of its agents, and changes that hold for all cells.
+    """A suite with some of its agents, and changes for all its cells.
 
     Attributes:
         suite: name of a suite; ``{model}`` in it is filled in by the value of an axis.
@@ -67,8 +67,8 @@ class Study(NamedTuple):
         axes: one, or two for a map.
         reference: the agent others of its cell are compared with; or ``AS_TUNED``, the same agent with nothing
             changed; or ``BEST_FIXED``.
-        note: what a reader must know of the numbers.
-        compares: whether it is read across its grounds, on one scale; every cell then holds its optimum.
+        note: on the numbers, for readers.
+        compares: whether it compares across its grounds, on one scale; every cell then holds its optimum.
     """
 
     title: str
@@ -85,7 +85,7 @@ class Cell(NamedTuple):
     Attributes:
         ground: label of its ground.
         at: label of its value on each axis.
-        suite_name: the suite whose tuned settings it takes up.
+        suite_name: the suite whose tuned settings it has.
         suite: with all changes, and the study's agents only.
     """
 
@@ -95,12 +95,12 @@ class Cell(NamedTuple):
     suite: Suite
 
     def entry(self, agent: str) -> str:
-        """What an agent of this cell is called within the study."""
+        """The name of an agent of this cell within the study."""
         return entry_name(self.ground, self.at, agent)
 
 
 def entry_name(ground: str, at: Sequence[str], agent: str) -> str:
-    """What one agent of one cell is called within its study."""
+    """The name of one agent of one cell within its study."""
     return " | ".join((ground, *at, agent))
 
 
@@ -141,5 +141,5 @@ def axis(label: str, key: str, *numbers: float, first: tuple[Value, ...] = ()) -
 
 
 def brief_number(number: float) -> str:
-    """As labels show it: thousands apart, and no zeros in exponents."""
+    """A number for labels: thousands apart, and no zeros in exponents."""
     return f"{number:,}" if isinstance(number, int) else f"{number:g}".replace("e-0", "e-")

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DODGE = 0.09
-"""Agents stand this far apart within a value, so that none hides another."""
+"""Distance of the agents within a value, so that none hides another."""
 
 LINE = 84
 """Letters of a label in the width of a figure."""
 
 MOST_LETTERS = 100
-"""Of labels side by side in the width of a figure; where there are more, they are turned."""
+"""Most letters of labels side by side in the width of a figure; with more, labels are turned."""
 
 
 def draw_study(summary: Mapping[str, Any]) -> Figure:

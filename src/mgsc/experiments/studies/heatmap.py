@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 COLOURS = {WIN: "#A8D5F2", TIE: "#EDEDED", LOSS: "#F6C08F", None: "#FFFFFF"}
 MARKS = {WIN: "▲", TIE: "=", LOSS: "▼", None: ""}
-"""What colour shows is shown without it, too."""
+"""Marks of the verdicts, which colours show, too."""
 
 TINY = 5.4
 ROW_HEIGHT = 0.4
 """Inches."""
 
 ABOVE, BETWEEN, BELOW = -0.26, 0.1, 0.34
-"""Where the lines of a place stand, in rows from its middle."""
+"""Distances of the lines of a cell from its middle, in rows."""
 
 
 def draw_map(summary: Mapping[str, Any]) -> Figure:
@@ -52,7 +52,7 @@ def draw_map(summary: Mapping[str, Any]) -> Figure:
 
 
 def compared_agents(summary: Mapping[str, Any]) -> list[str]:
-    """The agents of a map that are compared: those that can be no rival, as they learn their search control."""
+    """The agents of a map that are compared: those that learn their search control, which are no rivals."""
     agents = list(dict.fromkeys(agent for ground in summary["grounds"] for agent in ground["agents"]))
     strategies = {agent: entry for cell in summary["cells"] for agent, entry in cell["agents"].items()}
     return [agent for agent in agents if strategies[agent]["settings"]["strategy"] == "meta_gradient"]

@@ -1,4 +1,4 @@
-"""Where the settings of a cell's agents come from: tuned for this very problem, elsewhere, or never."""
+"""The origin of the settings of a cell's agents: tuned for this problem, on another suite, or never."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ TUNED, REUSED, DEFAULT = "tuned", "reused", "default"
 
 
 def origins_of(cell: Cell) -> dict[str, dict[str, Any]]:
-    """Where the settings of each agent of a cell come from.
+    """The origin of the settings of each agent of a cell.
 
     Returns:
         By agent: ``kind``: one of the three above; ``sweep``: the suite whose committed sweep has them, None for
-        ``DEFAULT``; ``changed``: what differs from what was tuned, by its dotted name in the suite.
+        ``DEFAULT``; ``changed``: settings that differ from the tuned ones, by dotted names in the suite.
     """
     sweep = read_sweep(cell.suite_name)
     base, own = (plain(settings_as_dict(suite)) for suite in (tuned_suite(cell.suite_name), cell.suite))

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_BESIDE = 8
-"""Choices that still stand side by side under a panel."""
+"""Most choices side by side under a panel."""
 
 DODGE = 0.2
-"""Agents stand this far apart within a row, so that none hides another."""
+"""Distance of the agents within a row, so that none hides another."""
 
 LETTERS = 14
-"""Of a line of a panel's title."""
+"""Letters of a line of a panel's title."""
 
 
 def is_of_rows(summary: Mapping[str, Any]) -> bool:
-    """Whether a study has so many choices that each gets a row."""
+    """Whether a study has so many choices that each has a row."""
     (axis,) = summary["axes"]
     return not axis["is_ordered"] and len(axis["values"]) > MOST_BESIDE
 

@@ -1,4 +1,4 @@
-"""Runs a study into a summary; stopped, it goes on, and loses at most the agents and cells it was in.
+"""Runs a study into a summary; a stopped one goes on, and loses at most the agents and cells under way.
 
 Agents of cells that differ only in numbers which may be traced share one program: their lanes run side by
 side, and it compiles once.
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 STUDY = Work("study", "a study", "runs", "run", "summary")
 
 ORIGIN = ("versions", "backend", "provenance")
-"""Entries of a summary that say where its numbers come from. Summaries of mgsc 0.1.0 lack the last."""
+"""Entries of a summary with the provenance of its numbers. Summaries of mgsc 0.1.0 lack the last."""
 
 Totals = list[float]
 """Total reward of every seed, in the order of the seeds."""
@@ -86,27 +86,27 @@ def run_study(
     progress: Progress | None = None,
     executor: Executor = THREADS,
 ) -> dict[str, Any]:
-    """Runs a study and writes its summary; what is finished on the way is kept beside it.
+    """Runs a study and writes its summary; finished entries are kept beside it meanwhile.
 
     Args:
         name: the study's name.
-        study: what to run.
+        study: to run.
         seeds: reporting seeds, the same for all agents of all cells.
         out: file of the summary.
         steps: environment steps of each run; None for the suites' own.
-        resume: go on with a stopped study of the same settings; one that is complete stays as it is.
-        overwrite: replace a summary that is there, and without ``resume`` a stopped study, too. With ``resume``, those
-            of its entries that are of the same settings, seeds, packages and backend are taken over, so that a study
-            may grow. The version and the code of mgsc may differ; such an entry then says its own.
-        progress: receives how far it is.
-        executor: where the units of all agents of all cells run; it decides no number.
+        resume: go on with a stopped study of the same settings; a complete one stays as it is.
+        overwrite: replace an existing summary, and without ``resume`` a stopped study, too. With ``resume``, its
+            entries of the same settings, seeds, packages and backend are kept, so that a study may grow. The version
+            and the code of mgsc may differ; such an entry then holds its own.
+        progress: callbacks that receive the progress.
+        executor: of the units of all agents of all cells; it changes no number.
 
     Returns:
-        The summary that is then in the file.
+        The summary in the file.
 
     Raises:
-        UserError: impossible seeds or cells, something is there that must not be replaced, or the file
-            cannot be written; before any work.
+        UserError: impossible seeds or cells, an existing file that must not be replaced, or a file that cannot be
+            written; raised before any work.
     """
     cells, target = cells_of(study, seeds, steps), Path(out)
     identities, taken = _identities(name, cells, seeds), dict[str, Entry]()
@@ -145,11 +145,11 @@ def run_study_share(
     progress: Progress | None = None,
     executor: Executor = THREADS,
 ) -> dict[str, Any] | None:
-    """Runs one share of a study; several processes may run the others meanwhile.
+    """Runs one share of a study; other processes may run the other shares meanwhile.
 
     Args:
-        share: which; the others get the same arguments otherwise. Agents of cells that one program serves stay
-            together.
+        share: the calls for other shares have the same arguments otherwise. Agents of cells that one program serves
+            stay together.
 
     Returns:
         The summary, if this share was the last to end, which then writes it. None while entries of others are missing.
@@ -222,7 +222,7 @@ def _identities(name: str, cells: Sequence[Cell], seeds: Seeds) -> dict[str, dic
 
 
 class Entry(NamedTuple):
-    """An entry of a summary: all that decides its numbers, and these."""
+    """An entry of a summary: all that decides its totals, and the totals."""
 
     identity: dict[str, Any]
     totals: Totals

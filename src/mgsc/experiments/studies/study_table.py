@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ABSENT = "–"
 WIDTH = 140
-"""Letters of a table's line where there is no terminal that has a width of its own."""
+"""Letters of a table's line where there is no terminal."""
 
 
 class StudyRow(NamedTuple):
@@ -46,7 +46,7 @@ def study_rows(summary: Mapping[str, Any]) -> list[StudyRow]:
 
 
 def headings(summary: Mapping[str, Any]) -> list[str]:
-    """Of the columns of `study_rows`."""
+    """The headings of the columns of ``study_rows``."""
     axes = [axis["label"] for axis in summary["axes"]]
     return ["ground", *axes, "agent", "n", "mean", "95 % interval", "difference", "verdict", "settings"]
 
@@ -72,7 +72,7 @@ def to_markdown(summary: Mapping[str, Any]) -> str:
 
 
 def note(summary: Mapping[str, Any]) -> str:
-    """What a reader must know: of what the numbers are, what is compared, and where settings come from."""
+    """The note of the table: the numbers, the comparison, and the origin of settings."""
     reference = summary["reference"]
     compared = {
         AS_TUNED: "the same agent with nothing changed",

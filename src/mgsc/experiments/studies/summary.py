@@ -1,4 +1,4 @@
-"""The summary of a study: plain data that says all its figure and table show, and where it comes from."""
+"""The summary of a study: plain data, with all contents of its figure and table, and their origin."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mgsc.settings import unknown
 
 KIND = "mgsc study"
 OWN_ORIGIN = "computed_by"
-"""Where the numbers of an entry come from that was taken over from another summary, if elsewhere than the rest."""
+"""The provenance of an entry that was taken from another summary, if it differs from that of the others."""
 
 WIN, TIE, LOSS = "win", "tie", "loss"
 VERDICTS = (WIN, TIE, LOSS, None)
@@ -48,13 +48,13 @@ def summarise(
     numbers_of: Mapping[str, Any],
     own_origins: Mapping[str, Mapping[str, Any]] = {},
 ) -> dict[str, Any]:
-    """Puts a study's results together.
+    """The summary of a study's results.
 
     Args:
-        cells: all cells, as ``cells_of`` gives them.
+        cells: all cells, from ``cells_of``.
         totals: of every agent of every cell, by ``Cell.entry``.
         numbers_of: versions, backend and provenance of the numbers.
-        own_origins: by ``Cell.entry``, those of entries whose numbers come from elsewhere.
+        own_origins: by ``Cell.entry``, those of entries with another provenance.
     """
     summary: dict[str, Any] = plain(
         {
@@ -107,14 +107,14 @@ def _cell(
 
 
 def optimum_of(suite: Suite) -> float:
-    """What the best ε-soft policy expects of a run."""
+    """The expected total reward of the best ε-soft policy."""
     from mgsc.experiments.running.optimal import optimum
 
     return round(float(optimum(suite, suite.epsilon).sum()), 2)
 
 
 def costs_of(suite: Suite) -> dict[str, dict[str, int]]:
-    """Of each agent, the sampled planning updates and the expected backups it makes per real step."""
+    """Of each agent, the sampled planning updates and the expected backups per real step."""
     from mgsc.experiments.running.build import build_problem, expected_backups
 
     problem, costs = build_problem(suite), {}
@@ -164,7 +164,7 @@ def _best_fixed(cell: Cell, agent: str, cells: Sequence[Cell], totals: Totals) -
 
 
 def learns_search_control(agent: AgentSettings) -> bool:
-    """Whether an agent learns where to plan by a meta-gradient."""
+    """Whether an agent learns its d by a meta-gradient."""
     return row_of(agent).is_meta_learned
 
 
@@ -227,7 +227,7 @@ def summaries() -> Path:
 
 
 def load_summary(file: str) -> dict[str, Any]:
-    """A summary that ``mgsc study run`` wrote.
+    """The summary in a file of ``mgsc study run``.
 
     Raises:
         UserError: the file cannot be read, or is no summary.
@@ -303,12 +303,12 @@ def intervals_of(summary: Mapping[str, Any], ground: str, agent: str) -> tuple[F
 
 
 def seeds_phrase(summary: Mapping[str, Any]) -> str:
-    """Which seeds, in words."""
+    """The seeds in words."""
     seeds = summary["seeds"]
     return f"seeds {seeds['first']}..{seeds['first'] + seeds['count'] - 1} of root seed {seeds['root']}"
 
 
 def steps_text(summary: Mapping[str, Any]) -> str:
-    """How long a run of the study is, in words."""
+    """The length of a run of the study in words."""
     steps = sorted({cell["settings"]["steps"] for cell in summary["cells"]})
     return " or ".join(f"{number:,}" for number in steps) + " steps"

@@ -1,4 +1,4 @@
-"""Runs as trackers get them: each written once, or anew from its beginning, so that nothing is logged twice."""
+"""Tracked runs: each is written once, or anew from its beginning, so that nothing is logged twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mgsc.experiments.tracking.table import get_sink
 from mgsc.files import printable
 
 ABOUT = ".runs"
-"""The folder, beside the runs, that says of each what it is and whether it is complete."""
+"""The folder, beside the runs, with the identity of each and whether it is complete."""
 
 LENGTH_OF_IDENTITY = 16
 IDENTITY = re.compile(rf"[0-9a-f]{{{LENGTH_OF_IDENTITY}}}")
@@ -32,13 +32,13 @@ Step = tuple[int, dict[str, float]]
 
 @dataclass(frozen=True)
 class Tracking:
-    """Where runs are tracked to; plain data, to be sent anywhere.
+    """The place and kind of tracked runs; plain data, which can be sent anywhere.
 
     Attributes:
         kind: ``"tensorboard"`` or ``"wandb"``.
         folder: an absolute path.
         suite: the suite's name.
-        project: the project that W&B shows the runs in.
+        project: of the runs in W&B.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class Tracking:
 
     @property
     def sink(self) -> Sink:
-        """Its kind of tracker.
+        """The tracker.
 
         Raises:
             UserError: it is not installed.
@@ -58,7 +58,7 @@ class Tracking:
     def config(
         self, settings: Mapping[str, Any], agent: str, root_seed: int, seed: int | None = None
     ) -> dict[str, Any]:
-        """What a run says of its settings: those of its suite and of its agent, and its seeds."""
+        """The settings that a run stores: those of its suite and of its agent, and its seeds."""
         shared = {key: value for key, value in settings.items() if key != "agents"}
         own = settings.get("agents", {}).get(agent)
         which = {} if seed is None else {"seed": seed}
@@ -74,14 +74,14 @@ def name_of(agent: str, part: str, config: Mapping[str, Any]) -> RunName:
 
 
 class Digest:
-    """What stands for all that was logged of a run, in order."""
+    """A digest of all numbers of a run, in order."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Of a run of these settings, of which nothing is logged yet."""
         self._hash = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
 
     def add(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Takes the numbers of one step."""
+        """Adds the numbers of one step."""
         self._hash.update(json.dumps([step, sorted(numbers.items())]).encode())
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ class Digest:
 
 
 class TrackedRun:
-    """A run that is being written; ``finish`` says that it is complete."""
+    """A run that is being written; ``finish`` marks it as complete."""
 
     def __init__(self, tracking: Tracking, name: RunName, config: Mapping[str, Any]) -> None:
         """Begins a run anew: what is there of it goes.
@@ -106,7 +106,7 @@ class TrackedRun:
         self._digest = Digest(config)
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Logs the numbers of a step; those that mean nothing there are left out."""
+        """Logs the finite numbers of a step."""
         finite = those_there(numbers)
         self._writer.log(step, finite)
         self._digest.add(step, finite)
@@ -118,7 +118,7 @@ class TrackedRun:
             self._writer.close()
 
     def finish(self) -> None:
-        """Ends the run, and keeps that it is complete."""
+        """Ends the run, and marks it as complete."""
         self.close()
         with files.as_store_errors("write to", self._folder):
             self._keep(str(self._digest))
@@ -131,12 +131,12 @@ class TrackedRun:
 
 
 def those_there(numbers: Mapping[str, float]) -> dict[str, float]:
-    """The numbers that are finite: NaN stands for what means nothing in a chunk."""
+    """The numbers that are finite: NaN marks a quantity without meaning in a chunk."""
     return {name: float(number) for name, number in numbers.items() if math.isfinite(number)}
 
 
 def write_run(tracking: Tracking, name: RunName, config: Mapping[str, Any], steps: list[Step]) -> bool:
-    """Writes a whole run, unless it is there already; whether it was written."""
+    """Writes a whole run, unless it is there already; returns whether it was written."""
     digest = Digest(config)
     for step, numbers in steps:
         digest.add(step, those_there(numbers))
@@ -157,10 +157,10 @@ def digest_of(tracking: Tracking, name: RunName) -> str:
 
 
 def remove(tracking: Tracking, name: RunName) -> None:
-    """Removes all that is there of a run, of these settings and of those it had before.
+    """Removes all files of a run, of these settings and of earlier ones.
 
     Raises:
-        StoreError: what is there was begun by nobody here, or the operating system refuses.
+        StoreError: they are of a run that was not begun here, or the operating system refuses.
     """
     folder = Path(tracking.folder)
     about = _about(folder, name)
@@ -186,10 +186,10 @@ def known_runs(tracking: Tracking) -> list[RunName]:
 
 
 def refuse_other_suites(tracking: Tracking) -> None:
-    """Refuses a folder with runs of another suite: they have the same names, and would be replaced or removed.
+    """Checks that a folder holds no runs of another suite, whose runs have the same names.
 
     Raises:
-        StoreError: naming the other suite.
+        StoreError: it does; the error names the other suite.
     """
     for path in _about_all(tracking):
         suite = _contents(path).get("suite", tracking.suite) if _read(path) is not None else tracking.suite

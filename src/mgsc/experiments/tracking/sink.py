@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 
 class RunName(NamedTuple):
-    """A run as trackers show it.
+    """The name of a run in a tracker.
 
     Attributes:
         agent: the agent, by which runs are grouped.
         part: ``"seed-3"``, or ``"aggregate"`` for the mean over all seeds with its interval.
-        identity: what no run of other settings has; letters and digits.
+        identity: letters and digits that differ between settings.
     """
 
     agent: str
@@ -23,7 +23,7 @@ class RunName(NamedTuple):
 
 
 def folder_name(agent: str) -> str:
-    """The name of an agent's folder: it leads nowhere else, and is not hidden."""
+    """The name of an agent's folder, which is no path and not hidden."""
     name = quote(agent, safe="")
     return f"%2E{name[1:]}" if name.startswith(".") else name
 
@@ -32,23 +32,23 @@ class Writer(Protocol):
     """A run that is being written."""
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Takes finite numbers of one step, by name; steps grow."""
+        """Writes finite numbers of one step, by name; steps grow."""
 
     def close(self) -> None:
-        """Ends the run: all is in its files."""
+        """Ends the run, and flushes its files."""
 
 
 class Sink(NamedTuple):
     """A kind of tracker.
 
     Attributes:
-        name: as ``--track`` and ``--to`` spell it.
-        package: the extra of ``mgsc`` that brings it.
-        open: ``(folder, project, name, config)`` begins a run in a folder in which nothing is there of it.
-        files_of: ``(folder, name)`` all files and folders of a run, and none of anyone else's.
-        hint: ``(folder)`` how to look at the runs there.
+        name: for ``--track`` and ``--to``.
+        package: the extra of ``mgsc`` that installs it.
+        open: ``(folder, project, name, config)`` begins a run in a folder without files of it.
+        files_of: ``(folder, name)`` all files and folders of a run, and no others.
+        hint: ``(folder)`` the way to view the runs, in words.
         check: raises ImportError where the package is missing.
-        check_project: ``(project)`` raises UserError where there can be no such project; None of trackers without any.
+        check_project: ``(project)`` raises UserError where there can be no such project; None for trackers without.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""TensorBoard: a folder of event files for each run, AGENT/seed-3, which its own reader compares by tag."""
+"""TensorBoard: a folder of event files for each run, such as AGENT/seed-3, which TensorBoard compares by tag."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from mgsc.settings import is_line
 
 LONGEST_PROJECT = 128
 NOT_IN_PROJECT = "/\\#?%:"
-"""What no name of a project may hold."""
+"""Characters that the name of a project must not have."""
 
 
 def _check_project(project: str) -> None:

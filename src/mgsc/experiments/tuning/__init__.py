@@ -1,1 +1,1 @@
-"""The search for good settings, the file that keeps it, and the settings chosen by it."""
+"""The search for good settings, its file, and the chosen settings."""

@@ -1,4 +1,4 @@
-"""The settings chosen by tuning, committed beside the sweeps they came from."""
+"""The settings chosen by tuning, from the committed sweeps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def tuned_suite(name: str, seeds: Seeds | None = None, file: str | None = None) 
 
     Args:
         seeds: reporting seeds; they must not be among those the settings were tuned on.
-        file: a sweep to take in place of the committed one.
+        file: a sweep in place of the committed one.
 
     Raises:
         UserError: no such suite or file, or an overlap of reporting with tuning seeds.
@@ -44,7 +44,7 @@ def read_sweep(name: str) -> dict[str, Any] | None:
 
 
 def read_sweep_file(name: str, file: str) -> dict[str, Any]:
-    """A sweep of a suite that ``mgsc tune`` wrote.
+    """The sweep of a suite in a file of ``mgsc tune``.
 
     Raises:
         UserError: the file cannot be read, is no sweep, or is of another suite.
@@ -56,7 +56,7 @@ def read_sweep_file(name: str, file: str) -> dict[str, Any]:
 
 
 def load_sweep(file: str) -> dict[str, Any]:
-    """A sweep that ``mgsc tune`` wrote, of whichever suite, with all it says of its agents.
+    """The sweep of any suite in a file of ``mgsc tune``.
 
     Raises:
         UserError: the file cannot be read, or is no sweep.
@@ -88,7 +88,7 @@ def find_sweep(name_or_file: str) -> dict[str, Any]:
 
 
 def is_suite(name_or_file: str) -> bool:
-    """Whether this names a suite; a file of the same name can be called ``./NAME``."""
+    """Whether a text names a suite; a file of the same name is given as ``./NAME``."""
     return name_or_file in SUITES
 
 
@@ -129,10 +129,10 @@ def _is_entry(entry: Any) -> bool:
 
 
 def refuse_overlap(reporting: Seeds, tuning: list[Seeds]) -> None:
-    """Refuses to report on seeds that settings were tuned on.
+    """Checks that reporting seeds are no tuning seeds.
 
     Raises:
-        UserError: naming the seeds both use.
+        UserError: some are; the error names them.
     """
     for used in tuning:
         first = max(used.first, reporting.first)

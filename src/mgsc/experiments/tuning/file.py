@@ -1,4 +1,4 @@
-"""``mgsc tune``: a suite is tuned into a file; stopped, it goes on; single agents are tuned again."""
+"""``mgsc tune``: tunes a suite into a file; goes on where it was stopped; tunes single agents again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SHARED = ("suite", "protocol")
 """Entries of a sweep that decide all its agents' numbers, next to settings and origin."""
 
 ORIGIN = ("versions", "provenance")
-"""Entries of a sweep that say where its numbers come from. Sweeps of mgsc 0.1.0 have the first only."""
+"""Entries of a sweep with the provenance of its numbers. Sweeps of mgsc 0.1.0 have the first only."""
 
 
 def tune_to_file(
@@ -57,24 +57,24 @@ def tune_to_file(
     progress: Progress | None = None,
     executor: Executor = THREADS,
 ) -> dict[str, Any]:
-    """Tunes a suite and writes the sweep; what is finished on the way is kept beside it.
+    """Tunes a suite and writes the sweep; finished rounds are kept beside it meanwhile.
 
     Args:
         name: the suite's name.
         suite: with the agents to tune.
         out: file of the sweep.
-        resume: go on with a stopped tuning of the same settings; one that is complete stays as it is.
-        overwrite: replace a sweep that is there, and without ``resume`` a stopped tuning, too.
+        resume: go on with a stopped tuning of the same settings; a complete one stays as it is.
+        overwrite: replace an existing sweep, and without ``resume`` a stopped tuning, too.
         into: ``out`` is a sweep of this suite and protocol, in which only these agents are replaced.
-        progress: receives how far it is.
-        executor: where the units of each round run; it decides no number.
+        progress: callbacks that receive the progress.
+        executor: of the units of each round; it changes no number.
 
     Returns:
-        The sweep that is then in the file.
+        The sweep in the file.
 
     Raises:
-        UserError: impossible settings or protocol, something is there that must not be replaced, or the
-            file cannot be written; before any work.
+        UserError: impossible settings or protocol, an existing file that must not be replaced, or a file that cannot
+            be written; raised before any work.
     """
     target, plan = _planned(name, suite, protocol, out)
     if into:
@@ -125,13 +125,13 @@ def tune_share(
     progress: Progress | None = None,
     executor: Executor = THREADS,
 ) -> dict[str, Any] | None:
-    """Tunes the agents of one share of a suite; several processes may tune the others meanwhile.
+    """Tunes the agents of one share of a suite; other processes may tune the others meanwhile.
 
     Args:
-        out: file of the sweep, the same for all.
-        share: which; the others get the same arguments otherwise. An agent is never divided.
-        progress: receives how far it is.
-        executor: where the units of each round run.
+        out: file of the sweep, the same for all shares.
+        share: the calls for other shares have the same arguments otherwise. An agent is never divided.
+        progress: callbacks that receive the progress.
+        executor: of the units of each round.
 
     Returns:
         The sweep, if this share was the last to end, which then writes it. None while agents of others are missing.
@@ -168,12 +168,12 @@ def tune_share(
 
 
 def replace_agents(sweep: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:
-    """A sweep in which some agents' entries are those of another one of the same suite and protocol.
+    """A sweep with the entries of some agents from another sweep of the same suite and protocol.
 
     Args:
         sweep: the whole one.
-        fresh: whose agents take the place of those of the same names, or stand beside them. An entry
-            of other versions or another provenance than the rest says so itself.
+        fresh: its agents replace those of the same names, or are added. An entry of other versions or another
+            provenance than the rest holds its own.
     """
     other = {key: fresh[key] for key in ORIGIN if fresh.get(key) != sweep.get(key)}
     entries = {agent: {**entry, **other} for agent, entry in fresh["agents"].items()}
@@ -259,10 +259,10 @@ def _refuse_or_take(
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
-    """Refuses a place where no file of ours may be; makes nothing.
+    """Checks that a file may be written at a place; creates nothing.
 
     Raises:
-        UserError: something else than a file is there, or a result folder keeps its own there.
+        UserError: it holds no file, or is a name that a result folder uses.
     """
     from mgsc.experiments.store.places import refuse_internals
 
@@ -271,10 +271,10 @@ def check_place(path: str | os.PathLike[str]) -> None:
 
 
 def check_can_write(path: str | os.PathLike[str]) -> None:
-    """Refuses a file that could not be written, before hours are spent on its contents.
+    """Checks that a file can be written, before its contents are computed.
 
     Raises:
-        UserError: saying why.
+        UserError: it cannot; the error names the reason.
     """
     check_place(path)
     file = Path(path)

@@ -1,8 +1,8 @@
 """Tuning: the same protocol for every agent, on seeds that are never reported.
 
-Each agent gets the same number of configurations: Sobol points in its own space, step sizes and their
-like on log scales, K included. All run on the tuning seeds; the best few run again on fresh tuning
-seeds, and the best of those is chosen. Choosing twice matters: on few seeds the luckiest wins.
+Each agent has the same number of configurations: Sobol points in its own space, on log scales, K included. All run on
+the tuning seeds. The best few run again on fresh tuning seeds, and the best of those is chosen: on few seeds alone the
+luckiest one would win.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EDGE = 0.05
 """A choice within this share of its (log) range from an end is flagged."""
 
 NUM_ROUNDS = 2
-"""All configurations, and the finalists among them."""
+"""Rounds: all configurations, then the finalists among them."""
 
 Numbers = dict[str, float]
 Rows = list[dict[str, Any]]
@@ -44,17 +44,17 @@ Rows = list[dict[str, Any]]
 
 
 MOST_CONFIGURATIONS = 100_000
-"""Configurations of one agent that are tried at most."""
+"""Most configurations of one agent."""
 
 
 class Protocol(NamedTuple):
-    """How much is tried.
+    """The numbers of configurations and seeds.
 
     Attributes:
         configurations: points per agent.
-        seeds: tuning seeds all of them run on.
-        finalists: how many of the best run again.
-        final_seeds: fresh tuning seeds they run on.
+        seeds: tuning seeds of all configurations.
+        finalists: number of the best ones, which run again.
+        final_seeds: fresh tuning seeds of the finalists.
         root: root seed of all tuning runs.
     """
 
@@ -65,10 +65,10 @@ class Protocol(NamedTuple):
     root: int = 1
 
     def check(self) -> None:
-        """Refuses an impossible protocol.
+        """Checks the protocol.
 
         Raises:
-            UserError: naming what is allowed.
+            UserError: it is impossible; the error names what is allowed.
         """
         if self.configurations < 1 or self.seeds < 1 or self.final_seeds < 1:
             raise UserError("configurations, seeds and final-seeds must be at least 1")
@@ -88,7 +88,7 @@ class Protocol(NamedTuple):
 
 
 def space_of(suite: Suite, agent: AgentSettings) -> dict[str, Range]:
-    """What is searched for an agent: step size, K where it plans, and its strategy's own settings."""
+    """The ranges of an agent's search: step size, K where it plans, and its strategy's own settings."""
     row, (values, settings) = row_of(agent), row_for(suite.values, VALUES)
     own, steps = dict(row.space), STEP_SIZES
     if values.step_sizes is not None:
@@ -104,14 +104,14 @@ def space_of(suite: Suite, agent: AgentSettings) -> dict[str, Range]:
 
 
 def refuse_searched(suite: Suite, changes: Collection[str]) -> None:
-    """Refuses changes of settings that tuning searches: they would have no effect.
+    """Checks that changed settings are not among those that tuning searches, where they would have no effect.
 
     Args:
         suite: with the agents to tune.
-        changes: keys as ``change_suite`` takes them.
+        changes: keys of ``change_suite``.
 
     Raises:
-        UserError: naming the setting.
+        UserError: one is; the error names it.
     """
     for key in changes:
         head, _, rest = key.partition(".")
@@ -172,15 +172,15 @@ def tune_suite(
     """Tunes every agent of a suite.
 
     Args:
-        checkpoint: finished rounds, which do not run again; ``check_rounds`` says which are right.
-        executor: where the units of each round run.
+        checkpoint: finished rounds that passed ``check_rounds``, which do not run again.
+        executor: of the units of each round.
 
     Returns:
         The sweep as plain data: every configuration with its mean and interval, the finalists, and
         the settings chosen; ``tuned`` reads it. It does not depend on the checkpoint.
 
     Raises:
-        UserError: impossible settings or protocol; before any work.
+        UserError: impossible settings or protocol; raised before any work.
     """
     problem = check_can_tune(suite, protocol)
     rounds = _run_rounds(suite, problem, protocol, progress or Progress(), checkpoint or Checkpoint(), executor)
@@ -206,7 +206,7 @@ def check_can_tune(suite: Suite, protocol: Protocol) -> Problem:
 
 
 def header(name: str, suite: Suite, protocol: Protocol) -> dict[str, Any]:
-    """What a sweep says of itself before its results: all that decides them."""
+    """The entries of a sweep that decide its results."""
     return {
         "suite": name,
         "protocol": protocol._asdict(),
@@ -231,7 +231,7 @@ def final_points(tried: Rows, protocol: Protocol) -> list[Numbers]:
 
 
 def check_rounds(rounds: Sequence[Rows], suite: Suite, agent: AgentSettings, protocol: Protocol) -> bool:
-    """Whether kept rounds are those this protocol gives an agent, finished or with the last yet to run."""
+    """Whether rounds are those of an agent under this protocol, complete or without the last one."""
     expected = first_points(suite, agent, protocol)
     for rows, seeds in zip(rounds, protocol.tuning_seeds, strict=False):
         if [row["settings"] for row in rows] != expected or {row["n"] for row in rows} != {seeds.count}:
@@ -324,7 +324,7 @@ def _num_lanes(protocol: Protocol, rounds: Sequence[Rows]) -> int:
 
 
 def _rows(points: Sequence[Numbers], totals: np.ndarray[Any, Any]) -> Rows:
-    """What is kept of each configuration, from the totals [configurations, seeds] of a round."""
+    """The row of each configuration, from the totals [configurations, seeds] of a round."""
     from mgsc.experiments.reading.statistics import mean_interval
 
     rows = []
@@ -352,7 +352,7 @@ def _entry(space: Mapping[str, Range], rounds: Sequence[Rows]) -> dict[str, Any]
 
 
 def is_at_edge(value: float, span: Range) -> bool:
-    """Whether a chosen value lies so near an end of its range that the range may be too narrow."""
+    """Whether a chosen value is so near an end of its range that the range may be too narrow."""
     if value == 0 or (span.is_bounded and value == span.high):
         return False
     share = math.log(value / span.low) / math.log(span.high / span.low) if span.high > span.low else 0.5

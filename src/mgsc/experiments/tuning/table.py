@@ -1,4 +1,4 @@
-"""The settings tuning chose, as a table: for a terminal, and in Markdown for the documentation."""
+"""The chosen settings as a table: for a terminal, and in Markdown for the documentation."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 HEADINGS = ("agent", "setting", "searched", "chosen", "at edge", "mean", "95 % interval")
 LEFT = 2
-"""Columns of words, on the left; those of numbers follow."""
+"""Number of columns of words, which come first; columns of numbers follow."""
 
 ABSENT = "–"
 
 
 class ChosenSetting(NamedTuple):
-    """One row: a setting of an agent; what is said once of an agent is empty in its further rows."""
+    """One row: a setting of an agent; entries of the agent itself are in its first row only."""
 
     agent: str
     setting: str
@@ -33,8 +33,8 @@ def chosen_rows(sweep: Mapping[str, Any], agents: Sequence[str] | None = None) -
     """One row for each setting of each agent.
 
     Args:
-        sweep: as ``mgsc tune`` writes it.
-        agents: which of its agents; None for all.
+        sweep: of ``mgsc tune``.
+        agents: names of its agents; None for all.
     """
     names = sweep["agents"] if agents is None else agents
     return [row for agent in names for row in _rows_of(agent, sweep["agents"][agent])]
@@ -59,13 +59,13 @@ def to_markdown(sweep: Mapping[str, Any]) -> str:
 
 
 def final_row(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the last round found of the configuration chosen for an agent."""
+    """The row of an agent's chosen configuration in the last round."""
     rows = [row for row in entry["finalists"] if row["settings"] == entry["chosen"]]
     return dict(max(rows, key=lambda row: float(row["mean"])))
 
 
 def edge_text(entry: Mapping[str, Any], setting: str) -> str:
-    """``"low end"`` or ``"high end"`` where the choice is so near an end of its range; empty elsewhere."""
+    """``"low end"`` or ``"high end"`` where ``is_at_edge`` holds; empty elsewhere."""
     if setting not in entry["at_edge"]:
         return ""
     span, chosen = entry["space"][setting], entry["chosen"][setting]
