@@ -39,6 +39,23 @@ def init_mlp(key: Array, sizes: Sequence[int]) -> Layers:
     return [*layers[:-1], (jnp.zeros_like(weights), biases)]
 
 
+def spread_thresholds(key: Array, layers: Layers, steepness: Array | float) -> Layers:
+    """Layers whose first units each change fastest somewhere else, in place of all at the origin.
+
+    Networks whose first thresholds all lie at the origin tell places apart by their direction from there, so
+    what is learned of one place is believed of many. These tell them apart by where they are.
+
+    Args:
+        key: of the places, each uniform among inputs within ±1.
+        layers: of ``init_mlp``.
+        steepness: what the first weights are multiplied by; the length over which a unit changes is its inverse.
+    """
+    weights, biases = layers[0]
+    steep = weights * steepness
+    places = jax.random.uniform(key, weights.shape, weights.dtype, minval=-1.0)
+    return [(steep, biases - jnp.sum(steep * places, 0)), *layers[1:]]
+
+
 def apply_mlp(
     layers: Layers, inputs: Array, activation: Callable[[Array], Array] = jnp.tanh, *, normalises: bool = False
 ) -> Array:

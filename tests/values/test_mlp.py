@@ -34,6 +34,20 @@ def test_a_network_begins_at_the_initial_value_everywhere():
     np.testing.assert_array_equal(values.action_values(theta, jnp.array([3.0, -1.0, 2.0])), [-2, -2])
 
 
+def test_steep_first_units_change_at_places_of_their_own_and_values_still_begin_equal():
+    steep = mlp(lambda observation: observation, (2, 400, 2), steepness=20.0, initial_value=-2.0)
+    plain = mlp(lambda observation: observation, (2, 400, 2))
+    (theta, _), (flat, _) = steep.init(jax.random.key(0)), plain.init(jax.random.key(0))
+    np.testing.assert_array_equal(steep.action_values(theta, jnp.array([0.3, -0.7])), [-2, -2])
+    weights, biases = theta[0]
+    np.testing.assert_allclose(weights, 20 * flat[0][0], rtol=1e-6)
+    # How far from the origin each unit's line lies: of places in the square ±1, at most its half diagonal.
+    distance = np.abs(biases) / np.linalg.norm(weights, axis=0)
+    assert distance.max() <= np.sqrt(2)
+    assert 0.4 < distance.mean() < 0.6
+    np.testing.assert_array_equal(flat[0][1], 0)
+
+
 def test_an_update_is_the_semi_gradient_step_and_a_batch_its_mean():
     values, theta, learner = begun()
     observation, action, error = batch(3)

@@ -13,7 +13,7 @@ import optax
 
 from mgsc.facts import Facts
 from mgsc.indexing import pick
-from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp
+from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp, spread_thresholds
 from mgsc.reductions import largest
 from mgsc.settings import added, choice, number, size, switch
 from mgsc.types import Array, PyTree
@@ -46,6 +46,7 @@ def mlp(
     is_double: bool = True,
     largest_error: Array | float | None = None,
     initial_value: Array | float = 0.0,
+    steepness: float = 0.0,
 ) -> ValueFunction:
     """q(s, ·; θ) of A discrete actions as the outputs of a network.
 
@@ -64,6 +65,8 @@ def mlp(
         largest_error: κ of Huber's loss: errors beyond ±κ count as ±κ (reward). None for the squared loss; may be
             traced.
         initial_value: of all actions (reward); may be traced.
+        steepness: of the first hidden layer's units, whose thresholds then are spread over the range of inputs, see
+            ``mgsc.networks.spread_thresholds``; 0 leaves all of them at the origin.
 
     Source: Mnih et al. 2015 (target network, errors within ±κ), van Hasselt et al. 2016 (Double DQN). Differs in that
     updates are plain semi-gradient steps unless an optimiser is given.
@@ -78,6 +81,7 @@ def mlp(
         is_double=is_double,
         largest_error=largest_error,
         initial_value=initial_value,
+        steepness=steepness,
     )
     return ValueFunction(
         init=rule.init, q=rule.q, bootstrap=rule.bootstrap, update=rule.update, action_values=rule.action_values
@@ -96,9 +100,13 @@ class _Rule(NamedTuple):
     is_double: bool
     largest_error: Array | float | None
     initial_value: Array | float
+    steepness: float
 
     def init(self, key: Array) -> tuple[Layers, MlpLearner]:
-        *hidden, (weights, biases) = init_mlp(key, self.sizes)
+        layers = init_mlp(key, self.sizes)
+        if self.steepness:
+            layers = spread_thresholds(jax.random.fold_in(key, len(self.sizes)), layers, self.steepness)
+        *hidden, (weights, biases) = layers
         theta = [*hidden, (weights, biases + self.initial_value)]
         target, count = (theta, jnp.zeros((), jnp.int32)) if self.target_every else (None, None)
         return theta, MlpLearner(self.optimizer.init(theta), target, count)
@@ -148,6 +156,9 @@ class MlpSettings:
     is_double: bool = added(switch(True, "with a target network: its value of the action that the values find best"))
     loss: str = added(choice("squared", ("squared", "huber"), "of an error: squared, or linear beyond largest_error"))
     largest_error: float = added(number(1.0, 0.0, math.inf, "where loss=huber becomes linear (reward)", above=True))
+    steepness: float = added(
+        number(0.0, 0.0, 1000.0, "of first units, whose thresholds are spread over the inputs; 0: all at the origin")
+    )
 
 
 def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) -> ValueFunction:
@@ -161,6 +172,7 @@ def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) ->
         is_double=settings.is_double,
         largest_error=settings.largest_error if settings.loss == "huber" else None,
         initial_value=initial_value,
+        steepness=settings.steepness,
     )
 
 

@@ -28,8 +28,8 @@ from mgsc.values.mlp import MlpSettings
 PREFIX = "net-"
 """How the names of the suites begin in which search control over candidates is compared."""
 
-SMALL = MlpEnsemble(units=8, layers=1)
-"""A model that cannot be right everywhere."""
+SMALL: Mapping[str, Any] = {"units": 8, "layers": 1}
+"""Settings of a model that cannot be right everywhere."""
 
 
 def _agent(strategy: str, step_size: float, *, planning_updates: int = 0, **options: Any) -> AgentSettings:
@@ -94,23 +94,50 @@ def _image(title: str, environment: Any, units: int) -> Suite:
     )
 
 
-def _control(title: str, environment: Any, model: Any, steps: int) -> Suite:
+def _minibatches(title: str, environment: Any, model: Any, step_size: float, **settings: Any) -> Suite:
+    """Adam on minibatches; ``settings`` are the suite's, the same for all agents."""
+    # Planned updates are plain gradient steps: K of them at 0.03 overshot the values they are derived at.
+    agents = network_agents(
+        step_size, has_ensemble=isinstance(model, MlpEnsemble), meta_step_size=0.003, planned_step_size=0.002
+    )
     return Suite(
         title,
         environment,
         model,
-        steps=steps,
         discount=0.99,
         planning_updates=10,
         batch_size=32,
         lanes_per_block=5,
-        agents=network_agents(
-            1e-3, has_ensemble=isinstance(model, MlpEnsemble), meta_step_size=0.003, planned_step_size=0.03
-        ),
-        values=MlpSettings(units=64, layers=2, optimizer="adam", target_every=1000),
-        candidates=ReplayBufferSettings(),
+        agents=agents,
         records_episodes=True,
+        **settings,
     )
+
+
+def _grid(title: str, environment: GridWorldSettings, model: Any, steps: int) -> Suite:
+    # With first thresholds at the origin, what is learned of a place is believed of all places in its direction.
+    values = MlpSettings(units=64, layers=2, optimizer="adam", target_every=100, steepness=20.0)
+    return _minibatches(title, environment, model, 1e-3, steps=steps, values=values, candidates=ReplayBufferSettings())
+
+
+def _control(title: str, environment: Any, steps: int, **model: Any) -> Suite:
+    """All transitions of a run are kept, to learn the model from and to replay."""
+    suite = _minibatches(
+        title,
+        environment,
+        MlpEnsemble(capacity=steps, **model),
+        3e-4,
+        steps=steps,
+        epsilon=0.05,
+        values=MlpSettings(units=64, layers=2, activation="relu", optimizer="adam", target_every=200),
+        candidates=ReplayBufferSettings(capacity=steps),
+    )
+    replays = STRATEGIES["replay"].settings(window=steps, capacity=steps)
+    agents = {
+        name: dataclasses.replace(agent, options=replays) if agent.strategy == "replay" else agent
+        for name, agent in suite.agents.items()
+    }
+    return dataclasses.replace(suite, agents=agents)
 
 
 def _small_suite() -> Suite:
@@ -140,15 +167,13 @@ NETWORK_SUITES: Mapping[str, Suite] = {
     "cartpole": _small_suite(),
     "net-tmaze": _image("TMaze seen as a picture, stale rewards", TMazeImageSettings(), 32),
     "net-tworooms": _image("TwoRooms seen as a picture, stale rewards", TwoRoomsImageSettings(), 64),
-    "net-gridworld": _control("GridWorld, learned model", GridWorldSettings(), MlpEnsemble(), 10_000),
-    "net-gridworld-stale": _control("GridWorld whose goal moves, stale model", _GRID, _STALE, 10_000),
-    "net-mazegridworld": _control(
-        "MazeGridWorld, learned model", GridWorldSettings(walls="maze"), MlpEnsemble(), 15_000
-    ),
-    "net-mazegridworld-stale": _control("MazeGridWorld whose goal moves, stale model", _MAZE, _STALE, 15_000),
-    "net-cartpole": _control("CartPole, learned model", CartPoleSettings(), MlpEnsemble(), 6_000),
-    "net-cartpole-small": _control("CartPole, learned model of 8 units", CartPoleSettings(), SMALL, 6_000),
-    "net-acrobot": _control("Acrobot, learned model", AcrobotSettings(), MlpEnsemble(), 10_000),
-    "net-acrobot-small": _control("Acrobot, learned model of 8 units", AcrobotSettings(), SMALL, 10_000),
+    "net-gridworld": _grid("GridWorld, learned model", GridWorldSettings(), MlpEnsemble(), 10_000),
+    "net-gridworld-stale": _grid("GridWorld whose goal moves, stale model", _GRID, _STALE, 10_000),
+    "net-mazegridworld": _grid("MazeGridWorld, learned model", GridWorldSettings(walls="maze"), MlpEnsemble(), 15_000),
+    "net-mazegridworld-stale": _grid("MazeGridWorld whose goal moves, stale model", _MAZE, _STALE, 15_000),
+    "net-cartpole": _control("CartPole, learned model", CartPoleSettings(), 20_000),
+    "net-cartpole-small": _control("CartPole, learned model of 8 units", CartPoleSettings(), 20_000, **SMALL),
+    "net-acrobot": _control("Acrobot, learned model", AcrobotSettings(), 10_000),
+    "net-acrobot-small": _control("Acrobot, learned model of 8 units", AcrobotSettings(), 10_000, **SMALL),
 }
 """Suites without tables: networks in place of tables, candidates from a buffer."""
