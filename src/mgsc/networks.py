@@ -18,12 +18,17 @@ SMALLEST_VARIANCE = 1e-5
 """Added to a layer's variance, so that equal numbers can be divided by it."""
 
 
-def init_mlp(key: Array, sizes: Sequence[int]) -> Layers:
+def init_mlp(key: Array, sizes: Sequence[int], *, steepness: float = 0.0) -> Layers:
     """Layers of a network that begins as the constant 0: its last layer is zero.
+
+    Networks whose first thresholds all lie at the origin tell places apart by their direction from there, so what is
+    learned of one place is believed of many. With ``steepness`` they tell them apart by where they are.
 
     Args:
         key: of the other layers: normal weights of variance 1 / fan-in (LeCun), zero biases.
         sizes: numbers of the inputs, of each hidden layer's units, and of the outputs.
+        steepness: above 0, each first unit changes fastest at a place of its own, drawn uniformly among inputs within
+            ±1, and its weights are multiplied by it: the length over which it changes is about the inverse.
 
     Raises:
         ValueError: fewer than two sizes, or one below 1.
@@ -36,23 +41,12 @@ def init_mlp(key: Array, sizes: Sequence[int]) -> Layers:
         for key, fan_in, fan_out in zip(keys, sizes[:-1], sizes[1:], strict=True)
     ]
     weights, biases = layers[-1]
-    return [*layers[:-1], (jnp.zeros_like(weights), biases)]
-
-
-def spread_thresholds(key: Array, layers: Layers, steepness: Array | float) -> Layers:
-    """Layers whose first units each change fastest somewhere else, in place of all at the origin.
-
-    Networks whose first thresholds all lie at the origin tell places apart by their direction from there, so
-    what is learned of one place is believed of many. These tell them apart by where they are.
-
-    Args:
-        key: of the places, each uniform among inputs within ±1.
-        layers: of ``init_mlp``.
-        steepness: what the first weights are multiplied by; the length over which a unit changes is its inverse.
-    """
+    layers = [*layers[:-1], (jnp.zeros_like(weights), biases)]
+    if not steepness:
+        return layers
     weights, biases = layers[0]
+    places = jax.random.uniform(jax.random.fold_in(key, len(sizes)), weights.shape, weights.dtype, minval=-1.0)
     steep = weights * steepness
-    places = jax.random.uniform(key, weights.shape, weights.dtype, minval=-1.0)
     return [(steep, biases - jnp.sum(steep * places, 0)), *layers[1:]]
 
 

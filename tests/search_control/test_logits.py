@@ -91,6 +91,23 @@ def test_a_network_over_candidates(kind, method, num_actions):
     assert_step(state, after, general_gradient(problem, logits_of, state.logits))
 
 
+def test_steep_logits_begin_uniform_and_learn_by_the_same_gradient():
+    problem = PROBLEMS["network"](1)
+    function = network_logits((4,), steepness=20)
+    state, after, _, weights = one_step(problem, method="network", logits=function)
+    plain = network_logits((4,))(problem.parts).init(jax.random.key(0), problem.params, problem.candidates)
+    steep = function(problem.parts).init(jax.random.key(0), problem.params, problem.candidates)
+    np.testing.assert_allclose(steep[0][0], 20 * plain[0][0], rtol=1e-6)
+    assert np.ptp(steep[0][1]) > 1
+    logits = function(problem.parts)
+    assert_step(
+        state,
+        after,
+        general_gradient(problem, lambda eta: logits.apply(eta, problem.params, problem.candidates), state.logits),
+    )
+    assert weights.ndim == 1
+
+
 def features(parts, params, candidates):
     """[N, 3], of which one depends on the values."""
     best = jax.vmap(parts.bootstrap, (None, None, 0))(params.values, params.learner, candidates.observation)

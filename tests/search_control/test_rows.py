@@ -231,7 +231,7 @@ def test_a_batch_of_candidates_of_a_table_takes_another_way_to_the_same_gradient
 
 
 def test_settings_of_mgsc_that_came_later_are_left_out_of_plain_data() -> None:
-    row, networks = STRATEGIES["meta_gradient"], ["logit_units", "logit_layers", "planned_step_size"]
+    row, networks = STRATEGIES["meta_gradient"], ["logit_units", "logit_layers", "logit_steepness", "planned_step_size"]
     assert left_out(row.settings()) == ["over", "logits", *networks]
     assert left_out(dataclasses.replace(row.settings(), over="pairs")) == ["logits", *networks]
 

@@ -77,7 +77,11 @@ def linear_logits(features: Callable[[Parts, Params, Candidates], Array]) -> Log
 
 
 def network_logits(
-    widths: Sequence[int], num_actions: int | None = None, *, encode: Callable[[Array], Array] = flat
+    widths: Sequence[int],
+    num_actions: int | None = None,
+    *,
+    encode: Callable[[Array], Array] = flat,
+    steepness: float = 0.0,
 ) -> LogitFunction:
     """A multilayer perceptron on a candidate's observation, with one output, or one for each action.
 
@@ -85,12 +89,13 @@ def network_logits(
         widths: units of the hidden layers (tanh).
         num_actions: A, for a distribution over candidates and actions.
         encode: ``(observation) -> [F]`` inputs of the network.
+        steepness: of the first hidden layer's units, see ``mgsc.networks.init_mlp``.
     """
 
     def init(key: Array, params: Params, candidates: Candidates) -> PyTree:
         del params
         size = encode(candidates.observation[0]).shape[0]
-        return init_mlp(key, (size, *widths, num_actions or 1))
+        return init_mlp(key, (size, *widths, num_actions or 1), steepness=steepness)
 
     def apply(eta: PyTree, params: Params, candidates: Candidates) -> Array:
         del params

@@ -73,6 +73,9 @@ class MetaGradientSettings:
     )
     logit_units: int = added(size(32, 1, 4096, "units of each hidden layer of a network of logits"))
     logit_layers: int = added(size(1, 0, 8, "hidden layers of a network of logits"))
+    logit_steepness: int = added(
+        size(0, 0, 1000, "of first units of logits=network, whose thresholds are spread; 0: all at the origin")
+    )
     planned_step_size: float = added(
         number(0.0, 0.0, math.inf, "step size of the planned updates that are differentiated; 0 takes the agent's")
     )
@@ -116,7 +119,7 @@ def _logits(settings: MetaGradientSettings, facts: Facts) -> LogitFunction:
         encode = facts.encode if settings.logits == "both" else None
         return feature_logits(widths, features, num_actions, encode=encode)
     if settings.logits == "network":
-        return network_logits(widths, num_actions, encode=facts.encode)
+        return network_logits(widths, num_actions, encode=facts.encode, steepness=settings.logit_steepness)
     if settings.logits == "linear":
         return linear_logits(encoded_features(facts.encode, num_actions))
     return table_logits(num_actions)

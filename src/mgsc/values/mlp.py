@@ -13,7 +13,7 @@ import optax
 
 from mgsc.facts import Facts
 from mgsc.indexing import pick
-from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp, spread_thresholds
+from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp
 from mgsc.reductions import largest
 from mgsc.settings import added, choice, number, size, switch
 from mgsc.types import Array, PyTree
@@ -66,7 +66,7 @@ def mlp(
             traced.
         initial_value: of all actions (reward); may be traced.
         steepness: of the first hidden layer's units, whose thresholds then are spread over the range of inputs, see
-            ``mgsc.networks.spread_thresholds``; 0 leaves all of them at the origin.
+            ``mgsc.networks.init_mlp``; 0 leaves all of them at the origin.
 
     Source: Mnih et al. 2015 (target network, errors within ±κ), van Hasselt et al. 2016 (Double DQN). Differs in that
     updates are plain semi-gradient steps unless an optimiser is given.
@@ -103,10 +103,7 @@ class _Rule(NamedTuple):
     steepness: float
 
     def init(self, key: Array) -> tuple[Layers, MlpLearner]:
-        layers = init_mlp(key, self.sizes)
-        if self.steepness:
-            layers = spread_thresholds(jax.random.fold_in(key, len(self.sizes)), layers, self.steepness)
-        *hidden, (weights, biases) = layers
+        *hidden, (weights, biases) = init_mlp(key, self.sizes, steepness=self.steepness)
         theta = [*hidden, (weights, biases + self.initial_value)]
         target, count = (theta, jnp.zeros((), jnp.int32)) if self.target_every else (None, None)
         return theta, MlpLearner(self.optimizer.init(theta), target, count)

@@ -32,6 +32,10 @@ SMALL: Mapping[str, Any] = {"units": 8, "layers": 1}
 """Settings of a model that cannot be right everywhere."""
 
 
+STEEPNESS = 20
+"""Of networks over the plane of a GridWorld, where a move is 0.05 long."""
+
+
 def _agent(strategy: str, step_size: float, *, planning_updates: int = 0, **options: Any) -> AgentSettings:
     return AgentSettings(
         strategy,
@@ -116,8 +120,15 @@ def _minibatches(title: str, environment: Any, model: Any, step_size: float, **s
 
 def _grid(title: str, environment: GridWorldSettings, model: Any, steps: int) -> Suite:
     # With first thresholds at the origin, what is learned of a place is believed of all places in its direction.
-    values = MlpSettings(units=64, layers=2, optimizer="adam", target_every=100, steepness=20.0)
-    return _minibatches(title, environment, model, 1e-3, steps=steps, values=values, candidates=ReplayBufferSettings())
+    values = MlpSettings(units=64, layers=2, optimizer="adam", target_every=100, steepness=STEEPNESS)
+    suite = _minibatches(title, environment, model, 1e-3, steps=steps, values=values, candidates=ReplayBufferSettings())
+    agents = {
+        name: dataclasses.replace(agent, options=dataclasses.replace(agent.options, logit_steepness=STEEPNESS))
+        if name in ("meta_gradient", "meta_gradient_pairs")
+        else agent
+        for name, agent in suite.agents.items()
+    }
+    return dataclasses.replace(suite, agents=agents)
 
 
 def _control(title: str, environment: Any, steps: int, **model: Any) -> Suite:
