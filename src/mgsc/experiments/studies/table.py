@@ -327,11 +327,16 @@ COMPARISONS: Mapping[str, Study] = {
         compares=True,
     ),
     "held-out": Study(
-        "All ways of search control on a problem that no default was chosen on",
-        (_ground("TwoRooms 9×9, stale model", "tworooms-9x9"),),
+        "All ways of search control on problems that no default was chosen on",
+        (
+            _ground("TwoRooms 9×9, stale model", "tworooms-9x9"),
+            _ground("FrozenLake 8×8, learned", "frozenlake"),
+            _ground("Garnet of 500, draw 1", "garnet-500", **{"environment.draw": 1}),
+        ),
         (Axis("settings", (Value("as tuned, or reused"),), is_ordered=False),),
         "uniform",
-        "Every agent was tuned by the protocol of the comparison. avoid_terminal and oracle are privileged.",
+        "Every agent was tuned by the protocol of the comparison, on the Garnet's draw 0. avoid_terminal and oracle are"
+        " privileged; avoid_terminal has nothing to avoid in a Garnet.",
         compares=True,
     ),
 }
