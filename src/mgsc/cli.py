@@ -125,7 +125,7 @@ def _executor(options: argparse.Namespace) -> tuple[str, str | None, list[str]]:
 
 
 def _share(options: argparse.Namespace) -> Share | None:
-    """The share of the work that is asked for; None for all of it.
+    """The share of the options; None for all work.
 
     Raises:
         UserError: there is no such share, or it is to replace or extend what is there.

@@ -52,10 +52,10 @@ def processor() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             first = list(itertools.takewhile(str.strip, file))  # up to the empty line: many cores say the same
-        told = [line for line in first if line.startswith(("model name", "flags", "Features"))]
+        described = [line for line in first if line.startswith(("model name", "flags", "Features"))]
     except OSError:
-        told = [platform.processor(), platform.release()]
-    digest = hashlib.sha256("".join(told).encode()).hexdigest()[:12]
+        described = [platform.processor(), platform.release()]
+    digest = hashlib.sha256("".join(described).encode()).hexdigest()[:12]
     return f"{platform.machine()}-{digest}"
 
 

@@ -123,9 +123,9 @@ def load_state(path: str | os.PathLike[str], like: PyTree) -> PyTree:
     """
     _, structure = jax.tree.flatten(like)
     examples = _with_places(like)
-    asked = [_describe(place, example) for place, example in examples]
+    expected = [_describe(place, example) for place, example in examples]
     saved, arrays = _read(path)
-    found = _differences(saved, asked)
+    found = _differences(saved, expected)
     if found:
         more = f"; and {len(found) - MOST_DIFFERENCES} more" if len(found) > MOST_DIFFERENCES else ""
         raise UserError(f"{path} holds another state: {'; '.join(found[:MOST_DIFFERENCES])}{more}")
@@ -282,9 +282,9 @@ def _read_header(path: str | os.PathLike[str], archive: zipfile.ZipFile) -> dict
     return header
 
 
-def _differences(saved: Sequence[Leaf], asked: Sequence[Leaf]) -> list[str]:
+def _differences(saved: Sequence[Leaf], expected: Sequence[Leaf]) -> list[str]:
     """Names what keeps two structures apart."""
-    here, there = {leaf.place: leaf for leaf in saved}, {leaf.place: leaf for leaf in asked}
+    here, there = {leaf.place: leaf for leaf in saved}, {leaf.place: leaf for leaf in expected}
     found = [
         f"the file has state{place} ({here[place]}), which is not asked for" for place in here if place not in there
     ]
@@ -294,6 +294,6 @@ def _differences(saved: Sequence[Leaf], asked: Sequence[Leaf]) -> list[str]:
         for place in here
         if place in there and str(here[place]) != str(there[place])
     ]
-    if not found and [leaf.place for leaf in saved] != [leaf.place for leaf in asked]:
+    if not found and [leaf.place for leaf in saved] != [leaf.place for leaf in expected]:
         found = ["its leaves are in another order"]
     return found

@@ -195,13 +195,7 @@ def plain_mgsc(problem: Problem, settings: Settings, seed: int) -> tuple[np.ndar
             imagined = problem.candidates[np.searchsorted(d.cumsum(), uniform)]
             action, slot = sample(imagined, *numbers)
             where = imagined, action, slot
-            update(
-                imagined,
-                action,
-                tables.model_reward[where],
-                tables.discount[where],
-                tables.successor[where],
-            )
+            update(imagined, action, tables.model_reward[where], tables.discount[where], tables.successor[where])
     return q, np.array(history)
 
 

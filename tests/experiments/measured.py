@@ -23,6 +23,36 @@ def measured(
     strategies: dict[str, object] | None = None,
 ) -> xr.Dataset:
     """A healthy result of chunks of 100 steps: values learn, d is uniform and then leans, measures are noise."""
+    steps = 100 * np.arange(1, num_chunks + 1)
+    phase = np.searchsorted(switch_chunks, np.arange(num_chunks), side="right") % 2
+    settings = {agent: {"strategy": agent, "step_size": 0.5, "options": {}} for agent in agents} | (strategies or {})
+    variables = {**_of_agents(agents, num_seeds, num_chunks), **_of_suite(agents, num_chunks)}
+    assert set(variables) == set(VARIABLES), "the contract has changed"
+    return xr.Dataset(
+        variables,
+        {
+            "agent": list(agents),
+            "seed": np.arange(num_seeds),
+            "step": ("chunk", steps),
+            "state_row": ("state", np.zeros(NUM_STATES, int)),
+            "state_column": ("state", np.arange(NUM_STATES)),
+            "phase_of_chunk": ("chunk", phase),
+            "is_model_wrong": ("chunk", phase == 1),
+            "is_candidate": ("state", np.arange(NUM_STATES) != TERMINAL),
+            "start": ("state", np.eye(NUM_STATES)[0]),
+        },
+        {
+            "suite": "small",
+            "title": "a small maze",
+            "settings": json.dumps({"agents": settings}),
+            "switch_steps": [100 * chunk for chunk in switch_chunks],
+            "record_every": 100,
+        },
+    )
+
+
+def _of_agents(agents: tuple[str, ...], num_seeds: int, num_chunks: int) -> dict[str, tuple[object, np.ndarray]]:
+    """What is recorded of every agent."""
     shape = (len(agents), num_seeds, num_chunks)
     random = np.random.default_rng(0)
     variables = {name: (PER_CHUNK, random.uniform(0.1, 0.9, shape)) for name in (*MEASURES, *ALWAYS, *REPORTED)}
@@ -45,39 +75,21 @@ def measured(
     variables["query_distribution"] = ((*PER_CHUNK, "state"), d)
     for name in ("state_value", "greedy_action"):
         variables[name] = ((*PER_CHUNK, "state"), np.zeros((*shape, NUM_STATES)))
-    variables["optimal_reward"] = ("chunk", np.full(num_chunks, 10.0))
-    variables["unconstrained_reward"] = ("chunk", np.full(num_chunks, 11.0))
-    variables["goal_reward"] = (("phase", "state"), np.array([[np.nan] * 4 + [1.0], [np.nan] * 4 + [-1.0]]))
+    return variables
+
+
+def _of_suite(agents: tuple[str, ...], num_chunks: int) -> dict[str, tuple[object, np.ndarray]]:
+    """What holds for the whole suite, and the costs of each agent."""
     wrong = np.zeros((2, NUM_STATES), bool)
     wrong[1, 3] = True
-    variables["wrong_state"] = (("phase", "state"), wrong)
-    for name in ("model_queries", "expected_backups", "sampled_updates", "compile_seconds", "run_seconds"):
-        variables[name] = ("agent", np.ones(len(agents)))
-    assert set(variables) == set(VARIABLES), "the contract has changed"
-    steps = 100 * np.arange(1, num_chunks + 1)
-    phase = np.searchsorted(switch_chunks, np.arange(num_chunks), side="right") % 2
-    settings = {agent: {"strategy": agent, "step_size": 0.5, "options": {}} for agent in agents} | (strategies or {})
-    return xr.Dataset(
-        variables,
-        {
-            "agent": list(agents),
-            "seed": np.arange(num_seeds),
-            "step": ("chunk", steps),
-            "state_row": ("state", np.zeros(NUM_STATES, int)),
-            "state_column": ("state", np.arange(NUM_STATES)),
-            "phase_of_chunk": ("chunk", phase),
-            "is_model_wrong": ("chunk", phase == 1),
-            "is_candidate": ("state", np.arange(NUM_STATES) != TERMINAL),
-            "start": ("state", np.eye(NUM_STATES)[0]),
-        },
-        {
-            "suite": "small",
-            "title": "a small maze",
-            "settings": json.dumps({"agents": settings}),
-            "switch_steps": [100 * chunk for chunk in switch_chunks],
-            "record_every": 100,
-        },
-    )
+    costs = ("model_queries", "expected_backups", "sampled_updates", "compile_seconds", "run_seconds")
+    return {
+        "optimal_reward": ("chunk", np.full(num_chunks, 10.0)),
+        "unconstrained_reward": ("chunk", np.full(num_chunks, 11.0)),
+        "goal_reward": (("phase", "state"), np.array([[np.nan] * 4 + [1.0], [np.nan] * 4 + [-1.0]])),
+        "wrong_state": (("phase", "state"), wrong),
+        **{name: ("agent", np.ones(len(agents))) for name in costs},
+    }
 
 
 def with_numbers(dataset: xr.Dataset, agent: str, **numbers: object) -> xr.Dataset:

@@ -93,11 +93,7 @@ def synthetic(
 
     steps = chunk * np.arange(1, num_chunks + 1)
     phase_of_chunk = (steps - chunk) // period if period else np.zeros_like(steps)
-    num_phases = int(phase_of_chunk[-1]) + 1
-    is_wrong = phase_of_chunk % 2 == 1
     is_candidate = np.array([state not in TERMINAL for state in range(len(CELLS))])
-    wrong_state = np.zeros((num_phases, len(CELLS)), bool)
-    wrong_state[1::2, list(WRONG)] = True
     seeds = np.arange(first_seed, first_seed + num_seeds)
     runs = {agent: [_run(agent, int(seed), steps, phase_of_chunk, is_candidate) for seed in seeds] for agent in agents}
     per_chunk = {
@@ -107,22 +103,9 @@ def synthetic(
         )
         for name in runs[agents[0]][0]
     }
-    plans = np.array([agent != "no_planning" for agent in agents])
-    optimal = np.full(num_chunks, OPTIMAL * chunk, np.float32)
     rows, columns = np.array(CELLS).T if has_maze else np.full((2, len(CELLS)), -1)
     return xr.Dataset(
-        {
-            **per_chunk,
-            "wrong_state": (("phase", "state"), wrong_state),
-            "goal_reward": (("phase", "state"), _goal_reward(num_phases)),
-            "optimal_reward": ("chunk", optimal),
-            "unconstrained_reward": ("chunk", optimal * np.float32(UNCONSTRAINED / OPTIMAL)),
-            "model_queries": ("agent", np.where(plans, 5, 0).astype(np.float32)),
-            "expected_backups": ("agent", np.where(_learns(agents), 5, 0).astype(np.float32)),
-            "sampled_updates": ("agent", np.where(plans, 5, 0).astype(np.float32)),
-            "compile_seconds": ("agent", np.full(len(agents), 1.5, np.float32)),
-            "run_seconds": ("agent", np.full(len(agents), 0.01 * num_seeds, np.float32)),
-        },
+        {**per_chunk, **_of_suite(phase_of_chunk, chunk), **_costs(agents, num_seeds)},
         coords={
             "agent": list(agents),
             "seed": seeds,
@@ -130,7 +113,7 @@ def synthetic(
             "state_row": ("state", rows),
             "state_column": ("state", columns),
             "phase_of_chunk": ("chunk", phase_of_chunk),
-            "is_model_wrong": ("chunk", is_wrong),
+            "is_model_wrong": ("chunk", phase_of_chunk % 2 == 1),
             "is_candidate": ("state", is_candidate),
             "start": ("state", (np.arange(len(CELLS)) == START).astype(np.float32)),
         },
@@ -146,6 +129,31 @@ def synthetic(
             "created": "2026-11-21T00:00:00+00:00",
         },
     )
+
+
+def _of_suite(phase_of_chunk: np.ndarray, chunk: int) -> dict[str, tuple[object, np.ndarray]]:
+    """What holds for the whole suite."""
+    num_phases = int(phase_of_chunk[-1]) + 1
+    wrong_state = np.zeros((num_phases, len(CELLS)), bool)
+    wrong_state[1::2, list(WRONG)] = True
+    optimal = np.full(len(phase_of_chunk), OPTIMAL * chunk, np.float32)
+    return {
+        "wrong_state": (("phase", "state"), wrong_state),
+        "goal_reward": (("phase", "state"), _goal_reward(num_phases)),
+        "optimal_reward": ("chunk", optimal),
+        "unconstrained_reward": ("chunk", optimal * np.float32(UNCONSTRAINED / OPTIMAL)),
+    }
+
+
+def _costs(agents: tuple[str, ...], num_seeds: int) -> dict[str, tuple[str, np.ndarray]]:
+    plans = np.array([agent != "no_planning" for agent in agents])
+    return {
+        "model_queries": ("agent", np.where(plans, 5, 0).astype(np.float32)),
+        "expected_backups": ("agent", np.where(_learns(agents), 5, 0).astype(np.float32)),
+        "sampled_updates": ("agent", np.where(plans, 5, 0).astype(np.float32)),
+        "compile_seconds": ("agent", np.full(len(agents), 1.5, np.float32)),
+        "run_seconds": ("agent", np.full(len(agents), 0.01 * num_seeds, np.float32)),
+    }
 
 
 def small(agents: tuple[str, ...] = PAIR, num_seeds: int = 2, first_seed: int = 0) -> xr.Dataset:

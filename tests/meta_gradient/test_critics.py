@@ -44,6 +44,22 @@ def problem():
     return parts_of(values, actor()(values), model), params, candidates, real
 
 
+def direction(number, head):
+    """The direction of a planning update at a candidate by one critic: its own error times its own gradient."""
+    parts, params, candidates, _ = problem()
+    here = candidates.observation[number]
+    choice = parts.actions(params.values, here)
+
+    def of_action(action, probability):
+        answers = parts.expect(params.model, here, action)
+        soft = jax.vmap(lambda seen: parts.bootstrap(params.values, params.learner, seen))(answers.observation)
+        goal = jnp.sum(answers.probability * (answers.reward + answers.discount * soft))
+        q, slope = jax.value_and_grad(lambda theta: parts.heads(theta, here, action)[head])(params.values)
+        return probability * (goal - q) * ravel_pytree(slope)[0]
+
+    return jnp.sum(jax.vmap(of_action)(choice.action, choice.probability), 0)
+
+
 def everything():
     """The step that MGSC makes on its logits; the derivative by automatic differentiation, and by differences."""
     parts, params, candidates, real = problem()
@@ -64,21 +80,7 @@ def everything():
         arguments = (parts, params, candidates, weights_of(eta), real, STEP_SIZE, UPDATES)
         return gradients.transition_meta_loss(*arguments)
 
-    # The planned critics once more, from single directions: each critic's own error times its own gradient.
-    def direction(number, head):
-        here = candidates.observation[number]
-        choice = parts.actions(params.values, here)
-
-        def of_action(action, probability):
-            answers = parts.expect(params.model, here, action)
-            soft = jax.vmap(lambda seen: parts.bootstrap(params.values, params.learner, seen))(answers.observation)
-            goal = jnp.sum(answers.probability * (answers.reward + answers.discount * soft))
-            q, slope = jax.value_and_grad(lambda theta: parts.heads(theta, here, action)[head])(params.values)
-            return probability * (goal - q) * ravel_pytree(slope)[0]
-
-        return jnp.sum(jax.vmap(of_action)(choice.action, choice.probability), 0)
-
-    each = jnp.stack([direction(number, 0) + direction(number, 1) for number in range(NUM_CANDIDATES)])
+    each = jnp.stack([sum(direction(number, head) for head in (0, 1)) for number in range(NUM_CANDIDATES)])
     theta, _ = ravel_pytree(params.values)
 
     def planned(eta):
@@ -98,21 +100,15 @@ def everything():
 
     steps = STEP * jnp.eye(eta.size)
     differences = jax.vmap(lambda step: (from_target(eta + step) - from_target(eta - step)) / (2 * STEP))(steps)
-    general, _ = ravel_pytree(
-        gradients.planned_parameters(parts, params, candidates, weights_of(eta), STEP_SIZE, UPDATES)
+    given = parts, params, candidates, weights_of(eta)
+    general, _ = ravel_pytree(gradients.planned_parameters(*given, STEP_SIZE, UPDATES))
+    forms, others = (
+        [
+            way.loss_and_weights_gradient(*given, real, STEP_SIZE, UPDATES, form="single", origin=origin)
+            for origin in ("planned", "current")
+        ]
+        for way in (exact_network, gradients)
     )
-    forms = [
-        exact_network.loss_and_weights_gradient(
-            parts, params, candidates, weights_of(eta), real, STEP_SIZE, UPDATES, form="single", origin=origin
-        )
-        for origin in ("planned", "current")
-    ]
-    others = [
-        gradients.loss_and_weights_gradient(
-            parts, params, candidates, weights_of(eta), real, STEP_SIZE, UPDATES, form="single", origin=origin
-        )
-        for origin in ("planned", "current")
-    ]
     made = eta - ravel_pytree(after.logits)[0]
     return made, jax.grad(loss)(eta), differences, general, here, info["meta_loss"], from_target(eta), forms, others
 

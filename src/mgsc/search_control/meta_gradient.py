@@ -225,7 +225,7 @@ class _Rule(NamedTuple):
         return self.softmax(logits, candidates), lambda slope: pull_back(slope)[0]
 
     def look(self, params: Params, candidates: Candidates) -> PyTree:
-        """What the logits look at; worked out in the meta-update, and good for the whole real step."""
+        """Inputs of the logits besides the observations, computed in the meta-update for the whole real step."""
         return None if self.logits.look is None else self.logits.look(params, candidates)
 
     def judged(self, eta: PyTree, features: PyTree, params: Params, candidates: Candidates) -> Array:

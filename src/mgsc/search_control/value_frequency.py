@@ -18,12 +18,11 @@ from mgsc.types import Array, Candidates, Params, Parts, PyTree
 
 
 def value_frequency(num_actions: int, floor: Array | float) -> Strategy:
-    """Weights ∝ Σ_a D(s, a)² + (Σ_a D(s, a))² + floor, D being how the value changes by an action.
+    """Weights ∝ Σ_a D(s, a)² + (Σ_a D(s, a))² + floor, D being the change of the value by an action.
 
     D(s, a) = E_m[max q(s') − max q(s)], an outcome that ends the episode counting as no change. The first sum
     stands for the squared gradient of the value, the second for its squared second derivative, which on a grid is
-    the sum of the differences to the neighbours. S·A questions to the model, each about all
-    outcomes, for each real step.
+    the sum of the differences to the neighbours. S·A expected backups for each real step.
 
     Args:
         num_actions: A.

@@ -24,8 +24,8 @@ class ClimbingState(NamedTuple):
     """Where climbs begin, and where they have been.
 
     Attributes:
-        ring: [capacity] int32 the states visited last.
-        count: int32 visits so far.
+        ring: [capacity] int32 the last visited states.
+        count: [] int32 visits so far.
         frequency: [N] recent share of the queries at each candidate.
     """
 
@@ -35,20 +35,20 @@ class ClimbingState(NamedTuple):
 
 
 def value_gradient(num_actions: int, window: Array | int, *, capacity: int) -> Strategy:
-    """Climbs from a state visited of late to the neighbour of largest value, and so on to the top.
+    """Climbs from a recently visited state to the neighbour of largest value, and so on to the top.
 
-    The neighbours of a state are the non-terminal states that the model says some action may lead to. Where none
+    The neighbours of a state are the non-terminal states to which some action may lead in the model. Where none
     has a larger value max q than the state itself, and at the first update of each real step, a new climb
-    begins at a state drawn from those of the last ``window`` real steps. Every query asks the model for all its
-    outcomes under A actions.
+    begins at a state drawn from those of the last ``window`` real steps. Every query takes all outcomes of A actions
+    in the model.
 
     Args:
         num_actions: A.
-        window: real steps that climbs begin at, 1..capacity; may be traced.
+        window: last real steps at whose states climbs begin, 1 … capacity; may be traced.
         capacity: size of the ring, static.
 
     Source: Pan et al. 2019 (HC-Dyna). Differs in that states are listed: a step goes to the best neighbour
-    in the model, where theirs follows ∇_s v with noise; that states are asked about as they are climbed, where
+    in the model, where theirs follows ∇_s v with noise; that states are queried as they are climbed, where
     theirs are put in a queue and drawn from it; and that no real transitions are mixed in.
     """
 

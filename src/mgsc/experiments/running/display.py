@@ -96,7 +96,7 @@ def _live(title: str, console: Console) -> Iterator[Listener]:
 
 
 class _Stopwatch:
-    """Seconds in which somebody runs."""
+    """Seconds in which at least one agent runs."""
 
     def __init__(self) -> None:
         self._running: set[str] = set()

@@ -139,7 +139,7 @@ class _ProcessSession:
         worker.begin(unit, sent)
 
     def _take(self, worker: _Worker) -> tuple[Unit, bytes]:
-        """The next unit of a worker: of a program that it has, else of one that nobody has, else the first."""
+        """The next unit of a worker: of a program that it has, else of one that no worker has, else the first."""
         taken: set[str] = set().union(*(other.keys for other in self._workers))
         places = range(len(self._waiting))
         own = (place for place in places if self._waiting[place][0].key in worker.keys)

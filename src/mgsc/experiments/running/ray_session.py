@@ -123,10 +123,10 @@ def _begin(ray: Any, settings: ClusterSettings) -> None:
 
 
 def _refuse_silence(address: str) -> None:
-    """Refuses an address at which nobody answers: Ray would wait for minutes.
+    """Checks that a cluster answers at an address, for which Ray would wait minutes.
 
     Raises:
-        UserError: nobody does.
+        UserError: none does.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():

@@ -101,22 +101,22 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
 
 
 def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:
-    """d and what may be queried after the first real transition; the strategy's memory must keep its form."""
+    """d and the allowed candidates after the first real transition; the strategy's state must keep its form."""
     control, key = agent.search_control, jax.random.key(0)
     begun = dyna.init(agent, key)
     backup, candidates = _first_backup(agent, begun, key)
     params, search, info = begun.params, begun.search, dict[str, Any]()
     if control.observe is not None:
-        told = control.observe(search, params, candidates, backup.transition)
-        if not (isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], dict)):
+        observed = control.observe(search, params, candidates, backup.transition)
+        if not (isinstance(observed, tuple) and len(observed) == 2 and isinstance(observed[1], dict)):
             raise UserError(f"observe of {name} must give (state, info), where info is a dict of numbers")
-        check_state(f"observe of {name}", search, told[0])
-        search, info = told
+        check_state(f"observe of {name}", search, observed[0])
+        search, info = observed
     _check_reports(name, control.reports, info)
     if control.after_learning is not None:
-        heard = control.after_learning(search, params, backup)
-        check_state(f"after_learning of {name}", search, heard)
-        search = heard
+        learned = control.after_learning(search, params, backup)
+        check_state(f"after_learning of {name}", search, learned)
+        search = learned
     weights = control.weights(search, params, candidates)
     num_actions = agent.environment.num_actions
     shapes = [(len(candidates.index),), (len(candidates.index), num_actions)]

@@ -123,7 +123,7 @@ def _check_type(what: str, found: Any, wanted: type) -> None:
 
 
 def _check(what: str, found: Any, shape: tuple[int, ...], dtype: Any) -> None:
-    """Refuses another shape, or a dtype that is not the one, or not of the kind, asked for; None takes any number."""
+    """Refuses another shape, or another dtype or kind of dtype; None takes any number."""
     fits = dtype is None or (
         found.dtype == dtype if isinstance(dtype, jnp.dtype) else jnp.issubdtype(found.dtype, dtype)
     )

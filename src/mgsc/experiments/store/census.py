@@ -93,7 +93,7 @@ def census(directory: str | os.PathLike[str], *, is_thorough: bool = False) -> C
 
 
 class _Runs:
-    """What each run of a plan is."""
+    """The state of each run of a plan."""
 
     def __init__(self, stored: StoredManifest) -> None:
         self._place = {seed: place for place, seed in enumerate(stored.seeds_to_run)}
@@ -102,7 +102,7 @@ class _Runs:
         }
 
     def are(self, what: int, agent: str, seeds: tuple[int, ...]) -> None:
-        """Takes note of some runs; those that the plan does not know are left out."""
+        """Sets the state of some runs; runs that are not in the plan are left out."""
         places = self._places(agent, seeds)
         if places:
             self._is[agent][places] = np.maximum(self._is[agent][places], what)

@@ -108,7 +108,7 @@ def _without_own(plan: Manifest) -> Manifest:
 
 
 def _concatenate(datasets: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
-    """Concatenates what has ``dim``, adds up seconds, and wants all else equal."""
+    """Concatenates variables along ``dim``, adds up seconds, and checks that all others are equal."""
     import xarray as xr
 
     first = datasets[0]

@@ -61,7 +61,7 @@ class Parts:
     """The finished rounds beside one sweep; ``open_parts`` makes it."""
 
     def __init__(self, path: Path, identities: Mapping[str, Mapping[str, Any]], work: Work = TUNING) -> None:
-        """Looks at the folder ``path`` for agents that are told by their identities."""
+        """Takes the folder ``path``, and the identities of the agents whose parts it may hold."""
         self.path = path
         self.work = work
         self._identities = {agent: plain(identity) for agent, identity in identities.items()}

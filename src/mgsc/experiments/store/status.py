@@ -108,7 +108,7 @@ def open_result(directory: str | os.PathLike[str]) -> xr.Dataset:
 
 
 def _warn_of_unfinished(path: Path) -> None:
-    """Says that the result is not what the newest plan asks for, where there is one and it can be read."""
+    """Warns where the newest plan is another one than the result's, if it can be read."""
     try:
         found = status(path)
     except StoreError:  # a copied result may have no manifest, and explains itself without

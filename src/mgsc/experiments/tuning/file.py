@@ -188,7 +188,7 @@ def replace_agents(sweep: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[s
 
 
 def _in_order(suite: str, by_agent: dict[str, Any]) -> dict[str, Any]:
-    """The agents in the order of their suite; those it does not know come last."""
+    """The agents in the order of their suite; those that are not in it come last."""
     known = [agent for agent in SUITES[suite].agents if agent in by_agent] if suite in SUITES else []
     return {agent: by_agent[agent] for agent in dict.fromkeys([*known, *by_agent])}
 
