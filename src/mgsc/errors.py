@@ -6,3 +6,19 @@ class UserError(Exception):
 
     The command line prints the line and ends with exit status 2.
     """
+
+
+def check_type(name: str, value: object, wanted: type | tuple[type, ...], words: str) -> None:
+    """Refuses an argument of another type.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        wanted: what it must be an instance of.
+        words: what it must do, as in ``"be a text"``.
+
+    Raises:
+        UserError: naming the argument and its type.
+    """
+    if not isinstance(value, wanted):
+        raise UserError(f"{name} is a {type(value).__name__}: it must {words}")

@@ -10,9 +10,10 @@ import re
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
+from unicodedata import category
 
 from mgsc.errors import UserError
 
@@ -24,6 +25,9 @@ LONGEST_SHOWN = 60
 
 LARGEST_TEXT = 2**28
 """Largest size of a JSON file that is read, in bytes."""
+
+CONTROL = ("Cc", "Cf", "Cs")
+"""Categories of Unicode: control characters, marks that change how others are shown, halves of characters."""
 
 OLD = 3600.0
 """Seconds after which the writer of a half-written file without a lock must have ended."""
@@ -67,9 +71,11 @@ def usable_path(path: str | os.PathLike[str]) -> Path:
     """The path, if the operating system can look for it.
 
     Raises:
-        UserError: it is empty, holds a null character, is too long, or leads through a circle of links or a folder that
-            may not be searched.
+        UserError: it is no path, is empty, holds a null character, is too long, or leads through a circle of links or a
+            folder that may not be searched.
     """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise UserError(f"a path is a {type(path).__name__}: it must be a text, or an os.PathLike of one")
     if not os.fspath(path):
         raise UserError("the path is empty: name a file or a folder")
     place = Path(path)
@@ -80,6 +86,18 @@ def usable_path(path: str | os.PathLike[str]) -> Path:
     except (OSError, ValueError) as error:
         raise UserError(f"{_short(path)}: {reason_of(error)}; name another place") from None
     return place
+
+
+def check_paths(name: str, paths: object) -> None:
+    """Refuses what is no list of paths; a text is none, for it would be taken for its letters.
+
+    Raises:
+        UserError: it is something else, or empty.
+    """
+    if isinstance(paths, str | bytes) or not isinstance(paths, Sequence):
+        raise UserError(f"{name} is a {type(paths).__name__}: it must be a list of folders")
+    if not paths:
+        raise UserError(f"{name} is empty: name at least one folder")
 
 
 def reason_of(error: Exception) -> str:
@@ -110,35 +128,56 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deep") from None
 
 
-def read_bytes(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> bytes:
+def read_bytes(path: str | os.PathLike[str], most: int | None = LARGEST_TEXT) -> bytes:
     """The contents of a regular file; a pipe or a device is refused at once.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or is longer than ``most`` bytes.
+        OSError: it cannot be read, is no regular file, or is longer than ``most`` bytes, where that is not None.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        if status.st_size > most:
+        if most is not None and status.st_size > most:
             raise OSError(errno.EFBIG, f"it is longer than {most} bytes", str(path))
-        return file.read(most + 1)
+        return file.read() if most is None else file.read(most + 1)
 
 
 def read_json(file: str, what: str) -> Any:
     """The contents of a JSON file.
 
     Raises:
-        UserError: it cannot be read, or is no JSON.
+        UserError: it cannot be read, is no JSON, or holds texts that a terminal would obey.
     """
     path = usable_path(file)
     try:
-        return parse_json(read_bytes(path).decode("utf-8"))
+        contents = parse_json(read_bytes(path).decode("utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from None
     except ValueError:
         raise UserError(f"{file} is no {what}: it is not JSON") from None
+    if any(map(has_control, _texts(contents))):
+        raise UserError(f"{file} is no {what}: it holds control characters")
+    return contents
+
+
+def has_control(text: str) -> bool:
+    """Whether a text has characters that a terminal would obey or cannot show; it may have several lines."""
+    return not text.isprintable() and any(letter != "\n" and category(letter) in CONTROL for letter in text)
+
+
+def _texts(contents: Any) -> Iterator[str]:
+    """Every text in what JSON gave."""
+    waiting = [contents]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, str):
+            yield entry
+        elif isinstance(entry, dict):
+            waiting += [*entry, *entry.values()]
+        elif isinstance(entry, list):
+            waiting += entry
 
 
 def regular_place(path: Path) -> Path:

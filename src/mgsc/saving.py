@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgsc.errors import UserError
-from mgsc.files import parse_json, usable_path, write_atomically
+from mgsc.files import parse_json, read_bytes, usable_path, write_atomically
 from mgsc.types import PyTree
 from mgsc.version import __version__
 
@@ -185,7 +185,7 @@ def _is_small(dtype: Any) -> bool:
 
 def _read(path: str | os.PathLike[str]) -> tuple[list[Leaf], list[np.ndarray[Any, Any]]]:
     try:
-        contents = usable_path(path).read_bytes()
+        contents = read_bytes(usable_path(path), most=None)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     try:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type
 
 LARGEST, SMALLEST = (2 - 2**-23) * 2.0**127, 2.0**-126
 """The largest number of single precision, in which all is computed, and its smallest normal number."""
@@ -122,6 +122,27 @@ def check(settings: Any, where: str = "") -> None:
             _check_value(name, value, field.metadata)
 
 
+def check_names(name: str, values: object) -> None:
+    """Refuses an argument that is no list of names; a text is none, for it would be taken for its letters.
+
+    Raises:
+        UserError: naming the argument.
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+        raise UserError(f"{name} is a {type(values).__name__}: it must be a list of names")
+    for value in values:
+        check_type(f"one of {name}", value, str, "be a text")
+
+
+def check_choice(name: str, value: object, options: Sequence[str]) -> None:
+    """Validates a word that is given to a function, as a setting made by ``choice`` would be.
+
+    Raises:
+        UserError: naming it and what is allowed.
+    """
+    _check_value(name, value, {"kind": "choice", "options": tuple(options)})
+
+
 def check_setting(settings: type[Any], name: str, value: Any) -> None:
     """Validates one value that is given to a function as a setting of this dataclass would be.
 
@@ -135,7 +156,7 @@ def check_setting(settings: type[Any], name: str, value: Any) -> None:
 def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     kind = rule["kind"]
     if kind == "choice":
-        if value not in rule["options"]:
+        if not isinstance(value, str) or value not in rule["options"]:
             raise UserError(f"{name} is {value!r}: allowed are {', '.join(rule['options'])}")
         return
     if kind == "text":
@@ -177,12 +198,24 @@ def describe(rule: Mapping[str, Any]) -> str:
     return f"{noun} in {'(' if rule.get('above') else '['}{rule['low']}, {rule['high']}]"
 
 
+def check_changes(changes: Mapping[str, Any]) -> None:
+    """Refuses changes that do not map keys, which are texts, to values.
+
+    Raises:
+        UserError: saying what they are.
+    """
+    check_type("settings", changes, Mapping, "map keys to values, as in {'steps': 10_000}")
+    for key in changes:
+        check_type("a key of settings", key, str, "be a text, as 'environment.slip'")
+
+
 def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """A copy with some settings changed; keys may be dotted, values may be texts.
 
     Raises:
         UserError: an unknown key (the nearest is suggested), or a text that is not of the field's kind.
     """
+    check_changes(changes)
     for key, value in changes.items():
         settings = _with_setting(settings, key.split("."), value, key)
     return settings

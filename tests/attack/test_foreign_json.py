@@ -116,6 +116,7 @@ RESEALED = {
     "record nothing": {"record_every": 0},
     "what it has": {"has": "truth"},
     "what nothing has": {"has": ["magic"]},
+    "what it has is nested": {"has": [["truth"]]},
     "versions": {"versions": "[1]"},
     "a title that speaks to the terminal": {"title": "\x1b]0;title\x07"},
 }

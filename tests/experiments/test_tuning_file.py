@@ -21,6 +21,7 @@ from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store import resumable
 from mgsc.experiments.store.files import FolderLock
 from mgsc.experiments.store.resumable import differences
+from mgsc.experiments.store.sealed import unsealed
 from mgsc.experiments.tuning import file as file_module
 from mgsc.experiments.tuning import search as search_module
 from mgsc.experiments.tuning.file import check_can_write, write_sweep
@@ -61,8 +62,12 @@ def refuse_work(monkeypatch):
 # --- stopped, and taken up again --------------------------------------------------------------
 
 
+def sweep_in(text):
+    return unsealed(json.loads(text), "the sweep")
+
+
 def test_the_file_holds_the_sweep(whole):
-    assert json.loads(whole) == tune_suite("tmaze-fixed", SUITE, PROTOCOL)
+    assert sweep_in(whole) == tune_suite("tmaze-fixed", SUITE, PROTOCOL)
 
 
 @pytest.mark.parametrize("number", range(1, NUM_ROUNDS + 1))
@@ -108,7 +113,7 @@ def test_resuming_what_is_complete_or_was_never_begun(monkeypatch, whole, out):
     assert resume(out) == sum(LANE_STEPS) * 2
     assert out.read_bytes() == whole
     refuse_work(monkeypatch)
-    assert tune(out, resume=True) == json.loads(whole)
+    assert tune(out, resume=True) == sweep_in(whole)
 
 
 def test_more_agents_may_be_asked_for_but_none_left_out(whole, out):
@@ -302,7 +307,7 @@ def test_single_agents_are_replaced_and_the_others_stay(whole, out):
     with pytest.raises(UserError, match="holds an unfinished tuning"):
         tune(out, one, into=True)
     assert resume(out, suite=one, into=True) == LANE_STEPS[1]
-    before, after = json.loads(whole), json.loads(out.read_bytes())
+    before, after = sweep_in(whole), sweep_in(out.read_bytes())
     assert after["agents"]["no_planning"] == before["agents"]["no_planning"]
     assert after["agents"]["uniform"] != before["agents"]["uniform"]
     assert after["agents"]["uniform"] == tune_suite("tmaze-fixed", one, PROTOCOL)["agents"]["uniform"]
@@ -342,7 +347,7 @@ def test_agents_of_other_suites_or_protocols_are_not_mixed(monkeypatch, whole, o
     refuse_work(monkeypatch)
     with pytest.raises(UserError, match=f"cannot tune into .*: it is a sweep of other settings: {message}"):
         tune(out, choose_agents(suite, ["uniform"]), protocol, into=True)
-    out.write_bytes(whole.replace(b'"suite": "tmaze-fixed"', b'"suite": "other"'))
+    write_sweep({**sweep_in(whole), "suite": "other"}, out)
     with pytest.raises(UserError, match="suite: other and tmaze-fixed"):
         tune(out, choose_agents(SUITE, ["uniform"]), into=True)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from mgsc.environments.base import Environment, Step
+from mgsc.errors import check_type
 from mgsc.types import Array, PyTree
 
 
@@ -34,7 +35,11 @@ def with_episodes(environment: Environment) -> Environment:
     """The environment, whose steps report ``episode_return`` (reward) and ``episode_length`` (steps) in their info.
 
     Both are those of the episode so far: at its last step they are the episode's own.
+
+    Raises:
+        UserError: that is no environment.
     """
+    check_type("environment", environment, Environment, "be an Environment")
 
     def reset(noise: PyTree, params: PyTree, previous: EpisodeState | None) -> tuple[EpisodeState, Array]:
         inner, observation = environment.reset(noise, params, None if previous is None else previous.inner)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables, check_tables, reachable, stack_phases
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type
 
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """(row, column) steps of the actions up, down, left, right."""
@@ -72,9 +72,10 @@ def from_map(
         slip: probability in [0, 1].
 
     Raises:
-        UserError: the map has not exactly one start, an unknown character, a goal without rewards or rewards without
-            a goal, the same of gates, or a goal that cannot be reached.
+        UserError: the map is no text, has not exactly one start, an unknown character, a goal without rewards or
+            rewards without a goal, the same of gates, or a goal that cannot be reached.
     """
+    check_type("text", text, str, 'be a map, as in "S.A"')
     if not 0 <= slip <= 1:
         raise UserError(f"slip must be a probability in [0, 1], not {slip}")
     gates = gates or {}

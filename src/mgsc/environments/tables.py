@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type
 
 PROBABILITY_TOLERANCE = 1e-6
 """Largest distance of a row's sum from one, by which float32 input is accepted."""
@@ -93,8 +93,9 @@ def check_tables(tables: Tables) -> None:
     """Checks that stacked tables [P, S, A, M] describe a Markov decision process.
 
     Raises:
-        UserError: they do not; the error names the phase, state, action and number.
+        UserError: they do not, and the error names the phase, state, action and number; or they are no tables.
     """
+    check_type("tables", tables, Tables, "be Tables")
     probability, reward, successor, terminates = tables[:4]
     num_states = len(tables.start)
     if probability.ndim != 4 or probability.shape[1] != num_states:

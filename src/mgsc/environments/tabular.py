@@ -12,6 +12,7 @@ from mgsc.environments.maze import Maze
 from mgsc.environments.phases import phase_at
 from mgsc.environments.tables import MOST_STEPS, Tables, check_steps
 from mgsc.environments.world import World
+from mgsc.errors import check_type
 from mgsc.indexing import lookup
 from mgsc.noise import uniforms
 from mgsc.sampling import index_from_cumulative
@@ -65,8 +66,9 @@ def tabular(
         step_limit: steps after which an episode is truncated, 0 for none; None for the world's own, if it has one.
 
     Raises:
-        UserError: ``switch_every`` or ``step_limit`` is no number of steps.
+        UserError: ``source`` has no tables; ``switch_every`` or ``step_limit`` is no number of steps.
     """
+    check_type("source", source, (Tables, Maze, World), "be a Maze, a World or Tables")
     tables = source if isinstance(source, Tables) else source.tables
     if step_limit is None:
         step_limit = source.step_limit if isinstance(source, World) else 0

@@ -7,7 +7,7 @@ import math
 
 from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.row import EnvironmentRow
-from mgsc.settings import number, size
+from mgsc.settings import check_setting, number, size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,12 @@ def tmaze_map(stem: int, arm: int) -> str:
         L...R
         ##.##
         ##S##
+
+    Raises:
+        UserError: a length that no TMaze has.
     """
+    check_setting(TMazeSettings, "stem", stem)
+    check_setting(TMazeSettings, "arm", arm)
     bar = "L" + "." * (2 * arm - 1) + "R"
     wall = "#" * arm
     return "\n".join([bar, *[f"{wall}.{wall}"] * (stem - 1), f"{wall}S{wall}"])

@@ -7,7 +7,7 @@ import math
 
 from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.row import EnvironmentRow
-from mgsc.settings import number, size
+from mgsc.settings import check_setting, number, size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,12 @@ def two_rooms_map(width: int, height: int) -> str:
     Example:
         >>> two_rooms_map(width=3, height=3).splitlines()
         ['...#..U', 'S......', '...#..D']
+
+    Raises:
+        UserError: a length that no TwoRooms has.
     """
+    check_setting(TwoRoomsSettings, "width", width)
+    check_setting(TwoRoomsSettings, "height", height)
     middle = height // 2
     rows = [["."] * width + ["#"] + ["."] * width for _ in range(height)]
     rows[middle][width] = "."

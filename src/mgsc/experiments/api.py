@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents
 from mgsc.experiments.running.executor import Executor
@@ -15,6 +15,7 @@ from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.tuning.chosen import tuned_suite
 from mgsc.files import usable_path
+from mgsc.settings import check_changes, check_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,7 +70,7 @@ def run(
     """
     which = Seeds(seeds, root_seed, first_seed)
     which.check()
-    _check_arguments(settings, out, overwrite=overwrite, resume=resume, append=append)
+    _check_arguments(settings, agents, progress, out, overwrite=overwrite, resume=resume, append=append)
     name, found = (OWN_SUITE, suite) if isinstance(suite, Suite) else (suite, tuned_suite(suite, which))
     chosen = change_suite(choose_agents(found, None if agents is None else list(agents)), settings or {})
     return run_suite(
@@ -85,16 +86,24 @@ def run(
     )
 
 
-def _check_arguments(settings: object, out: str | os.PathLike[str] | None, **modes: object) -> None:
+def _check_arguments(
+    settings: Mapping[str, Any] | None,
+    agents: object,
+    progress: object,
+    out: str | os.PathLike[str] | None,
+    **modes: object,
+) -> None:
     """Checks the types of arguments, and that each has an effect.
 
     Raises:
         UserError: one has not; the error names it.
     """
-    if settings is not None and not isinstance(settings, Mapping):
-        raise UserError(
-            f"settings is a {type(settings).__name__}: it must map keys to values, as in {{'steps': 10_000}}"
-        )
+    if settings is not None:
+        check_changes(settings)
+    if agents is not None:
+        check_names("agents", agents)
+    if progress is not None:
+        check_type("progress", progress, Progress, "be a Progress")
     for name, value in modes.items():
         if not isinstance(value, bool):
             raise UserError(f"{name} is {value!r}: it must be True or False")

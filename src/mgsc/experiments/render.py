@@ -23,7 +23,11 @@ from mgsc.experiments.design.suites import Suite, change_suite, check_suite, cho
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.devices import workers
 from mgsc.experiments.running.program import run_key
+from mgsc.experiments.store.files import as_store_errors
+from mgsc.experiments.store.places import refuse_internals
 from mgsc.experiments.tuning.chosen import tuned_suite
+from mgsc.experiments.tuning.file import check_can_write
+from mgsc.files import regular_place, usable_path, whole_file
 from mgsc.kernel import compile_shared
 from mgsc.types import PyTree
 
@@ -64,11 +68,13 @@ def render(
     Raises:
         UserError: an impossible argument; raised before any work starts.
     """
-    found = tuned_suite(suite, Seeds(1, 0, seed)) if isinstance(suite, str) else suite
+    which = Seeds(1, 0, seed)
+    which.check()
+    found = suite if isinstance(suite, Suite) else tuned_suite(suite, which)
     changes = dict(settings or {}) | ({} if steps is None else {"steps": steps})
-    chosen = change_suite(choose_agents(found, [agent or list(found.agents)[-1]]), changes)
+    chosen = change_suite(choose_agents(found, [list(found.agents)[-1] if agent is None else agent]), changes)
     check_suite(chosen)
-    target = _check(chosen, Path(out), most_frames)
+    target = _check(chosen, usable_path(out), most_frames)
     theta, actor = _learned(chosen, seed)
     frames: list[Frame] = []
     for frame in _played(chosen, theta, actor, seed):
@@ -84,12 +90,18 @@ def _check(suite: Suite, out: Path, most_frames: int) -> Path:
         raise UserError(
             "render draws suites of the environments pendulum and gymnasium_control: choose one of sac-… or mbpo-…"
         )
-    if most_frames < 1:
-        raise UserError(f"--frames is {most_frames}: at least 1 is needed")
+    if not isinstance(most_frames, int) or most_frames < 1:
+        raise UserError(f"--frames is {most_frames}: it must be a whole number, at least 1")
     if out.suffix not in (".gif", ""):
         raise UserError(f"{out}: allowed are a film, NAME.gif, and a folder for frames")
     if out.suffix == "" and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is there and not an empty folder: choose another --out")
+    if out.suffix:
+        check_can_write(out)
+        return out
+    refuse_internals(out)
+    with as_store_errors("make the folder", out):
+        out.mkdir(parents=True, exist_ok=True)
     return out
 
 
@@ -168,9 +180,8 @@ def _write(frames: list[Frame], out: Path) -> None:
 
     images = [Image.fromarray(frame) for frame in frames]
     if out.suffix == ".gif":
-        out.parent.mkdir(parents=True, exist_ok=True)
-        images[0].save(out, save_all=True, append_images=images[1:], duration=MILLISECONDS, loop=0)
+        with whole_file(regular_place(out)) as file:
+            images[0].save(file, format="GIF", save_all=True, append_images=images[1:], duration=MILLISECONDS, loop=0)
         return
-    out.mkdir(parents=True, exist_ok=True)
     for number, image in enumerate(images):
         image.save(out / f"{number:05d}.png")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import jax.numpy as jnp
 
@@ -12,7 +12,7 @@ from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, from_logits
 from mgsc.search_control.candidate_signals import all_disagreements, choice_disagreements, policy_of
 from mgsc.search_control.row import Range, StrategyRow, always
-from mgsc.settings import choice, number
+from mgsc.settings import check_choice, choice, number
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
 
 Kind = Literal["weights", "mask"]
@@ -37,7 +37,11 @@ def disagreement(
     Source: Abbas et al. 2020 ("weights"), Pan et al. 2020 (M2AC, "mask": the most certain share of a batch of model
     rollouts). Differs in that both choose where the model is queried, while the sources weigh or drop its answers;
     and in that the variance is that between members, relative to the mean of the step's candidates.
+
+    Raises:
+        UserError: ``kind`` is neither.
     """
+    check_choice("kind", kind, get_args(Kind))
 
     def build(parts: Parts) -> SearchControl:
         def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args
 
 import jax.numpy as jnp
 
@@ -11,7 +11,7 @@ from mgsc.indexing import put_at
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy
 from mgsc.search_control.row import StrategyRow, always
-from mgsc.settings import choice
+from mgsc.settings import check_choice, choice
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 Over = Literal["pairs", "states"]
@@ -27,7 +27,11 @@ def dyna_q(num_actions: int, over: Over = "pairs") -> Strategy:
 
     Source: Sutton 1990 (Dyna-Q); Sutton & Barto 2018, 8.2: the text samples from the pairs
     experienced ("pairs"), the algorithm's box a state first and then an action ("states").
+
+    Raises:
+        UserError: ``over`` is neither.
     """
+    check_choice("over", over, get_args(Over))
 
     def init(key: Array, params: Params, candidates: Candidates) -> Array:
         del key, params

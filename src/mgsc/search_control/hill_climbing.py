@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from mgsc.sampling import uniform_index
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, uniform_weights
 from mgsc.search_control.candidate_signals import experience_of
 from mgsc.search_control.row import Range, StrategyRow, always
-from mgsc.settings import choice, number, size
+from mgsc.settings import check_choice, choice, number, size
 from mgsc.types import NO_CANDIDATE, Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 Kind = Literal["value", "frequency"]
@@ -89,7 +89,11 @@ def hill_climbing(
     Source: Pan et al. 2019 (HC-Dyna) for "value", Pan, Mei & Farahmand 2020 for "frequency". Differs in that a climb
     has a fixed number of gradient steps in each real step, where theirs go on until 20 states are found or 200 steps
     are made; and that bounds are those of the states met, not the environment's.
+
+    Raises:
+        UserError: ``kind`` is neither.
     """
+    check_choice("kind", kind, get_args(Kind))
 
     def build(parts: Parts) -> SearchControl:
         rule = _Rule(parts, kind, climb, capacity, real_share, shape)

@@ -16,7 +16,7 @@ Source: *ours*, after Burega et al. 2024, who leave the joint distribution of st
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,8 @@ from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs
 from mgsc.search_control.expected import all_expected_errors, all_values
 from mgsc.search_control.experience import Recent, as_kept, in_order, nothing_yet, remember
 from mgsc.search_control.pair_signals import PairSignals, Signals
-from mgsc.search_control.targets import Targets
+from mgsc.search_control.targets import Target, Targets
+from mgsc.settings import check_choice
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Transition
 
 States = Literal["learned", "uniform"]
@@ -120,8 +121,12 @@ def learned_priority(
     A step keeps expected errors up to date where values or the model changed, and takes a softmax over all S·A pairs.
 
     Raises:
+        UserError: ``states``, ``actions``, ``judged`` or the kind of ``targets`` is none of these.
         ValueError: uniform states with the behaviour policy's actions: that is ``uniform``.
     """
+    words = (("states", states, States), ("actions", actions, Actions), ("judged", judged, Judged))
+    for name, word, options in (*words, ("targets.kind", targets.kind, Target)):
+        check_choice(name, word, get_args(options))
     if states == "uniform" and actions == "behaviour":
         raise ValueError("uniform states with the behaviour policy's actions are the strategy uniform")
 

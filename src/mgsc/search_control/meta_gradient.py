@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,7 @@ from mgsc.meta_gradient.methods import Method, MethodName, Planning, SlopeAndLos
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
 from mgsc.search_control.experience import Experience, Recent, in_order, nothing_yet, remember
 from mgsc.search_control.logits import LogitFunction, Logits, table_logits
+from mgsc.settings import check_choice
 from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
 
 
@@ -96,8 +97,10 @@ def meta_gradient(
 
     Raises:
         ValueError: ``method`` is not defined for ``form``, ``target`` or ``experience``.
-        UserError: "saturating" with values that are no table; raised when the strategy receives the agent's parts.
+        UserError: ``experience`` is none of these; "saturating" with values that are no table, which is raised
+            when the strategy receives the agent's parts.
     """
+    check_choice("experience", experience, get_args(Experience))
     is_successive = experience == "successive"
     if method is not None:
         get_method(method, form, target, is_successive=is_successive)  # refuses at once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import jax.numpy as jnp
 
@@ -12,7 +12,7 @@ from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, from_logits
 from mgsc.search_control.candidate_signals import age_of, experience_errors
 from mgsc.search_control.row import Range, StrategyRow, always
-from mgsc.settings import choice, number
+from mgsc.settings import check_choice, choice, number
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
 
 By = Literal["td_error", "recency"]
@@ -37,7 +37,11 @@ def stored_priority(
 
     Source: Schaul et al. 2016 (priorities of stored transitions). Differs in that only the state is taken, at which
     an imagined step or rollout begins, and that the errors are the current ones.
+
+    Raises:
+        UserError: ``by`` is neither.
     """
+    check_choice("by", by, get_args(By))
 
     def build(parts: Parts) -> SearchControl:
         def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, get_args
 
 import jax.numpy as jnp
 from jax import lax
@@ -24,7 +24,7 @@ from mgsc.search_control.base import (
 )
 from mgsc.search_control.expected import all_expected_errors
 from mgsc.search_control.row import Need, Range, StrategyRow, num_candidate_pairs
-from mgsc.settings import choice, number
+from mgsc.settings import check_choice, choice, number
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query
 
 Kind = Literal["proportional", "rank"]
@@ -56,7 +56,11 @@ def td_error_priority(
     Source: Schaul et al. 2016, 3.3 (eq. 1) and 3.4. Differs in that the priorities are the current expected
     errors of all S·A pairs, where the source stores the last sampled error of each transition in a memory; that β is
     constant; and that equal errors share a rank.
+
+    Raises:
+        UserError: ``kind`` is neither.
     """
+    check_choice("kind", kind, get_args(Kind))
 
     def build(parts: Parts) -> SearchControl:
         def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:

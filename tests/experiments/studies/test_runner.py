@@ -16,9 +16,11 @@ from mgsc.experiments.design.suites import change_suite, choose_agents
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import run_suite
 from mgsc.experiments.store.resumable import Parts
+from mgsc.experiments.store.sealed import unsealed
 from mgsc.experiments.studies import runner
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.runner import run_study
+from mgsc.experiments.studies.summary import write_summary
 
 ENTRY_STEPS = 3 * 200
 """Lane-steps of one agent of one cell."""
@@ -47,6 +49,10 @@ def whole(tmp_path_factory) -> bytes:
 @pytest.fixture
 def out(tmp_path) -> Path:
     return tmp_path / "small.json"
+
+
+def summary_in(text):
+    return unsealed(json.loads(text), "the summary")
 
 
 def run(out, study=SMALL, seeds=SEEDS, **options):
@@ -86,7 +92,7 @@ def refuse_work(monkeypatch):
 
 def test_totals_are_those_of_the_suite_run_by_itself(whole):
     """A budget of 3 of which one update is made is a budget of 1; and a changed step size is that one."""
-    cells = {cell["at"][0]: cell["agents"] for cell in json.loads(whole)["cells"]}
+    cells = {cell["at"][0]: cell["agents"] for cell in summary_in(whole)["cells"]}
     base = choose_agents(cells_of(SMALL, SEEDS)[0].suite, ["uniform"])
     for at, changes in (("slow", {"uniform.step_size": 0.1}), ("one update", {"planning_updates": 1})):
         alone = run_suite("alone", change_suite(base, changes), SEEDS).reward.sum("chunk").values[0]
@@ -146,7 +152,7 @@ def test_a_stopped_study_goes_on_to_the_same_file(number, whole, out, monkeypatc
 def test_resuming_what_is_complete(whole, out, monkeypatch):
     out.write_bytes(whole)
     refuse_work(monkeypatch)
-    assert run(out, resume=True) == json.loads(whole)
+    assert run(out, resume=True) == summary_in(whole)
     assert out.read_bytes() == whole
 
 
@@ -195,7 +201,7 @@ def test_nothing_is_replaced_unasked(whole, out, monkeypatch):
 
 
 def test_overwriting_starts_over(whole, out, monkeypatch):
-    out.write_bytes(whole.replace(b'"study": "small"', b'"study": "other"'))
+    write_summary({**summary_in(whole), "study": "other"}, out)
     stop_after(1, out, monkeypatch, overwrite=True)
     assert b'"study": "other"' in out.read_bytes()
     run(out, overwrite=True)
@@ -207,16 +213,16 @@ def test_a_study_that_grows_keeps_what_it_has(whole, out):
     smaller = json.dumps(run(out, fewer))
     assert 0 < (added := resume(out, overwrite=True)) < NUM_ENTRIES
     assert out.read_bytes() == whole
-    assert added == sum(len(cell["agents"]) for cell in json.loads(whole)["cells"][3:])
+    assert added == sum(len(cell["agents"]) for cell in summary_in(whole)["cells"][3:])
     assert resume(out, overwrite=True) == 0
     assert resume(out, study=fewer, overwrite=True) == 0
-    assert json.loads(out.read_text()) == json.loads(smaller)
+    assert summary_in(out.read_text()) == json.loads(smaller)
 
 
 def test_what_was_run_with_other_settings_is_run_again(whole, out):
     out.write_bytes(whole)
     assert resume(out, seeds=Seeds(3, root=9), overwrite=True) == NUM_ENTRIES
-    changed = json.loads(whole)
+    changed = summary_in(whole)
     changed["cells"][0]["agents"]["uniform"]["settings"]["step_size"] = 0.123
     out.write_text(json.dumps(changed))
     assert resume(out, overwrite=True) == 1
@@ -225,7 +231,7 @@ def test_what_was_run_with_other_settings_is_run_again(whole, out):
 
 @pytest.mark.parametrize("other", ["code", "mgsc"])
 def test_what_other_code_ran_is_taken_over_and_says_so(other, whole, out):
-    old = json.loads(whole)
+    old = summary_in(whole)
     if other == "code":
         old["provenance"]["code"] = "0123"
     else:  # as mgsc 0.1.0 wrote it
@@ -237,18 +243,18 @@ def test_what_other_code_ran_is_taken_over_and_says_so(other, whole, out):
     with pytest.raises(UserError, match=r"summary of other settings: .*; add --overwrite"):
         run(out, resume=True)
     assert resume(out, overwrite=True) == 1
-    new = json.loads(out.read_text())
-    assert new["provenance"] == json.loads(whole)["provenance"]
+    new = summary_in(out.read_text())
+    assert new["provenance"] == summary_in(whole)["provenance"]
     said = [agent.pop("computed_by", None) for cell in new["cells"] for agent in cell["agents"].values()]
     origin = {key: old.get(key, {}) for key in ("versions", "provenance") if old.get(key, {}) != new[key]}
     assert said == [None, *[origin] * (NUM_ENTRIES - 1)]
-    assert new == json.loads(whole)
+    assert new == summary_in(whole)
     assert resume(out, overwrite=True) == 0
 
 
 @pytest.mark.parametrize("change", [{"backend": "gpu"}, {"block_width": 512}])
 def test_what_another_backend_ran_is_run_again(change, whole, out):
-    old = json.loads(whole)
+    old = summary_in(whole)
     old["provenance"] |= change
     out.write_text(json.dumps(old))
     assert resume(out, overwrite=True) == NUM_ENTRIES

@@ -23,6 +23,7 @@ from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.units import cut
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.store.resumable import Rounds, Work, differences, open_parts, plain
+from mgsc.experiments.store.sealed import sealed, unsealed
 from mgsc.experiments.tuning.file import check_can_write, check_place
 from mgsc.files import parse_json, read_bytes
 
@@ -151,7 +152,7 @@ def _contents(target: Path) -> dict[str, Any]:
         is_ours = False
     if not is_ours:
         raise UserError(f"{target} is no file of `mgsc reproduce classics`: name another folder")
-    return dict(there)
+    return unsealed(there, target)
 
 
 def _taken_up(target: Path, there: Mapping[str, Any], identities: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,7 +174,7 @@ def _write(target: Path, identities: Mapping[str, Any], records: Mapping[str, An
 
     contents = {"kind": KIND, "identities": identities, "records": {entry: records[entry] for entry in identities}}
     with as_store_errors("write", target):
-        write_atomically(target, (json.dumps(contents) + "\n").encode())
+        write_atomically(target, (json.dumps(sealed(contents)) + "\n").encode())
 
 
 def _results(classics: Mapping[str, Classic], records: Mapping[str, Any]) -> Results:

@@ -20,7 +20,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, get_args
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type
 from mgsc.experiments.design.agents import OWN, AgentSettings
 from mgsc.experiments.design.code_digest import code_digest
 from mgsc.experiments.design.own import OwnStrategy, check_build, check_own_settings, named_errors
@@ -32,6 +32,9 @@ from mgsc.settings import check, traced_fields
 from mgsc.types import Parts
 
 Build = Callable[[Any, StrategyFacts], Strategy]
+
+MOST_BACKUPS = 2**31 - 1
+"""Expected backups of a real step, at most."""
 
 
 def own_strategy(
@@ -66,6 +69,8 @@ def own_strategy(
         UserError: a name that is taken, a ``build`` of other arguments, unknown needs, or settings that are no such
             dataclass, have names that are taken, or are out of their limits.
     """
+    check_type("name", name, str, "be a text")
+    check_type(f"needs of {name}", needs, (list, tuple, set, frozenset), "be a list of words")
     if name in STRATEGIES or name == OWN:
         raise UserError(f"{name!r} is the name of a strategy of the table: call yours otherwise")
     check_build(f"build of {name}", build, "(settings, facts) -> Strategy")
@@ -106,8 +111,11 @@ def _check_claims(name: str, queries_model: object, expected_backups: object, sp
     if not isinstance(queries_model, bool):
         raise UserError(f"queries_model of {name} is {queries_model!r}: it must be True or False")
     is_whole = isinstance(expected_backups, int) and not isinstance(expected_backups, bool)
-    if not is_whole or expected_backups < 0:  # type: ignore[operator]
-        raise UserError(f"expected_backups of {name} is {expected_backups!r}: it must be a whole number, 0 or more")
+    if not is_whole or not 0 <= expected_backups <= MOST_BACKUPS:  # type: ignore[operator]
+        raise UserError(
+            f"expected_backups of {name} is {expected_backups!r}: it must be a whole number, 0 or more, at most"
+            f" {MOST_BACKUPS}"
+        )
     if space is not None and not isinstance(space, Mapping):
         raise UserError(f"the space of {name} is a {type(space).__name__}: it must map settings to a Range")
     for key, span in (space or {}).items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mgsc.environments.book_mazes import BlockingMazeSettings, ShortcutMazeSettings
@@ -12,7 +12,7 @@ from mgsc.environments.foreign import GymnasiumSettings
 from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type
 from mgsc.experiments.design.agents import COMPARED, OWN, WHERE_AND_WHAT, AgentSettings, default_agents
 from mgsc.experiments.design.control_suites import CONTROL_SUITES
 from mgsc.experiments.design.names import check_agent_name
@@ -24,7 +24,9 @@ from mgsc.models import FixedModel, LearnedModel
 from mgsc.rollouts import RolloutSettings, check_rollouts
 from mgsc.search_control.row import StrategyRow
 from mgsc.search_control.table import STRATEGIES
-from mgsc.settings import check, left_out, unknown, with_settings
+from mgsc.settings import check, check_changes, check_names, is_line, left_out, unknown, with_settings
+
+LONGEST_TITLE = 200
 
 PAPER_SUITES: Mapping[str, Suite] = {
     "tmaze-fixed": Suite(
@@ -166,21 +168,22 @@ def get_suite(name: str) -> Suite:
     Raises:
         UserError: no such suite; the nearest is suggested.
     """
-    if not isinstance(name, str):
-        raise UserError(f"suite is a {type(name).__name__}: it must be a name of `mgsc list`, or a Suite")
+    check_type("suite", name, str, "be a name of `mgsc list`, or a Suite")
     if name not in SUITES:
         raise unknown("suite", name, SUITES)
     return SUITES[name]
 
 
-def choose_agents(suite: Suite, names: list[str] | None) -> Suite:
+def choose_agents(suite: Suite, names: Sequence[str] | None) -> Suite:
     """The suite with only the named agents, in that order.
 
     Raises:
         UserError: an agent the suite does not have, or one named twice, or none.
     """
+    check_type("suite", suite, Suite, "be a Suite")
     if names is None:
         return suite
+    check_names("agents", names)
     if not names or len(set(names)) < len(names):
         raise UserError(f"agents must be named once each, and at least one of: {', '.join(suite.agents)}")
     for name in names:
@@ -206,6 +209,8 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
     Raises:
         UserError: as ``settings.with_settings``.
     """
+    check_type("suite", suite, Suite, "be a Suite")
+    check_changes(changes)
     for key, value in changes.items():
         head, _, rest = key.partition(".")
         if head == "agents" and rest:
@@ -260,6 +265,8 @@ def check_suite(suite: Suite) -> None:
     Raises:
         UserError: a setting is impossible; the error names it and what is allowed.
     """
+    if not is_line(suite.title, LONGEST_TITLE):
+        raise UserError(f"title is {suite.title!r}: it must be a text of 1 to {LONGEST_TITLE} printable characters")
     _check_parts(suite)
     _check_kinds(suite)
     check(suite)

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mgsc.errors import check_type
 from mgsc.experiments.figures.distribution import (
     distribution_maze,
     distribution_through_time,
@@ -32,6 +33,7 @@ from mgsc.experiments.figures.mechanisms import (
 from mgsc.experiments.figures.reward import has_optimum, reward_through_time, total_reward
 from mgsc.experiments.figures.style import save_all
 from mgsc.experiments.reading.episodes import has_episodes
+from mgsc.experiments.store.contract import check_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,8 +69,11 @@ def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Cal
         correlations where some agent's d moves after a switch.
 
     Raises:
-        UserError: the agent is unknown, or has no search-control distribution.
+        UserError: that is no result, or the agent is unknown or has no search-control distribution.
     """
+    check_result(dataset)
+    if agent is not None:
+        check_type("agent", agent, str, "be the name of an agent")
     figures: dict[str, Callable[[], Figure]] = {"total_reward": lambda: total_reward(dataset)}
     if has_optimum(dataset) or not has_episodes(dataset):
         figures["reward_through_time"] = lambda: reward_through_time(dataset)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +103,9 @@ def write_sensitivity(sweep: Mapping[str, Any], directory: str | os.PathLike[str
     Raises:
         UserError: the folder cannot be written.
     """
-    return save_all(((f"sensitivity_{agent}", sensitivity(sweep, agent)) for agent in sweep["agents"]), directory)
+    return save_all(
+        ((f"sensitivity_{quote(agent, safe='')}", sensitivity(sweep, agent)) for agent in sweep["agents"]), directory
+    )
 
 
 def bins_of(values: Sequence[float], rewards: Sequence[float], low: float, high: float) -> list[Bin]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from mgsc.errors import check_type
 from mgsc.experiments.design.quantities import Has
 from mgsc.experiments.reading.episodes import Episodes, episodes_of
 from mgsc.experiments.reading.mechanisms import Mechanism, mechanism
@@ -29,7 +30,7 @@ from mgsc.experiments.reading.statistics import (
     probability_of_improvement,
     win_rate,
 )
-from mgsc.experiments.store.contract import what_it_has
+from mgsc.experiments.store.contract import check_result, what_it_has
 from mgsc.settings import unknown
 
 if TYPE_CHECKING:
@@ -181,8 +182,11 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
         One row for each agent.
 
     Raises:
-        UserError: the baseline is not in the result.
+        UserError: that is no result, or the baseline is not in it.
     """
+    check_result(dataset)
+    if baseline is not None:
+        check_type("baseline", baseline, str, "be the name of an agent")
     agents = [str(agent) for agent in dataset["agent"].values]
     if baseline is None:
         baseline = DEFAULT_BASELINE if DEFAULT_BASELINE in agents else agents[0]

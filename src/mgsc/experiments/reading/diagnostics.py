@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mgsc.experiments.reading import words
 from mgsc.experiments.reading.missing import not_judged
 from mgsc.experiments.reading.seed_runs import Run, mean_return, row_of_stored, runs_of
-from mgsc.experiments.store.contract import what_it_has
+from mgsc.experiments.store.contract import check_result, what_it_has
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -128,7 +128,11 @@ def diagnose(dataset: xr.Dataset) -> list[Finding]:
 
     Returns:
         The findings, agent by agent; none for a healthy result.
+
+    Raises:
+        UserError: that is no result.
     """
+    check_result(dataset)
     settings = json.loads(dataset.attrs["settings"]).get("agents", {})
     unjudged = not_judged(what_it_has(dataset))
     findings = []

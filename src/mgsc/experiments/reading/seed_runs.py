@@ -96,7 +96,7 @@ def row_of_stored(settings: Mapping[str, Any]) -> StrategyRow[Any] | None:
     """The row of a stored agent's strategy; None for a strategy without one."""
     from mgsc.search_control.table import STRATEGIES
 
-    return STRATEGIES.get(settings.get("strategy", ""))
+    return STRATEGIES.get(str(settings.get("strategy", "")))
 
 
 def mean_return(run: Run, begin: int, end: int) -> float:

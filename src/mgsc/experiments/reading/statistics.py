@@ -59,7 +59,7 @@ def mean_interval(x: Numbers, level: float = LEVEL) -> Interval:
         ValueError: no numbers, not one axis, or a level outside (0, 1).
     """
     values = _vector(x)
-    if not 0 < level < 1:
+    if not isinstance(level, float) or not 0 < level < 1:
         raise ValueError(f"level is {level}: it must be in (0, 1)")
     mean, n = float(values.mean()), len(values)
     if n == 1:

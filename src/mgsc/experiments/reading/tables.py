@@ -72,7 +72,7 @@ def to_tables(comparison: Comparison) -> RenderableType:
             table.add_column(Text(column.heading), justify="right", no_wrap=True, vertical="bottom")
         for row in section.rows:
             style = "bold" if row.name == comparison.baseline else None
-            table.add_row(row.name, *(column.show(row) for column in section.columns), style=style)
+            table.add_row(Text(row.name), *(column.show(row) for column in section.columns), style=style)
         parts.append(Padding(table, (0, 0, 1, 0)))
     missing = what_is_missing(comparison.has)
     return Group(*parts, *([Text(missing)] if missing else []))

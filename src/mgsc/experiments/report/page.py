@@ -17,7 +17,7 @@ from mgsc.experiments.report.describe import describe_suite
 from mgsc.experiments.report.find import Found, open_results
 from mgsc.experiments.store.files import write_atomically
 from mgsc.experiments.store.places import refuse_internals
-from mgsc.files import regular_place, usable_path
+from mgsc.files import check_paths, regular_place, usable_path
 
 REPORT_NAME = "report.html"
 SCRIPTS = (
@@ -63,7 +63,8 @@ def write_report(
     Raises:
         UserError: there is no such result, another file is there, or the file cannot be written.
     """
-    file = Path(out) if out is not None else Path(directories[0]) / REPORT_NAME
+    check_paths("directories", directories)
+    file = usable_path(out) if out is not None else usable_path(directories[0]) / REPORT_NAME
     check_can_write(file, is_asked_for=out is not None)
     page = build_page(open_results(directories))
     try:

@@ -50,13 +50,13 @@ def display(title: str) -> Iterator[Listener]:
 @contextlib.contextmanager
 def _live(title: str, console: Console) -> Iterator[Listener]:
     columns = (
-        TextColumn("{task.description:<24}"),
+        TextColumn("{task.description:<24}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[done]:>15}"),
         _Speed(),
         TimeRemainingColumn(compact=True),
     )
-    console.print(f"[bold]{title}[/bold]")
+    console.print(Text(title, style="bold"))
     with Progress(*columns, console=console) as bars:
         tasks: dict[str, TaskID] = {}
         lock = threading.Lock()
@@ -174,7 +174,7 @@ class _Lines:
     def _say(self, words: str, now: float) -> None:
         if self._is_over:
             return
-        self._console.print(f"{self._title}: {words}", highlight=False, soft_wrap=True)
+        self._console.print(f"{self._title}: {words}", markup=False, highlight=False, soft_wrap=True)
         self._last = now
 
 

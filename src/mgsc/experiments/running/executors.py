@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type
 from mgsc.experiments.running.cluster_settings import ClusterSettings, cluster_settings
 from mgsc.experiments.running.executor import Executor, Listener, Session
 from mgsc.settings import check, unknown
@@ -91,6 +91,7 @@ def get_executor(executor: str | Executor) -> Executor:
     Raises:
         UserError: no such executor; the nearest is suggested.
     """
+    check_type("executor", executor, (str, Executor), "be a name, or an Executor")
     return executor if isinstance(executor, Executor) else executor_of(executor)
 
 

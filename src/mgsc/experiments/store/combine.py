@@ -13,7 +13,7 @@ from mgsc.experiments.store.contract import manifest_of
 from mgsc.experiments.store.errors import StoreError
 from mgsc.experiments.store.manifest import MANIFEST_NAME, MERGE, Manifest, differences, read_manifest
 from mgsc.experiments.store.places import refuse_inside
-from mgsc.files import usable_path
+from mgsc.files import check_paths, usable_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,6 +61,7 @@ def merge(
     from mgsc.experiments.store.folder import create
     from mgsc.experiments.store.status import open_result
 
+    check_paths("directories", directories)
     if len(directories) < 2:
         raise StoreError("merging takes at least two result folders")
     if len({os.path.realpath(usable_path(directory)) for directory in directories}) < len(directories):

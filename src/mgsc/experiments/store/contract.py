@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from mgsc.errors import check_type
 from mgsc.experiments.design.quantities import USUAL, Dims, Has, recorded_of
 from mgsc.experiments.store.checked import agent_names, line, mapping, whole, wholes
 from mgsc.experiments.store.errors import StoreError
@@ -77,7 +79,7 @@ GENERATION = "generation"
 def what_it_has(dataset: xr.Dataset) -> tuple[Has, ...]:
     """The properties of a result's problem, which decide the variables of the result."""
     has = dataset.attrs.get("has", USUAL)
-    if isinstance(has, str) or not isinstance(has, Sequence) or not set(has) <= set(get_args(Has)):
+    if isinstance(has, str) or not isinstance(has, Sequence) or not all(word in get_args(Has) for word in has):
         raise StoreError(f"the result is not what it must be: it has {ascii(has)[:60]}")
     return tuple(has)
 
@@ -155,12 +157,17 @@ def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int
             found = tuple(str(dim) for dim in dataset[name].dims)
             if found != dims:
                 raise StoreError(f"{kind} {name} has dimensions {list(found)}, not {list(dims)}")
+            if name != "agent" and dataset[name].dtype.kind not in "biuf":
+                raise StoreError(f"{kind} {name} holds {dataset[name].dtype}, not numbers or flags")
     for name in ATTRIBUTES:
         if name not in dataset.attrs:
             raise StoreError(f"the result lacks the attribute {name}")
     try:
         whole(dataset.attrs["record_every"], "record_every", low=1)
         wholes(dataset.attrs["switch_steps"], "switch_steps", low=1)
+        steps = wholes(dataset["step"].values, "step", low=1)
+        if not steps or any(later <= step for step, later in itertools.pairwise(steps)):
+            raise ValueError("step does not grow from chunk to chunk")
     except ValueError as error:
         raise StoreError(f"the result is not what it must be: {error}") from error
     found_agents = tuple(str(agent) for agent in dataset["agent"].values)
@@ -169,6 +176,30 @@ def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int
         raise StoreError(f"the result holds agents {describe(found_agents)}: {describe(agents)} planned")
     if found_seeds != seeds:
         raise StoreError(f"the result holds seeds {describe(found_seeds)}: {describe(seeds)} planned")
+
+
+def check_result(dataset: object) -> None:
+    """Refuses what is no result, or lacks what every result of its kind has.
+
+    Raises:
+        UserError: saying what it is, or lacks.
+    """
+    import xarray as xr
+
+    check_type("dataset", dataset, xr.Dataset, "be a result, as open_result gives it")
+    assert isinstance(dataset, xr.Dataset)
+    if lacking := [name for name in ("agent", "seed") if name not in dataset.variables]:
+        raise StoreError(f"the result lacks {' and '.join(lacking)}")
+    if empty := [str(name) for name, length in dataset.sizes.items() if not length]:
+        raise StoreError(f"the result is empty along {', '.join(empty)}")
+    try:
+        mapping(parse_json(dataset.attrs["settings"]), "settings")
+        seeds = wholes(dataset["seed"].values, "seed")
+    except KeyError as error:
+        raise StoreError(f"the result lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"the result is not what it must be: {error}") from error
+    check_dataset(dataset, tuple(str(agent) for agent in dataset["agent"].values), seeds)
 
 
 def normalise(dataset: xr.Dataset) -> xr.Dataset:

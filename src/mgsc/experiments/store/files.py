@@ -119,7 +119,7 @@ class FolderLock:
         """
         path = directory / LOCK_NAME
         with as_store_errors("write in", directory):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             self._take(patience)
         except BlockingIOError as error:

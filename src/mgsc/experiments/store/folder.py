@@ -29,7 +29,7 @@ from mgsc.experiments.store.manifest import (
 )
 from mgsc.experiments.store.part_place import PartPlace
 from mgsc.experiments.store.parts import PARTS_NAME, Part, Parts
-from mgsc.experiments.store.places import refuse_inside
+from mgsc.experiments.store.places import refuse_inside, refuse_links
 from mgsc.experiments.store.provenance import lacks
 from mgsc.experiments.store.published import (
     LINK_NAME,
@@ -200,13 +200,14 @@ def create(
 
     Raises:
         StoreError: the folder is a file, foreign, inside another result, cannot be written, is being written by
-            another run, or holds a result and none of these is given.
+            another run, holds links for its own files, or holds a result and none of these is given.
     """
     path = files.usable_path(directory)
     mode: Mode = "join" if join else _mode(overwrite, resume, append)
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path} is a file: name a folder for the result")
     refuse_inside(path)
+    refuse_links(path)
     refuse_foreign(path)
     if mode == "append" and not (path / MANIFEST_NAME).exists():
         raise StoreError(f"{path} holds no result to append to")

@@ -162,7 +162,7 @@ class StoredManifest:
             **({PROVENANCE: dict(plan.provenance)} if plan.provenance else {}),
             "settings": dict(plan.settings),
         }
-        contents[CHECKSUM] = _checksum(contents)
+        contents[CHECKSUM] = checksum_of(contents)
         text = json.dumps(contents, indent=2, allow_nan=False) + "\n"
         write_atomically(directory / MANIFEST_NAME, text.encode())
 
@@ -283,7 +283,7 @@ def _parse(contents: dict[str, Any]) -> StoredManifest:
     base_seeds = wholes(contents["base_seeds"], "base_seeds")
     if base_seeds != plan.seeds[: len(base_seeds)] or len(base_seeds) == len(plan.seeds):
         raise ValueError("base_seeds are not the first of its seeds")
-    if contents.get(CHECKSUM, checksum := _checksum(contents)) != checksum:
+    if contents.get(CHECKSUM, checksum := checksum_of(contents)) != checksum:
         raise ValueError("it does not match its checksum")
     if contents["fingerprints"] != {agent: plan.fingerprint(agent) for agent in plan.agents}:
         raise ValueError("its fingerprints do not fit its settings")
@@ -295,8 +295,8 @@ def _parse(contents: dict[str, Any]) -> StoredManifest:
     )
 
 
-def _checksum(contents: Mapping[str, Any]) -> str:
-    """SHA-256 of all else that a manifest says. Those of mgsc 0.1.0 have none."""
+def checksum_of(contents: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a manifest, or another file, says beside its checksum. Manifests of mgsc 0.1.0 have none."""
     rest = {key: value for key, value in contents.items() if key != CHECKSUM}
     return hashlib.sha256(canonical_json(rest).encode()).hexdigest()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -41,13 +41,14 @@ class PartPlace:
     generation: int
     fingerprint: str
 
-    def header(self, seeds: tuple[int, ...]) -> dict[str, object]:
-        """The header that a part must have to be accepted."""
+    def header(self, seeds: tuple[int, ...], names: Iterable[str]) -> dict[str, object]:
+        """The header that a part with arrays of these names must have to be accepted."""
         return {
             "generation": self.generation,
             "fingerprint": self.fingerprint,
             "agent": self.agent,
             "seeds": list(seeds),
+            "arrays": sorted({*names} - {HEADER}),
         }
 
     def write(self, seeds: tuple[int, ...], arrays: Mapping[str, npt.NDArray[np.generic]]) -> Path:
@@ -78,7 +79,7 @@ class PartPlace:
 
     def _write(self, path: Path, seeds: tuple[int, ...], arrays: Arrays) -> None:
         named = {ARRAY_PREFIX + name: array for name, array in arrays.items()}
-        header = json.dumps(self.header(seeds), sort_keys=True)
+        header = json.dumps(self.header(seeds, named), sort_keys=True)
         with files.whole_file(path) as file:
             np.savez(file, allow_pickle=False, **{HEADER: np.array(header)}, **named)
 

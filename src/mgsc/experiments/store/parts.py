@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,21 +47,23 @@ class Part:
             StoreError: the file was damaged after it was accepted.
         """
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as packed, np.load(packed, allow_pickle=False) as file:
                 if tuple(files.parse_json(str(file[HEADER]))["seeds"]) != self.seeds:
                     raise StoreError(f"{self.path} was written by two runs: use --resume to run its seeds again")
                 return {
                     name.removeprefix(ARRAY_PREFIX): file[name] for name in file.files if name.startswith(ARRAY_PREFIX)
                 }
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except StoreError:
+            raise
+        except Exception as error:  # zip and NumPy raise whatever damage leads them to
             raise StoreError(f"{self.path} is damaged: use --resume to run its seeds again") from (error)
 
 
 class Parts:
     """The parts of one plan.
 
-    A part is accepted if it is readable to its last byte (zip keeps a checksum of every array),
-    and its header names this generation of the folder and the agent's present fingerprint.
+    A part is accepted if it is readable to its last byte (zip keeps a checksum of every array), its header names this
+    generation of the folder and the agent's present fingerprint, and it holds the arrays that its header names.
     """
 
     def __init__(self, directory: Path, stored: StoredManifest) -> None:
@@ -174,13 +175,13 @@ class PartReader:
             The part; None if the file is damaged or belongs to another plan.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                header = files.parse_json(str(file[HEADER]))
-                for name in file.files if is_thorough else ():
+            with path.open("rb") as packed, np.load(packed, allow_pickle=False) as file:
+                header, names = files.parse_json(str(file[HEADER])), file.files
+                for name in names if is_thorough else ():
                     file[name]
             agent, seeds = str(header["agent"]), tuple(int(seed) for seed in header["seeds"])
-        except (OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, zipfile.BadZipFile):
+        except Exception:  # zip and NumPy raise whatever damage leads them to
             return None
         if agent not in self._places or not self._planned.issuperset(seeds):
             return None
-        return Part(agent, seeds, path) if header == self._places[agent].header(seeds) else None
+        return Part(agent, seeds, path) if header == self._places[agent].header(seeds, names) else None

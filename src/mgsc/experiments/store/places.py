@@ -39,6 +39,17 @@ def refuse_internals(path: str | os.PathLike[str]) -> None:
             raise StoreError(f"{path} lies inside the result {result}, in its own {name}: name a place outside")
 
 
+def refuse_links(path: Path) -> None:
+    """Refuses to write in a result folder where links stand for its own files: what they lead to is somebody else's.
+
+    Raises:
+        StoreError: naming the link.
+    """
+    for name in (MANIFEST_NAME, PARTS_NAME, LOCK_NAME):
+        if (path / name).is_symlink():
+            raise StoreError(f"{path / name} is a link, which mgsc never makes: remove it, or name another folder")
+
+
 def _enclosing_results(path: str | os.PathLike[str]) -> Iterator[tuple[Path, str]]:
     """The result folders around a place, the nearest first, each with the name in it that leads to the place."""
     place = Path(os.path.realpath(usable_path(path)))

@@ -59,7 +59,7 @@ def to_table(summary: Mapping[str, Any]) -> Table:
     for heading, is_number in zip(headings(summary), _are_numbers(summary), strict=True):
         # What may be broken into lines is, where the terminal is narrow; so nothing is cut off before that.
         is_whole = heading in ("agent", "n", "mean", "95 % interval", "verdict")
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_whole, overflow="fold")
+        table.add_column(Text(heading), justify="right" if is_number else "left", no_wrap=is_whole, overflow="fold")
     for cells in _without_repeats(summary):
         table.add_row(*map(Text, cells))
     return table

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from itertools import product
@@ -21,12 +22,16 @@ from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, row_of, settings_as_dict, updates_of
 from mgsc.experiments.reading.statistics import Interval, mean_interval, paired_difference
 from mgsc.experiments.store.resumable import plain, refuse_unfinished
+from mgsc.experiments.store.sealed import sealed, unsealed
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, Study
 from mgsc.experiments.studies.origin import origins_of, sweeps_of
 from mgsc.files import read_json, usable_path
 from mgsc.settings import unknown
 
 KIND = "mgsc study"
+NAME = re.compile(r"[\w-]+", re.ASCII)
+"""Form of a study's name: its figures and tables are called so, and lead nowhere else."""
+
 OWN_ORIGIN = "computed_by"
 """The provenance of an entry that was taken from another summary, if it differs from that of the others."""
 
@@ -181,11 +186,11 @@ def verdict(difference: Interval) -> str | None:
 
 
 def write_summary(summary: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Writes a summary as JSON, all at once; an agent of a cell is one line."""
+    """Writes a summary as JSON with its checksum, all at once; an agent of a cell is one line."""
     from mgsc.experiments.store.files import as_store_errors, write_atomically
 
     with as_store_errors("write", Path(path)):
-        write_atomically(Path(path), to_text(summary).encode())
+        write_atomically(Path(path), to_text(sealed(summary)).encode())
 
 
 def to_text(summary: Mapping[str, Any]) -> str:
@@ -235,7 +240,7 @@ def load_summary(file: str) -> dict[str, Any]:
     summary = read_json(file, "summary")
     if not _is_summary(summary):
         raise UserError(f"{file} is no complete summary of `mgsc study run`")
-    return dict(summary)
+    return unsealed(summary, file)
 
 
 def _is_summary(summary: Any) -> bool:
@@ -253,6 +258,7 @@ def _is_summary(summary: Any) -> bool:
         return (
             summary["kind"] == KIND
             and all(isinstance(word, str) for word in words)
+            and NAME.fullmatch(summary["study"]) is not None
             and isinstance(summary["versions"], dict)
             and found == expected
             and (not summary.get("compares") or all(_is_compared(cell) for cell in summary["cells"]))

@@ -9,10 +9,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type
+from mgsc.experiments.design.names import check_agent_name
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import SUITES, Suite, change_suite, get_suite
 from mgsc.experiments.store.resumable import refuse_unfinished
+from mgsc.experiments.store.sealed import unsealed
 from mgsc.files import read_json, usable_path
 from mgsc.settings import unknown
 
@@ -32,6 +34,7 @@ def tuned_suite(name: str, seeds: Seeds | None = None, file: str | None = None) 
     if sweep is None:
         return suite
     if seeds is not None:
+        check_type("seeds", seeds, Seeds, "be Seeds")
         refuse_overlap(seeds, _seeds_of(sweep))
     changes = {f"{agent}.{key}": value for agent, chosen in sweep["chosen"].items() for key, value in chosen.items()}
     return change_suite(suite, changes)
@@ -65,6 +68,7 @@ def load_sweep(file: str) -> dict[str, Any]:
     if not isinstance(sweep.get("agents"), dict) or not isinstance(sweep.get("settings"), dict):
         raise UserError(f"{file} is no sweep of `mgsc tune`: it lacks its agents or settings")
     for agent, entry in sweep["agents"].items():
+        check_agent_name(agent)
         if not _is_entry(entry):
             raise UserError(f"{file} is no sweep of `mgsc tune`: what it says of {agent} is incomplete")
     return sweep
@@ -96,7 +100,7 @@ def _read_json(file: str) -> dict[str, Any]:
     sweep = read_json(file, "sweep")
     if not isinstance(sweep, dict) or not _has_chosen(sweep):
         raise UserError(f"{file} is no sweep of `mgsc tune`")
-    return sweep
+    return unsealed(sweep, file)
 
 
 def _has_chosen(sweep: dict[str, Any]) -> bool:

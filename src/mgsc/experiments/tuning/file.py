@@ -25,6 +25,7 @@ from mgsc.experiments.store.resumable import (
     open_parts,
     plain,
 )
+from mgsc.experiments.store.sealed import sealed
 from mgsc.experiments.tuning.chosen import load_sweep
 from mgsc.experiments.tuning.search import (
     NUM_ROUNDS,
@@ -287,8 +288,8 @@ def check_can_write(path: str | os.PathLike[str]) -> None:
 
 
 def write_sweep(sweep: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Writes a sweep as JSON, all at once."""
+    """Writes a sweep as JSON with its checksum, all at once."""
     from mgsc.experiments.store.files import as_store_errors, write_atomically
 
     with as_store_errors("write", Path(path)):
-        write_atomically(Path(path), (json.dumps(sweep, indent=1) + "\n").encode())
+        write_atomically(Path(path), (json.dumps(sealed(sweep), indent=1) + "\n").encode())

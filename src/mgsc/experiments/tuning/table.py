@@ -42,12 +42,14 @@ def chosen_rows(sweep: Mapping[str, Any], agents: Sequence[str] | None = None) -
 
 def to_table(sweep: Mapping[str, Any], agents: Sequence[str] | None = None) -> Table:
     """The rows as a table for a rich console; it reads in plain text, too."""
+    from rich.text import Text
+
     table = titled_table(_title(sweep), _note(sweep))
     for place, heading in enumerate(HEADINGS):
         is_number = place >= LEFT
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     for row in chosen_rows(sweep, agents):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table
 
 
