@@ -39,7 +39,7 @@ TMAZE = SUITES["tmaze-fixed"]
 STRANGE = (None, 5, float("nan"), "x", b"x", [], {}, object(), np.zeros(2), int)
 
 
-@pytest.mark.parametrize("given", STRANGE, ids=str)
+@pytest.mark.parametrize("given", STRANGE, ids=lambda given: type(given).__name__)
 def test_issue_what_is_no_suite_or_result_is_refused(given) -> None:
     refusing = {
         "suite": [lambda: choose_agents(given, ["uniform"]), lambda: change_suite(given, {"steps": 500})],
