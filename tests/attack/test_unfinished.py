@@ -33,3 +33,9 @@ def test_a_finished_result_says_nothing(tmp_path, caplog) -> None:
     with caplog.at_level("WARNING", "mgsc"):
         store.open_result(tmp_path / "result")
     assert not any("unfinished" in message for message in caplog.messages)
+
+
+def test_issue_an_append_that_was_stopped_before_its_plan_is_told_how_to_go_on(tmp_path) -> None:
+    fill(tmp_path / "result", small(), manifest(PAIR, 2))
+    with pytest.raises(store.StoreError, match="started for seeds 0–1, not 2–3; add others with --append"):
+        store.create(tmp_path / "result", manifest(PAIR, 2, first_seed=2), resume=True)

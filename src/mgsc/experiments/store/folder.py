@@ -318,9 +318,10 @@ def _extended(path: Path, stored: StoredManifest, manifest: Manifest) -> StoredM
 def _refuse_other_plan(path: Path, stored: StoredManifest, manifest: Manifest) -> None:
     _refuse_other_numbers(path, stored.plan, manifest, "resume")
     if manifest.seeds not in (stored.plan.seeds, stored.seeds_to_run):
+        advice = "; add others with --append" if published_generation(path) == stored.generation else ""
         raise StoreError(
             f"cannot resume {path}: it was started for seeds {describe(stored.seeds_to_run)},"
-            f" not {describe(manifest.seeds)}"
+            f" not {describe(manifest.seeds)}{advice}"
         )
 
 
