@@ -8,7 +8,7 @@ from tests.quick import compile_quickly
 
 from mgsc.benchmarks.network_steps import measure_steps
 from mgsc.benchmarks.picture_weights import measure_agreement
-from mgsc.benchmarks.plane_weights import SIDE, draw_plane, weights_in_time
+from mgsc.benchmarks.plane_weights import SIDE, by_first_goal, draw_plane, weights_in_time
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import change_suite, get_suite
 from mgsc.experiments.figures.style import save_all
@@ -43,13 +43,19 @@ def test_logits_of_features_cannot_be_asked_about_pictures():
 def test_weights_over_the_plane_are_drawn(tmp_path):
     small = {"steps": 40, "environment.switch_every": 20, "values.units": 4, "batch_size": 2, "planning_updates": 2}
     suite = change_suite(get_suite("net-gridworld-stale"), {**small, "record_every": 20, "measure_every": 20})
-    relative = weights_in_time(suite, seed=0, panels=4)
-    assert relative.shape == (4, SIDE, SIDE)
-    np.testing.assert_allclose(relative.mean((1, 2)), 1, rtol=1e-4)
-    (file, *_) = save_all([("plane", draw_plane(suite, relative))], tmp_path)
+    relative = weights_in_time(suite, range(2), panels=4)
+    assert relative.shape == (2, 4, SIDE, SIDE)
+    np.testing.assert_allclose(relative.mean((2, 3)), 1, rtol=1e-4)
+    (file, *_) = save_all([("plane", draw_plane(suite, relative[0]))], tmp_path)
     assert file.stat().st_size > 1000
 
 
 def test_only_a_plane_can_be_drawn():
     with pytest.raises(UserError, match="GridWorld only"):
-        weights_in_time(get_suite("net-cartpole"), seed=0)
+        weights_in_time(get_suite("net-cartpole"), [0])
+
+
+def test_weights_by_the_first_goal_are_those_of_the_upper_right_corner():
+    relative = np.zeros((3, SIDE, SIDE))
+    relative[1, 36:, 36:] = 2
+    np.testing.assert_array_equal(by_first_goal(relative), [0, 2, 0])

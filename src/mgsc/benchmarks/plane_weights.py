@@ -1,12 +1,14 @@
 """Where MGSC plans in a GridWorld, as time goes by: ``python -m mgsc.benchmarks.plane_weights --out FOLDER``.
 
 One run of a suite of GridWorlds. At equal intervals its network of logits is evaluated at a lattice of places over the
-whole plane, for this figure only; d over these is drawn relative to a uniform one.
+whole plane, for this figure only; d over these is drawn relative to a uniform one. Over several seeds, the share of it
+by the first goal is printed.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from mgsc.environments.phases import phase_at
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import Suite, change_suite, get_suite
 from mgsc.experiments.figures.style import headline, new_figure, save_all
+from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.devices import devices
 from mgsc.experiments.running.program import run_key
@@ -38,12 +41,12 @@ FARTHEST = 3.0
 """Powers of 2 at the ends of the colour scale, on both sides of uniform."""
 
 
-def weights_in_time(suite: Suite, seed: int, panels: int = PANELS) -> NDArray[Any]:
-    """[panels, SIDE, SIDE] d over the lattice, rows from below, over that of a uniform d.
+def weights_in_time(suite: Suite, seeds: Sequence[int], panels: int = PANELS) -> NDArray[Any]:
+    """[seeds, panels, SIDE, SIDE] d over the lattice, rows from below, over that of a uniform d.
 
     Args:
         suite: of a GridWorld, with an agent ``meta_gradient`` whose logits are a network on the observation.
-        seed: of the run.
+        seeds: of the runs.
         panels: number of times; the suite's steps are a multiple of it.
 
     Raises:
@@ -68,10 +71,17 @@ def weights_in_time(suite: Suite, seed: int, panels: int = PANELS) -> NDArray[An
         found: Array = jax.lax.scan(lambda state, _: chunk(state, key), dyna.init(agent, key), None, length=panels)[1]
         return found
 
-    lanes = jnp.array([seed], jnp.uint32)
+    lanes = jnp.asarray(np.array(seeds, np.uint32))
     weights = np.asarray(compile_for(devices()[0], jax.vmap(whole), lanes)(lanes))
-    relative: NDArray[Any] = weights.reshape(panels, SIDE, SIDE) * SIDE**2
+    relative: NDArray[Any] = weights.reshape(len(lanes), panels, SIDE, SIDE) * SIDE**2
     return relative
+
+
+def by_first_goal(relative: NDArray[Any]) -> NDArray[Any]:
+    """[...] mean of d over the places of a lattice [..., SIDE, SIDE] from which one move reaches the first goal."""
+    near = round(2 * LENGTH * SIDE)
+    found: NDArray[Any] = relative[..., -near:, -near:].mean((-2, -1))
+    return found
 
 
 def draw_plane(suite: Suite, relative: NDArray[Any]) -> Figure:
@@ -110,12 +120,19 @@ def main() -> None:
     """Reads the command line, runs the suite and draws the figure."""
     parser = argparse.ArgumentParser(prog="python -m mgsc.benchmarks.plane_weights", description=__doc__)
     parser.add_argument("suite", nargs="?", default="net-gridworld-stale")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the run that is drawn")
+    parser.add_argument("--seeds", type=int, default=1, help="runs, from that seed on, over which is printed")
     parser.add_argument("--out", type=Path, required=True, help="folder of the figure")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the suite")
     given = parser.parse_args()
     suite = change_suite(get_suite(given.suite), dict(one.split("=", 1) for one in given.set))
-    figure = draw_plane(suite, weights_in_time(suite, given.seed))
+    relative = weights_in_time(suite, range(given.seed, given.seed + given.seeds))
+    print("d by the first goal, over a uniform one")
+    for number, column in enumerate(by_first_goal(relative).T, 1):
+        interval = mean_interval(column)
+        step = number * suite.steps // PANELS
+        print(f"step {step:>7,}  {interval.estimate:.2f} ({interval.low:.2f} … {interval.high:.2f})")
+    figure = draw_plane(suite, relative[0])
     for file in save_all([(given.suite, figure)], given.out):
         print(file)
 
