@@ -98,11 +98,17 @@ def _image(title: str, environment: Any, units: int) -> Suite:
     )
 
 
-def _minibatches(title: str, environment: Any, model: Any, step_size: float, **settings: Any) -> Suite:
-    """Adam on minibatches; ``settings`` are the suite's, the same for all agents."""
+def _minibatches(
+    title: str, environment: Any, model: Any, step_size: float, *, mixture: float = 0.0, **settings: Any
+) -> Suite:
+    """Adam on minibatches; ``mixture`` is MGSC's, ``settings`` are the suite's and the same for all agents."""
     # Planned updates are plain gradient steps: K of them at 0.03 overshot the values they are derived at.
     agents = network_agents(
-        step_size, has_ensemble=isinstance(model, MlpEnsemble), meta_step_size=0.003, planned_step_size=0.002
+        step_size,
+        has_ensemble=isinstance(model, MlpEnsemble),
+        meta_step_size=0.003,
+        planned_step_size=0.002,
+        mixture=mixture,
     )
     return Suite(
         title,
@@ -138,6 +144,8 @@ def _control(title: str, environment: Any, steps: int, **model: Any) -> Suite:
         environment,
         MlpEnsemble(capacity=steps, **model),
         3e-4,
+        # Without it, minibatches come from a few candidates.
+        mixture=0.5,
         steps=steps,
         epsilon=0.05,
         values=MlpSettings(units=64, layers=2, activation="relu", optimizer="adam", target_every=200),
