@@ -138,6 +138,10 @@ def manifest_of(dataset: xr.Dataset) -> Manifest:
         raise StoreError(f"the result is not what it must be: {error}") from error
 
 
+INDISPENSABLE = ("agent", "seed", "reward")
+"""What a result must have for anything to be said of it."""
+
+
 def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int, ...]) -> None:
     """Checks that a dataset is the one of a plan.
 
@@ -149,25 +153,14 @@ def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int
     Raises:
         StoreError: something is missing or has other dimensions; the error names it.
     """
-    has = what_it_has(dataset)
-    for kind, table in (("coordinate", coordinates_of(has)), ("variable", variables_of(has))):
-        for name, dims in table.items():
-            if name not in dataset.variables:
-                raise StoreError(f"the result lacks the {kind} {name}{list(dims)}")
-            found = tuple(str(dim) for dim in dataset[name].dims)
-            if found != dims:
-                raise StoreError(f"{kind} {name} has dimensions {list(found)}, not {list(dims)}")
-            if name != "agent" and dataset[name].dtype.kind not in "biuf":
-                raise StoreError(f"{kind} {name} holds {dataset[name].dtype}, not numbers or flags")
+    _check_arrays(dataset)
     for name in ATTRIBUTES:
         if name not in dataset.attrs:
             raise StoreError(f"the result lacks the attribute {name}")
     try:
         whole(dataset.attrs["record_every"], "record_every", low=1)
         wholes(dataset.attrs["switch_steps"], "switch_steps", low=1)
-        steps = wholes(dataset["step"].values, "step", low=1) if "step" in coordinates_of(has) else (1,)
-        if not steps or any(later <= step for step, later in itertools.pairwise(steps)):
-            raise ValueError("step does not grow from chunk to chunk")
+        _check_steps(dataset)
     except ValueError as error:
         raise StoreError(f"the result is not what it must be: {error}") from error
     found_agents = tuple(str(agent) for agent in dataset["agent"].values)
@@ -178,8 +171,39 @@ def check_dataset(dataset: xr.Dataset, agents: tuple[str, ...], seeds: tuple[int
         raise StoreError(f"the result holds seeds {describe(found_seeds)}: {describe(seeds)} planned")
 
 
+def _check_arrays(dataset: xr.Dataset, *, may_lack: bool = False) -> None:
+    """Checks the dimensions and kinds of coordinates and variables, of which some may be missing.
+
+    Raises:
+        StoreError: one is not what it must be; the error names it.
+    """
+    has = what_it_has(dataset)
+    for kind, table in (("coordinate", coordinates_of(has)), ("variable", variables_of(has))):
+        for name, dims in table.items():
+            if name not in dataset.variables:
+                if may_lack and name not in INDISPENSABLE:
+                    continue
+                raise StoreError(f"the result lacks the {kind} {name}{list(dims)}")
+            found = tuple(str(dim) for dim in dataset[name].dims)
+            if found != dims:
+                raise StoreError(f"{kind} {name} has dimensions {list(found)}, not {list(dims)}")
+            if name != "agent" and dataset[name].dtype.kind not in "biuf":
+                raise StoreError(f"{kind} {name} holds {dataset[name].dtype}, not numbers or flags")
+
+
+def _check_steps(dataset: xr.Dataset) -> None:
+    """Checks the steps at which chunks end, where a result has them.
+
+    Raises:
+        ValueError: they are no growing steps.
+    """
+    steps = wholes(dataset["step"].values, "step", low=1) if "step" in dataset.variables else (1,)
+    if not steps or any(later <= step for step, later in itertools.pairwise(steps)):
+        raise ValueError("step does not grow from chunk to chunk")
+
+
 def check_result(dataset: object) -> None:
-    """Refuses what is no result, or lacks what every result of its kind has.
+    """Refuses what is no result, or lacks what nothing can be said without; other variables may have been dropped.
 
     Raises:
         UserError: saying what it is, or lacks.
@@ -188,18 +212,19 @@ def check_result(dataset: object) -> None:
 
     check_type("dataset", dataset, xr.Dataset, "be a result, as open_result gives it")
     assert isinstance(dataset, xr.Dataset)
-    if lacking := [name for name in ("agent", "seed") if name not in dataset.variables]:
+    if lacking := [name for name in INDISPENSABLE if name not in dataset.variables]:
         raise StoreError(f"the result lacks {' and '.join(lacking)}")
     if empty := [str(name) for name, length in dataset.sizes.items() if not length]:
         raise StoreError(f"the result is empty along {', '.join(empty)}")
     try:
         mapping(parse_json(dataset.attrs["settings"]), "settings")
-        seeds = wholes(dataset["seed"].values, "seed")
+        wholes(dataset["seed"].values, "seed")
+        _check_steps(dataset)
     except KeyError as error:
         raise StoreError(f"the result lacks {error}") from error
     except (TypeError, ValueError) as error:
         raise StoreError(f"the result is not what it must be: {error}") from error
-    check_dataset(dataset, tuple(str(agent) for agent in dataset["agent"].values), seeds)
+    _check_arrays(dataset, may_lack=True)
 
 
 def normalise(dataset: xr.Dataset) -> xr.Dataset:
