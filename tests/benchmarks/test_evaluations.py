@@ -33,6 +33,7 @@ def test_evaluations_by_hand() -> None:
     assert (mbpo.spread, mbpo.error_ratio.estimate) == (8, 1)
     assert np.isnan(sac.error_ratio.estimate)
     assert read_evaluations(RESULT, baseline="sac")[0].difference.estimate == -1
+    assert read_evaluations(RESULT, baseline="sac", last=1)[0].late_difference.estimate == 1.5
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Evaluation returns of a result in which actions are numbers: ``python -m mgsc.benchmarks.evaluations DIR``.
 
-Means over seeds with their 95 % interval (Student's t): of all evaluations, of the last ones, of the paired difference
-to another agent, and of the model's error where rollouts began over its error on all candidates.
+Means over seeds with their 95 % interval (Student's t): of all evaluations, of the last ones, of the paired
+differences of both to another agent, and of the model's error where rollouts began over its error on all candidates.
 """
 
 from __future__ import annotations
@@ -18,6 +18,18 @@ from mgsc.experiments.reading.statistics import NOTHING, Interval, mean_interval
 
 BY_SEED = ("agent", "seed", "chunk")
 
+COLUMNS = (
+    "agent",
+    "all evaluations",
+    "difference",
+    "last",
+    "difference",
+    "seeds at the bar",
+    "median step",
+    "spread of d",
+    "error ratio",
+)
+
 
 class Evaluation(NamedTuple):
     """Evaluation returns of one agent: means over seeds with their intervals.
@@ -26,6 +38,7 @@ class Evaluation(NamedTuple):
         whole: of all evaluations of a run.
         late: of the last ones.
         difference: of all of them, less the baseline's on the same seed.
+        late_difference: of the last ones, likewise.
         reached: seeds with an evaluation of at least the bar; ``step`` the median of the first such steps, NaN where
             fewer than half of the seeds have one.
         spread: candidates that d was spread over.
@@ -36,6 +49,7 @@ class Evaluation(NamedTuple):
     whole: Interval
     late: Interval
     difference: Interval
+    late_difference: Interval
     reached: int
     step: float
     spread: float
@@ -87,6 +101,7 @@ def _read(result: xr.Dataset, returns: xr.DataArray, agent: str, other: str, las
         whole=mean_interval(own.mean(1)),
         late=mean_interval(own[:, -last:].mean(1)),
         difference=mean_interval(own.mean(1) - theirs.mean(1)),
+        late_difference=mean_interval((own - theirs)[:, -last:].mean(1)),
         reached=int(is_there.any(1).sum()),
         step=median if np.isfinite(median) else np.nan,
         spread=spread,
@@ -108,13 +123,11 @@ def main() -> None:
     parser.add_argument("--baseline", help="agent the others are compared with (default the first)")
     given = parser.parse_args()
     found = read_evaluations(open_result(given.dir), last=given.last, bar=given.bar, baseline=given.baseline)
-    print(
-        "| agent | all evaluations | last | difference | seeds at the bar | median step | spread of d | error ratio |"
-    )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    print("| " + " | ".join(COLUMNS) + " |")
+    print("|---" + "|---:" * (len(COLUMNS) - 1) + "|")
     for one in found:
-        columns = [one.agent, _words(one.whole), _words(one.late), _words(one.difference), str(one.reached)]
-        columns += [f"{one.step:,.0f}", f"{one.spread:.0f}", _words(one.error_ratio, 2)]
+        columns = [one.agent, *(_words(each) for each in (one.whole, one.difference, one.late, one.late_difference))]
+        columns += [str(one.reached), f"{one.step:,.0f}", f"{one.spread:.0f}", _words(one.error_ratio, 2)]
         print("| " + " | ".join(columns) + " |")
 
 
