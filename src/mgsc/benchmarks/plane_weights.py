@@ -37,6 +37,9 @@ PANELS = 8
 SIDE = 40
 """Places of the lattice in a row."""
 
+GOAL = "#009E73"
+"""A green that is seen on both ends of the colours."""
+
 FARTHEST = 3.0
 """Powers of 2 at the ends of the colour scale, on both sides of uniform."""
 
@@ -86,7 +89,7 @@ def by_first_goal(relative: NDArray[Any]) -> NDArray[Any]:
 
 def draw_plane(suite: Suite, relative: NDArray[Any]) -> Figure:
     """The panels, with the walls and the goal of their step, and the number of the step."""
-    figure = new_figure(4.1)
+    figure = new_figure(3.7)
     axes = figure.subplots(2, len(relative) // 2, sharex=True, sharey=True).ravel()
     settings = suite.environment
     length = suite.steps // len(relative)
@@ -113,7 +116,7 @@ def _draw_ground(axes: Any, settings: GridWorldSettings, *, is_second: bool) -> 
             axes.fill_between([left, right], bottom, top, color="0.35", linewidth=0)
     bottom = 0.0 if is_second and settings.change == "goal" else 1 - LENGTH
     corner = [1 - LENGTH, 1]
-    axes.fill_between(corner, bottom, bottom + LENGTH, facecolor="none", edgecolor="black", linewidth=1.5)
+    axes.fill_between(corner, bottom, bottom + LENGTH, facecolor=GOAL, edgecolor="white", linewidth=1)
 
 
 def main() -> None:
