@@ -131,7 +131,7 @@ def test_parts_for_other_actions_are_refused_in_words() -> None:
 
 def test_a_run_is_recorded_goes_on_bit_for_bit_and_begins_after_its_warm_up(tmp_path, monkeypatch) -> None:
     compile_quickly(monkeypatch)
-    result = mgsc.run(SMALL, seeds=2, out=tmp_path / "run", progress=False)
+    result = mgsc.run(SMALL, seeds=2, out=tmp_path / "run")
     assert np.isfinite(result.evaluation_return).all()
     # Nine steps, each of a cost below π² + 0.1 · 64 + 0.004.
     assert ((result.evaluation_return < 0) & (result.evaluation_return > -9 * 16.3)).all()

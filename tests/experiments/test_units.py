@@ -119,6 +119,7 @@ def test_a_unit_runs_what_its_program_runs(tmp_path):
         header = json.loads(str(file["header"]))
         np.testing.assert_array_equal(file["array:reward"], known.record["reward"])
         assert file["array:run_seconds"] == pytest.approx(again.seconds / 2)
+    assert header.pop("arrays") == sorted(f"array:{name}" for name in (*known.record, *TIMES))
     assert header == {"agent": "no_planning", "fingerprint": "0123", "generation": 3, "seeds": [4, 9]}
 
 

@@ -103,7 +103,7 @@ def _check_arguments(
     if agents is not None:
         check_names("agents", agents)
     if progress is not None:
-        check_type("progress", progress, Progress, "be a Progress")
+        check_type("progress", progress, Progress, "be a Progress, or None for no callbacks")
     for name, value in modes.items():
         if not isinstance(value, bool):
             raise UserError(f"{name} is {value!r}: it must be True or False")

@@ -74,11 +74,11 @@ def network_agents(step_size: float, *, has_ensemble: bool, **learned: Any) -> d
     return agents
 
 
-def _image(title: str, environment: Any, units: int) -> Suite:
+def _image(title: str, environment: Any, units: int, step_size: float) -> Suite:
     """Plain descent, one transition at a time: the nearest to what the tables do."""
     # Without a share of uniform queries some seeds' values went flat and stayed so.
-    agents = network_agents(0.4, has_ensemble=False, meta_step_size=0.001, planned_step_size=0.05, mixture=0.2)
-    # Chosen apart for these: the others do best with steps twice as large.
+    agents = network_agents(step_size, has_ensemble=False, meta_step_size=0.001, planned_step_size=0.05, mixture=0.2)
+    # Chosen apart for these: on the TMaze the others do best with steps twice as large.
     smaller = ("no_planning", "dqn", "dqn_many_updates", "prioritized_replay")
     for name in agents:
         if name in smaller or name.startswith("meta_gradient"):
@@ -184,8 +184,8 @@ _STALE = SimulatedModel(rewards="stale", dynamics="current")
 
 NETWORK_SUITES: Mapping[str, Suite] = {
     "cartpole": _small_suite(),
-    "net-tmaze": _image("TMaze seen as a picture, stale rewards", TMazeImageSettings(), 32),
-    "net-tworooms": _image("TwoRooms seen as a picture, stale rewards", TwoRoomsImageSettings(), 64),
+    "net-tmaze": _image("TMaze seen as a picture, stale rewards", TMazeImageSettings(), 32, 0.4),
+    "net-tworooms": _image("TwoRooms seen as a picture, stale rewards", TwoRoomsImageSettings(), 64, 0.2),
     "net-gridworld": _grid("GridWorld, learned model", GridWorldSettings(), MlpEnsemble(), 10_000),
     "net-gridworld-stale": _grid("GridWorld whose goal moves, stale model", _GRID, _STALE, 10_000),
     "net-mazegridworld": _grid("MazeGridWorld, learned model", GridWorldSettings(walls="maze"), MlpEnsemble(), 15_000),
