@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Literal
 
 import jax.numpy as jnp
 
@@ -11,7 +11,7 @@ from mgsc.indexing import put_at
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy
 from mgsc.search_control.row import StrategyRow, always
-from mgsc.settings import check_choice, choice
+from mgsc.settings import check_setting, choice
 from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 Over = Literal["pairs", "states"]
@@ -31,7 +31,7 @@ def dyna_q(num_actions: int, over: Over = "pairs") -> Strategy:
     Raises:
         UserError: ``over`` is neither.
     """
-    check_choice("over", over, get_args(Over))
+    check_setting(DynaQSettings, "over", over)
 
     def init(key: Array, params: Params, candidates: Candidates) -> Array:
         del key, params

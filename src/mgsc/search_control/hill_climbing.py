@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from mgsc.sampling import uniform_index
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, uniform_weights
 from mgsc.search_control.candidate_signals import experience_of
 from mgsc.search_control.row import Range, StrategyRow, always
-from mgsc.settings import check_choice, choice, number, size
+from mgsc.settings import check_setting, choice, number, size
 from mgsc.types import NO_CANDIDATE, Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 Kind = Literal["value", "frequency"]
@@ -93,7 +93,7 @@ def hill_climbing(
     Raises:
         UserError: ``kind`` is neither.
     """
-    check_choice("kind", kind, get_args(Kind))
+    check_setting(HillClimbingSettings, "kind", kind)
 
     def build(parts: Parts) -> SearchControl:
         rule = _Rule(parts, kind, climb, capacity, real_share, shape)

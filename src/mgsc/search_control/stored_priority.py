@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal, get_args
+from typing import Literal
 
 import jax.numpy as jnp
 
@@ -12,7 +12,7 @@ from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, from_logits
 from mgsc.search_control.candidate_signals import age_of, experience_errors
 from mgsc.search_control.row import Range, StrategyRow, always
-from mgsc.settings import check_choice, choice, number
+from mgsc.settings import check_setting, choice, number
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
 
 By = Literal["td_error", "recency"]
@@ -41,7 +41,7 @@ def stored_priority(
     Raises:
         UserError: ``by`` is neither.
     """
-    check_choice("by", by, get_args(By))
+    check_setting(StoredPrioritySettings, "by", by)
 
     def build(parts: Parts) -> SearchControl:
         def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:

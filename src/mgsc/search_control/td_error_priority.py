@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Collection
-from typing import Literal, get_args
+from typing import Literal
 
 import jax.numpy as jnp
 from jax import lax
@@ -24,7 +24,7 @@ from mgsc.search_control.base import (
 )
 from mgsc.search_control.expected import all_expected_errors
 from mgsc.search_control.row import Need, Range, StrategyRow, num_candidate_pairs
-from mgsc.settings import check_choice, choice, number
+from mgsc.settings import check_setting, choice, number
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query
 
 Kind = Literal["proportional", "rank"]
@@ -60,7 +60,7 @@ def td_error_priority(
     Raises:
         UserError: ``kind`` is neither.
     """
-    check_choice("kind", kind, get_args(Kind))
+    check_setting(PrioritySettings, "kind", kind)
 
     def build(parts: Parts) -> SearchControl:
         def weights(state: PyTree, params: Params, candidates: Candidates) -> Array:
