@@ -30,6 +30,15 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
+def wait_until(page: Any, condition: str, given: str | None = None) -> None:
+    """Waits until a condition of JavaScript holds, which may read ``given``, and looks every 50 ms.
+
+    Playwright's own way looks at each frame that is drawn, and a browser without a screen on a busy machine may stop
+    drawing.
+    """
+    page.wait_for_function(f"given => {condition}", arg=given, polling=50)
+
+
 @contextlib.contextmanager
 def open_browser() -> Iterator[Any]:
     """The browser of Playwright, closed in the end."""

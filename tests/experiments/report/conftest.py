@@ -23,7 +23,7 @@ def visit(browser):
         context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | look))
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))

@@ -6,7 +6,7 @@ import re
 import threading
 
 import pytest
-from tests.browser import needs_chromium
+from tests.browser import needs_chromium, wait_until
 from tests.experiments.report.results import named, shown
 
 from mgsc.experiments.report.find import Found
@@ -113,7 +113,7 @@ def test_play_and_pause(page) -> None:
     set_time(page, 0)
     page.select_option("#speed", "30")
     page.click("#play")
-    page.wait_for_function("() => document.querySelector('#slider').value > 3")
+    wait_until(page, "document.querySelector('#slider').value > 3")
     assert page.inner_text("#play-text") == "Pause"
     page.click("#play")
     assert page.inner_text("#play-text") == "Play"
@@ -122,7 +122,7 @@ def test_play_and_pause(page) -> None:
     assert page.input_value("#slider") == stopped
     set_time(page, LAST - 2)
     page.click("#play")
-    page.wait_for_function("() => document.querySelector('#play-text').innerText === 'Play'")
+    wait_until(page, "document.querySelector('#play-text').innerText === 'Play'")
     assert page.input_value("#slider") == str(LAST)
 
 
@@ -134,7 +134,7 @@ def test_everything_by_keyboard(page) -> None:
     set_time(page, 0)
     page.focus("#slider")
     page.keyboard.press(" ")
-    page.wait_for_function("() => document.querySelector('#slider').value > 0")
+    wait_until(page, "document.querySelector('#slider').value > 0")
     page.keyboard.press(" ")
     assert page.inner_text("#play-text") == "Play"
     assert page.evaluate("getComputedStyle(document.querySelector('#slider')).outlineStyle") == "solid"
@@ -179,10 +179,9 @@ def test_a_single_seed_shows_its_own_numbers(page, results) -> None:
     before = picture(page)
     assert before != means
     page.select_option("#seed", "1")
-    page.wait_for_function("() => document.querySelector('#single-0') === null")
-    page.wait_for_function(
-        "old => document.querySelector('canvas[data-agent=\"meta_gradient\"]').toDataURL() !== old", arg=before
-    )
+    wait_until(page, "document.querySelector('#single-0') === null")
+    canvas = "document.querySelector('canvas[data-agent=\"meta_gradient\"]')"
+    wait_until(page, f"{canvas}.toDataURL() !== given", before)
     page.focus('canvas[data-agent="meta_gradient"]')
     for _ in range(6):  # from the start up the stem
         page.keyboard.press("ArrowUp")
@@ -275,9 +274,9 @@ def test_a_phone_never_scrolls_sideways(visit, page_file) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.evaluate("window.innerWidth") == 390
     page.set_viewport_size({"width": 320, "height": 700})
-    page.wait_for_function("() => document.querySelector('#curves svg').clientWidth < 320")
+    wait_until(page, "document.querySelector('#curves svg').clientWidth < 320")
     # Everything is laid out anew, one part after the other.
-    page.wait_for_function("() => document.documentElement.scrollWidth === 320", timeout=10_000)
+    wait_until(page, "document.documentElement.scrollWidth === 320")
 
 
 def test_every_control_has_a_name(page) -> None:

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from tests.browser import needs_chromium
+from tests.browser import needs_chromium, wait_until
 from tests.experiments.measured import with_numbers
 from tests.experiments.report.results import named, shown
 from tests.experiments.synthetic import OF_NETWORKS, without_listed, without_tables
@@ -105,7 +105,7 @@ def test_space_scrolls_where_there_is_nothing_to_play(alone) -> None:
     before = alone.input_value("#slider")
     alone.focus("#content")
     alone.keyboard.press(" ")
-    alone.wait_for_function("() => window.scrollY > 0")
+    wait_until(alone, "window.scrollY > 0")
     assert alone.input_value("#slider") == before
     assert alone.evaluate("document.querySelector('#play').dataset.state") == "play"
     alone.focus("#curves svg")
@@ -174,7 +174,7 @@ def test_without_d_the_maze_shows_the_policy(mixed) -> None:
     assert "greedy" in tip
     assert "does not plan" not in tip
     mixed.select_option("#seed", "1")
-    mixed.wait_for_function("() => document.querySelector('#single-2') === null")
+    wait_until(mixed, "document.querySelector('#single-2') === null")
 
 
 def test_rewards_that_do_not_depend_on_what_is_done(mixed) -> None:
