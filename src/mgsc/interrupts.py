@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
 
 PATIENCE = 1.0
 """Seconds after which a line reports that the command is stopping: a compilation cannot be stopped."""
+
+SOON = 0.1
+"""Seconds after which a signal that was ignored is sent once more: enough to leave what ignores it."""
 
 WORDS = b"mgsc: stopping as soon as what is compiling or running allows it\n"
 CAUGHT = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -43,7 +47,8 @@ class Stopped(KeyboardInterrupt):
 def stopping() -> Iterator[None]:
     """Turns SIGINT, SIGTERM and SIGHUP into ``Stopped`` while the block runs; ignored signals stay ignored.
 
-    Only the main thread receives signals: in other threads this changes nothing.
+    Only the main thread receives signals: in other threads this changes nothing. Python ignores what is raised in a
+    callback of its garbage collector or in ``__del__``; a signal that came there is sent once more.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -57,6 +62,15 @@ def stopping() -> Iterator[None]:
         timers[-1].start()
         raise Stopped(number)
 
+    def ignored(unraisable: sys.UnraisableHookArgs) -> None:
+        if isinstance(unraisable.exc_value, Stopped):
+            again = (threading.main_thread().ident, unraisable.exc_value.signal)
+            timers.append(threading.Timer(SOON, signal.pthread_kill, again))
+            timers[-1].start()
+        else:
+            hook(unraisable)
+
+    hook, sys.unraisablehook = sys.unraisablehook, ignored
     before = {number: signal.getsignal(number) for number in CAUGHT}
     for number, handler in before.items():
         if handler not in (signal.SIG_IGN, None):
@@ -64,6 +78,7 @@ def stopping() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             if handler is not None:
                 signal.signal(number, handler)

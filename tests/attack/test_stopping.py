@@ -67,6 +67,20 @@ def test_issue_who_waits_is_told_at_once(capfd, monkeypatch) -> None:
     assert said == interrupts.WORDS.decode()
 
 
+def test_issue_a_signal_in_a_finaliser_is_not_lost() -> None:
+    class Ends:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)  # what is raised here, Python ignores
+
+    def goes_on() -> None:
+        ends = Ends()
+        del ends
+        time.sleep(10)
+
+    with pytest.raises(Stopped), stopping():
+        goes_on()
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
     try:
