@@ -7,12 +7,14 @@ import os
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 from tests.experiments.synthetic import PAIR, fill, manifest, small
 
 from mgsc import cli
 from mgsc.experiments import store
-from mgsc.experiments.store.untrusted import RATIO, SMALL
+from mgsc.experiments.store.untrusted import RATIO, SMALL, check_files
 
 
 def chunk_of(result: Path, name: str = "reward") -> Path:
@@ -86,10 +88,21 @@ def test_issue_a_chunk_that_unpacks_to_more_than_it_says_is_refused_unread(resul
 
 
 def test_issue_an_array_larger_than_its_files_can_hold_is_refused_unread(result) -> None:
-    length = SMALL + RATIO * chunk_of(result).stat().st_size
+    length = SMALL + RATIO * sum(path.stat().st_size for path in result.rglob("*") if path.is_file())
     change(result, "reward", shape=[length, 2, 4], chunks=[length, 2, 4])
     with pytest.raises(store.StoreError, match="reward, of which its files cannot hold"):
         store.open_result(result)
+
+
+def test_issue_a_large_array_of_zeros_is_read(tmp_path) -> None:
+    # zarr writes no chunk of it: a run's model_error where the model is right.
+    zeros = np.zeros((30, 400, 500), np.float32)
+    noise = np.random.default_rng(0).normal(size=(30, 400)).astype(np.float32)
+    data = xr.Dataset({"model_error": (("seed", "chunk", "state"), zeros), "reward": (("seed", "chunk"), noise)})
+    data.to_zarr(
+        tmp_path / "data.zarr", zarr_format=2, consolidated=True, encoding={"model_error": {"_FillValue": None}}
+    )
+    check_files(tmp_path / "data.zarr")
 
 
 @pytest.mark.parametrize(

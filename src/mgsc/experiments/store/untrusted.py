@@ -24,8 +24,11 @@ HEADER_LENGTH = 16
 """Bytes of the header of a chunk packed by blosc; its bytes 4 to 8 are the length of what was packed."""
 
 MOST_FILES = 10_000
-RATIO, SMALL = 512, 2**20
-"""Largest length of an array over ``SMALL`` bytes, relative to its files: blosc packs zeros 255 to 1."""
+RATIO, SMALL = 512, 2**24
+"""Largest length of all arrays over ``SMALL`` bytes, relative to all files: blosc packs zeros 255 to 1.
+
+A single array may have no file at all: zarr leaves out chunks that hold nothing but the fill value.
+"""
 
 
 def check_files(store: Path) -> None:
@@ -37,10 +40,11 @@ def check_files(store: Path) -> None:
     """
     lengths = dict(_files(store))
     metadata = mapping(mapping(parse_json(read_bytes(store / METADATA)), METADATA).get("metadata"), METADATA)
+    left = SMALL + RATIO * sum(lengths.values())
     for key, entry in metadata.items():
         name, slash, kind = key.rpartition("/")
         if kind == ".zarray" and slash:
-            _check_array(store, name, mapping(entry, key), lengths)
+            left -= _check_array(store, name, mapping(entry, key), lengths, left)
 
 
 def _files(store: Path) -> Iterator[tuple[str, int]]:
@@ -59,7 +63,8 @@ def _files(store: Path) -> Iterator[tuple[str, int]]:
                 yield str(shown), status.st_size
 
 
-def _check_array(store: Path, name: str, entry: dict[str, Any], lengths: dict[str, int]) -> None:
+def _check_array(store: Path, name: str, entry: dict[str, Any], lengths: dict[str, int], left: int) -> int:
+    """Checks one array, which may have ``left`` bytes unpacked; returns how many it has."""
     compressor = entry.get("compressor")
     if entry.get("filters") or not isinstance(compressor, dict) or compressor.get("id") != CODEC:
         raise ValueError(f"holds {name}, which is not packed as results of mgsc are")
@@ -68,11 +73,12 @@ def _check_array(store: Path, name: str, entry: dict[str, Any], lengths: dict[st
         raise ValueError(f"holds {name} of {dtype}, which is neither numbers, flags nor texts")
     chunk = prod(wholes(entry.get("chunks"), f"{name}.chunks")) * dtype.itemsize
     whole = prod(wholes(entry.get("shape"), f"{name}.shape")) * dtype.itemsize
-    files = [file for file in lengths if file.startswith(f"{name}/") and not os.path.basename(file).startswith(".")]
-    if max(chunk, whole) > SMALL + RATIO * sum(lengths[file] for file in files):
+    if max(chunk, whole) > left:
         raise ValueError(f"holds {name}, of which its files cannot hold {max(chunk, whole)} bytes")
+    files = [file for file in lengths if file.startswith(f"{name}/") and not os.path.basename(file).startswith(".")]
     for file in files:
         with (store / file).open("rb") as packed:
             header = packed.read(HEADER_LENGTH)
         if int.from_bytes(header[4:8], "little") > chunk:
             raise ValueError(f"holds {file}, which unpacks to more than a chunk of {chunk} bytes")
+    return max(chunk, whole)
