@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from tests.experiments import worker_parts
@@ -28,9 +29,27 @@ CALLS = "MGSC_TEST_CALLS"
 """The variable that names a file, into which each call in a worker writes a line."""
 
 
+DRIVER = "MGSC_TEST_DRIVER"
+"""The variable that holds the number of the driver's process."""
+
+WAIT = 8.0
+"""Seconds that ``waiting_on_nodes`` takes at least, however fast or busy a machine is."""
+
+
+def is_driver() -> bool:
+    return os.environ.get(DRIVER) == str(os.getpid())
+
+
+def waiting_on_nodes(settings: NoSettings, facts):
+    """A strategy that takes its time wherever it is not the driver who builds it."""
+    if not is_driver():
+        time.sleep(WAIT)
+    return worker_parts.evenly(settings, facts)
+
+
 def refusing_on_nodes(settings: NoSettings, facts):
     """A strategy that has an error wherever it is not the driver who builds it."""
-    if os.environ.get("MGSC_TEST_DRIVER") != str(os.getpid()):
+    if not is_driver():
         if CALLS in os.environ:
             with open(Path(os.environ[CALLS]), "a") as file:
                 file.write(f"{os.getpid()}\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,9 +18,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.cluster.processes import of_process, open_files, processes
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 NODES = ("node1", "node2")
 PATIENCE = 60.0
+
+BEGINS_AGAIN = 10
+"""Seconds that a requeued job waits at least; SLURM's default is 120."""
 
 CONFIGURATION = """
 ClusterName=mgsc
@@ -28,7 +34,7 @@ SlurmUser=root
 SlurmdUser=root
 SlurmctldPort={port}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire={begins_again}
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
@@ -91,6 +97,7 @@ class Slurm:
         configuration = CONFIGURATION.format(
             folder=folder,
             host=socket.gethostname(),
+            begins_again=BEGINS_AGAIN,
             **dict(zip(("port", "port1", "port2"), free_ports(3), strict=True)),
         )
         (folder / "slurm.conf").write_text(configuration)
@@ -127,9 +134,14 @@ class Slurm:
         return [pid for pid in processes() if log in open_files(pid)]
 
     def processes_of(self, node: str) -> list[int]:
-        """What a node runs: its environment names the node."""
-        name = f"SLURMD_NODENAME={node}".encode()
-        return [pid for pid in processes() if name in of_process(pid, "environ").split(b"\0")]
+        """What a node runs: its environment names the node and this cluster."""
+        names = {f"SLURMD_NODENAME={node}".encode(), f"SLURM_CONF={self.folder}/slurm.conf".encode()}
+        return [pid for pid in processes() if names <= set(of_process(pid, "environ").split(b"\0"))]
+
+    def workers(self) -> list[int]:
+        """The Python processes that submitit's jobs run."""
+        command = {pid: of_process(pid, "cmdline").split(b"\0") for node in NODES for pid in self.processes_of(node)}
+        return [pid for pid, words in command.items() if b"submitit.core._submit" in words and b"python" in words[0]]
 
     def run(self, *command: str) -> str:
         """What a command of SLURM says."""
@@ -140,6 +152,12 @@ class Slurm:
         """By node its state."""
         lines = self.run("sinfo", "-h", "-N", "-p", "main", "-o", "%N %t").split("\n")
         return dict(line.split() for line in lines if len(line.split()) == 2)
+
+    def restarts(self) -> dict[int, int]:
+        """By job how often it has begun again."""
+        lines = self.run("scontrol", "--oneliner", "show", "jobs").splitlines()
+        found = (re.match(r"JobId=(\d+) .* Restarts=(\d+) ", line) for line in lines)
+        return {int(job[1]): int(job[2]) for job in found if job}
 
     def wait_for(self, is_so, what: str, patience: float = PATIENCE) -> None:
         """Waits until something is so.
@@ -190,29 +208,6 @@ class Slurm:
                 command, env=self.environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
             )
         self._processes[name] = process
-
-
-def processes() -> list[int]:
-    """All processes of this machine."""
-    return [int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()]
-
-
-def of_process(pid: int, name: str) -> bytes:
-    """A file of ``/proc`` about a process; empty if that has ended."""
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:
-        return b""
-
-
-def open_files(pid: int) -> set[str]:
-    """The files that a process keeps open."""
-    found = set()
-    with contextlib.suppress(OSError):
-        for place in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                found.add(os.readlink(place))
-    return found
 
 
 def free_ports(number: int) -> list[int]:

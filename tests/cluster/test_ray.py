@@ -9,7 +9,6 @@ import dataclasses
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from tests.cluster import parts
@@ -28,7 +27,6 @@ from mgsc.experiments.tuning.search import tune_suite
 from mgsc.search_control.row import NoSettings
 
 pytest.importorskip("ray", reason="ray is not installed: `make test-cluster` has it")
-ROOT = Path(__file__).parent.parent.parent
 SEEDS = Seeds(8)
 pytestmark = [
     pytest.mark.cluster,
@@ -37,22 +35,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Two nodes of one CPU each, beside a head that has none."""
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{ROOT}")
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-        made.two = [made.add_node(num_cpus=1) for _ in range(2)]
-        yield made
-        made.shutdown()
-
-
 @pytest.fixture
-def executor(cluster):
-    return ray_executor(ClusterSettings(address=cluster.address, workers=2))
+def executor(ray_cluster):
+    return ray_executor(ClusterSettings(address=ray_cluster.address, workers=2))
 
 
 @pytest.fixture(scope="module")
@@ -82,17 +67,17 @@ def test_a_worker_is_killed(whole, under_way):
     assert {len(files) for files in watch.parts.values()} == {1}
 
 
-def test_a_node_is_killed(cluster, whole, under_way):
+def test_a_node_is_killed(ray_cluster, whole, under_way):
     watch, future = under_way()
     watch.wait_until(lambda census: len(census.running) == 2, "both nodes run")
-    cluster.remove_node(cluster.two.pop(), allow_graceful=False)
+    ray_cluster.remove_node(ray_cluster.two.pop(), allow_graceful=False)
     assert_same(future.result(400), whole)
     assert {len(files) for files in watch.parts.values()} == {1}
-    cluster.two.append(cluster.add_node(num_cpus=1))
+    ray_cluster.two.append(ray_cluster.add_node(num_cpus=1))
 
 
 def test_a_users_error_is_raised_and_not_tried_again(executor, tmp_path, monkeypatch):
-    monkeypatch.setenv("MGSC_TEST_DRIVER", str(os.getpid()))
+    monkeypatch.setenv(parts.DRIVER, str(os.getpid()))
     agent = own_strategy("mine", parts.refusing_on_nodes, NoSettings())
     mine = dataclasses.replace(parts.SMALL, agents={"mine": agent})
     with pytest.raises(UserError, match="this strategy has had enough"):

@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from tests.cluster import parts
-from tests.cluster.slurm_cluster import of_process, two_nodes, why_not
 from tests.cluster.watching import assert_same, watching
 from tests.experiments.small_tuning import PROTOCOL
 from tests.experiments.small_tuning import SUITE as TUNED
@@ -36,20 +35,8 @@ from mgsc.search_control.row import NoSettings
 
 pytest.importorskip("submitit", reason="submitit is not installed: `make test-cluster` has it")
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
-ROOT = Path(__file__).parent.parent.parent
 SEEDS = Seeds(8)
 NUM_UNITS = 4
-
-
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
-    if why_not():
-        pytest.skip(why_not())
-    with two_nodes(tmp_path_factory.mktemp("slurm")) as cluster, pytest.MonkeyPatch.context() as patch:
-        for name in ("SLURM_CONF", "PATH"):
-            patch.setenv(name, cluster.environment[name])
-        patch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{ROOT}")
-        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +69,6 @@ def under_way(slurm, tmp_path, jobs):
         yield begin
 
 
-def workers_of(slurm, node: str) -> list[int]:
-    """The Python processes that jobs run on a node."""
-    runs = [pid for pid in slurm.processes_of(node) if b"submitit.core._submit" in of_process(pid, "cmdline")]
-    return [pid for pid in runs if b"python" in of_process(pid, "cmdline").split(b"\0")[0]]
-
-
 def assert_each_once(watch, num_units: int = NUM_UNITS) -> None:
     assert len(watch.parts) == num_units
     assert {len(files) for files in watch.parts.values()} == {1}, "no part is written twice"
@@ -104,7 +85,7 @@ def test_a_suite_and_a_tuning_are_those_of_this_machine(slurm, jobs, tmp_path):
 def test_a_worker_is_killed(slurm, whole, under_way):
     watch, future = under_way()
     watch.wait_until(lambda census: census.running and census.total.done, "a unit runs, and one is done")
-    (pid, *_) = [pid for node in ("node1", "node2") for pid in workers_of(slurm, node)]
+    (pid, *_) = slurm.workers()
     os.kill(pid, signal.SIGKILL)
     assert_same(future.result(600), whole)
     assert_each_once(watch)
@@ -121,24 +102,35 @@ def test_a_node_is_killed(slurm, whole, under_way):
     slurm.wait_for(lambda: set(slurm.states().values()) == {"idle"}, "both nodes to be idle")
 
 
+@contextlib.contextmanager
+def beginning_again(slurm):
+    """Checks that a job that was submitted in the block began again in it."""
+    before = slurm.restarts()
+    yield
+    assert any(slurm.restarts()[job] for job in slurm.restarts().keys() - before.keys())
+
+
 def test_a_job_is_preempted(slurm, whole, under_way):
-    watch, future = under_way()
-    watch.wait_until(lambda census: len(census.running) == 2, "both nodes run")
-    said = slurm.run("sbatch", "--partition=urgent", "--nodes=2", "--output=/dev/null", "--wrap", "sleep 3")
-    assert "Submitted" in said
-    assert_same(future.result(600), whole)
+    with beginning_again(slurm):
+        watch, future = under_way()
+        watch.wait_until(lambda census: len(census.running) == 2, "both nodes run")
+        said = slurm.run("sbatch", "--partition=urgent", "--nodes=2", "--output=/dev/null", "--wrap", "sleep 3")
+        assert "Submitted" in said
+        assert_same(future.result(600), whole)
     assert_each_once(watch)
-    assert "Restarts=1" in slurm.run("scontrol", "show", "jobs") or "Requeue=1" in slurm.run("scontrol", "show", "jobs")
 
 
-def test_a_job_comes_to_the_end_of_its_time(slurm, jobs, tmp_path):
-    """One worker, a minute for a job, and units that take longer together."""
-    seeds = Seeds(14)
-    with watching(tmp_path / "result") as watch:
-        how = {"out": watch.folder, "executor": jobs(workers=1, time=1, notice=20)}
-        given = run_suite("long", parts.LONG, seeds, **how)
-    assert_same(given, run_suite("long", parts.LONG, seeds))
-    assert_each_once(watch, 7)
+def test_a_job_comes_to_the_end_of_its_time(slurm, jobs, tmp_path, monkeypatch):
+    """One worker, two minutes for a job, and units that take longer together but are short alone."""
+    monkeypatch.setenv(parts.DRIVER, str(os.getpid()))
+    names = [f"waiting-{number}" for number in range(14)]
+    agents = {name: own_strategy(name, parts.waiting_on_nodes, NoSettings()) for name in names}
+    suite = dataclasses.replace(parts.SMALL, agents=agents)
+    known = run_suite("waiting", suite, Seeds(2))
+    with watching(tmp_path / "result") as watch, beginning_again(slurm):
+        how = {"out": watch.folder, "executor": jobs(workers=1, time=2, notice=5)}
+        assert_same(run_suite("waiting", suite, Seeds(2), **how), known)
+    assert_each_once(watch, len(names))
 
 
 def test_a_unit_that_takes_longer_than_a_job_is_said(slurm, jobs):
@@ -151,7 +143,7 @@ def test_a_unit_that_takes_longer_than_a_job_is_said(slurm, jobs):
 
 def test_a_users_error_is_raised_and_not_tried_again(slurm, jobs, tmp_path, monkeypatch):
     monkeypatch.setenv(parts.CALLS, str(tmp_path / "calls"))
-    monkeypatch.setenv("MGSC_TEST_DRIVER", str(os.getpid()))
+    monkeypatch.setenv(parts.DRIVER, str(os.getpid()))
     mine = dataclasses.replace(
         parts.SMALL, agents={"mine": own_strategy("mine", parts.refusing_on_nodes, NoSettings())}
     )
@@ -179,7 +171,27 @@ def test_a_disk_is_full(slurm, whole, jobs, tmp_path):
         subprocess.run(["umount", str(out)], check=False)
 
 
-def test_what_is_cancelled_goes_on(slurm, whole, jobs, tmp_path):
+def test_what_is_cancelled_by_hand_goes_on(slurm, whole, under_way, jobs):
+    watch, future = under_way()
+    watch.wait_until(lambda census: census.running and census.total.done, "a unit runs, and one is done")
+    slurm.run("scancel", "--name", "mgsc")
+    with pytest.raises(UserError, match=r"job \d+_\d was cancelled; finished parts are kept, go on with --resume"):
+        future.result(60)
+    slurm.wait_for(lambda: not slurm.run("squeue", "-h").strip(), "no job to be left")
+    how = {"out": watch.folder, "executor": jobs()}
+    assert_same(run_suite("long", parts.LONG, SEEDS, resume=True, **how), whole)
+    assert_each_once(watch)
+
+
+@pytest.fixture
+def interruptible():
+    """A process that is started in the background of a shell ignores interrupts; this one is not to."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_what_is_interrupted_goes_on(slurm, whole, jobs, tmp_path, interruptible):
     """The driver is interrupted, as by Control-C; its jobs end with it, and threads of this machine do the rest."""
     out = tmp_path / "result"
     with watching(out) as watch:

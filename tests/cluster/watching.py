@@ -24,19 +24,20 @@ def assert_same(one: xr.Dataset, other: xr.Dataset) -> None:
 
 
 class Watch:
-    """What was seen of a result folder.
+    """What was seen of a folder.
 
     Attributes:
         parts: by name, the different files that stood there under it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pattern: str) -> None:
         """Watches nothing yet."""
         self.folder, self.parts = folder, dict[str, set[tuple[int, int]]]()
+        self._pattern = pattern
 
     def look(self) -> None:
         """Looks once."""
-        for path in (self.folder / "parts").glob("*.npz"):
+        for path in self.folder.glob(self._pattern):
             with contextlib.suppress(OSError):
                 status = path.stat()
                 if not path.name.startswith(".tmp-"):
@@ -60,9 +61,9 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching(folder: Path) -> Iterator[Watch]:
-    """Watches a folder while the block runs."""
-    watch, ended = Watch(folder), threading.Event()
+def watching(folder: Path, pattern: str = "parts/*.npz") -> Iterator[Watch]:
+    """Watches the parts in a folder while the block runs."""
+    watch, ended = Watch(folder, pattern), threading.Event()
 
     def look() -> None:
         while not ended.wait(0.02):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import signal
 import socket
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -93,7 +95,8 @@ def open_ray(listener: Listener, settings: ClusterSettings) -> Iterator[_RaySess
         raise UserError(f"the executor ray needs a package ({error}): pip install 'mgsc[ray]'") from None
     is_ours = not ray.is_initialized()
     if is_ours:
-        _begin(ray, settings)
+        with _own_sigterm():
+            _begin(ray, settings)
     try:
         session = _RaySession(listener, settings, ray)
         try:
@@ -103,6 +106,17 @@ def open_ray(listener: Listener, settings: ClusterSettings) -> Iterator[_RaySess
     finally:
         if is_ours:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keeps this process's answer to SIGTERM, which Ray replaces by its own in the main thread."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _begin(ray: Any, settings: ClusterSettings) -> None:

@@ -1,7 +1,7 @@
 """The executor of SLURM: jobs by submitit, each with a group of units.
 
-submitit reads a job's state from ``sacct``. On a cluster without accounting, a job's end shows only in its result and
-its missing signs of life.
+A job's state is that of ``squeue``, which needs no accounting. SLURM forgets a job some minutes after its end; then
+submitit reads the state from ``sacct``, if that answers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,14 @@ JOB_NAME = "mgsc"
 
 JOB_ID = "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"
 """The number of a job in its own script, in submitit's form."""
+
+CANCELLED = "CANCELLED"
+
+OVER = ("BOOT_FAIL", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT")
+"""States of SLURM from which a job does not begin again."""
+
+UNKNOWN = "no sign of life"
+"""The state of a job that SLURM does not know any more."""
 
 ENDED = ".ended"
 """The end of the names of the files that jobs leave when they end."""
@@ -94,10 +102,10 @@ class _SlurmSession:
         return self._take(self._arrived.popleft())
 
     def close(self, *, keeps_logs: bool) -> None:
-        """Cancels what still runs."""
+        """Cancels what still runs; the folder is kept only if jobs have written logs."""
         for job, _ in self._jobs:
             job.cancel(check=False)
-        if not keeps_logs:
+        if not keeps_logs or not any(self._folder.glob("logs/*_log.*")):
             shutil.rmtree(self._folder, ignore_errors=True)
             with contextlib.suppress(OSError):
                 self._folder.parent.rmdir()
@@ -141,20 +149,21 @@ class _SlurmSession:
     def _look(self) -> None:
         """Begins again what has no message and whose job has ended or given no sign of life."""
         self._looked = time.monotonic()
+        states = states_of([job.job_id for job, _ in self._jobs])
         for job, group in list(self._jobs):
-            state = self._state_of(job)
-            if state.startswith("CANCELLED"):
+            state = states.get(job.job_id) or self._state_in_accounts(job)
+            if state.startswith(CANCELLED):
                 raise UserError(f"job {job.job_id} was cancelled; finished parts are kept, go on with --resume")
-            if not self._has_ended(job, group) and not is_late(group, self._settings.patience):
+            if not self._has_ended(job, group, state) and not is_late(group, self._settings.patience):
                 continue
             self._jobs.remove((job, group))
             if group.missing():
                 job.cancel(check=False)
                 self._try_again(job, group, state)
 
-    def _has_ended(self, job: Any, group: Group) -> bool:
-        is_over = (self._folder / f"{job.job_id}{ENDED}").exists() and not group.is_to_go_on()
-        return is_over or (self._has_accounts and job.watcher.is_done(job.job_id))
+    def _has_ended(self, job: Any, group: Group, state: str) -> bool:
+        is_left = (self._folder / f"{job.job_id}{ENDED}").exists() and not group.is_to_go_on()
+        return is_left or state in OVER
 
     def _try_again(self, job: Any, group: Group, state: str) -> None:
         numbers = [group.numbers[place] for place in group.missing()]
@@ -169,8 +178,18 @@ class _SlurmSession:
             raise UserError(f"{self._units[numbers[0]].name}: {reason}{where}; finished parts are kept")
         self._submit([numbers])
 
-    def _state_of(self, job: Any) -> str:
-        return str(job.watcher.get_state(job.job_id)) if self._has_accounts else "no sign of life"
+    def _state_in_accounts(self, job: Any) -> str:
+        return str(job.watcher.get_state(job.job_id)) if self._has_accounts else UNKNOWN
+
+
+def states_of(jobs: Sequence[str]) -> dict[str, str]:
+    """By job its state, of those that SLURM knows."""
+    if not jobs:
+        return {}
+    numbers = ",".join(dict.fromkeys(job.partition("_")[0] for job in jobs))
+    command = ["squeue", "--noheader", "--array", "--states=all", "--format=%i %T", f"--jobs={numbers}"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ).stdout
+    return dict(line.split() for line in said.splitlines())
 
 
 def parameters(settings: ClusterSettings, folder: Path) -> dict[str, Any]:
@@ -207,7 +226,7 @@ def _submitit() -> Any:
         submitit = importlib.import_module("submitit")
     except ImportError as error:
         raise UserError(f"the executor slurm needs a package ({error}): pip install 'mgsc[slurm]'") from None
-    missing = [name for name in ("sbatch", "srun", "scancel") if shutil.which(name) is None]
+    missing = [name for name in ("sbatch", "srun", "squeue", "scancel") if shutil.which(name) is None]
     if missing:
         raise UserError(f"the executor slurm needs SLURM: {', '.join(missing)} not found on this machine")
     logging.getLogger("submitit").setLevel(logging.ERROR)
