@@ -57,6 +57,19 @@ def test_steps_per_second_are_of_the_time_in_which_somebody_runs(shown):
     assert text.getvalue().splitlines()[-1] == "suite: other  100 %  2k/2k steps  1k steps/s  ETA 0 s"
 
 
+def test_issue_a_unit_that_a_cluster_reports_at_once_has_no_speed(shown):
+    clock, text, listener = shown
+    listener.start("one", 1000)
+    listener.running("one")
+    clock.now += 1e-5
+    listener.advance("one", 500)
+    clock.now += 10
+    listener.advance("one", 500)
+    first, last = text.getvalue().splitlines()
+    assert first == "suite: one   50 %  500/1k steps"
+    assert last == "suite: one  100 %  1k/1k steps  100 steps/s  ETA 0 s"
+
+
 def test_issue_a_command_that_was_stopped_has_the_last_word():
     """A thread that still runs when the command has answered a signal says nothing more."""
     text = io.StringIO()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
+import signal
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from mgsc.errors import UserError
 from mgsc.experiments.design.suites import change_suite
 from mgsc.experiments.running import jobs
 from mgsc.experiments.running.cluster_settings import cluster_settings
-from mgsc.experiments.running.slurm import parameters
+from mgsc.experiments.running.ray_session import _own_sigterm
+from mgsc.experiments.running.slurm import parameters, states_of
 from mgsc.experiments.running.units import run_unit, units_of
 
 
@@ -55,3 +57,23 @@ def test_a_group_runs_what_has_no_message_yet(tmp_path, monkeypatch):
     assert jobs.is_late(group, 60)
     group.requeue.touch()
     assert not jobs.is_late(group, 60), "it waits to be started again"
+
+
+def test_states_are_those_that_squeue_says(tmp_path, monkeypatch):
+    """It is called once for all jobs; of a job that SLURM has forgotten it says nothing."""
+    squeue = tmp_path / "squeue"
+    squeue.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\necho "7_0 RUNNING"\necho "7_1 CANCELLED"\n')
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert states_of(["7_0", "7_1", "3_0"]) == {"7_0": "RUNNING", "7_1": "CANCELLED"}
+    (call,) = (tmp_path / "calls").read_text().splitlines()
+    assert call.split()[-1] == "--jobs=7,3"
+    assert states_of([]) == {}, "no jobs are not all jobs"
+
+
+def test_the_answer_to_sigterm_stays_what_it_was():
+    """Ray puts its own in its place, which ends the process without a word of ours."""
+    before = signal.getsignal(signal.SIGTERM)
+    with _own_sigterm():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -16,6 +16,9 @@ from mgsc.experiments.running.progress import Progress as Listener
 PLAIN_SECONDS = 5.0
 """Seconds between lines where there is no terminal; the first comes at once."""
 
+SHORTEST = 0.1
+"""Seconds from which on a speed is said: a cluster reports a whole unit at once, as soon as it is seen to have run."""
+
 
 def short(number: float) -> str:
     """A count with two or three digits: 1.50M."""
@@ -156,13 +159,12 @@ class _Lines:
             self._done[agent] += steps
             now, made, everything = time.monotonic(), sum(self._done.values()), sum(self._total.values())
             if now - self._last >= PLAIN_SECONDS or made == everything:
+                words = f"{agent}  {100 * made / everything:3.0f} %  {short(made)}/{short(everything)} steps"
                 seconds = self._watch.seconds(now)
-                rate = made / seconds if seconds and made else float("nan")
-                self._say(
-                    f"{agent}  {100 * made / everything:3.0f} %  {short(made)}/{short(everything)} steps  "
-                    f"{short(rate)} steps/s  ETA {(everything - made) / rate:.0f} s",
-                    now,
-                )
+                if made and seconds >= SHORTEST:
+                    rate = made / seconds
+                    words += f"  {short(rate)} steps/s  ETA {(everything - made) / rate:.0f} s"
+                self._say(words, now)
             if self._done[agent] == self._total[agent]:
                 self._watch.end(agent, now)
 

@@ -36,6 +36,7 @@ from mgsc.experiments.running.jobs import (
 )
 from mgsc.experiments.running.remote import Setup, pickled
 from mgsc.experiments.running.units import Unit
+from mgsc.files import reason_of
 
 POLL = 0.3
 """Seconds between two searches for messages."""
@@ -130,6 +131,8 @@ class _SlurmSession:
         except (subprocess.CalledProcessError, self._submitit.core.utils.FailedJobError) as error:
             words = str(error).strip().splitlines()
             raise UserError(f"SLURM refuses the jobs: {words[-1] if words else type(error).__name__}") from None
+        except OSError as error:
+            raise UserError(f"cannot write the jobs into {self._folder}: {reason_of(error)}") from None
         self._jobs += zip(jobs, groups, strict=True)
 
     def _group(self, numbers: list[int]) -> Group:
