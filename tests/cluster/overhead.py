@@ -1,8 +1,9 @@
 """What an executor adds to a unit, and how much faster two workers are than one.
 
-    python -m tests.cluster.overhead slurm|ray|processes|threads [STEPS_OF_A_LONG_UNIT] [LONG_UNITS]
+    python -m tests.cluster.overhead slurm|ray|processes|threads [STEPS_OF_A_LONG_UNIT] [LONG_UNITS] [ROUNDS]
 
-SLURM is started for it on this machine, where it can be; see ``slurm_cluster``.
+SLURM is started for it on this machine, where it can be; see ``slurm_cluster``. One worker and two take turns. Ray's
+workers get the priority of the others.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def ends(executor: Executor, suite: Suite, number: int) -> list[float]:
         return [time.monotonic() - began for _ in units if session.finished()]
 
 
-def report(name: str, steps: int, number: int, folder: str) -> None:
+def report(name: str, steps: int, number: int, rounds: int, folder: str) -> None:
     """Measures and prints."""
     cores = os.sched_getaffinity(0)
     short = ends(make(name, 1, folder), parts.SHORT, NUM_SHORT)
@@ -58,21 +59,23 @@ def report(name: str, steps: int, number: int, folder: str) -> None:
     )
     print(f" (median {gaps[len(gaps) // 2]:.3f} s) of {parts.SHORT.steps} steps")
     long = change_suite(parts.LONG, {"steps": steps})
-    totals = {}
-    for workers in (1, 2):
-        os.sched_setaffinity(0, cores)
-        found = ends(make(name, workers, folder), long, number)
-        totals[workers] = found[-1]
-        print(
-            f"{name}: {number} units of {steps} steps on {workers} workers: {found[-1]:.1f} s, first {found[0]:.1f} s"
-        )
-    print(f"{name}: 2 workers are {totals[1] / totals[2]:.2f} times as fast; load {os.getloadavg()[0]:.1f}")
+    for _ in range(rounds):
+        totals = {}
+        for workers in (1, 2):
+            os.sched_setaffinity(0, cores)
+            found = ends(make(name, workers, folder), long, number)
+            totals[workers] = found[-1]
+            print(
+                f"{name}: {number} units of {steps} steps, {workers} workers: {found[-1]:.1f} s, first {found[0]:.1f}"
+            )
+        print(f"{name}: 2 workers are {totals[1] / totals[2]:.2f} times as fast; load {os.getloadavg()[0]:.1f}")
 
 
 @contextlib.contextmanager
 def cluster(name: str, folder: str) -> Iterator[None]:
     """What the executor needs, while the block runs."""
     if name != "slurm":
+        os.environ.setdefault("RAY_worker_niceness", "0")
         yield
         return
     if why_not():
@@ -84,4 +87,5 @@ def cluster(name: str, folder: str) -> Iterator[None]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place, cluster(sys.argv[1], place):
-        report(sys.argv[1], *map(int, sys.argv[2:3] or ["60000000"]), *map(int, sys.argv[3:4] or ["4"]), folder=place)
+        steps, number, rounds = map(int, (*sys.argv[2:], *("60000000", "4", "1")[len(sys.argv) - 2 :]))
+        report(sys.argv[1], steps, number, rounds, folder=place)
