@@ -146,6 +146,17 @@ def test_folders_that_hold_no_result(tmp_path: Path) -> None:
             assert "\n" not in str(caught.value)
 
 
+def test_where_a_folder_of_results_or_an_unfinished_study_is_named_the_error_says_what_is_there(tmp_path: Path) -> None:
+    for name in ("second", "first"):
+        store.create(tmp_path / name, manifest(PAIR, 2)).close()
+    (tmp_path / "report.html").write_text("x")
+    with pytest.raises(StoreError, match=r"is not a result folder of mgsc; it holds results: first, second$"):
+        store.census(tmp_path)
+    (tmp_path / "slip.json.partial").mkdir()
+    with pytest.raises(StoreError, match=r"slip.json is not there yet: .* in .*slip.json.partial$"):
+        store.census(tmp_path / "slip.json")
+
+
 @pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}, {"append": True}])
 def test_a_foreign_folder_is_never_touched(tmp_path: Path, how: dict[str, bool]) -> None:
     (tmp_path / "thesis.tex").write_text("x")

@@ -16,12 +16,16 @@ from mgsc.experiments.store.manifest import MANIFEST_NAME, MERGE, RUN, StoredMan
 from mgsc.experiments.store.parts import PARTS_NAME, PartReader, part_files
 from mgsc.experiments.store.provenance import lacks
 from mgsc.experiments.store.published import is_published, published_generation, read_published
+from mgsc.experiments.store.resumable import SUFFIX
 from mgsc.files import printable
 
 if TYPE_CHECKING:
     import xarray as xr
 
 LOGGER = logging.getLogger("mgsc")
+
+MOST_NAMES = 12
+"""Most results that are named where a folder holds several."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +129,26 @@ def existing(directory: str | os.PathLike[str]) -> Path:
     """
     path = files.usable_path(directory)
     if not path.exists():
+        parts = path.with_name(path.name + SUFFIX)
+        if parts.is_dir():
+            raise StoreError(f"{path} is not there yet: its tuning or study keeps what has finished in {parts}")
         raise StoreError(f"there is no folder {path}")
     if not path.is_dir():
         raise StoreError(f"{path} is a file, not a result folder of mgsc")
     if holds_only_debris(path) and not any(path.iterdir()):
         raise StoreError(f"{path} is empty: it holds no result")
+    if not (path / MANIFEST_NAME).exists() and not holds_only_debris(path):
+        raise StoreError(f"{path} is not a result folder of mgsc{_results_in(path)}")
     refuse_foreign(path)
     return path
+
+
+def _results_in(path: Path) -> str:
+    """Words that name the results in a folder, if there are any."""
+    with files.as_store_errors("read", path):
+        names = sorted(entry.name for entry in path.iterdir() if (entry / MANIFEST_NAME).is_file())
+    few = [*names[:MOST_NAMES], *(["…"] if len(names) > MOST_NAMES else [])]
+    return f"; it holds results: {', '.join(few)}" if few else ""
 
 
 def _count_finished(path: Path, stored: StoredManifest) -> int:
