@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-STUDY = ("study", "run", "mixture", "--seeds", "5", "--steps", "250000")
+STUDY = ("study", "run", "mixture", "--seeds", "5", "--steps", "100000")
 """Six units of two programs, 14 entries."""
 
 REPRODUCE = ("reproduce", "--suites", "tmaze-fixed", "--seeds", "6")
