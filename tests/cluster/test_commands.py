@@ -18,15 +18,19 @@ from typing import NamedTuple
 import pytest
 from tests.cluster.conftest import ROOT
 from tests.cluster.processes import descendants, of_process
-from tests.cluster.small_commands import AGENTS
+from tests.cluster.small_commands import AGENTS, small_suite
 from tests.cluster.watching import assert_same, watching
 
 from mgsc import cli
 from mgsc.experiments import store
+from mgsc.experiments.design.seeds import Seeds
+from mgsc.experiments.running.run import run_suite
+from mgsc.experiments.studies.commands import ROOT_SEED, get_study
+from mgsc.experiments.studies.runner import run_study
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -66,7 +70,7 @@ class Command:
                 stderr=subprocess.STDOUT,
             )
 
-    def wait(self, patience: float = 400) -> tuple[int, str]:
+    def wait(self, patience: float = 700) -> tuple[int, str]:
         """Its exit status, and what it has said."""
         return self.process.wait(patience), self._log.read_text()
 
@@ -100,13 +104,18 @@ def begin(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory):
-    """A folder with what threads of this machine publish."""
-    folder = tmp_path_factory.mktemp("known")
-    for command in (STUDY, REPRODUCE):
-        status, said = Command((*command, "--out", str(folder)), folder / "log").wait()
-        assert status == 0, said
-    return folder
+def known_study(tmp_path_factory):
+    """The file of the study that threads of this process write."""
+    out = tmp_path_factory.mktemp("known") / "mixture.json"
+    run_study("mixture", get_study("mixture"), Seeds(5, ROOT_SEED), out, steps=100_000)
+    return out.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def known_result():
+    """The result that threads of this process compute."""
+    seeds = Seeds(6)
+    return run_suite("tmaze-fixed", small_suite("tmaze-fixed", seeds), seeds)
 
 
 @pytest.fixture(params=["slurm", "ray", "processes"])
@@ -135,7 +144,7 @@ def assert_each_once(watch) -> None:
     assert {len(files) for files in watch.parts.values()} == {1}, "no part is written twice"
 
 
-def test_a_study_goes_on_when_a_worker_is_killed(place, known, begin, tmp_path):
+def test_a_study_goes_on_when_a_worker_is_killed(place, known_study, begin, tmp_path):
     """Clusters begin its units again; the executor `processes` stops in words, and the same command goes on."""
     command = (*STUDY, "--out", str(tmp_path), *place.options)
     with watching(tmp_path, "mixture.json.partial/*.json") as watch:
@@ -149,10 +158,10 @@ def test_a_study_goes_on_when_a_worker_is_killed(place, known, begin, tmp_path):
             status, said = begin(*command, "--resume").wait()
         assert status == 0, said
     assert_each_once(watch)
-    assert (tmp_path / "mixture.json").read_bytes() == (known / "mixture.json").read_bytes()
+    assert (tmp_path / "mixture.json").read_bytes() == known_study
 
 
-def test_reproduce_goes_on_by_the_same_command_when_its_driver_is_stopped(place, known, begin, tmp_path):
+def test_reproduce_goes_on_by_the_same_command_when_its_driver_is_stopped(place, known_result, begin, tmp_path):
     command = (*REPRODUCE, "--out", str(tmp_path / "out"), *place.options)
     with watching(tmp_path / "out" / "tmaze-fixed") as watch:
         first = begin(*command)
@@ -166,5 +175,5 @@ def test_reproduce_goes_on_by_the_same_command_when_its_driver_is_stopped(place,
         assert status == 0, said
     assert_each_once(watch)
     assert len(watch.parts) == 3 * len(AGENTS)
-    assert_same(*(store.open_result(folder / "tmaze-fixed") for folder in (tmp_path / "out", known)))
+    assert_same(store.open_result(tmp_path / "out" / "tmaze-fixed"), known_result)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", "tmaze-fixed"}

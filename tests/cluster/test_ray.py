@@ -30,6 +30,7 @@ pytest.importorskip("ray", reason="ray is not installed: `make test-cluster` has
 SEEDS = Seeds(8)
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
