@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from mgsc.benchmarks import evaluations
 from mgsc.benchmarks.evaluations import BY_SEED, read_evaluations
 from mgsc.errors import UserError
 
@@ -34,6 +35,14 @@ def test_evaluations_by_hand() -> None:
     assert np.isnan(sac.error_ratio.estimate)
     assert read_evaluations(RESULT, baseline="sac")[0].difference.estimate == -1
     assert read_evaluations(RESULT, baseline="sac", last=1)[0].late_difference.estimate == 1.5
+
+
+@pytest.mark.parametrize(("given", "words"), [((), "| sac | 3 ± 25 |"), (("--digits", "2"), "| sac | 3.00 ± 25.41 |")])
+def test_small_returns_have_digits(monkeypatch, capsys, given, words) -> None:
+    monkeypatch.setattr(evaluations, "open_result", lambda folder: RESULT)
+    monkeypatch.setattr("sys.argv", ["evaluations", "folder", *given])
+    evaluations.main()
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -121,12 +121,14 @@ def main() -> None:
     parser.add_argument("--last", type=int, default=1, help="how many evaluations are the last ones")
     parser.add_argument("--bar", type=float, help="a return: which seeds reach it, and when")
     parser.add_argument("--baseline", help="agent the others are compared with (default the first)")
+    parser.add_argument("--digits", type=int, default=0, help="digits of a return behind the point")
     given = parser.parse_args()
     found = read_evaluations(open_result(given.dir), last=given.last, bar=given.bar, baseline=given.baseline)
     print("| " + " | ".join(COLUMNS) + " |")
     print("|---" + "|---:" * (len(COLUMNS) - 1) + "|")
     for one in found:
-        columns = [one.agent, *(_words(each) for each in (one.whole, one.difference, one.late, one.late_difference))]
+        returns = (one.whole, one.difference, one.late, one.late_difference)
+        columns = [one.agent, *(_words(each, given.digits) for each in returns)]
         columns += [str(one.reached), f"{one.step:,.0f}", f"{one.spread:.0f}", _words(one.error_ratio, 2)]
         print("| " + " | ".join(columns) + " |")
 
