@@ -161,6 +161,15 @@ def small(agents: tuple[str, ...] = PAIR, num_seeds: int = 2, first_seed: int = 
     return synthetic(agents, num_seeds, num_chunks=4, period=500, first_seed=first_seed)
 
 
+def with_learned_model(dataset: xr.Dataset) -> xr.Dataset:
+    """The result as of a learned model: it may be wrong at any time, and no states are named."""
+    import xarray as xr
+
+    return dataset.assign(wrong_state=xr.zeros_like(dataset["wrong_state"])).assign_coords(
+        is_model_wrong=xr.ones_like(dataset["is_model_wrong"])
+    )
+
+
 def without_tables(
     agents: tuple[str, ...] = OF_NETWORKS,
     num_seeds: int = 4,

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.collections import PatchCollection, PathCollection, QuadMesh
 from matplotlib.patches import Rectangle
 from tests.experiments.layout import assert_nothing_overlaps_or_is_cut_off, lay_out
-from tests.experiments.synthetic import AGENTS, CELLS, OPTIMAL, TERMINAL, WRONG, synthetic
+from tests.experiments.synthetic import AGENTS, CELLS, OPTIMAL, TERMINAL, WRONG, synthetic, with_learned_model
 
 from mgsc.errors import UserError
 from mgsc.experiments.figures import (
@@ -141,6 +141,21 @@ def test_the_image_shows_every_chunk_in_the_mazes_order(dataset: xr.Dataset) -> 
     # two wrong states in each of two wrong phases
     assert len(axes.patches) == 4
     assert {patch.get_width() for patch in axes.patches} == {2500.0}
+
+
+def test_of_a_learned_model_no_figure_says_when_it_is_right_or_wrong(dataset: xr.Dataset) -> None:
+    """It may be wrong at any time, and in which states is not known."""
+    learned = with_learned_model(dataset)
+    for name, draw in draw_figures(learned).items():
+        figure = lay_out(draw())
+        legends = [text for legend in figure.legends for text in legend.get_texts()]
+        titles = [axes.get_title(loc=place) for axes in figure.axes for place in ("left", "center")]
+        said = [*titles, *(text.get_text() for text in [*figure.texts, *legends])]
+        assert not [text for text in said if "model right" in text or "model wrong" in text], name
+    top, since = lay_out(reward_through_time(learned)).axes
+    assert since.get_title(loc="left") == "mean of 4 phases"
+    assert not [patch for patch in top.patches if isinstance(patch, Rectangle)]
+    assert not lay_out(draw_figures(learned)["mechanisms"]()).axes[0].patches
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,6 +8,7 @@ import threading
 import pytest
 from tests.browser import needs_chromium, wait_until
 from tests.experiments.report.results import named, shown
+from tests.experiments.synthetic import with_learned_model
 
 from mgsc.experiments.report.find import Found
 from mgsc.experiments.report.page import build_page
@@ -251,6 +252,18 @@ def test_agents_and_layers_of_the_maze(page) -> None:
     before = picture(page)
     page.select_option("#scale", "1")
     assert picture(page) != before
+
+
+def test_of_a_learned_model_the_page_does_not_say_when_it_is_wrong(visit, results, tmp_path) -> None:
+    fixed = results[0].dataset
+    page_file = tmp_path / "learned.html"
+    page_file.write_bytes(build_page([Found("learned", named(with_learned_model(fixed), "learned"))]))
+    page = visit(page_file.as_uri())
+    set_time(page, 12)
+    assert "model" not in page.inner_text("#moment")
+    assert "on wrong states" not in page.inner_text("#panels")
+    assert "most at" in page.inner_text("#panels")
+    assert page.locator("#curves .wrong-phase").count() == 0
 
 
 def test_light_and_dark(page, visit, page_file) -> None:

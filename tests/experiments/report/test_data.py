@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.experiments.report import unpacking
 from tests.experiments.report.results import shown
-from tests.experiments.synthetic import AGENTS, synthetic
+from tests.experiments.synthetic import AGENTS, synthetic, with_learned_model
 
 from mgsc.experiments.design.quantities import EPISODES
 from mgsc.experiments.figures.style import styles
@@ -128,6 +128,12 @@ def test_words_and_numbers_are_those_of_the_analysis(result) -> None:
         for row, shown_row in zip(section.rows, table["rows"], strict=True):
             assert shown_row["cells"] == [column.show(row) for column in section.columns]
     assert [row["agent"] for row in described["tables"][0]["rows"] if row["isBaseline"]] == ["meta_gradient"]
+
+
+def test_of_a_learned_model_it_is_not_said_when_it_is_wrong(result) -> None:
+    described = describe_suite(Found("any", with_learned_model(result)))
+    assert described["isModelWrong"] is None
+    assert describe_suite(Found("any", result))["isModelWrong"] == result["is_model_wrong"].values.tolist()
 
 
 def test_goals_have_the_rewards_of_their_phase(result) -> None:

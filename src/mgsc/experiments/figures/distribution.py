@@ -29,6 +29,7 @@ from mgsc.experiments.figures.style import (
     title_of,
     with_commas,
 )
+from mgsc.experiments.reading.analysis import knows_where_wrong
 from mgsc.experiments.reading.mechanisms import has_d
 from mgsc.experiments.reading.missing import what_is_missing
 from mgsc.experiments.store.contract import what_it_has
@@ -90,7 +91,7 @@ def distribution_maze(dataset: xr.Dataset, agent: str) -> Figure:
 
     Returns:
         The figure: a column for the first switch and the last two, or without switches three
-        times of the run.
+        times of the run. Of a fixed model it says when and where that is wrong.
     """
     d = _distribution(dataset, agent)
     chosen = _chosen_chunks(dataset)
@@ -115,7 +116,7 @@ def distribution_maze(dataset: xr.Dataset, agent: str) -> Figure:
 
 
 def distribution_through_time(dataset: xr.Dataset, agent: str) -> Figure:
-    """d as an image of state × time, with the switches and the states in which the model is wrong.
+    """d as an image of state × time, with the switches and the states in which a fixed model is wrong.
 
     Args:
         dataset: a result.
@@ -217,10 +218,10 @@ def _maze_panel(axes: Axes, dataset: xr.Dataset, d: Floats, chunk: int, top: flo
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    words = "model wrong" if wrong.any() else "model right"
+    words = ("\nmodel wrong" if wrong.any() else "\nmodel right") if knows_where_wrong(dataset) else ""
     ends = dataset["step"].values
     begin = int(ends[chunk - 1]) if chunk else 0
-    axes.set_title(f"steps {begin:,}–{int(ends[chunk]):,}\n{words}", fontsize=SMALL, color=INK)
+    axes.set_title(f"steps {begin:,}–{int(ends[chunk]):,}{words}", fontsize=SMALL, color=INK)
     return image
 
 

@@ -108,11 +108,12 @@ def reward_through_time(dataset: xr.Dataset) -> Figure:
         dataset: a result, per ``store.contract``.
 
     Returns:
-        The figure: below the whole run, the mean over all phases that follow a switch; of problems with tables apart
-        for phases in which the model is right and wrong.
+        The figure: below the whole run, the mean over all phases that follow a switch; of fixed models apart for
+        phases in which the model is right and wrong.
     """
     agents = agent_names(dataset)
-    kinds = [kind for kind in (("right", "wrong") if has_optimum(dataset) else ("all",)) if _segments(dataset, kind)]
+    told = ("right", "wrong") if analysis.knows_where_wrong(dataset) else ("all",)
+    kinds = [kind for kind in told if _segments(dataset, kind)]
     figure = new_figure(height=5.2 if kinds else 3.1)
     rows = figure.add_gridspec(2 if kinds else 1, max(1, len(kinds)))
     top = figure.add_subplot(rows[0, :])
@@ -201,7 +202,7 @@ def _since_switch(axes: Axes, dataset: xr.Dataset, agents: list[str], kind: str)
 
 
 def has_optimum(dataset: xr.Dataset) -> bool:
-    """Whether the result has an optimum and wrong states, as those of problems with tables do."""
+    """Whether the result has an optimum, as those of problems with tables do."""
     return "optimal_reward" in dataset
 
 
@@ -257,7 +258,9 @@ def _optimum(axes: Axes, steps: Floats, optimum: Floats) -> None:
 
 
 def shade_wrong(axes: Axes, dataset: xr.Dataset) -> None:
-    """Shades every stretch of chunks in which the model is wrong somewhere."""
+    """Shades every stretch of chunks in which a fixed model is wrong somewhere."""
+    if not analysis.knows_where_wrong(dataset):
+        return
     is_wrong = analysis.chunks_of_kind(dataset, "wrong")
     edges = np.concatenate([[0.0], np.asarray(dataset["step"].values, np.float64)])
     turns = np.flatnonzero(np.diff(np.concatenate([[False], is_wrong, [False]]).astype(int)))
@@ -289,10 +292,10 @@ def agent_handles(agents: list[str]) -> list[Any]:
 
 
 def world_handles(dataset: xr.Dataset) -> list[Any]:
-    """Entries of a legend: the switches and the stretches in which the model is wrong, where there are any."""
+    """Entries of a legend: the switches and the stretches in which a fixed model is wrong, where there are any."""
     handles: list[Any] = []
     if dataset.attrs["switch_steps"]:
         handles.append(Line2D([], [], color=FAINT, linewidth=0.8, label="switch of the rewards"))
-    if analysis.chunks_of_kind(dataset, "wrong").any():
+    if analysis.knows_where_wrong(dataset) and analysis.chunks_of_kind(dataset, "wrong").any():
         handles.append(Patch(color=SHADE, label="model wrong"))
     return handles

@@ -238,6 +238,19 @@ def chunks_of_kind(dataset: xr.Dataset, kind: str) -> npt.NDArray[np.bool_]:
     return {"all": np.ones_like(is_wrong), "right": ~is_wrong, "wrong": is_wrong}[kind]
 
 
+def knows_where_wrong(dataset: xr.Dataset) -> bool:
+    """Whether it is known when, and in which states, the model is wrong.
+
+    So it is of a fixed model. A learned one may be wrong at any time: all chunks count as wrong, and no state is
+    named. Without tables nothing is known.
+    """
+    if "is_model_wrong" not in dataset.coords:
+        return False
+    phases = np.asarray(dataset["phase_of_chunk"].values, int)
+    wrong = np.asarray(dataset["wrong_state"].values, bool)[phases]
+    return bool((wrong.any(axis=1) == chunks_of_kind(dataset, "wrong")).all())
+
+
 def _row(dataset: xr.Dataset, agent: str, baseline: str, totals: Mapping[str, Floats], level: float) -> AgentRow:
     has_rival = agent != baseline
     total, other = totals[agent], totals[baseline]

@@ -80,12 +80,13 @@ def _look(style: Style) -> dict[str, Any]:
 
 
 def _of_tables(dataset: xr.Dataset) -> dict[str, Any]:
-    """What tables say of phases and states; None without them."""
+    """What tables say of phases and states; None without them, and of a learned model none says when it is wrong."""
     if "is_model_wrong" not in dataset.coords:
         return {"phaseOfChunk": None, "isModelWrong": None, "states": None}
+    is_known = analysis.knows_where_wrong(dataset)
     return {
         "phaseOfChunk": dataset["phase_of_chunk"].values.tolist(),
-        "isModelWrong": np.asarray(dataset["is_model_wrong"].values, bool).tolist(),
+        "isModelWrong": np.asarray(dataset["is_model_wrong"].values, bool).tolist() if is_known else None,
         "states": _states(dataset),
     }
 

@@ -100,5 +100,5 @@ function noteOf({ suite, d, chunk }) {
   const wrong = d.reduce((sum, value, state) => sum + (suite.isWrong(state, chunk) ? value : 0), 0);
   const where = suite.hasMaze ? `(${suite.places[best].join(", ")})` : suite.stateName(best);
   const most = `most at ${where}: ${percent(d[best])}`.replaceAll(", ", ",\u00a0").replaceAll(" %", "\u00a0%");
-  return suite.isModelWrong[chunk] ? `${percent(wrong)} on wrong states; ${most}` : most;
+  return suite.isModelWrong?.[chunk] ? `${percent(wrong)} on wrong states; ${most}` : most;
 }

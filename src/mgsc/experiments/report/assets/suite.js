@@ -109,7 +109,7 @@ class Suite {
     return this.hasMaze ? `row ${this.places[state][0]}, column ${this.places[state][1]}` : `state ${state}`;
   }
 
-  // [[first, last chunk], …] in which the model is wrong somewhere.
+  // [[first, last chunk], …] in which a fixed model is wrong somewhere.
   wrongStretches() {
     const found = [];
     (this.isModelWrong ?? []).forEach((isWrong, chunk) => {
