@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -192,8 +193,11 @@ def test_a_folder_without_write_permission_is_refused(tmp_path: Path, monkeypatc
 
 def test_nothing_is_overwritten_silently(result: Path) -> None:
     before = store.open_result(result)
-    with pytest.raises(StoreError, match="holds a result: use --overwrite"):
+    Path(f"{result}-2").mkdir()  # the folder that is named is free
+    with pytest.raises(StoreError, match=rf"holds a result: use --out {result}-3, --append or --overwrite$"):
         store.create(result, manifest(PAIR, 2))
+    with contextlib.chdir(result), pytest.raises(StoreError, match=rf"use --out {result}-3, "):
+        store.create(Path("."), manifest(PAIR, 2))
     with pytest.raises(StoreError, match="exclude each other"):
         store.create(result, manifest(PAIR, 2), overwrite=True, resume=True)
     xr.testing.assert_identical(store.open_result(result), before)

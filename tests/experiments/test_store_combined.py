@@ -126,7 +126,7 @@ def test_issue_a_stopped_merge_is_done_again_by_the_same_command(
     xr.testing.assert_equal(store.open_result(out).drop_vars(SUMMED), small(num_seeds=4).drop_vars(SUMMED))
     capsys.readouterr()
     assert cli.main(["merge", *sources, "--out", str(out)]) == 2
-    assert capsys.readouterr().err == f"mgsc: {out} holds a result: use --overwrite or another folder\n"
+    assert capsys.readouterr().err == f"mgsc: {out} holds a result: use --out {out}-2 or --overwrite\n"
 
 
 def test_issue_another_merge_or_run_is_replaced_when_asked_only(
@@ -141,7 +141,8 @@ def test_issue_another_merge_or_run_is_replaced_when_asked_only(
             stop_merging([*sources, str(tmp_path / "m4")], out, monkeypatch)
         assert cli.main(["merge", *sources, "--out", str(out)]) == 2
         noun = "merge" if begin == "another merge" else "run"
-        assert capsys.readouterr().err == f"mgsc: {out} holds an unfinished {noun}: use --overwrite or another folder\n"
+        advice = f"use --out {out}-2 or --overwrite"
+        assert capsys.readouterr().err == f"mgsc: {out} holds an unfinished {noun}: {advice}\n"
         assert cli.main(["merge", *sources, "--out", str(out), "--overwrite"]) == 0
         assert store.open_result(out).sizes["seed"] == 4
         capsys.readouterr()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -45,10 +46,19 @@ class Command:
     options: tuple[str, ...]
     again: str
 
-    def way_out(self, *options: str) -> str:
-        """Advice that names those of ``options`` that the command has, or another folder."""
+    def way_out(self, directory: Path, *options: str) -> str:
+        """Advice that names those of ``options`` that the command has and a free folder, what destroys last."""
         known = [option for option in options if option in self.options]
-        return f"use {', '.join(known)} or another folder" if known else "name another folder"
+        ways = [*(option for option in known if option == "--resume"), f"--out {free_folder(directory)}"]
+        ways += [option for option in known if option not in ways]
+        return f"use {', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else f"use {ways[0]}"
+
+
+def free_folder(directory: Path) -> Path:
+    """The first of ``NAME-2``, ``NAME-3``, … beside a folder that is not there."""
+    whole = directory.resolve() if directory.name in ("", "..") else directory
+    places = (whole.parent / f"{whole.name}-{number}" for number in itertools.count(2))
+    return next(place for place in places if not os.path.lexists(place))
 
 
 RUN = Command("run", ("--resume", "--overwrite", "--append"), "go on with `mgsc run --resume`")
