@@ -68,6 +68,21 @@ def test_the_ablations_are_those_of_the_summaries() -> None:
             assert {round(number(text)) for text in column.split(", ")} <= known, (study, ground)
 
 
+def test_agents_and_problems_are_counted_as_the_pages_say() -> None:
+    summary = load_summary(str(summaries() / "comparison.json"))
+    in_all = set.intersection(*(set(cell["agents"]) for cell in summary["cells"]))
+    table = page("results/comparison.md").split("**Mean score")[0]
+    assert in_all == {line.split("`")[1] for line in table_lines(table)}
+    assert (len(in_all), len(summary["cells"])) == (23, 11)
+    assert "Twenty-three agents on eleven problems" in page("index.md")
+    assert "so that eleven problems and 23 agents can be paid for" in page("design.md")
+    # All but learned_priority itself and the oracle are behind it.
+    first, second = (line.split("`")[1] for line in table_lines(table)[:2])
+    assert (first, second) == ("oracle", "learned_priority")
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert "ahead of the twenty-one others that are not told the optimal values" in readme
+
+
 def test_the_map_is_counted_as_the_page_says() -> None:
     summary = load_summary(str(summaries() / "map.json"))
     counts = {
