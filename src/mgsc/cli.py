@@ -88,7 +88,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mgsc.experiments.design import suites
+    from mgsc.experiments.design import advice, suites
     from mgsc.experiments.design.seeds import Seeds
     from mgsc.experiments.running.executors import executor_of
     from mgsc.experiments.running.run import run_share, run_suite
@@ -98,9 +98,12 @@ def _run(options: argparse.Namespace) -> int:
     seeds = Seeds(options.seeds, options.root_seed, options.first_seed)
     seeds.check()
     suite = suites.choose_agents(tuned_suite(options.suite, seeds, options.tuned), options.agents)
-    suite = suites.change_suite(suite, changes_of(options))
+    changes = changes_of(options)
+    suite = suites.change_suite(suite, changes)
     out = options.out or os.path.join("results", options.suite)
     suites.check_suite(suite)
+    if kept := advice.kept_updates(suite, changes):
+        print(f"mgsc: {kept}", file=sys.stderr)
     from mgsc.experiments.reading import analysis, diagnostics, tables
     from mgsc.experiments.running.display import display
 

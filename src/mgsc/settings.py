@@ -18,6 +18,9 @@ from mgsc.errors import UserError, check_type
 LARGEST, SMALLEST = (2 - 2**-23) * 2.0**127, 2.0**-126
 """The largest number of single precision, in which all is computed, and its smallest normal number."""
 
+ALSO_CALLED = {"k": "planning_updates", "mgsc": "meta_gradient"}
+"""Names that papers use for a setting or an agent, in lower case, and its own."""
+
 Settings = TypeVar("Settings")
 S = TypeVar("S")
 
@@ -261,9 +264,13 @@ def parse(text: str, rule: Mapping[str, Any], name: str) -> Any:
     return text
 
 
-def unknown(kind: str, name: str, known: Iterable[str], looked_up: str | None = None) -> UserError:
-    """The error for an unknown name; it names the nearest one and all known ones."""
+def unknown(
+    kind: str, name: str, known: Iterable[str], looked_up: str | None = None, meant: str | None = None
+) -> UserError:
+    """The error for an unknown name; it names what was meant, or else the nearest one, and all known ones."""
     names = sorted(known)
-    near = difflib.get_close_matches(looked_up or name, names, n=1, cutoff=0.5)
+    wanted = looked_up or name
+    near = [meant] if meant else [ALSO_CALLED[wanted.lower()]] if ALSO_CALLED.get(wanted.lower()) in names else []
+    near = near or difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return UserError(f"unknown {kind} {name!r}{hint} (known: {', '.join(names)})")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 
 import pytest
 
+import mgsc
+from mgsc import cli
 from mgsc.candidates import BufferSettings
 from mgsc.environments import TMazeSettings, TwoRoomsSettings
 from mgsc.errors import UserError
+from mgsc.experiments.design.advice import kept_updates
 from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, WHERE_AND_WHAT, default_agents
+from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import (
     COMPARISON_SUITES,
     CONTROL_SUITES,
@@ -27,6 +32,7 @@ from mgsc.experiments.design.suites import (
     settings_as_dict,
     updates_of,
 )
+from mgsc.experiments.tuning.chosen import tuned_suite
 from mgsc.models import FixedModel, LearnedModel
 from mgsc.search_control import MetaGradientSettings
 from mgsc.search_control.table import STRATEGIES
@@ -174,6 +180,43 @@ def test_the_number_of_updates_of_each_agent():
     assert set(updates.values()) == {5}
     fewer = dataclasses.replace(SUITE.agents["uniform"], planning_updates=2)
     assert updates_of(SUITE, fewer) == 2
+
+
+def test_agents_that_keep_their_own_updates_are_named():
+    agents = {
+        "uniform": dataclasses.replace(SUITE.agents["uniform"], planning_updates=2),
+        "recency": dataclasses.replace(SUITE.agents["recency"], planning_updates=3),
+        "replay": SUITE.agents["replay"],
+    }
+    suite = dataclasses.replace(SUITE, agents=agents)
+
+    def said(**changes):
+        changes = {key.replace("__", "."): value for key, value in changes.items()}
+        return kept_updates(change_suite(suite, changes), changes)
+
+    assert said(planning_updates=10) == (
+        "uniform (2), recency (3) keep their own planning_updates;"
+        " --set agents.planning_updates=0 gives every agent its whole budget"
+    )
+    assert said(planning_updates=10, uniform__planning_updates=10).startswith("recency (3) keeps its own ")
+    assert said(planning_updates=10, agents__planning_updates=0) == ""
+    assert said(steps=500) == ""
+    assert kept_updates(SUITE, {"planning_updates": 10}) == ""
+
+
+def test_a_run_says_which_agents_keep_their_own_updates(monkeypatch, capsys):
+    def stop(*arguments, **options):
+        raise UserError("stopped here")
+
+    for module in ("mgsc.experiments.api", "mgsc.experiments.running.run"):
+        monkeypatch.setattr(f"{module}.run_suite", stop)
+    changes = {"planning_updates": 10}
+    kept = kept_updates(change_suite(tuned_suite("tmaze-fixed", Seeds(2)), changes), changes)
+    assert "uniform (2)" in kept
+    with pytest.raises(UserError, match="stopped"), pytest.warns(UserWarning, match=re.escape(kept)):
+        mgsc.run("tmaze-fixed", seeds=2, settings=changes)
+    assert cli.main(["run", "tmaze-fixed", "--seeds", "2", "--set", "planning_updates=10"]) == 2
+    assert capsys.readouterr().err == f"mgsc: {kept}\nmgsc: stopped here\n"
 
 
 def test_unknown_suites_are_refused_with_the_nearest():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mgsc.errors import UserError, check_type
+from mgsc.experiments.design.advice import kept_updates
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents
 from mgsc.experiments.running.executor import Executor
@@ -62,6 +64,9 @@ def run(
     Raises:
         UserError: an impossible argument; raised before any work starts.
 
+    Warns:
+        UserWarning: ``settings`` change ``planning_updates`` and some agents keep a tuned number of their own.
+
     Example:
         >>> import mgsc
         >>> result = mgsc.run("tmaze-fixed", agents=["uniform", "meta_gradient"], seeds=2, settings={"steps": 500})
@@ -73,6 +78,8 @@ def run(
     _check_arguments(settings, agents, progress, out, overwrite=overwrite, resume=resume, append=append)
     name, found = (OWN_SUITE, suite) if isinstance(suite, Suite) else (suite, tuned_suite(suite, which))
     chosen = change_suite(choose_agents(found, None if agents is None else list(agents)), settings or {})
+    if kept := kept_updates(chosen, settings or {}):
+        warnings.warn(kept, stacklevel=2)
     return run_suite(
         name,
         chosen,

@@ -13,6 +13,7 @@ from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
 from mgsc.errors import UserError, check_type
+from mgsc.experiments.design.advice import key_meant
 from mgsc.experiments.design.agents import COMPARED, OWN, WHERE_AND_WHAT, AgentSettings, default_agents
 from mgsc.experiments.design.control_suites import CONTROL_SUITES
 from mgsc.experiments.design.names import check_agent_name
@@ -229,7 +230,7 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
             known = [field.name for field in dataclasses.fields(suite) if "kind" in field.metadata]
             known += [*PARTS, "rollouts"]
             if head not in known:
-                raise unknown("setting", key, [*known, *suite.agents, "agents"], head)
+                raise unknown("setting", key, [*known, *suite.agents, "agents"], head, key_meant(suite, key))
             part = getattr(suite, head)
             if isinstance(part, OwnPart):
                 changed: dict[str, Any] = {head: _change_own(head, part, rest, value)}

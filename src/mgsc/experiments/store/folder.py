@@ -283,7 +283,9 @@ def _plan(path: Path, manifest: Manifest, mode: Mode, command: Command) -> Store
     if mode == "new":
         if is_complete:
             raise StoreError(f"{path} holds a result: {command.way_out(path, '--append', '--overwrite')}")
-        raise StoreError(f"{path} holds an unfinished {stored.begun_by}: {command.way_out(path, '--resume', '--overwrite')}")
+        raise StoreError(
+            f"{path} holds an unfinished {stored.begun_by}: {command.way_out(path, '--resume', '--overwrite')}"
+        )
     if not is_replaceable(path):
         raise StoreError(
             f"{path / LINK_NAME} is a folder, not a link (a copy that followed links?), and"
