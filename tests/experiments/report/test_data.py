@@ -1,6 +1,7 @@
 """What the page holds of a result is what the result holds."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -128,6 +129,19 @@ def test_words_and_numbers_are_those_of_the_analysis(result) -> None:
         for row, shown_row in zip(section.rows, table["rows"], strict=True):
             assert shown_row["cells"] == [column.show(row) for column in section.columns]
     assert [row["agent"] for row in described["tables"][0]["rows"] if row["isBaseline"]] == ["meta_gradient"]
+
+
+def test_totals_are_rounded_as_in_the_tables(result) -> None:
+    """A browser would round 174.5 to 175; tables and figures have 174."""
+    changed = result.isel(seed=[0, 1]).copy(deep=True)
+    changed["reward"][:] = 0
+    changed["reward"][1, :, 0] = [174, 175]
+    described = describe_suite(Found("any", changed))
+    total = described["totals"]["agents"][1]
+    assert total["label"].split()[0] == total["texts"][0] == "174"
+    assert described["tables"][0]["rows"][1]["cells"][1] == "174"
+    assert re.fullmatch(r"\d+ \(\d+ %\)", total["label"])
+    assert total["texts"][1].startswith("−") == (total["interval"][1] < 0)
 
 
 def test_of_a_learned_model_it_is_not_said_when_it_is_wrong(result) -> None:

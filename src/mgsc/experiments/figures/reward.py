@@ -65,7 +65,7 @@ def total_reward(dataset: xr.Dataset) -> Figure:
     """
     agents = agent_names(dataset)
     style = styles(agents)
-    optimum = float(dataset["optimal_reward"].values.sum()) if has_optimum(dataset) else math.nan
+    optimum = optimum_of(dataset)
     figure = new_figure(height=1.2 + 0.4 * len(agents))
     axes = figure.add_subplot()
     for place, agent in enumerate(agents):
@@ -73,7 +73,7 @@ def total_reward(dataset: xr.Dataset) -> Figure:
     if has_optimum(dataset):
         _mark_optimum(axes, optimum)
     right = axes.secondary_yaxis("right")
-    right.set_yticks(range(len(agents)), [_mean_text(dataset, agent, optimum) for agent in agents])
+    right.set_yticks(range(len(agents)), [mean_text(dataset, agent) for agent in agents])
     right.tick_params(length=0, labelsize=SMALL, labelcolor=INK)
     right.spines["right"].set_visible(False)
     axes.set_yticks(range(len(agents)), agents)
@@ -153,7 +153,9 @@ def _dots(axes: Axes, place: int, totals: Floats, style: Style) -> None:
     axes.scatter([mean], [above], s=size, marker=style.marker, color=style.colour, zorder=3)
 
 
-def _mean_text(dataset: xr.Dataset, agent: str, optimum: float) -> str:
+def mean_text(dataset: xr.Dataset, agent: str) -> str:
+    """The mean total reward of an agent, and its share of the optimum where there is one above 0."""
+    optimum = optimum_of(dataset)
     mean = float(analysis.total_reward(dataset, agent).mean())
     share = f" ({100 * mean / optimum:.0f} %)" if optimum > 0 else ""
     return f"{brief(mean)}{share}"
@@ -204,6 +206,11 @@ def _since_switch(axes: Axes, dataset: xr.Dataset, agents: list[str], kind: str)
 def has_optimum(dataset: xr.Dataset) -> bool:
     """Whether the result has an optimum, as those of problems with tables do."""
     return "optimal_reward" in dataset
+
+
+def optimum_of(dataset: xr.Dataset) -> float:
+    """Total reward of the best ε-soft policy, NaN where the result has none."""
+    return float(dataset["optimal_reward"].values.sum()) if has_optimum(dataset) else math.nan
 
 
 def _segments(dataset: xr.Dataset, kind: str) -> list[npt.NDArray[np.int64]]:

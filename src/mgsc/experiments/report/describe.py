@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mgsc.experiments.figures.style import FEATURED, agent_names, styles
+from mgsc.experiments.figures.reward import mean_text
+from mgsc.experiments.figures.style import FEATURED, agent_names, brief, styles
 from mgsc.experiments.reading import analysis, sections
 from mgsc.experiments.reading.mechanisms import has_d
 from mgsc.experiments.reading.missing import what_is_missing
@@ -109,7 +110,9 @@ def _totals(dataset: xr.Dataset, comparison: analysis.Comparison) -> dict[str, A
         {
             "seeds": analysis.total_reward(dataset, row.name).tolist(),
             "interval": list(row.total),
-            "share": row.phases["all"].fraction_of_optimal.estimate,
+            # Rounded here, as in figures and tables: a browser rounds halves otherwise.
+            "label": _with_minus(mean_text(dataset, row.name)),
+            "texts": [_with_minus(brief(number)) for number in row.total],
         }
         for row in comparison.rows
     ]
@@ -119,6 +122,10 @@ def _totals(dataset: xr.Dataset, comparison: analysis.Comparison) -> dict[str, A
         "unconstrained": comparison.unconstrained_reward,
         "steps": comparison.steps,
     }
+
+
+def _with_minus(text: str) -> str:
+    return text.replace("-", "−")
 
 
 def _measure(dataset: xr.Dataset, measure: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ function drawTotals(container, suite) {
 
 function describeTotals(suite) {
   return suite.totals.agents
-    .map((agent, i) => `${suite.agents[i].name} ${brief(agent.interval[0])}`)
+    .map((agent, i) => `${suite.agents[i].name} ${agent.texts[0]}`)
     .join("; ");
 }
 
@@ -39,13 +39,12 @@ function optimumMark(place, box, optimal) {
 
 function totalsRow(suite, index, x, middle, box, isNarrow, row) {
   const agent = suite.agents[index];
-  const { seeds, interval: bounds, share } = suite.totals.agents[index];
+  const { seeds, interval: bounds, label: text } = suite.totals.agents[index];
   const group = draw("g", { class: "row" });
   const nameY = isNarrow ? middle - row / 2 + 13 : middle + 4;
   const name = isNarrow
     ? label(box.left, nameY, agent.name, { class: "label strong" })
     : label(box.left - 12, nameY, agent.name, { "text-anchor": "end", class: agent.isFeatured ? "label strong" : "label" });
-  const text = `${brief(bounds[0])}${isNumber(share) ? ` (${percent(share, 0)})` : ""}`;
   const value = label(isNarrow ? box.right : box.right + 12, nameY, text, {
     "text-anchor": isNarrow ? "end" : "start", class: agent.isFeatured ? "label strong" : "label",
   });
@@ -68,14 +67,14 @@ function whiskers(from, to, y) {
 
 // Wider than what is seen of the mean, so that it is easily pointed at.
 function meanTarget(suite, index, x, y) {
-  const [mean, low, high] = suite.totals.agents[index].interval;
+  const { interval: [mean, low, high], texts } = suite.totals.agents[index];
   const [from, to] = isNumber(low) ? [x(low), x(high)] : [x(mean), x(mean)];
   const text = `${(100 * suite.level).toFixed(0)} % interval of ${suite.seeds.length} seeds`;
   return draw("rect", {
     x: from - 7, y: y - 8, width: to - from + 14, height: 16, fill: "transparent",
     onpointerenter: (event) => showTip(
       suite.agents[index].name,
-      [[null, "mean", brief(mean)], ...(isNumber(low) ? [[null, text, `${brief(low)} … ${brief(high)}`]] : [])],
+      [[null, "mean", texts[0]], ...(isNumber(low) ? [[null, text, `${texts[1]} … ${texts[2]}`]] : [])],
       event.clientX, event.clientY,
     ),
     onpointerleave: hideTip,
