@@ -143,6 +143,18 @@ def test_the_image_shows_every_chunk_in_the_mazes_order(dataset: xr.Dataset) -> 
     assert {patch.get_width() for patch in axes.patches} == {2500.0}
 
 
+@pytest.mark.parametrize("has_maze", [True, False])
+def test_of_many_states_every_nth_is_named_by_the_axis(monkeypatch, has_maze: bool) -> None:
+    monkeypatch.setattr("mgsc.experiments.figures.distribution.MOST_LABELS", 5)
+    few = synthetic(num_seeds=2, num_chunks=11, has_maze=has_maze)
+    axes = lay_out(distribution_through_time(few, "meta_gradient")).axes[0]
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    states = [state for state in range(len(CELLS)) if state not in TERMINAL]  # 13: every third
+    assert labels == [str(name) for name in (sorted(CELLS[state] for state in states) if has_maze else states)[::3]]
+    assert axes.get_yticks().tolist() == [0, 3, 6, 9, 12]
+    assert axes.get_ylabel() == ("state (row, column)" if has_maze else "state (number)")
+
+
 def test_of_a_learned_model_no_figure_says_when_it_is_right_or_wrong(dataset: xr.Dataset) -> None:
     """It may be wrong at any time, and in which states is not known."""
     learned = with_learned_model(dataset)

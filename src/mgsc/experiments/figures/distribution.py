@@ -123,7 +123,7 @@ def distribution_through_time(dataset: xr.Dataset, agent: str) -> Figure:
         agent: an agent with a d.
 
     Returns:
-        The figure, one row for each candidate state.
+        The figure, one row for each candidate state; of many, every n-th is named at the axis.
     """
     states = _ordered_candidates(dataset)
     d = _distribution(dataset, agent)[:, states]
@@ -145,11 +145,10 @@ def distribution_through_time(dataset: xr.Dataset, agent: str) -> Figure:
     _outline_wrong_times(axes, dataset, states, edges)
     axes.set_ylim(len(states) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(FuncFormatter(with_commas))
-    is_placed = has_maze(dataset)
-    dress(axes, x="environment step", y="state (row, column)" if is_placed else "state")
+    dress(axes, x="environment step", y="state (row, column)" if has_maze(dataset) else "state (number)")
     axes.spines[:].set_visible(False)
-    if len(states) <= MOST_LABELS:
-        axes.set_yticks(range(len(states)), [_state_text(dataset, state) for state in states])
+    named = range(0, len(states), -(-len(states) // MOST_LABELS))
+    axes.set_yticks(named, [_state_text(dataset, states[place]) for place in named])
     _colour_bar(figure, image, [axes], dataset)
     switch = Line2D([], [], color=INK, linewidth=0.6, linestyle=DASHED, label="switch of the rewards")
     has_switch = bool(dataset.attrs["switch_steps"])
