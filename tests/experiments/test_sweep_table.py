@@ -76,6 +76,7 @@ def test_markdown():
     assert lines[5] == "|  | `window` | 50 … 2,000 | 1,200 |  |  |  |"
     assert len({line.count("|") for line in lines[2:7]}) == 1
     assert "1 or 3 fresh tuning seeds" in lines[-1]
+    assert f"{to_markdown(SWEEP)}\n{to_markdown(SWEEP)}".count("\n\n**A small maze") == 1  # one page for two
 
 
 def test_the_table_is_text():

@@ -54,10 +54,10 @@ def to_table(sweep: Mapping[str, Any], agents: Sequence[str] | None = None) -> T
 
 
 def to_markdown(sweep: Mapping[str, Any]) -> str:
-    """The rows as a Markdown table; ends without a newline."""
+    """The rows as a Markdown table; ends with an empty line, so that tables may follow each other in one page."""
     rows = [[f"`{row.agent}`" if row.agent else "", f"`{row.setting}`", *row[LEFT:]] for row in chosen_rows(sweep)]
     lines = markdown_lines(HEADINGS, [place >= LEFT for place in range(len(HEADINGS))], rows)
-    return "\n".join([f"**{_title(sweep)}**", "", *lines, "", _note(sweep)])
+    return "\n".join([f"**{_title(sweep)}**", "", *lines, "", _note(sweep), ""])
 
 
 def final_row(entry: Mapping[str, Any]) -> Mapping[str, Any]:
