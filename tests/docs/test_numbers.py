@@ -51,8 +51,8 @@ def test_the_variants_gaps_are_differences_of_means() -> None:
             means = means_of(suite)
             expected = means["meta_gradient_recent"] - means[agent.strip("`")]
             assert number(cell.split()[0]) == pytest.approx(expected, abs=1.1), (suite, agent)
-            if ends := re.search(r"\((\S+) … (\S+)\)", cell):
-                assert number(ends[1]) < number(cell.split()[0]) < number(ends[2])
+            low, high = re.search(r"\((\S+) … (\S+)\)", cell).groups()
+            assert number(low) < number(cell.split()[0]) < number(high)
 
 
 def test_the_ablations_are_those_of_the_summaries() -> None:
