@@ -19,13 +19,17 @@ from sphinx.writers.html5 import HTML5Translator
 
 BARS = re.compile(r'<mo(?: class="mathopen")?>([|‖])</mo>')
 
+ACCENTED = re.compile(r"(\\(?:hat|bar|tilde)\s*(?:\\[A-Za-z]+|[A-Za-z]|\{[^{}]*\}))(?=[_^])")
+"""A letter with an accent before its index: docutils would set the index below the letter, under the accent."""
+
 logger = logging.getLogger(__name__)
 
 
 def mathml(node: nodes.Element, *, as_block: bool) -> str:
     """The equation of a node; its source, with a warning, where it cannot be read."""
     try:
-        made = tex2mathml(node.astext().replace("'", r"^{\prime}"), as_block=as_block)
+        source = node.astext().replace("'", r"^{\prime}")
+        made = tex2mathml(ACCENTED.sub(r"{\1{}}", source), as_block=as_block)
         # Bars written without a size are as high as a letter; browsers would stretch the one and not the other.
         return BARS.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', made)
     except MathError as error:

@@ -123,6 +123,16 @@ def test_equations_are_typeset(visit, name) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("page", "index", "number"), [("learned_priority", "j", 6), ("trajectory", "k", 4), ("uncertainty", "e", 1)]
+)
+def test_an_index_stands_beside_a_letter_with_an_accent(site, page, index, number) -> None:
+    text = re.sub(r"\s+", "", (site / "strategies" / f"{page}.html").read_text(encoding="utf-8"))
+    assert "munderover><mi" not in text
+    accented = r'<msub><mrow><moveraccent="true"><mi>.</mi><mo[^>]*>.</mo></mover><mrow></mrow></mrow><mi>'
+    assert len(re.findall(rf"{accented}{index}</mi></msub>", text)) >= number
+
+
 def test_every_link_inside_the_site_leads_somewhere(site) -> None:
     names = {file: set(re.findall(r' id="([^"]+)"', file.read_text(encoding="utf-8"))) for file in site.rglob("*.html")}
     dead = []
