@@ -14,6 +14,8 @@ from tests.experiments.layout import assert_nothing_overlaps_or_is_cut_off, lay_
 from tests.experiments.synthetic import AGENTS, CELLS, OPTIMAL, TERMINAL, WRONG, synthetic, with_learned_model
 
 from mgsc.errors import UserError
+from mgsc.experiments.design.agents import PAPER
+from mgsc.experiments.design.suites import SUITES
 from mgsc.experiments.figures import (
     distribution_maze,
     distribution_through_time,
@@ -23,7 +25,9 @@ from mgsc.experiments.figures import (
     write_figures,
 )
 from mgsc.experiments.figures.distribution import shown_agent
-from mgsc.experiments.figures.style import jitter, styles
+from mgsc.experiments.figures.reward import marked
+from mgsc.experiments.figures.style import FEATURED, KNOWN, jitter, styles
+from mgsc.search_control.table import STRATEGIES
 
 PAGES = ["mechanisms", "mechanisms_inside"]
 STILL = ["total_reward", "reward_through_time", "distribution_maze", "distribution_through_time", *PAGES]
@@ -208,6 +212,50 @@ def test_whose_distribution_is_shown(dataset: xr.Dataset) -> None:
         draw_figures(dataset, "unifrom")
     with pytest.raises(UserError, match="no_planning has no search-control distribution"):
         draw_figures(dataset, "no_planning")
+
+
+@pytest.mark.parametrize("name", ["mechanisms", "mechanisms_inside", "reward_through_time"])
+def test_a_curve_carries_the_marker_that_the_legend_shows(name: str) -> None:
+    figure = lay_out(draw_figures(synthetic(num_seeds=2, num_chunks=50))[name]())
+    (legend,) = figure.legends
+    shown = {(line.get_color(), line.get_marker()) for line in legend.get_lines() if line.get_marker() != "None"}
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_marker() not in ("", "None")]
+    assert {(line.get_color(), line.get_marker()) for line in lines} == shown
+    assert len(shown) > 3
+    where = {line.get_marker(): tuple(line.get_markevery()) for line in lines if len(line.get_xdata()) == 50}
+    assert len(set(where.values())) > 3, "markers of different agents stand apart"
+
+
+def test_markers_of_a_curve_do_not_repeat_one_moment_of_its_phases() -> None:
+    points = marked(200, 5, 0.3)  # phases of 10 points
+    assert [point // 40 for point in points] == [0, 1, 2, 3, 4]
+    assert len({point % 20 for point in points}) == 5
+    assert not set(points) & set(marked(200, 5, 0.5))
+    assert marked(7, 12, 0.9) == list(range(7))
+    assert marked(1, 5, 0.9) == [0]
+    assert all(marked(count, 5, rank) for count in range(1, 40) for rank in (0.0, 0.5, 0.99))
+
+
+def test_an_agent_looks_the_same_whatever_the_others_are() -> None:
+    agents = ["no_planning", "uniform", "replay", "meta_gradient", "learned_priority"]
+    together = styles(agents)
+    assert list(together) == agents
+    for agent in agents:
+        assert styles([agent]) == {agent: together[agent]}
+        assert styles([agent, "uniform"])[agent] == together[agent]
+    for own in ("mine", "my strategy"):  # by its letters, but like no rival
+        assert styles([own])[own] == styles([own, "meta_gradient"])[own]
+        beside = styles([*agents, own])
+        assert {agent: beside[agent] for agent in agents} == together
+        assert beside[own].colour not in {style.colour for style in together.values()}
+
+
+def test_the_agents_of_the_suites_have_looks_of_their_own() -> None:
+    names = {agent for suite in SUITES.values() for agent in suite.agents} | set(STRATEGIES)
+    assert names - {FEATURED} == set(KNOWN)
+    found = styles([*KNOWN, FEATURED])
+    assert len({style.shape for style in found.values()}) == len(found)
+    assert len({style.colour for style in styles(PAPER).values()}) == len(PAPER)
 
 
 def test_agents_are_told_apart_without_colour() -> None:

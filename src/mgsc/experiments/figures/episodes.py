@@ -11,7 +11,6 @@ import numpy.typing as npt
 from matplotlib.ticker import FuncFormatter
 
 from mgsc.experiments.figures.reward import (
-    MOST_MARKERS,
     Curve,
     agent_handles,
     curve_of_those_there,
@@ -79,7 +78,7 @@ def episode_figure(dataset: xr.Dataset, name: str) -> Figure:
     curves = {agent: curve_of_those_there(steps, of_agent) for agent, of_agent in values.items()}
     for agent, curve in curves.items():
         style = styles(agents)[agent]
-        draw_curve(axes, curve, style, has_markers=len(steps) <= MOST_MARKERS)
+        draw_curve(axes, curve, style)
         _mark_lone(axes, curve, style)
     axes.set_xlim(0, steps[-1])
     axes.xaxis.set_major_formatter(FuncFormatter(with_commas))

@@ -13,7 +13,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from mgsc.experiments.design.quantities import REPORTED_BY, SEARCH_CONTROL
 from mgsc.experiments.figures.reward import (
-    MOST_MARKERS,
     Curve,
     agent_handles,
     curve_of,
@@ -48,6 +47,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.float64]
+FEW_MARKERS = 5
+"""On a curve of a small panel."""
 
 
 class Panel(NamedTuple):
@@ -232,7 +233,7 @@ def _draw_panel(axes: Axes, dataset: xr.Dataset, panel: Panel) -> set[str]:
         if np.isnan(values).all():
             continue
         curve = _curve(np.asarray(dataset["step"].values, np.float64), values, panel)
-        draw_curve(axes, curve, styles(agents)[agent], has_markers=len(curve.steps) <= MOST_MARKERS)
+        draw_curve(axes, curve, styles(agents)[agent], FEW_MARKERS)
         curves[agent] = curve
     _limit(axes, panel, list(curves.values()))
     axes.set_xlim(0, float(dataset["step"].values[-1]))

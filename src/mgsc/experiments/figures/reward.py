@@ -170,7 +170,7 @@ def _through_run(axes: Axes, dataset: xr.Dataset, agents: list[str]) -> None:
         _optimum(axes, steps, np.asarray(dataset["optimal_reward"].values, np.float64) / lengths)
     for agent in agents:
         curve = curve_of(steps, _reward_per_step(dataset, agent))
-        draw_curve(axes, curve, styles(agents)[agent], has_markers=len(steps) <= MOST_MARKERS)
+        draw_curve(axes, curve, styles(agents)[agent])
     axes.set_xlim(0, steps[-1])
     axes.xaxis.set_major_formatter(FuncFormatter(with_commas))
     dress(axes, x="environment step", y="reward per step")
@@ -190,7 +190,7 @@ def _since_switch(axes: Axes, dataset: xr.Dataset, agents: list[str], kind: str)
     for agent in agents:
         rewards = _reward_per_step(dataset, agent)
         aligned = np.mean([rewards[:, segment] for segment in chosen], axis=0)
-        draw_curve(axes, curve_of(steps, aligned), styles(agents)[agent], has_markers=True)
+        draw_curve(axes, curve_of(steps, aligned), styles(agents)[agent])
     axes.set_xlim(0, steps[-1])
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(with_commas))
@@ -242,21 +242,38 @@ def curve_of_those_there(steps: Floats, values: Floats) -> Curve:
     return Curve(middles, *np.array([mean_of_those_there(column) for column in values.T]).T)
 
 
-def draw_curve(axes: Axes, curve: Curve, style: Style, has_markers: bool) -> None:
-    """A mean with its interval as a band."""
+def draw_curve(axes: Axes, curve: Curve, style: Style, most_markers: int = MOST_MARKERS) -> None:
+    """A mean with its interval as a band; of its markers, no more than a few, those of other agents stand apart."""
     axes.fill_between(curve.steps, curve.low, curve.high, color=style.colour, alpha=0.18, linewidth=0, zorder=2)
-    every = max(1, len(curve.steps) // MOST_MARKERS)
     axes.plot(
         curve.steps,
         curve.mean,
         color=style.colour,
         linewidth=style.width,
         linestyle=style.dashes,
-        marker=style.marker if has_markers else "",
+        marker=style.marker,
         markersize=6 if style.marker == "*" else 3.5,
-        markevery=every,
+        markevery=marked(len(curve.steps), most_markers, style.rank),
         zorder=4 if style.marker == "*" else 3,
     )
+
+
+def marked(count: int, most: int, rank: float) -> list[int]:
+    """Which points of a curve carry a marker.
+
+    Args:
+        count: of the points.
+        most: markers.
+        rank: in [0, 1), another one for each agent: markers of different agents stand apart.
+
+    Returns:
+        One point in each of as many equal stretches, in each at another place: rewards switch at equal times, and
+        markers are not to show the same moment after every switch.
+    """
+    every = max(1, -(-count // most))
+    golden = (math.sqrt(5) - 1) / 2
+    points = [int((number + (rank + golden * number) % 1) * every) for number in range(-(-count // every))]
+    return [point for point in points if point < count]
 
 
 def _optimum(axes: Axes, steps: Floats, optimum: Floats) -> None:

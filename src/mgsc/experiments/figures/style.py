@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import threading
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,8 +36,11 @@ TITLE, LABEL, SMALL = 10.0, 9.0, 8.0
 
 INK, FAINT, SHADE = "#222222", "#8c8c8c", "#e6e6e6"
 HIGHLIGHT = "#D55E00"
-OTHERS = ("#0072B2", "#000000", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
-"""Okabe and Ito's colours; yellow, too faint on paper, gives way to grey."""
+OTHERS = (
+    *("#0072B2", "#000000", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F"),
+    *("#6A3D9A", "#999933", "#882255"),
+)
+"""Okabe and Ito's colours; yellow, too faint on paper, gives way to grey. Then violet, and Tol's olive and wine."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES: tuple[Any, ...] = (
@@ -47,34 +52,78 @@ DASHES: tuple[Any, ...] = (
 )
 FEATURED = "meta_gradient"
 
+KNOWN = (
+    *("no_planning", "uniform", "uniform_compute_matched", "uniform_recent_matched", "avoid_terminal", "recency"),
+    *("visited", "trajectory", "replay", "meta_gradient_recent", "learned_priority", "constant_priority", "dyna_q"),
+    *("dyna_q_plus", "prioritized_sweeping", "small_backups", "td_error_priority", "uncertainty"),
+    *("learning_progress", "model_error", "value_gradient", "value_frequency", "gain_need", "oracle"),
+    *("uncertainty_ensemble", "learned_states", "learned_actions", "learned_states_greedy", "uniform_greedy"),
+    *("prioritized_replay", "disagreement", "curious_replay", "hill_climbing", "stored_priority", "dqn"),
+    *("dqn_many_updates", "frequency_climbing", "meta_gradient_pairs", "meta_gradient_features"),
+    *("meta_gradient_both", "disagreement_mask", "sac", "sac_many_updates", "mbpo", "mbpo_recency"),
+    *("mbpo_td_error", "mbpo_mask", "mbpo_meta_gradient", "mbpo_meta_gradient_features"),
+)
+"""The agents of the suites, each at its place for ever: a new one is added at the end. The first have colours of
+their own, and each a pair of marker and dashes."""
+
 _saving = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Style:
-    """The style of one agent: agents differ in colour, and without colour in marker and dashes."""
+    """The style of one agent: agents differ in colour, and without colour in marker and dashes.
+
+    Attributes:
+        colour: as ``#RRGGBB``.
+        marker: of matplotlib.
+        dashes: ``"solid"``, or an offset and the lengths of dashes and gaps.
+        width: of its line [points].
+    """
 
     colour: str
     marker: str
     dashes: Any
     width: float
 
+    @property
+    def shape(self) -> tuple[str, Any]:
+        """What tells it apart without colour."""
+        return self.marker, self.dashes
+
+    @property
+    def rank(self) -> float:
+        """A number in [0, 1) by the marker: agents' markers along curves stand apart by it."""
+        return (MARKERS.index(self.marker) if self.marker in MARKERS else len(MARKERS)) / (len(MARKERS) + 1)
+
 
 def styles(agents: Sequence[str]) -> dict[str, Style]:
-    """One style for each agent, by its place in the result; MGSC stands out, solid and thick."""
-    found: dict[str, Style] = {}
+    """One style for each agent, by its name whatever the others are; MGSC stands out, solid and thick.
+
+    A name of no suite has one by its letters, and another only where the first would be mistaken for a rival's.
+    """
+    known = {FEATURED: Style(HIGHLIGHT, "*", "solid", 1.8)}
+    known |= {name: _style_at(place) for place, name in enumerate(KNOWN)}
+    found = {agent: known[agent] for agent in agents if agent in known}
     for agent in agents:
-        place = len([name for name in found if name != FEATURED])
-        if agent == FEATURED:
-            found[agent] = Style(HIGHLIGHT, "*", "solid", 1.8)
-        else:
-            found[agent] = Style(
-                OTHERS[place % len(OTHERS)],
-                MARKERS[place % len(MARKERS)],
-                DASHES[place % len(DASHES)],
-                1.0,
-            )
-    return found
+        if agent not in found:
+            found[agent] = _style_beside(agent, found.values())
+    return {agent: found[agent] for agent in agents}
+
+
+def _style_at(place: int) -> Style:
+    colour, marker, dashes = (looks[place % len(looks)] for looks in (OTHERS, MARKERS, DASHES))
+    return Style(colour, marker, dashes, 1.0)
+
+
+def _style_beside(agent: str, taken: Collection[Style]) -> Style:
+    """The style of a name of no suite: of those that differ most from the styles taken, the next from its own place."""
+    first = zlib.crc32(agent.encode())
+    colours, shapes = {style.colour for style in taken}, {style.shape for style in taken}
+
+    def likeness(style: Style) -> int:
+        return 2 * (style.shape in shapes) + (style.colour in colours)
+
+    return min(map(_style_at, range(first, first + math.lcm(len(OTHERS), len(MARKERS), len(DASHES)))), key=likeness)
 
 
 def agent_names(dataset: xr.Dataset) -> list[str]:

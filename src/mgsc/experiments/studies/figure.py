@@ -29,7 +29,6 @@ from mgsc.experiments.studies.design import AS_TUNED
 from mgsc.experiments.studies.heatmap import draw_map
 from mgsc.experiments.studies.rows_figure import draw_rows, is_of_rows
 from mgsc.experiments.studies.summary import intervals_of, steps_text
-from mgsc.experiments.studies.table import LEARNED, RIVALS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +48,7 @@ def draw_study(summary: Mapping[str, Any]) -> Figure:
     """The figure of a summary: lines along one axis, rows of many choices, or a map of two axes."""
     if len(summary["axes"]) == 2:
         return draw_map(summary)
-    return draw_rows(summary, _styles(_agents(summary))) if is_of_rows(summary) else draw_lines(summary)
+    return draw_rows(summary, styles(_agents(summary))) if is_of_rows(summary) else draw_lines(summary)
 
 
 def write_study(summary: Mapping[str, Any], directory: str | os.PathLike[str]) -> list[Path]:
@@ -70,7 +69,7 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
     """Total reward along the axis, for each agent; values stand side by side at equal distances."""
     (axis,) = summary["axes"]
     agents = _agents(summary)
-    style = _styles(agents)
+    style = styles(agents)
     letters = sum(len(value) + 2 for value in axis["values"])
     is_turned = letters * len(summary["grounds"]) > MOST_LETTERS
     figure = new_figure(height=3.75 if is_turned else 3.4)
@@ -93,11 +92,6 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
 
 def _agents(summary: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(agent for ground in summary["grounds"] for agent in ground["agents"]))
-
-
-def _styles(agents: list[str]) -> Mapping[str, Style]:
-    """The same in all studies."""
-    return styles(list(dict.fromkeys([*RIVALS, *LEARNED, *agents])))
 
 
 def _agent(axes: Axes, summary: Mapping[str, Any], ground: str, agent: str, style: Style, aside: float) -> None:

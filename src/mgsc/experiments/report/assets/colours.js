@@ -12,7 +12,9 @@ const PALETTES = {
     heat: [[16, 24, 34], [15, 62, 104], [24, 118, 178], [95, 184, 226], [235, 248, 255]],
   },
 };
-const DARK_INSTEAD = { "#000000": "#ffffff", "#0072B2": "#3d9fdc" }; // black and deep blue vanish on a dark page
+const DARK_INSTEAD = { // what vanishes on a dark page
+  "#000000": "#ffffff", "#0072B2": "#3d9fdc", "#6A3D9A": "#a98be0", "#882255": "#d0679b",
+};
 
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 
