@@ -341,7 +341,8 @@ def _figures(options: argparse.Namespace) -> int:
     from mgsc.experiments import figures, store
 
     result = store.open_result(options.dir)
-    for path in figures.write_figures(result, options.out or os.path.join(options.dir, "figures")):
+    out = options.out or os.path.join(options.dir, "figures")
+    for path in figures.write_figures(result, out, agents=options.agents, only=options.only):
         print(path)
     return 0
 

@@ -145,6 +145,8 @@ def _add_reading_commands(add: Callable[[str, str], Parser]) -> None:
     figures = add("figures", "draw the figures of a result, as PDF and PNG")
     figures.add_argument("dir", help="result folder")
     figures.add_argument("--out", help="folder for the figures (default DIR/figures)")
+    figures.add_argument("--agents", nargs="+", help="only these agents of the result; each looks as among all")
+    figures.add_argument("--only", nargs="+", metavar="NAME", help="only these figures: total_reward, ...")
     report = add("report", "write one interactive HTML page of some results")
     report.add_argument("dirs", nargs="+", metavar="DIR", help="result folder, or a folder of result folders")
     report.add_argument("--out", metavar="FILE", help="HTML file (default report.html in the first DIR)")

@@ -11,8 +11,21 @@ import xarray as xr
 from matplotlib.collections import PatchCollection, PathCollection, QuadMesh
 from matplotlib.patches import Rectangle
 from tests.experiments.layout import assert_nothing_overlaps_or_is_cut_off, lay_out
-from tests.experiments.synthetic import AGENTS, CELLS, OPTIMAL, TERMINAL, WRONG, synthetic, with_learned_model
+from tests.experiments.synthetic import (
+    AGENTS,
+    CELLS,
+    OPTIMAL,
+    PAIR,
+    TERMINAL,
+    WRONG,
+    fill,
+    manifest,
+    small,
+    synthetic,
+    with_learned_model,
+)
 
+from mgsc import cli
 from mgsc.errors import UserError
 from mgsc.experiments.design.agents import PAPER
 from mgsc.experiments.design.suites import SUITES
@@ -64,6 +77,18 @@ def test_files_are_written_whole_and_equal_results_give_equal_files(dataset: xr.
             fonts = set(re.findall(rb"/Subtype /(Type3|Type42|TrueType|CIDFontType2)", contents))
             assert fonts, "text is text"
             assert b"Type3" not in fonts, "journals refuse Type 3 fonts"
+
+
+def test_some_agents_and_figures_only(tmp_path: Path, capsys) -> None:
+    fill(tmp_path / "result", small(), manifest(PAIR, 2))
+    arguments = ["figures", str(tmp_path / "result"), "--out", str(tmp_path / "drawn")]
+    assert cli.main([*arguments, "--agents", "uniform", "--only", "total_reward"]) == 0
+    files = [str(tmp_path / "drawn" / f"total_reward.{end}") for end in ("pdf", "png")]
+    assert capsys.readouterr().out.split() == files == sorted(map(str, (tmp_path / "drawn").iterdir()))
+    assert cli.main([*arguments, "--agents", "unifrom"]) == 2
+    assert "unknown agent 'unifrom'; did you mean 'uniform'" in capsys.readouterr().err
+    assert cli.main([*arguments, "--only", "total"]) == 2
+    assert "unknown figure of this result 'total'; did you mean 'total_reward'" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(dataset: xr.Dataset, tmp_path: Path) -> None:

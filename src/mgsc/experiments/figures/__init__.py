@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from mgsc.errors import check_type
+from mgsc.errors import UserError, check_type
 from mgsc.experiments.figures.distribution import (
     distribution_maze,
     distribution_through_time,
@@ -31,9 +31,10 @@ from mgsc.experiments.figures.mechanisms import (
     pages,
 )
 from mgsc.experiments.figures.reward import has_optimum, reward_through_time, total_reward
-from mgsc.experiments.figures.style import save_all
+from mgsc.experiments.figures.style import agent_names, save_all
 from mgsc.experiments.reading.episodes import has_episodes
 from mgsc.experiments.store.contract import check_result
+from mgsc.settings import check_names, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,19 +93,42 @@ def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Cal
     return figures
 
 
-def write_figures(dataset: xr.Dataset, directory: str | os.PathLike[str], agent: str | None = None) -> list[Path]:
-    """Draws all figures of a result and writes each as PDF and PNG.
+def write_figures(
+    dataset: xr.Dataset,
+    directory: str | os.PathLike[str],
+    agent: str | None = None,
+    *,
+    agents: Sequence[str] | None = None,
+    only: Sequence[str] | None = None,
+) -> list[Path]:
+    """Draws the figures of a result and writes each as PDF and PNG.
 
     Args:
         dataset: a result, per ``store.contract``.
         directory: folder for the files, made where missing; files of the same names are replaced.
         agent: as in ``draw_figures``.
+        agents: those that are shown, in this order; None for all.
+        only: names of the figures; None for all.
 
     Returns:
         The files, in the order of the figures.
 
     Raises:
-        UserError: the agent is unknown, or the folder cannot be written.
+        UserError: an agent or a figure is unknown, or the folder cannot be written.
     """
+    check_result(dataset)
+    if agents is not None:
+        dataset = dataset.sel(agent=_chosen("agent", agents, agent_names(dataset)))
     figures = draw_figures(dataset, agent)
-    return save_all(((name, draw()) for name, draw in figures.items()), directory)
+    names = list(figures) if only is None else _chosen("figure of this result", only, list(figures))
+    return save_all(((name, figures[name]()) for name in names), directory)
+
+
+def _chosen(kind: str, names: Sequence[str], known: Sequence[str]) -> list[str]:
+    check_names(f"names of each {kind}", names)
+    for name in names:
+        if name not in known:
+            raise unknown(kind, name, known)
+    if not names:
+        raise UserError(f"name at least one {kind}: {', '.join(known)}")
+    return list(dict.fromkeys(names))
