@@ -14,7 +14,7 @@ from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.studies import across, across_figure, across_table
 from mgsc.experiments.studies.design import cells_of
 from mgsc.experiments.studies.figure import write_study
-from mgsc.experiments.studies.summary import load_summary, optimum_of, write_summary
+from mgsc.experiments.studies.summary import load_summary, optimum_of, summaries, write_summary
 
 RECENT = "meta_gradient_recent"
 
@@ -123,6 +123,15 @@ def test_tables_say_what_the_summary_says():
     for table in across_table.to_tables(summary):
         console.print(table)
     assert "interquartile mean" in console.export_text()
+
+
+def test_no_name_of_an_agent_is_broken_in_a_usual_terminal():
+    summary = load_summary(str(summaries() / "comparison.json"))
+    agents = {agent for cell in summary["cells"] for agent in cell["agents"]}
+    console = Console(width=140, file=io.StringIO())
+    console.print(across_table.to_tables(summary)[1])
+    shown = [line.split()[0] for line in console.file.getvalue().splitlines() if line[:1].strip()]
+    assert agents <= set(shown)
 
 
 def test_figures_show_every_agent_and_interval(tmp_path):

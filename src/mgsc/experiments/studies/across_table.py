@@ -104,7 +104,8 @@ def to_tables(summary: Mapping[str, Any]) -> list[Table]:
         heading = Text(title, style="bold")
         table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for number, column in enumerate(headings):
-            table.add_column(Text(_plain(column)), justify="right" if number else "left", overflow="fold")
+            words = Text(_plain(column))
+            table.add_column(words, justify="right" if number else "left", no_wrap=not number, overflow="fold")
         for row in rows:
             table.add_row(*(Text(_plain(cell)) for cell in row))
         found.append(table)
