@@ -13,3 +13,8 @@ def test_the_tables_of_settings_are_apart() -> None:
     heads = re.findall(r"(.*)\n(\*\*.*: settings chosen by tuning\*\*)\n", PAGES["settings.md"])
     assert len(heads) == 5
     assert {before for before, _ in heads} == {""}
+
+
+def test_every_link_has_words() -> None:
+    """Sphinx would write the title of the page; GitHub and an editor show nothing."""
+    assert [name for name, text in PAGES.items() if re.search(r"(?<!!)\[\]\(", text)] == []
