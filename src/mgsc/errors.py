@@ -8,6 +8,11 @@ class UserError(Exception):
     """
 
 
+def pip_install(extra: str) -> str:
+    """The command that installs the packages of an extra of mgsc: with the package, and in a clone."""
+    return f"pip install 'mgsc[{extra}]', or '.[{extra}]' in a clone"
+
+
 def check_type(name: str, value: object, wanted: type | tuple[type, ...], words: str) -> None:
     """Refuses an argument of another type.
 

@@ -168,7 +168,7 @@ def test_what_is_no_tracker_or_not_installed_is_refused(result, capsys, monkeypa
 
     monkeypatch.setitem(table.SINKS, "wandb", table.SINKS["wandb"]._replace(check=missing))
     assert cli.main(["run", "tmaze-fixed", "--track", "wandb", "--out", str(result.parent / "new")]) == 2
-    assert "pip install 'mgsc[wandb]'" in capsys.readouterr().err
+    assert "pip install 'mgsc[wandb]', or '.[wandb]' in a clone" in capsys.readouterr().err
     assert not (result.parent / "new").exists()
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from mgsc.environments.row import EnvironmentRow
 from mgsc.environments.world import World, from_tables
-from mgsc.errors import UserError
+from mgsc.errors import UserError, pip_install
 from mgsc.settings import number, size, text
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def import_gymnasium() -> Any:
     try:
         import gymnasium
     except ImportError:
-        raise UserError("this needs Gymnasium, which is not installed: pip install 'mgsc[gymnasium]'") from None
+        raise UserError(f"this needs Gymnasium, which is not installed: {pip_install('gymnasium')}") from None
     return gymnasium
 
 
@@ -131,7 +131,7 @@ def make_environment(gymnasium: Any, name: str, **make_kwargs: Any) -> Any:
         return gymnasium.make(name, **make_kwargs)
     except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
         words = " ".join(str(error).split())
-        hint = "; pip install 'mgsc[mujoco]' brings MuJoCo" if "mujoco" in words.lower() else ""
+        hint = f"; MuJoCo comes with: {pip_install('mujoco')}" if "mujoco" in words.lower() else ""
         raise UserError(f"gymnasium.make({name!r}) failed: {words}{hint}") from error
 
 

@@ -22,9 +22,9 @@ def register_gymnasium() -> None:
     try:
         from gymnasium.envs.registration import register, registry
     except ImportError:
-        from mgsc.errors import UserError
+        from mgsc.errors import UserError, pip_install
 
-        raise UserError("this needs Gymnasium, which is not installed: pip install 'mgsc[gymnasium]'") from None
+        raise UserError(f"this needs Gymnasium, which is not installed: {pip_install('gymnasium')}") from None
     for name, entry_point in ENVIRONMENT_IDS.items():
         if name not in registry:
             register(id=name, entry_point=entry_point)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, pip_install
 from mgsc.experiments.running.cluster_settings import ClusterSettings
 from mgsc.experiments.running.executor import Finished, Listener
 from mgsc.experiments.running.jobs import Message, keep_failure, received
@@ -92,7 +92,7 @@ def open_ray(listener: Listener, settings: ClusterSettings) -> Iterator[_RaySess
     try:
         ray = importlib.import_module("ray")
     except ImportError as error:
-        raise UserError(f"the executor ray needs a package ({error}): pip install 'mgsc[ray]'") from None
+        raise UserError(f"the executor ray needs a package ({error}): {pip_install('ray')}") from None
     is_ours = not ray.is_initialized()
     if is_ours:
         with _own_sigterm():

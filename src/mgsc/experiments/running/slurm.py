@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, pip_install
 from mgsc.experiments.running.cluster_settings import DEFAULT, ClusterSettings
 from mgsc.experiments.running.executor import Finished, Listener
 from mgsc.experiments.running.jobs import (
@@ -228,7 +228,7 @@ def _submitit() -> Any:
     try:
         submitit = importlib.import_module("submitit")
     except ImportError as error:
-        raise UserError(f"the executor slurm needs a package ({error}): pip install 'mgsc[slurm]'") from None
+        raise UserError(f"the executor slurm needs a package ({error}): {pip_install('slurm')}") from None
     missing = [name for name in ("sbatch", "srun", "squeue", "scancel") if shutil.which(name) is None]
     if missing:
         raise UserError(f"the executor slurm needs SLURM: {', '.join(missing)} not found on this machine")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, pip_install
 from mgsc.experiments.tracking import tensorboard, wandb
 from mgsc.experiments.tracking.sink import Sink
 from mgsc.settings import unknown
@@ -23,5 +23,5 @@ def get_sink(name: str) -> Sink:
         SINKS[name].check()
     except ImportError as error:
         extra = SINKS[name].package
-        raise UserError(f"tracking to {name} needs a package ({error}): pip install 'mgsc[{extra}]'") from None
+        raise UserError(f"tracking to {name} needs a package ({error}): {pip_install(extra)}") from None
     return SINKS[name]
