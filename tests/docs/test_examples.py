@@ -23,7 +23,7 @@ PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 WITH_EXAMPLES = [name for name, text in PAGES.items() if PYTHON.search(text)]
 TUTORIALS = [name for name in PAGES if name.startswith("tutorials/") and name != "tutorials/index.md"]
 GUIDES = [name for name in PAGES if name.startswith("guides/") and name != "guides/index.md"]
-OF_PARTS = [name for name in GUIDES if name != "guides/cluster.md"]
+OF_PARTS = [name for name in GUIDES if name not in ("guides/cluster.md", "guides/study.md")]
 DIFF = re.compile(r"```diff\n--- a/(\S+)\n(.*?)```", re.DOTALL)
 DOCUMENTED = [
     ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
