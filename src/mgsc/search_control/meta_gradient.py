@@ -9,6 +9,9 @@ Per real step, with θ the values before the direct update and d = softmax(logit
 The logits are a table of numbers (the paper's method), linear in features, or a network; d is over candidates, or
 over candidates and actions, which then replaces the policy in θ̄.
 
+The gradient itself is a line of ``mgsc.meta_gradient.exact_table.visited_gradient`` for tables of values, of
+``exact_network`` for networks; ``mgsc.meta_gradient.methods`` chooses.
+
 Source: Burega, Martin, Kapeluck & Bowling 2024 (arXiv 2406.19561). The factor K, the entropy bonus,
 the temperature and all forms but the expectation itself are this project's reconstruction.
 """
