@@ -28,6 +28,7 @@ from mgsc.environments.foreign import (
     time_limit,
 )
 from mgsc.environments.host import Host
+from mgsc.environments.live_trial import spaces_of, try_out
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.errors import UserError
 from mgsc.indexing import put_at
@@ -99,17 +100,23 @@ def live_gymnasium(
     """An environment of Gymnasium as a simulator: observations of numbers, and A actions or actions of numbers.
 
     Every episode begins with ``reset(seed=...)``, with a seed from the run's key. Where actions are numbers (a
-    ``Box``), ``num_actions`` is 0 and the loop's actions must have the space's shape.
+    ``Box``), ``num_actions`` is 0 and the loop's actions must have the space's shape. A few steps are made at once, to
+    see that two episodes of one seed are equal and what ``reset`` and ``step`` return.
 
     Args:
-        id_or_make: an id for ``gymnasium.make``, or a function that returns an environment, such as one with wrappers.
+        id_or_make: an id for ``gymnasium.make``, or a function that returns a new environment at each call, such as one
+            with wrappers.
         time_limit: steps after which an episode is truncated; 0 takes the environment's own.
         reward_scale: a typical size of rewards.
         observation_scale: like an observation, typical sizes of its entries.
         **make_kwargs: for ``gymnasium.make``.
 
     Raises:
-        UserError: there is no such environment, it has other spaces or no limit of steps, or a scale is not positive.
+        UserError: there is no such environment, it has other spaces or no limit of steps, a scale is not positive, or
+            a step shows what an environment must not do; see ``live_trial``.
+
+    Warns:
+        UserWarning: an episode does not follow from its seed and actions, so results cannot be repeated.
     """
     gymnasium = import_gymnasium()
     check_setting(GymnasiumLiveSettings, "time_limit", time_limit)
@@ -121,11 +128,12 @@ def live_gymnasium(
         observation = _observation(gymnasium, name, with_env.observation_space)
         action, num_actions, least = _action(gymnasium, name, with_env.action_space)
         limit = _limit(name, with_env, time_limit)
+        _check_scale(name, observation_scale, observation)
+        if limit * max(1, math.prod(action.shape)) * action.dtype.itemsize > MOST_BYTES:
+            raise UserError(f"{name} has episodes of {limit} steps: set time_limit, since their actions must be kept")
+        try_out(spaces_of(name, with_env.observation_space, with_env.action_space), with_env, make)
     finally:
         with_env.close()
-    _check_scale(name, observation_scale, observation)
-    if limit * max(1, math.prod(action.shape)) * action.dtype.itemsize > MOST_BYTES:
-        raise UserError(f"{name} has episodes of {limit} steps: set time_limit, since their actions must be kept")
     host = Host(name, make, limit, observation, least)
     environment = Environment(
         draw=jax.random.bits,
