@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gymnasium
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -123,3 +124,38 @@ def test_issue_an_environment_that_forgets_its_seed_is_warned_of(is_own_generato
     members = {"reset": forgets_seed, **({"__init__": __init__} if is_own_generator else {})}
     with pytest.warns(UserWarning, match="Own came out otherwise .* its results cannot be repeated"):
         live_gymnasium(type("Own", (Point,), members), time_limit=20)
+
+
+def late(observation, reward):
+    """An environment that gives this at its 21st step, where no trial comes."""
+    return with_step(
+        lambda env, o, r, d, t, i: (
+            (o * np.float32(observation), r * reward, d, t, i) if env.steps == 21 else (o, r, d, t, i)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "what"),
+    [(late(1, np.nan), "the reward"), (late(np.nan, 1), "entry 0 of the observation"), (late(1, np.inf), "the reward")],
+)
+def test_issue_a_number_that_is_not_finite_stops_the_run_at_its_step(made, what):
+    environment = live_gymnasium(made, time_limit=30).environment
+    state, _ = environment.reset(np.uint32(7), (), None)
+    for _ in range(20):
+        state = environment.step(np.uint32(8), state, jnp.int32(1), ()).state
+    with pytest.raises(Exception, match="Error"):
+        environment.step(np.uint32(8), state, jnp.int32(1), ())
+    assert environment.problem().startswith(f"{what} of Own is ")
+    assert environment.problem().endswith("at step 21 of an episode with seed 7: it must be finite")
+
+
+def test_issue_a_first_observation_that_is_not_finite_is_named():
+    def reset(self, *, seed=None, options=None):
+        observation, info = Point.reset(self, seed=seed)
+        return observation * np.float32(1 if seed == 0 else np.nan), info
+
+    environment = live_gymnasium(with_reset(reset), time_limit=30).environment
+    with pytest.raises(Exception, match="Error"):
+        environment.reset(np.uint32(7), (), None)
+    assert environment.problem() == "entry 0 of the observation of Own is nan at reset: it must be finite"

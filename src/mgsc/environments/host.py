@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from mgsc.environments.live_trial import check_finite
 from mgsc.errors import UserError
 
 FEWEST_KEPT = 64
@@ -74,6 +75,8 @@ class Host:
                 known[seed] = self._reset(env, seed)
                 self._put(Episode(seed, 0, b""), env)
         firsts = np.stack([known[int(seed)] for seed in given.ravel()])
+        if not np.isfinite(firsts).all():
+            self._refuse_first(firsts)
         return firsts.reshape((*given.shape, *self.observation.shape))
 
     def step(
@@ -94,16 +97,21 @@ class Host:
             where none began.
 
         Raises:
-            UserError: an episode that was played again had another observation; the environment raised an error.
+            UserError: an episode that was played again had another observation; the environment raised an error, or
+                gave a reward or an observation that is not finite.
         """
         shape = np.shape(seeds)
         flat = [np.asarray(part) for part in (seeds, lengths, actions, observations, chosen, next_seeds)]
         flat = [part.reshape((-1, *part.shape[len(shape) :])) for part in flat]
         self._most = max(self._most, BLOCKS_KEPT * len(flat[0]))
+        types = (np.float32, np.float32, bool, bool, np.float32)
         with self._named_errors():
             order = self._step_each(flat)
-        types = (np.float32, np.float32, bool, bool, np.float32)
-        parts = [np.array(part, dtype) for part, dtype in zip(zip(*order, strict=True), types, strict=True)]
+            parts = [np.array(part, dtype) for part, dtype in zip(zip(*order, strict=True), types, strict=True)]
+            observations, rewards, _, _, firsts = parts
+            # One test for all lanes: what is broken is looked for only where something is.
+            if not (np.isfinite(rewards).all() and np.isfinite(observations).all() and np.isfinite(firsts).all()):
+                self._refuse_step(rewards, observations, firsts, flat[0], flat[1])
         return tuple(part.reshape((*shape, *part.shape[1:])) for part in parts)
 
     def _step_each(self, flat: list[Numbers]) -> list[tuple[Any, ...]]:
@@ -117,6 +125,19 @@ class Host:
                 made[question] = self._step(episode, taken[:length], seen, action, int(next_seed))
             order.append(made[question])
         return order
+
+    def _refuse_first(self, firsts: Numbers) -> None:
+        for first in firsts:
+            check_finite(self.name, "the observation", first, "at reset")
+
+    def _refuse_step(
+        self, rewards: Numbers, observations: Numbers, firsts: Numbers, seeds: Numbers, lengths: Numbers
+    ) -> None:
+        for reward, observation, seed, length in zip(rewards, observations, seeds, lengths, strict=True):
+            when = f"at step {int(length) + 1} of an episode with seed {int(seed)}"
+            check_finite(self.name, "the reward", reward, when)
+            check_finite(self.name, "the observation", observation, when)
+        self._refuse_first(firsts)
 
     def forget(self) -> None:
         """Closes all environments; their episodes are played again where they are needed."""
