@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import jax.numpy as jnp
@@ -11,10 +12,29 @@ from tests.experiments.synthetic import synthetic
 from tests.quick import compile_quickly
 
 import mgsc
+from mgsc import noise
+from mgsc.candidates import BufferSettings
+from mgsc.environments import Environment, Simulator, Step
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.errors import UserError
-from mgsc.experiments import Suite, diagnose, own_strategy
+from mgsc.experiments import (
+    AgentSettings,
+    Suite,
+    diagnose,
+    own_environment,
+    own_policy,
+    own_strategy,
+    own_values,
+)
+from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.trial import check_own_parts
+from mgsc.models.mlp import MlpModel
+from mgsc.noise import uniforms
+from mgsc.policies import Policy
 from mgsc.search_control import from_logits
+from mgsc.types import ActionChoice, like
+from mgsc.values import table
+from mgsc.values.mlp import MlpSettings
 
 SMALL = {"steps": 500, "record_every": 50, "measure_every": 50, "environment.switch_every": 500}
 
@@ -79,3 +99,117 @@ def test_issue_a_d_that_is_not_finite_is_found(chunk) -> None:
 
 def test_an_agent_that_does_not_plan_has_no_d_and_no_finding() -> None:
     assert diagnose(synthetic(("no_planning",), num_seeds=2, num_chunks=40)) == []
+
+
+NUM_ACTIONS = 4
+FAIR = jnp.full(NUM_ACTIONS, 1 / NUM_ACTIONS)
+
+
+def tried(**parts) -> None:
+    """The trial of an agent in a suite with parts of one's own, without the run."""
+    suite = Suite("own parts", TMazeSettings(stem=1, arm=1), agents={"uniform": AgentSettings("uniform")})
+    suite = dataclasses.replace(suite, **parts)
+    check_own_parts("uniform", suite, suite.agents["uniform"], build_problem(suite))
+
+
+def policy_of(sample=None, probability=FAIR, actions=None):
+    def build(values):
+        return Policy(
+            draw=uniforms,
+            sample=sample or (lambda noise, theta, observation: jnp.int32(noise * NUM_ACTIONS)),
+            actions=lambda theta, observation: ActionChoice(
+                jnp.arange(NUM_ACTIONS, dtype=jnp.int32) if actions is None else actions, probability
+            ),
+            probabilities=lambda q: probability,
+        )
+
+    return own_policy("p", lambda settings, epsilon: build)
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (policy_of(lambda noise, *_: jnp.int32(noise * 8)), r"sample of policy p gives action [4-7]: .* in 0\.\.3"),
+        (policy_of(actions=jnp.arange(1, 5, dtype=jnp.int32)), "actions of policy p gives action 4"),
+        (policy_of(probability=jnp.full(4, 0.1)), r"policy p are 0\.4 in sum: they must be 0 or more, and 1 in sum"),
+        (policy_of(probability=jnp.array([2.0, -1.0, 0.0, 0.0])), "policy p hold -1"),
+        (policy_of(probability=jnp.full(4, jnp.nan)), "policy p are not finite"),
+        (policy_of(lambda noise, *_: 1), r"gives a int of Python: it must give an array, such as jnp\.int32\(1\)"),
+        (policy_of(lambda noise, *_: noise), r"sample of the policy is float32\[\]: it must be integer"),
+        (policy_of(probability=jnp.full(3, 1 / 3)), r"action of actions of the policy is int32\[4\]: .*\[3\]"),
+    ],
+)
+def test_issue_an_own_policy_gives_actions_that_there_are(policy, message) -> None:
+    with pytest.raises(UserError, match=message):
+        tried(policy=policy)
+
+
+def test_a_sound_own_policy_passes() -> None:
+    tried(policy=policy_of())
+
+
+def values_of(**functions):
+    def build(settings, facts, initial_value):
+        return table(facts.num_states, facts.num_actions, initial_value)._replace(**functions)
+
+    return own_values("v", build)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            values_of(update=lambda theta, learner, *batch: (theta + 0.01, learner)),
+            "update of values v changes θ where the step size is 0, .*: where the step size is 0, θ must not change",
+        ),
+        (
+            values_of(init=lambda key: jnp.zeros((5, 4))),
+            r"init of the values gives an array float32\[5, 4\]: .*θ",
+        ),
+        (values_of(update=lambda theta, *rest: theta), r"update of the values gives an array .*: .*\(θ, learner\)"),
+        (values_of(update=lambda *rest: None), r"update of the values gives None: it must give \(θ, learner\)"),
+        (values_of(update=lambda theta, learner, *rest: (theta[1:], learner)), "update of the values: θ must give"),
+        (values_of(update=lambda theta, learner, *rest: (theta, 1)), "update of the values: the learner must give"),
+    ],
+)
+def test_issue_own_values_are_updated_as_the_loop_needs(values, message) -> None:
+    with pytest.raises(UserError, match=message):
+        tried(values=values)
+
+
+def test_sound_own_values_pass() -> None:
+    tried(values=values_of())
+
+
+def simulator(step) -> Simulator:
+    def reset(key, params, previous):
+        return (), jnp.zeros(2)
+
+    return Simulator(Environment(noise.keys, noise.keys, reset, step, NUM_ACTIONS), (), like((2,), jnp.float32))
+
+
+def step_with(**changes):
+    false = jnp.asarray(False)
+    step = Step((), jnp.zeros(2), jnp.float32(0), false, false)._replace(**changes)
+    return lambda key, state, action, params: step
+
+
+@pytest.mark.parametrize("records_episodes", [False, True])
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda *_: None, r"gives None: it must be a Step\(state, observation, reward, terminated, truncated\)"),
+        (lambda *_: ((), 0.0, False, False, {}), r"step of the environment gives a tuple: it must be a Step\(state"),
+        (step_with(reward=1), r"the reward of step is a int of Python: it must be an array, as jnp\.float32\(reward\)"),
+        (step_with(terminated=0.0), r"terminated of step is float32\[\]: it must be bool"),
+    ],
+)
+def test_issue_a_step_of_another_form_is_refused_in_words(step, message, records_episodes) -> None:
+    with pytest.raises(UserError, match=message):
+        tried(
+            environment=own_environment("e", simulator(step)),
+            records_episodes=records_episodes,
+            model=MlpModel(units=2, layers=1),
+            values=MlpSettings(units=2, layers=1),
+            candidates=BufferSettings(num_candidates=2, capacity=4),
+        )

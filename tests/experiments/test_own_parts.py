@@ -211,7 +211,7 @@ def growing(settings, facts, initial_value):
         (lambda: mgsc.run(tables_suite(values=own_values("v", nan_values)), seeds=1), "is not finite: see values v"),
         (
             lambda: mgsc.run(tables_suite(values=own_values("v", growing)), seeds=1),
-            "one real step of uniform with values v must give a state of the form it was given|fails in values v",
+            "uniform cannot run with values v: update of the values: θ must give a state of the form it was given",
         ),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mgsc.errors import UserError
 from mgsc.noise import Draw
 from mgsc.types import Array, PyTree
 
@@ -27,6 +28,20 @@ class Step(NamedTuple):
     terminated: Array
     truncated: Array
     info: dict[str, Array] = {}  # noqa: RUF012
+
+
+def check_step(given: object) -> None:
+    """Checks that a function has given a ``Step``.
+
+    Raises:
+        UserError: it has not.
+    """
+    if not isinstance(given, Step):
+        found = "None" if given is None else f"a {type(given).__name__}"
+        raise UserError(
+            f"step of the environment gives {found}: it must be a Step(state, observation, reward, terminated, "
+            "truncated)"
+        )
 
 
 class Environment(NamedTuple):

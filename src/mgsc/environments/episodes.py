@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from mgsc.environments.base import Environment, Step
+from mgsc.environments.base import Environment, Step, check_step
 from mgsc.errors import check_type
 from mgsc.types import Array, PyTree
 
@@ -47,6 +47,7 @@ def with_episodes(environment: Environment) -> Environment:
 
     def step(noise: PyTree, state: EpisodeState, action: Array, params: PyTree) -> Step:
         made = environment.step(noise, state.inner, action, params)
+        check_step(made)
         after = EpisodeState(made.state, state.total + made.reward, state.length + 1)
         info = {"episode_return": after.total, "episode_length": after.length}
         return made._replace(state=after, info={**made.info, **info})

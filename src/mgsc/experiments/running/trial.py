@@ -17,6 +17,7 @@ from mgsc.experiments.design.quantities import GROUPS
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import in_words, lane_numbers
 from mgsc.experiments.running.trial_forms import check_forms, check_state
+from mgsc.experiments.running.trial_numbers import after_nothing, behaviour_of, check_after_nothing, check_behaviour
 from mgsc.experiments.store.contract import coordinates_of, variables_of
 from mgsc.settings import is_line
 from mgsc.types import Array, Backup, Candidates, Transition
@@ -75,7 +76,8 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
     """Makes the first real step of an agent in a suite with parts of one's own, and checks its results.
 
     Raises:
-        UserError: their code raises an error, a state changes its form, or a number is not finite.
+        UserError: their code raises an error, a state changes its form, a number is not finite, a policy gives no
+            action or no probabilities, or values move at step size 0.
     """
     if not (own := own_parts_of(suite)):
         return
@@ -85,19 +87,25 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
     except UserError as error:
         raise UserError(f"{name} cannot run with {', '.join(own)}: {error}") from error
 
-    def first_step() -> tuple[dyna.DynaState, dyna.DynaState]:
+    def first_step() -> tuple[dyna.DynaState, dyna.DynaState, Any, Any]:
         begun = dyna.init(built, key)
         noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(built, key, jnp.arange(1)))
-        return begun, dyna.real_step(built, begun, noise)[0]
+        after = dyna.real_step(built, begun, noise)[0]
+        behaviour = behaviour_of(built, after) if isinstance(suite.policy, OwnPart) else None
+        return begun, after, behaviour, after_nothing(built, after) if isinstance(suite.values, OwnPart) else None
 
     fails = f"the first real step of {name} fails in {', '.join(own)}"
     with named_errors(fails, traces=False), in_words(problem.environment):
-        begun, after = jax.jit(first_step)()
+        begun, after, behaviour, unmoved = jax.jit(first_step)()
     check_state(f"one real step of {name} with {', '.join(own)}", begun, after)
     for place, leaf in jax.tree_util.tree_leaves_with_path(after):
         if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) and not np.isfinite(np.asarray(leaf)).all():
             where = jax.tree_util.keystr(place)
             raise UserError(f"after the first real step of {name}, state{where} is not finite: see {', '.join(own)}")
+    if behaviour is not None:
+        check_behaviour(suite.policy.name, behaviour, built.environment.num_actions)
+    if unmoved is not None:
+        check_after_nothing(suite.values.name, after.values, unmoved)
 
 
 def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:

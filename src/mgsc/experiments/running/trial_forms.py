@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from mgsc.dyna import Dyna
-from mgsc.environments.base import Step
+from mgsc.environments.base import check_step
 from mgsc.errors import UserError
 from mgsc.experiments.design.own import named_errors
-from mgsc.types import Candidates, PyTree, Transition
+from mgsc.types import ActionChoice, Candidates, PyTree, Transition, like
 
 INTEGER, FLOAT, BOOL = jnp.integer, jnp.floating, jnp.bool_
 
@@ -24,11 +25,11 @@ def check_forms(agent: Dyna, observation: jax.ShapeDtypeStruct) -> None:
             part, field, and the expected and the found form.
     """
     state = _check_reset(agent, observation, None)
-    theta, learner = _form("init of the values", agent.values.init, jax.random.key(0))
-    noise = _form("draw of the policy", agent.policy.draw, jax.random.key(0))
-    action = _form("sample of the policy", agent.policy.sample, noise, theta, observation)
+    theta, learner = _check_pair("init of the values", _form("init of the values", agent.values.init, _key()))
+    action = _check_sample(agent, theta, observation)
     _check_step(agent, state, observation, action)
     _check_values(agent, theta, learner, observation, action)
+    _check_policy(agent, theta, observation, action)
     _check_model(agent, observation, action)
     _check_candidates(agent, observation)
 
@@ -51,6 +52,65 @@ def check_state(what: str, before: PyTree, after: PyTree) -> None:
         raise UserError(f"{what} must give a state of the form it was given, of the same types")
 
 
+def _key() -> jax.Array:
+    return jax.random.key(0)
+
+
+def _check_pair(what: str, given: Any) -> tuple[PyTree, PyTree]:
+    if not (isinstance(given, tuple) and len(given) == 2):
+        raise UserError(
+            f"{what} gives {_kind(given)}: it must give (θ, learner), where the learner is () if it has none"
+        )
+    return given
+
+
+def _kind(given: Any) -> str:
+    """What was given, in words; an array by its shape, since its type is one of JAX's own."""
+    if hasattr(given, "dtype"):
+        return f"an array {_words(given)}"
+    if isinstance(given, tuple):
+        return f"a tuple of {len(given)}"
+    return "None" if given is None else f"a {type(given).__name__}"
+
+
+def _check_sample(agent: Dyna, theta: PyTree, observation: Any) -> Any:
+    """The form of an action."""
+    policy = agent.policy
+    noise = _form("draw of the policy", policy.draw, _key())
+    given: list[Any] = []
+    action = _form("sample of the policy", _kept(policy.sample, given), noise, theta, observation)
+    if not hasattr(given[0], "dtype"):
+        raise UserError(
+            f"sample of the policy gives a {type(given[0]).__name__} of Python: it must give an array, such as "
+            "jnp.int32(1) where actions are numbered"
+        )
+    if agent.environment.num_actions:
+        _check("sample of the policy", action, (), INTEGER)
+    return action
+
+
+def _check_policy(agent: Dyna, theta: PyTree, observation: Any, action: Any) -> None:
+    policy, values = agent.policy, agent.values
+    choice = _form("actions of the policy", policy.actions, theta, observation)
+    _check_type("actions of the policy", choice, ActionChoice)
+    number = len(choice.probability) if choice.probability.ndim else 0
+    _check("the probability of actions of the policy", choice.probability, (max(1, number),), FLOAT)
+    _check("the action of actions of the policy", choice.action, (number, *action.shape), action.dtype)
+    if policy.probabilities is not None and values.action_values is not None:
+        q = _form("action_values of the values", values.action_values, theta, observation)
+        _check("probabilities of the policy", _form("probabilities", policy.probabilities, q), q.shape, FLOAT)
+
+
+def _kept(function: Callable[..., Any], given: list[Any]) -> Callable[..., Any]:
+    """The function, whose result is also kept as it is: forms do not tell a number of Python from an array."""
+
+    def keeps(*arguments: Any) -> Any:
+        given[:] = [function(*arguments)]
+        return given[0]
+
+    return keeps
+
+
 def _check_reset(agent: Dyna, observation: jax.ShapeDtypeStruct, previous: PyTree) -> PyTree:
     environment = agent.environment
     noise = _form("draw_reset of the environment", environment.draw_reset, jax.random.key(0))
@@ -64,8 +124,14 @@ def _check_reset(agent: Dyna, observation: jax.ShapeDtypeStruct, previous: PyTre
 def _check_step(agent: Dyna, state: PyTree, observation: jax.ShapeDtypeStruct, action: Any) -> None:
     environment, params = agent.environment, agent.environment_params
     noise = _form("draw of the environment", environment.draw, jax.random.key(0))
-    step = _form("step of the environment", environment.step, noise, state, action, params)
-    _check_type("step of the environment", step, Step)
+    given: list[Any] = []
+    step = _form("step of the environment", _kept(environment.step, given), noise, state, action, params)
+    check_step(step)
+    if not hasattr(given[0].reward, "dtype"):
+        raise UserError(
+            f"the reward of step is a {type(given[0].reward).__name__} of Python: it must be an array, as "
+            "jnp.float32(reward) is"
+        )
     _check("the observation of step", step.observation, observation.shape, observation.dtype)
     _check("the reward of step", step.reward, (), None)
     _check("terminated of step", step.terminated, (), BOOL)
@@ -79,9 +145,22 @@ def _check_values(agent: Dyna, theta: PyTree, learner: PyTree, observation: Any,
     _check("q of the values", _form("q of the values", values.q, theta, observation, action), (), FLOAT)
     bootstrap = _form("bootstrap of the values", values.bootstrap, theta, learner, observation)
     _check("bootstrap of the values", bootstrap, (), FLOAT)
+    _check_update(agent, theta, learner, observation, action)
     if values.action_values is not None:
         each = _form("action_values of the values", values.action_values, theta, observation)
         _check("action_values of the values", each, (agent.environment.num_actions,), FLOAT)
+
+
+def _check_update(agent: Dyna, theta: PyTree, learner: PyTree, observation: Any, action: Any) -> None:
+    """Of a batch of one; values with ``learn`` are updated by it, and the real step follows it."""
+    if agent.values.learn is not None:
+        return
+    numbers = like((1,), jnp.float32)
+    batch = [like((1, *form.shape), form.dtype) for form in (observation, action)]
+    what = "update of the values"
+    given = _check_pair(what, _form(what, agent.values.update, theta, learner, *batch, numbers, numbers))
+    check_state(f"{what}: θ", theta, given[0])
+    check_state(f"{what}: the learner", learner, given[1])
 
 
 def _check_model(agent: Dyna, observation: Any, action: Any) -> None:

@@ -1,0 +1,114 @@
+"""Numbers that a policy and values of one's own give after the first real step: where they lie, and what must stay."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mgsc.dyna import Dyna, DynaState
+from mgsc.errors import UserError
+from mgsc.types import ActionChoice, Array, PyTree, Transition
+
+TRIES = 32
+"""Actions that are sampled of a policy."""
+
+TOLERANCE = 1e-4
+"""Largest distance of the sum of probabilities from one."""
+
+
+class Behaviour(NamedTuple):
+    """What a policy does in one state.
+
+    Attributes:
+        sampled: [TRIES, ...] actions.
+        choice: its distribution.
+        probabilities: [A]; None where actions are continuous.
+    """
+
+    sampled: Array
+    choice: ActionChoice
+    probabilities: Array | None
+
+
+def behaviour_of(agent: Dyna, state: DynaState) -> Behaviour:
+    """What the policy of an agent does in a state; may be traced."""
+    policy, values = agent.policy, agent.values
+
+    def sample(key: Array) -> Array:
+        return policy.sample(policy.draw(key), state.values, state.observation)
+
+    probabilities = None
+    if policy.probabilities is not None and values.action_values is not None:
+        probabilities = policy.probabilities(values.action_values(state.values, state.observation))
+    keys = jax.random.split(jax.random.key(0), TRIES)
+    return Behaviour(jax.vmap(sample)(keys), policy.actions(state.values, state.observation), probabilities)
+
+
+def check_behaviour(name: str, behaviour: Behaviour, num_actions: int) -> None:
+    """Checks the actions and probabilities of a policy.
+
+    Args:
+        name: of the policy.
+        behaviour: with numbers.
+        num_actions: A; 0 where actions are numbers.
+
+    Raises:
+        UserError: an action that there is not, or probabilities that are none.
+    """
+    _check_actions(f"sample of policy {name}", np.asarray(behaviour.sampled), num_actions)
+    _check_actions(f"actions of policy {name}", np.asarray(behaviour.choice.action), num_actions)
+    _check_probabilities(f"the probability of actions of policy {name}", np.asarray(behaviour.choice.probability))
+    if behaviour.probabilities is not None:
+        _check_probabilities(f"probabilities of policy {name}", np.asarray(behaviour.probabilities))
+
+
+def after_nothing(agent: Dyna, state: DynaState) -> PyTree:
+    """θ after an update with step size 0 and error 1; may be traced."""
+    values = agent.values
+    action = agent.policy.sample(agent.policy.draw(jax.random.key(0)), state.values, state.observation)
+    observation, action, one, zero = state.observation[None], jnp.asarray(action)[None], jnp.ones(1), jnp.zeros(1)
+    if values.learn is None:
+        return values.update(state.values, state.learner, observation, action, one, zero)[0]
+    batch = Transition(observation, action, one, one, observation)
+    return values.learn(values.draw(jax.random.key(0)), state.values, state.learner, batch, zero)[0]
+
+
+def check_after_nothing(name: str, before: PyTree, after: PyTree) -> None:
+    """Checks that values of one's own stand still at step size 0.
+
+    Raises:
+        UserError: an entry of θ has moved.
+    """
+    for (place, old), new in zip(jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True):
+        moved = np.asarray(old) != np.asarray(new)
+        if moved.any():
+            first = (np.asarray(part)[moved][0] for part in (old, new))
+            raise UserError(
+                f"update of values {name} changes θ{jax.tree_util.keystr(place)} where the step size is 0, from "
+                f"{' to '.join(f'{number:g}' for number in first)}: where the step size is 0, θ must not change, since "
+                "updates beyond an agent's K have step size 0"
+            )
+
+
+def _check_actions(what: str, actions: np.ndarray[Any, Any], num_actions: int) -> None:
+    if num_actions:
+        wrong, allowed = (actions < 0) | (actions >= num_actions), f"in 0..{num_actions - 1}"
+    else:
+        wrong, allowed = ~np.isfinite(actions), "finite"
+    if wrong.any():
+        raise UserError(f"{what} gives action {actions[wrong][0]}: actions must be {allowed}")
+
+
+def _check_probabilities(what: str, given: np.ndarray[Any, Any]) -> None:
+    if not np.isfinite(given).all():
+        wrong = "are not finite"
+    elif (given < 0).any():
+        wrong = f"hold {given.min():g}"
+    elif abs(given.sum() - 1) > TOLERANCE:
+        wrong = f"are {given.sum():g} in sum"
+    else:
+        return
+    raise UserError(f"{what} {wrong}: they must be 0 or more, and 1 in sum")
