@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 
 import jax.numpy as jnp
@@ -20,12 +21,14 @@ from mgsc.errors import UserError
 from mgsc.experiments import (
     AgentSettings,
     Suite,
+    compare,
     diagnose,
     own_environment,
     own_policy,
     own_strategy,
     own_values,
 )
+from mgsc.experiments.reading import tables
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.trial import check_own_parts
 from mgsc.models.mlp import MlpModel
@@ -213,3 +216,41 @@ def test_issue_a_step_of_another_form_is_refused_in_words(step, message, records
             values=MlpSettings(units=2, layers=1),
             candidates=BufferSettings(num_candidates=2, capacity=4),
         )
+
+
+def with_rewards(broken, chunk=2):
+    """A result in which rewards of these agents are not finite on seed 1, from a chunk on."""
+    result = synthetic(("uniform", "no_planning"), num_seeds=3, num_chunks=10)
+    reward = result["reward"].copy()
+    for place, agent in enumerate(("uniform", "no_planning")):
+        reward[place, 1, chunk:] = np.nan if agent in broken else 0.0
+    return result.assign(reward=reward)
+
+
+def test_issue_rewards_that_are_not_finite_are_named_beside_a_comparison() -> None:
+    comparison = compare(with_rewards(["uniform"]))
+    assert comparison.broken == (
+        "Rewards of uniform are not finite on seed 1, first in chunk 2 (steps 500 to 750). See what the environment's"
+        " rewards are there; xarray's sums and means leave such numbers out."
+    )
+    assert tables.to_markdown(comparison).endswith(comparison.broken)
+    assert json.loads(tables.to_json(comparison))["not_finite"] == comparison.broken
+    assert "Rewards of no_planning" in compare(with_rewards(["uniform", "no_planning"])).broken
+    assert not compare(with_rewards([])).broken
+
+
+def test_issue_where_no_agent_is_finite_the_environment_is_looked_at_first() -> None:
+    (alone,) = diagnose(with_rewards(["uniform"]))
+    assert str(alone).startswith("uniform: rewards are not finite in 80 % of the chunks (1 of 3 seeds, since step 500)")
+    assert "environment" not in alone.advice
+    findings = diagnose(with_rewards(["uniform", "no_planning"], chunk=0))
+    assert [finding.agent for finding in findings] == ["uniform", "no_planning"]
+    for finding in findings:
+        assert "(1 of 3 seeds, since the first chunk)" in str(finding)
+        assert finding.advice.startswith("look first at the environment's rewards and observations, since no agent")
+
+
+def test_issue_a_run_warns_of_rewards_that_are_not_finite(monkeypatch) -> None:
+    monkeypatch.setattr("mgsc.experiments.api.run_suite", lambda *_, **__: with_rewards(["no_planning"], chunk=0))
+    with pytest.warns(UserWarning, match=r"^Rewards of no_planning are not finite on seed 1, first in chunk 0"):
+        mgsc.run(suite_of(breaks), seeds=1)

@@ -11,6 +11,7 @@ from mgsc.errors import UserError, check_type
 from mgsc.experiments.design.advice import kept_updates
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents
+from mgsc.experiments.reading.finite import broken_rewards
 from mgsc.experiments.running.executor import Executor
 from mgsc.experiments.running.executors import get_executor
 from mgsc.experiments.running.progress import Progress
@@ -65,7 +66,8 @@ def run(
         UserError: an impossible argument; raised before any work starts.
 
     Warns:
-        UserWarning: ``settings`` change ``planning_updates`` and some agents keep a tuned number of their own.
+        UserWarning: ``settings`` change ``planning_updates`` and some agents keep a tuned number of their own; or
+            rewards are not finite: it names the agents, the seeds and the first chunk.
 
     Example:
         >>> import mgsc
@@ -80,7 +82,7 @@ def run(
     chosen = change_suite(choose_agents(found, None if agents is None else list(agents)), settings or {})
     if kept := kept_updates(chosen, settings or {}):
         warnings.warn(kept, stacklevel=2)
-    return run_suite(
+    result = run_suite(
         name,
         chosen,
         which,
@@ -91,6 +93,9 @@ def run(
         progress=progress,
         executor=get_executor(executor),
     )
+    if words := broken_rewards(result):
+        warnings.warn(words, UserWarning, stacklevel=2)
+    return result
 
 
 def _check_arguments(

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mgsc.errors import check_type
 from mgsc.experiments.design.quantities import Has
 from mgsc.experiments.reading.episodes import Episodes, episodes_of
+from mgsc.experiments.reading.finite import broken_rewards
 from mgsc.experiments.reading.mechanisms import Mechanism, mechanism
 from mgsc.experiments.reading.statistics import (
     LEVEL,
@@ -145,6 +146,7 @@ class Comparison:
         optimal_reward: expected total reward of the best ε-soft policy, NaN without tables [reward].
         unconstrained_reward: expected total reward of the best policy, NaN without tables [reward].
         rows: one for each agent, in the result's order.
+        broken: rewards that are not finite, in words; empty without any.
     """
 
     suite: str
@@ -156,6 +158,7 @@ class Comparison:
     optimal_reward: float
     unconstrained_reward: float
     rows: tuple[AgentRow, ...]
+    broken: str = ""
 
     def __getitem__(self, agent: str) -> AgentRow:
         """The row of one agent.
@@ -212,6 +215,7 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
             )
             for agent in agents
         ),
+        broken=broken_rewards(dataset),
     )
 
 

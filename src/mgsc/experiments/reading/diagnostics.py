@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -95,7 +95,8 @@ class Finding:
 
     def __str__(self) -> str:
         seeds = "all seeds" if len(self.seeds) == self.num_seeds else f"{len(self.seeds)} of {self.num_seeds} seeds"
-        since = "from the start" if self.since == 0 else f"since step {self.since:,}"
+        start = "since the first chunk" if self.signature == "not_finite" else "from the start"
+        since = start if self.since == 0 else f"since step {self.since:,}"
         return f"{self.agent}: {self.words} ({seeds}, {since}). Try: {self.advice}."
 
 
@@ -147,7 +148,17 @@ def diagnose(dataset: xr.Dataset) -> list[Finding]:
             signs = {seed: sign for seed, run in judged.items() if (sign := signature.find(run)) is not None}
             if signs:
                 findings.append(_finding(dataset, name, agent, signs, own))
-    return findings
+    return _blaming_environment(findings, dataset.sizes["agent"])
+
+
+def _blaming_environment(findings: list[Finding], num_agents: int) -> list[Finding]:
+    """The findings, which advise to look at the environment where no agent is finite, whatever it learns."""
+    broken = [finding for finding in findings if finding.signature == "not_finite"]
+    has_rewards = all(finding.figures["rewards"] for finding in broken)
+    if len(broken) < num_agents or not (has_rewards or num_agents > 1):
+        return findings
+    advice = "look first at the environment's rewards and observations, since no agent is finite"
+    return [replace(one, advice=f"{advice}; else {one.advice}") if one in broken else one for one in findings]
 
 
 def to_text(findings: list[Finding]) -> str:

@@ -38,11 +38,13 @@ def to_json(comparison: Comparison) -> str:
         steps (those of ``WHERE_WRONG``: over the phases in which the model is wrong), and under
         ``"phases"`` over the phases in which it is right and wrong. ``"mechanism"`` holds ``"means"``
         of all measures and the ``"correlations"`` of d's change, ``"episodes"`` those of episodes. ``"missing"``, if it
-        is there, names what the result lacks.
+        is there, names what the result lacks, and ``"not_finite"`` the rewards that are not finite.
     """
     agents = {row.name: _agent_json(comparison, row) for row in comparison.rows}
-    missing = what_is_missing(comparison.has)
-    contents = _without_nan({"suite": comparison.suite, "agents": agents, **({"missing": missing} if missing else {})})
+    words = {"missing": what_is_missing(comparison.has), "not_finite": comparison.broken}
+    contents = _without_nan(
+        {"suite": comparison.suite, "agents": agents, **{key: text for key, text in words.items() if text}}
+    )
     return json.dumps(contents, indent=2, allow_nan=False, ensure_ascii=False)
 
 
@@ -54,8 +56,7 @@ def to_markdown(comparison: Comparison) -> str:
         rows = [[f"`{row.name}`", *(column.show(row) for column in section.columns)] for row in section.rows]
         lines = markdown_lines(heads, [False, *[True] * len(section.columns)], rows)
         texts.append("\n".join([f"**{section.title}**", "", *lines, "", section.note]))
-    missing = what_is_missing(comparison.has)
-    return "\n\n".join([*texts, *([missing] if missing else [])])
+    return "\n\n".join([*texts, *_notes(comparison)])
 
 
 def to_tables(comparison: Comparison) -> RenderableType:
@@ -74,8 +75,12 @@ def to_tables(comparison: Comparison) -> RenderableType:
             style = "bold" if row.name == comparison.baseline else None
             table.add_row(Text(row.name), *(column.show(row) for column in section.columns), style=style)
         parts.append(Padding(table, (0, 0, 1, 0)))
-    missing = what_is_missing(comparison.has)
-    return Group(*parts, *([Text(missing)] if missing else []))
+    return Group(*parts, *map(Text, _notes(comparison)))
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    """What the result lacks, and its rewards that are not finite."""
+    return [text for text in (what_is_missing(comparison.has), comparison.broken) if text]
 
 
 def _agent_json(comparison: Comparison, row: AgentRow) -> dict[str, Any]:

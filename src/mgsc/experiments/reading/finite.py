@@ -1,0 +1,33 @@
+"""Rewards that are not finite, in plain words: sums of xarray leave them out without a word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+ADVICE = "See what the environment's rewards are there; xarray's sums and means leave such numbers out."
+
+
+def broken_rewards(dataset: xr.Dataset) -> str:
+    """The agents whose rewards are not finite, the seeds, and where that begins; empty where all rewards are finite.
+
+    Args:
+        dataset: a result, in the form of ``store.contract``.
+    """
+    begins = np.concatenate([[0], np.asarray(dataset["step"].values, int)])
+    sentences = []
+    for agent in (str(name) for name in dataset["agent"].values):
+        broken = ~np.isfinite(np.asarray(dataset["reward"].sel(agent=agent).values, np.float64))
+        if broken.any():
+            first = int(np.argmax(broken.any(0)))
+            seeds = dataset["seed"].values[broken.any(1)]
+            which = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} of {broken.shape[0]} seeds"
+            sentences.append(
+                f"Rewards of {agent} are not finite on {which}, first in chunk {first} (steps {begins[first]:,} to"
+                f" {begins[first + 1]:,})."
+            )
+    return " ".join([*sentences, ADVICE]) if sentences else ""
