@@ -54,9 +54,10 @@ def size(default: int, low: int, high: int, help: str, *, traced: bool = False) 
     )
 
 
-def choice(default: str, options: Sequence[str], help: str) -> Any:
-    """A setting that is one of a few words."""
-    return dataclasses.field(default=default, metadata={"kind": "choice", "options": tuple(options), "help": help})
+def choice(default: str, options: Sequence[str], help: str, *, otherwise: str = "") -> Any:
+    """A setting that is one of a few words; ``otherwise`` says in a refusal how to have something else."""
+    metadata = {"kind": "choice", "options": tuple(options), "help": help, "otherwise": otherwise}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def text(default: str, help: str, *, longest: int = 200) -> Any:
@@ -160,7 +161,9 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     kind = rule["kind"]
     if kind == "choice":
         if not isinstance(value, str) or value not in rule["options"]:
-            raise UserError(f"{name} is {value!r}: allowed are {', '.join(rule['options'])}")
+            found = repr(value) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+            otherwise = f"; {rule['otherwise']}" if rule.get("otherwise") else ""
+            raise UserError(f"{name} is {found}: allowed are {', '.join(rule['options'])}{otherwise}")
         return
     if kind == "text":
         if not is_line(value, rule["longest"]):
@@ -177,7 +180,8 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     if not (is_number and is_whole and is_within and is_above):
         is_single = not is_number or value != value or value in (0, rule["low"]) or SMALLEST <= abs(value) <= LARGEST
         precision = "" if is_single or math.isinf(value) else f", of a size in [{SMALLEST:.3g}, {LARGEST:.3g}]"
-        raise UserError(f"{name} is {value}: it must be {describe(rule)}{precision}")
+        found = repr(value) if isinstance(value, str) else value
+        raise UserError(f"{name} is {found}: it must be {describe(rule)}{precision}")
 
 
 def is_line(value: object, longest: int) -> bool:

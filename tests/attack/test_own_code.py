@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from tests.experiments.synthetic import synthetic
 from tests.quick import compile_quickly
@@ -30,11 +32,12 @@ from mgsc.experiments import (
 )
 from mgsc.experiments.reading import tables
 from mgsc.experiments.running.build import build_problem
-from mgsc.experiments.running.trial import check_own_parts
+from mgsc.experiments.running.trial import check_own_parts, check_own_strategy
 from mgsc.models.mlp import MlpModel
 from mgsc.noise import uniforms
 from mgsc.policies import Policy
-from mgsc.search_control import from_logits
+from mgsc.search_control import MetaGradientSettings, from_logits, meta_gradient
+from mgsc.settings import check, number
 from mgsc.types import ActionChoice, like
 from mgsc.values import table
 from mgsc.values.mlp import MlpSettings
@@ -254,3 +257,49 @@ def test_issue_a_run_warns_of_rewards_that_are_not_finite(monkeypatch) -> None:
     monkeypatch.setattr("mgsc.experiments.api.run_suite", lambda *_, **__: with_rewards(["no_planning"], chunk=0))
     with pytest.warns(UserWarning, match=r"^Rewards of no_planning are not finite on seed 1, first in chunk 0"):
         mgsc.run(suite_of(breaks), seeds=1)
+
+
+def with_optimizer(optimizer):
+    def build(settings, facts):
+        return meta_gradient(optimizer, step_size=facts.step_size, planning_updates=facts.planning_updates)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (optax.adam, r"optimizer is the function adam, which was not called: .* such as optax\.adam\(0\.03\)"),
+        ("adam", "optimizer is a str: it must be an Optax transformation"),
+        (optax.lbfgs(), r"the optimiser of d needs more than a gradient .*value_fn.* optax\.lbfgs and others"),
+    ],
+)
+def test_issue_what_is_no_optimiser_is_refused_in_words(optimizer, message) -> None:
+    suite = suite_of(with_optimizer(optimizer))
+    with pytest.raises(UserError, match=message):
+        check_own_strategy("mine", suite, suite.agents["mine"], build_problem(suite))
+
+
+def test_issue_an_optimiser_in_place_of_a_word_is_refused_with_the_way_to_have_it() -> None:
+    options = MetaGradientSettings(optimizer=optax.adam(0.1))
+    with pytest.raises(
+        UserError,
+        match=r"optimizer is a GradientTransformation.*: allowed are adam, sgd, rmsprop; for another see 'An optimiser",
+    ):
+        check(options)
+    page = Path(__file__).parents[2] / "docs" / "strategies" / "meta_gradient.md"
+    assert "### An optimiser of your own\n" in page.read_text(encoding="utf-8")
+
+
+@dataclasses.dataclass(frozen=True)
+class Warm:
+    """Settings of a strategy of one's own."""
+
+    temperature: float = number(1.0, 0.0, 10.0, "of a softmax", above=True)
+
+
+def test_issue_a_text_in_place_of_a_number_is_refused_in_words() -> None:
+    with pytest.raises(UserError, match=r"m\.options\.temperature is 'a': it must be a number in \(0\.0, 10\.0\]"):
+        own_strategy("m", raises, Warm(temperature="a"))
+    with pytest.raises(UserError, match=r"epsilon is '0\.1': it must be a number in \[0\.0, 1\.0\]"):
+        check(Suite("own", TMazeSettings(), epsilon="0.1"))

@@ -194,7 +194,8 @@ def test_a_folder_without_write_permission_is_refused(tmp_path: Path, monkeypatc
 def test_nothing_is_overwritten_silently(result: Path) -> None:
     before = store.open_result(result)
     Path(f"{result}-2").mkdir()  # the folder that is named is free
-    with pytest.raises(StoreError, match=rf"holds a result: use --out {result}-3, --append or --overwrite$"):
+    ways = rf"use --out {result}-3, --append or --overwrite \(in Python append=True, overwrite=True\)$"
+    with pytest.raises(StoreError, match=f"holds a result: {ways}"):
         store.create(result, manifest(PAIR, 2))
     with contextlib.chdir(result), pytest.raises(StoreError, match=rf"use --out {result}-3, "):
         store.create(Path("."), manifest(PAIR, 2))

@@ -23,6 +23,11 @@ def result(tmp_path: Path) -> Path:
     return tmp_path / "result"
 
 
+def replace(out: Path) -> str:
+    """What a command advises that finds something at ``out``."""
+    return f"use --out {out}-2 or --overwrite (in Python overwrite=True)"
+
+
 def test_appending_seeds_equals_running_them_at_once(result: Path) -> None:
     fill(result, small(first_seed=2), manifest(PAIR, 2, first_seed=2), append=True)
     appended = store.open_result(result)
@@ -126,7 +131,7 @@ def test_issue_a_stopped_merge_is_done_again_by_the_same_command(
     xr.testing.assert_equal(store.open_result(out).drop_vars(SUMMED), small(num_seeds=4).drop_vars(SUMMED))
     capsys.readouterr()
     assert cli.main(["merge", *sources, "--out", str(out)]) == 2
-    assert capsys.readouterr().err == f"mgsc: {out} holds a result: use --out {out}-2 or --overwrite\n"
+    assert capsys.readouterr().err == f"mgsc: {out} holds a result: {replace(out)}\n"
 
 
 def test_issue_another_merge_or_run_is_replaced_when_asked_only(
@@ -141,8 +146,7 @@ def test_issue_another_merge_or_run_is_replaced_when_asked_only(
             stop_merging([*sources, str(tmp_path / "m4")], out, monkeypatch)
         assert cli.main(["merge", *sources, "--out", str(out)]) == 2
         noun = "merge" if begin == "another merge" else "run"
-        advice = f"use --out {out}-2 or --overwrite"
-        assert capsys.readouterr().err == f"mgsc: {out} holds an unfinished {noun}: {advice}\n"
+        assert capsys.readouterr().err == f"mgsc: {out} holds an unfinished {noun}: {replace(out)}\n"
         assert cli.main(["merge", *sources, "--out", str(out), "--overwrite"]) == 0
         assert store.open_result(out).sizes["seed"] == 4
         capsys.readouterr()

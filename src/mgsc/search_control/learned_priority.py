@@ -27,6 +27,7 @@ from mgsc.reductions import largest, sum_of_many, total
 from mgsc.search_control.base import SearchControl, Strategy, allowed_pairs
 from mgsc.search_control.expected import all_expected_errors, all_values
 from mgsc.search_control.experience import Recent, as_kept, in_order, nothing_yet, remember
+from mgsc.search_control.optimizers import check_optimizer, optimizer_step
 from mgsc.search_control.pair_signals import PairSignals, Signals
 from mgsc.search_control.targets import Target, Targets
 from mgsc.settings import check_choice
@@ -121,7 +122,8 @@ def learned_priority(
     A step keeps expected errors up to date where values or the model changed, and takes a softmax over all S·A pairs.
 
     Raises:
-        UserError: ``states``, ``actions``, ``judged`` or the kind of ``targets`` is none of these.
+        UserError: ``states``, ``actions``, ``judged`` or the kind of ``targets`` is none of these, or an optimiser is
+            none.
         ValueError: uniform states with the behaviour policy's actions: that is ``uniform``.
     """
     words = (("states", states, States), ("actions", actions, Actions), ("judged", judged, Judged))
@@ -129,6 +131,9 @@ def learned_priority(
         check_choice(name, word, get_args(options))
     if states == "uniform" and actions == "behaviour":
         raise ValueError("uniform states with the behaviour policy's actions are the strategy uniform")
+    check_optimizer("optimizer", optimizer)
+    if table_optimizer is not None:
+        check_optimizer("table_optimizer", table_optimizer)
 
     def build(parts: Parts) -> SearchControl:
         rule = _Rule(
@@ -360,5 +365,4 @@ def _stepped(
     """Numbers after a step of their optimiser, where there are such."""
     if optimizer is None or slope is None or numbers is None:
         return numbers, state
-    change, state = optimizer.update(slope, state, numbers)
-    return optax.apply_updates(numbers, change), state
+    return optimizer_step(optimizer, slope, state, numbers)

@@ -33,6 +33,7 @@ from mgsc.meta_gradient.methods import Method, MethodName, Planning, SlopeAndLos
 from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
 from mgsc.search_control.experience import Experience, Recent, in_order, nothing_yet, remember
 from mgsc.search_control.logits import LogitFunction, Logits, table_logits
+from mgsc.search_control.optimizers import check_optimizer, optimizer_step
 from mgsc.settings import check_choice
 from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
 
@@ -100,10 +101,11 @@ def meta_gradient(
 
     Raises:
         ValueError: ``method`` is not defined for ``form``, ``target`` or ``experience``.
-        UserError: ``experience`` is none of these; "saturating" with values that are no table, which is raised
-            when the strategy receives the agent's parts.
+        UserError: ``experience`` is none of these, or ``optimizer`` is no optimiser; "saturating" with values that are
+            no table, which is raised when the strategy receives the agent's parts.
     """
     check_choice("experience", experience, get_args(Experience))
+    check_optimizer("optimizer", optimizer)
     is_successive = experience == "successive"
     if method is not None:
         get_method(method, form, target, is_successive=is_successive)  # refuses at once
@@ -190,8 +192,7 @@ class _Rule(NamedTuple):
             slope = (1 - self.mixture) * slope
         if not _is_zero(self.entropy_bonus):
             slope = slope - self.entropy_bonus * gradients.entropy_gradient(softmax, self.temperature)
-        change, optimizer = self.optimizer.update(to_eta(slope), state.optimizer, state.logits)
-        eta = optax.apply_updates(state.logits, change)
+        eta, optimizer = optimizer_step(self.optimizer, to_eta(slope), state.optimizer, state.logits)
         weights = self.kept(eta, params, candidates)
         after = state._replace(logits=eta, weights=weights, optimizer=optimizer, recent=recent)
         return after, {"meta_loss": loss, "meta_gradient_norm": jnp.sqrt(jnp.sum(slope**2))}

@@ -48,7 +48,12 @@ class MetaGradientSettings:
     )
     temperature: float = number(1.0, 0.0, math.inf, "temperature of the softmax", above=True)
     mixture: float = number(0.0, 0.0, 0.99, "share of queries that are uniform, whatever is learned")
-    optimizer: Optimizer = choice("adam", ("adam", "sgd", "rmsprop"), "Optax optimiser of the logits")
+    optimizer: Optimizer = choice(
+        "adam",
+        ("adam", "sgd", "rmsprop"),
+        "Optax optimiser of the logits",
+        otherwise="for another see 'An optimiser of your own' in docs/strategies/meta_gradient.md",
+    )
     form: Form = choice("scaled", FORMS, "form of the planned parameters")
     target: Origin = choice(
         "planned", ("planned", "current"), "parameters the real transition is applied to for the target"

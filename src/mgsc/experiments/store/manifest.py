@@ -47,11 +47,16 @@ class Command:
     again: str
 
     def way_out(self, directory: Path, *options: str) -> str:
-        """Advice that names those of ``options`` that the command has and a free folder, what destroys last."""
+        """Advice that names those of ``options`` that the command has and a free folder, what destroys last.
+
+        In brackets it names the arguments of the function that does the same.
+        """
         known = [option for option in options if option in self.options]
         ways = [*(option for option in known if option == "--resume"), f"--out {free_folder(directory)}"]
         ways += [option for option in known if option not in ways]
-        return f"use {', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else f"use {ways[0]}"
+        arguments = ", ".join(f"{option.removeprefix('--')}=True" for option in ways if option in known)
+        in_python = f" (in Python {arguments})" if arguments else ""
+        return f"use {', '.join(ways[:-1])} or {ways[-1]}{in_python}" if len(ways) > 1 else f"use {ways[0]}"
 
 
 def free_folder(directory: Path) -> Path:
