@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     from mgsc.experiments.report import write_report as write_report
     from mgsc.experiments.store import merge as merge
     from mgsc.experiments.store import open_result as open_result
+    from mgsc.experiments.tuning.chosen import apply_sweep as apply_sweep
     from mgsc.experiments.tuning.chosen import tuned_suite as tuned_suite
+    from mgsc.experiments.tuning.search import Protocol as Protocol
+    from mgsc.experiments.tuning.search import tune_suite as tune_suite
+    from mgsc.search_control.row import Range as Range
     from mgsc.search_control.table import STRATEGIES as STRATEGIES
 
 _EXPORTS = {
@@ -52,6 +56,10 @@ _EXPORTS = {
     "choose_agents": "design.suites",
     "change_suite": "design.suites",
     "tuned_suite": "tuning.chosen",
+    "Range": "mgsc.search_control.row",
+    "Protocol": "tuning.search",
+    "tune_suite": "tuning.search",
+    "apply_sweep": "tuning.chosen",
     "run": "api",
     "open_result": "store",
     "merge": "store",

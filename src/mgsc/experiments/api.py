@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mgsc.errors import UserError, check_type
 from mgsc.experiments.design.advice import kept_updates
+from mgsc.experiments.design.names import OWN_SUITE
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents
 from mgsc.experiments.reading.finite import broken_rewards
@@ -22,9 +23,6 @@ from mgsc.settings import check_changes, check_names
 
 if TYPE_CHECKING:
     import xarray as xr
-
-OWN_SUITE = "own"
-"""The name under which the result of a suite of your own is kept."""
 
 
 def run(

@@ -7,6 +7,9 @@ from urllib.parse import quote
 from mgsc.errors import UserError
 from mgsc.settings import is_line
 
+OWN_SUITE = "own"
+"""The name under which the result of a suite of your own is kept."""
+
 LONGEST_NAME = 100
 LONGEST_QUOTED = 200
 """Most bytes of a name, percent-encoded in the name of a file; file systems allow 255 bytes for the whole name."""

@@ -138,15 +138,13 @@ def _plan(name: str, suite: Suite, seeds: Seeds) -> tuple[Manifest, Problem]:
 def _checked_problem(suite: Suite) -> Problem:
     """The suite's problem, after building every agent once: what is impossible is refused here."""
     from mgsc.experiments.running.build import build_agent, build_problem
-    from mgsc.experiments.running.trial import check_own_parts, check_own_strategy
+    from mgsc.experiments.running.trial import check_own_code
 
     problem = build_problem(suite)
-    for name, agent in suite.agents.items():
+    for agent in suite.agents.values():
         if agent.own is None:
             build_agent(suite, agent, problem)
-        else:
-            check_own_strategy(name, suite, agent, problem)
-        check_own_parts(name, suite, agent, problem)
+    check_own_code(suite, problem)
     return problem
 
 

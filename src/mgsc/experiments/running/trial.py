@@ -32,6 +32,18 @@ TOLERANCE = 1e-4
 """Largest distance of the sum of the weights from one."""
 
 
+def check_own_code(suite: Suite, problem: Problem) -> None:
+    """Tries all strategies and parts of one's own in a suite.
+
+    Raises:
+        UserError: as ``check_own_strategy`` and ``check_own_parts``.
+    """
+    for name, agent in suite.agents.items():
+        if agent.own is not None:
+            check_own_strategy(name, suite, agent, problem)
+        check_own_parts(name, suite, agent, problem)
+
+
 def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: Problem) -> None:
     """Calls a strategy of one's own with an agent's first real transition, and checks what it returns.
 

@@ -10,6 +10,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mgsc.errors import UserError, check_type
+from mgsc.experiments.design.names import OWN_SUITE
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import Suite, change_suite, check_suite, choose_agents
 from mgsc.experiments.tuning.chosen import tuned_suite
@@ -51,11 +53,12 @@ class Ground(NamedTuple):
     """A suite with some of its agents, and changes for all its cells.
 
     Attributes:
-        suite: name of a suite; ``{model}`` in it is filled in by the value of an axis.
+        suite: name of a suite, in which ``{model}`` is filled in by the value of an axis; or a suite of your own, which
+            runs with its own settings.
     """
 
     label: str
-    suite: str
+    suite: str | Suite
     agents: tuple[str, ...]
     changes: Mapping[str, Any] = {}
 
@@ -85,14 +88,16 @@ class Cell(NamedTuple):
     Attributes:
         ground: label of its ground.
         at: label of its value on each axis.
-        suite_name: the suite whose tuned settings it has.
+        suite_name: the suite whose tuned settings it has; ``OWN_SUITE`` of a suite of your own.
         suite: with all changes, and the study's agents only.
+        unchanged: the suite before any change, with all its agents.
     """
 
     ground: str
     at: tuple[str, ...]
     suite_name: str
     suite: Suite
+    unchanged: Suite
 
     def entry(self, agent: str) -> str:
         """The name of an agent of this cell within the study."""
@@ -128,11 +133,25 @@ def _places(study: Study) -> Iterator[tuple[Ground, tuple[Value, ...]]]:
 
 
 def _cell(ground: Ground, values: tuple[Value, ...], seeds: Seeds, steps: int | None) -> Cell:
-    name = ground.suite.format(model="".join(value.model for value in values))
-    suite = choose_agents(tuned_suite(name, seeds), list(ground.agents))
+    name, unchanged = _suite_of(ground, "".join(value.model for value in values), seeds)
+    suite = choose_agents(unchanged, list(ground.agents))
     for changes in (ground.changes, *(value.changes for value in values), {} if steps is None else {"steps": steps}):
         suite = change_suite(suite, changes)
-    return Cell(ground.label, tuple(value.label for value in values), name, suite)
+    return Cell(ground.label, tuple(value.label for value in values), name, suite, unchanged)
+
+
+def _suite_of(ground: Ground, model: str, seeds: Seeds) -> tuple[str, Suite]:
+    """The name of a ground's suite, and the suite with its tuned settings."""
+    if not isinstance(ground.suite, Suite):
+        check_type(f"the suite of ground {ground.label}", ground.suite, str, "be a name of `mgsc list`, or a Suite")
+        name = ground.suite.format(model=model)
+        return name, tuned_suite(name, seeds)
+    if model:
+        raise UserError(
+            f"ground {ground.label} is a suite of your own, whose name has no {{model}}: give values of an axis "
+            "changes in place of a model"
+        )
+    return OWN_SUITE, ground.suite
 
 
 def axis(label: str, key: str, *numbers: float, first: tuple[Value, ...] = ()) -> Axis:

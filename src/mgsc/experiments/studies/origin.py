@@ -10,7 +10,7 @@ from typing import Any
 from mgsc.experiments.design.suites import settings_as_dict
 from mgsc.experiments.store.resumable import different_keys, plain
 from mgsc.experiments.studies.design import Cell
-from mgsc.experiments.tuning.chosen import read_sweep, tuned_suite
+from mgsc.experiments.tuning.chosen import read_sweep
 
 TUNED, REUSED, DEFAULT = "tuned", "reused", "default"
 """Kinds of origin: tuned for exactly this problem; on a suite that differs, or changed since; never tuned."""
@@ -24,7 +24,7 @@ def origins_of(cell: Cell) -> dict[str, dict[str, Any]]:
         ``DEFAULT``; ``changed``: settings that differ from the tuned ones, by dotted names in the suite.
     """
     sweep = read_sweep(cell.suite_name)
-    base, own = (plain(settings_as_dict(suite)) for suite in (tuned_suite(cell.suite_name), cell.suite))
+    base, own = (plain(settings_as_dict(suite)) for suite in (cell.unchanged, cell.suite))
     world = different_keys(_world(base if sweep is None else sweep["settings"]), _world(own))
     found = {}
     for agent in cell.suite.agents:

@@ -306,16 +306,18 @@ def _problems(cells: Sequence[Cell]) -> dict[str, Problem]:
     """The problem of each cell, by ``problem_key``; cells that differ only in their agents share one.
 
     Raises:
-        UserError: a cell's maze is impossible.
+        UserError: a cell's maze is impossible, or code of one's own fails its trial.
     """
     from mgsc.experiments.running.build import build_problem
     from mgsc.experiments.running.program import problem_key
+    from mgsc.experiments.running.trial import check_own_code
 
     problems: dict[str, Problem] = {}
     for cell in cells:
         key = problem_key(cell.suite)
         if key not in problems:
             problems[key] = build_problem(cell.suite)
+            check_own_code(cell.suite, problems[key])
     return problems
 
 

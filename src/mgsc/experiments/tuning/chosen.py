@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,25 @@ def tuned_suite(name: str, seeds: Seeds | None = None, file: str | None = None) 
     """
     suite = get_suite(name)
     sweep = read_sweep(name) if file is None else read_sweep_file(name, file)
-    if sweep is None:
-        return suite
+    return suite if sweep is None else apply_sweep(suite, sweep, seeds)
+
+
+def apply_sweep(suite: Suite, sweep: Mapping[str, Any], seeds: Seeds | None = None) -> Suite:
+    """A suite with the settings that a sweep chose for its agents.
+
+    Args:
+        suite: has all agents of the sweep.
+        sweep: from ``tune_suite``.
+        seeds: reporting seeds; they must not be among those the settings were tuned on.
+
+    Raises:
+        UserError: that is no sweep, the suite lacks one of its agents, or an overlap of reporting with tuning seeds.
+    """
+    check_type("suite", suite, Suite, "be a Suite")
+    if not isinstance(sweep, Mapping) or not _has_chosen(sweep):
+        raise UserError(f"the sweep is a {type(sweep).__name__} without choices: give it as tune_suite returns it")
+    if missing := [agent for agent in sweep["chosen"] if agent not in suite.agents]:
+        raise UserError(f"the sweep chose for {', '.join(missing)}: the suite has {', '.join(suite.agents) or 'none'}")
     if seeds is not None:
         check_type("seeds", seeds, Seeds, "be Seeds")
         refuse_overlap(seeds, _seeds_of(sweep))
@@ -103,7 +121,7 @@ def _read_json(file: str) -> dict[str, Any]:
     return unsealed(sweep, file)
 
 
-def _has_chosen(sweep: dict[str, Any]) -> bool:
+def _has_chosen(sweep: Mapping[str, Any]) -> bool:
     """Whether this names a suite, settings for its agents, and the seeds that they were tuned on."""
     try:
         for used in _seeds_of(sweep):
@@ -113,7 +131,7 @@ def _has_chosen(sweep: dict[str, Any]) -> bool:
         return False
 
 
-def _seeds_of(sweep: dict[str, Any]) -> list[Seeds]:
+def _seeds_of(sweep: Mapping[str, Any]) -> list[Seeds]:
     return [Seeds(**used) for used in sweep["tuning_seeds"]]
 
 

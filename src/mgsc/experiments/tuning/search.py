@@ -172,12 +172,16 @@ def tune_suite(
     """Tunes every agent of a suite.
 
     Args:
+        name: of the suite; the sweep is kept under it.
+        suite: all of whose agents are tuned.
+        protocol: numbers of configurations and seeds.
+        progress: callbacks that receive the progress.
         checkpoint: finished rounds that passed ``check_rounds``, which do not run again.
         executor: of the units of each round.
 
     Returns:
         The sweep as plain data: every configuration with its mean and interval, the finalists, and
-        the settings chosen; ``tuned`` reads it. It does not depend on the checkpoint.
+        the settings chosen; ``apply_sweep`` gives them to a suite. It does not depend on the checkpoint.
 
     Raises:
         UserError: impossible settings or protocol; raised before any work.
@@ -198,10 +202,12 @@ def check_can_tune(suite: Suite, protocol: Protocol) -> Problem:
     check_suite(suite)
     protocol.check()
     from mgsc.experiments.running.build import build_agent, build_problem
+    from mgsc.experiments.running.trial import check_own_code
 
     problem = build_problem(suite)
     for agent in suite.agents.values():
         build_agent(suite, agent, problem)
+    check_own_code(suite, problem)
     return problem
 
 
