@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import gymnasium
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,10 @@ import pytest
 
 from mgsc.environments import live_gymnasium
 from mgsc.errors import UserError
+from mgsc.experiments import SUITES, own_environment
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.running.trial_forms import check_forms
+from mgsc.values.sac import SacSettings
 
 
 class Point(gymnasium.Env):
@@ -159,3 +165,38 @@ def test_issue_a_first_observation_that_is_not_finite_is_named():
     with pytest.raises(Exception, match="Error"):
         environment.reset(np.uint32(7), (), None)
     assert environment.problem() == "entry 0 of the observation of Own is nan at reset: it must be finite"
+
+
+class Pushed(Point):
+    """A point that is pushed by a number."""
+
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def step(self, action):
+        return super().step(1 + float(action[0]))
+
+
+class PushedHarder(Pushed):
+    """The same with wider bounds."""
+
+    action_space = gymnasium.spaces.Box(-2.0, 2.0, (1,), np.float32)
+
+
+def test_issue_actions_that_are_numbers_may_be_a_live_environments_of_ones_own():
+    small = SacSettings(units=4, layers=1)
+    pushed = own_environment("pushed", live_gymnasium(Pushed, time_limit=20))
+    suite = dataclasses.replace(SUITES["sac-pendulum"], environment=pushed, values=small)
+    problem = build_problem(suite)
+    assert (problem.facts.num_actions, problem.facts.numbers.shape) == (0, (1,))
+    agent = build_agent(suite, next(iter(suite.agents.values())), problem)
+    check_forms(agent, problem.facts.observation)
+
+
+def test_issue_actions_with_other_bounds_are_refused_with_the_wrapper_that_scales_them():
+    with pytest.raises(UserError, match=r"num_actions of environment e is 0: .*RescaleAction\(env, -1\.0, 1\.0\)"):
+        own_environment("e", live_gymnasium(PushedHarder, time_limit=20))
+
+    def scaled():
+        return gymnasium.wrappers.RescaleAction(PushedHarder(), np.float32(-1), np.float32(1))
+
+    assert own_environment("e", live_gymnasium(scaled, time_limit=20)).source.environment.num_actions == 0

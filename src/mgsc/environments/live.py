@@ -100,7 +100,8 @@ def live_gymnasium(
     """An environment of Gymnasium as a simulator: observations of numbers, and A actions or actions of numbers.
 
     Every episode begins with ``reset(seed=...)``, with a seed from the run's key. Where actions are numbers (a
-    ``Box``), ``num_actions`` is 0 and the loop's actions must have the space's shape. A few steps are made at once, to
+    ``Box``), ``num_actions`` is 0 and the loop's actions must have the space's shape. For a suite their bounds must be
+    −1 and 1, as ``gymnasium.wrappers.RescaleAction(env, -1.0, 1.0)`` makes them. A few steps are made at once, to
     see that two episodes of one seed are equal and what ``reset`` and ``step`` return.
 
     Args:
@@ -127,6 +128,9 @@ def live_gymnasium(
         name = with_env.spec.id if with_env.spec is not None else type(with_env.unwrapped).__name__
         observation = _observation(gymnasium, name, with_env.observation_space)
         action, num_actions, least = _action(gymnasium, name, with_env.action_space)
+        is_scaled = num_actions == 0 and bool(
+            (with_env.action_space.low == -1).all() and (with_env.action_space.high == 1).all()
+        )
         limit = _limit(name, with_env, time_limit)
         _check_scale(name, observation_scale, observation)
         if limit * max(1, math.prod(action.shape)) * action.dtype.itemsize > MOST_BYTES:
@@ -144,7 +148,8 @@ def live_gymnasium(
         problem=lambda: host.problem,
     )
     made_of = (id_or_make, make_kwargs)
-    return Simulator(environment, (), observation, reward_scale, observation_scale, made_of=made_of)
+    numbers = action if is_scaled else None
+    return Simulator(environment, (), observation, reward_scale, observation_scale, made_of=made_of, action=numbers)
 
 
 def _maker(

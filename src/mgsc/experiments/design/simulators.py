@@ -24,8 +24,7 @@ def check_simulator(name: str, source: Simulator) -> None:
     where = f"of environment {name}"
     if not isinstance(environment, Environment):
         raise UserError(f"environment {where} is a {type(environment).__name__}: it must be an Environment")
-    if not _is_whole(environment.num_actions) or environment.num_actions < 1:
-        raise UserError(f"num_actions {where} is {environment.num_actions!r}: it must be an int of at least 1")
+    _check_actions(where, environment.num_actions, source.action)
     if not (hasattr(observation, "shape") and hasattr(observation, "dtype")):
         raise UserError(f"observation {where} is {observation!r}: it must be a jax.ShapeDtypeStruct")
     _check_params(where, source.params)
@@ -37,6 +36,20 @@ def check_simulator(name: str, source: Simulator) -> None:
         raise UserError(f"outcomes {where} is a {type(source.outcomes).__name__}: it must be a function or None")
     if not _is_whole(source.num_phases) or source.num_phases < 1:
         raise UserError(f"num_phases {where} is {source.num_phases!r}: it must be an int of at least 1")
+
+
+def _check_actions(where: str, num_actions: Any, action: Any) -> None:
+    """A actions, or none where they are numbers, whose shape and dtype are then known."""
+    if not _is_whole(num_actions) or num_actions < (1 if action is None else 0):
+        raise UserError(
+            f"num_actions {where} is {num_actions!r}: it must be an int of at least 1; or 0 where actions are "
+            "numbers in [-1, 1], whose form is then the simulator's action (of a Gymnasium environment "
+            "gymnasium.wrappers.RescaleAction(env, -1.0, 1.0) makes them so)"
+        )
+    if action is not None and num_actions:
+        raise UserError(f"num_actions {where} is {num_actions}, and its actions are numbers: it must be 0")
+    if action is not None and not (hasattr(action, "shape") and hasattr(action, "dtype")):
+        raise UserError(f"action {where} is {action!r}: it must be a jax.ShapeDtypeStruct, or None")
 
 
 def _check_params(where: str, params: Any) -> None:
