@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from tests.experiments.synthetic import synthetic
 from tests.quick import compile_quickly
 
+import mgsc
 from mgsc.environments import TMazeSettings
 from mgsc.errors import UserError
 from mgsc.experiments import (
@@ -18,6 +20,7 @@ from mgsc.experiments import (
     own_strategy,
     tune_suite,
 )
+from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.studies.design import Axis, Ground, Study, Value, axis, cells_of
 from mgsc.experiments.studies.origin import origins_of
 from mgsc.experiments.studies.runner import run_study
@@ -102,3 +105,18 @@ def test_issue_own_code_is_tried_before_it_is_tuned_or_studied() -> None:
     ):
         with pytest.raises(UserError, match="the strategy uniform fails with its first real transition"):
             work()
+
+
+@pytest.mark.parametrize("progress", [True, False, None, Progress()])
+def test_issue_python_can_show_progress_as_the_command_line_does(progress, monkeypatch, capsys) -> None:
+    """The run itself is replaced by two calls of what it is given."""
+
+    def run(name, suite, seeds, *, progress, **rest):
+        if progress is not None:
+            progress.start("uniform", 80)
+            progress.advance("uniform", 80)
+        return synthetic(("uniform",), num_seeds=1, num_chunks=2)
+
+    monkeypatch.setattr("mgsc.experiments.api.run_suite", run)
+    mgsc.run(MINE, seeds=1, progress=progress)
+    assert ("80" in capsys.readouterr().err) == (progress is True)

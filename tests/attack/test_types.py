@@ -78,8 +78,8 @@ RUNS = {
     "a text for agents": ({"agents": "uniform"}, "agents is a str: it must be a list of names"),
     "numbers for agents": ({"agents": [1]}, "one of agents is a int: it must be a text"),
     "numbers for keys": ({"settings": {1: 2}}, "a key of settings is a int: it must be a text"),
-    "a text for progress": ({"progress": "x"}, "progress is a str: it must be a Progress"),
-    "nothing for progress": ({"progress": []}, "progress is a list: it must be a Progress"),
+    "a text for progress": ({"progress": "x"}, "progress is a str: it must be True for a display, a Progress"),
+    "nothing for progress": ({"progress": []}, "progress is a list: it must be True for a display, a Progress"),
     "a list for an executor": ({"executor": []}, "executor is a list: it must be a name, or an Executor"),
     "an array for a word": ({"settings": {"model.rewards": np.zeros(2)}}, "allowed are stale, mean"),
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mgsc.errors import UserError, check_type
@@ -37,7 +38,7 @@ def run(
     overwrite: bool = False,
     resume: bool = False,
     append: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     executor: str | Executor = "threads",
 ) -> xr.Dataset:
     """Runs a suite with its tuned settings.
@@ -52,7 +53,7 @@ def run(
         overwrite: replace a result in ``out``.
         resume: go on with a stopped run in ``out``.
         append: add these seeds to the result in ``out``.
-        progress: callbacks that receive the progress.
+        progress: True shows what the command line shows, on standard error; or callbacks that receive the progress.
         executor: of the runs: ``"threads"`` of this process, ``"processes"`` of this machine, or an executor of your
             own. It changes no number. With processes, guard the main program by ``if __name__ == "__main__"``, as for
             Python's ``multiprocessing``.
@@ -80,20 +81,34 @@ def run(
     chosen = change_suite(choose_agents(found, None if agents is None else list(agents)), settings or {})
     if kept := kept_updates(chosen, settings or {}):
         warnings.warn(kept, stacklevel=2)
-    result = run_suite(
-        name,
-        chosen,
-        which,
-        out=out,
-        overwrite=overwrite,
-        resume=resume,
-        append=append,
-        progress=progress,
-        executor=get_executor(executor),
-    )
+    workers = get_executor(executor)
+    with _listener(progress, name) as listener:
+        result = run_suite(
+            name,
+            chosen,
+            which,
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            append=append,
+            progress=listener,
+            executor=workers,
+        )
     if words := broken_rewards(result):
         warnings.warn(words, UserWarning, stacklevel=2)
     return result
+
+
+@contextlib.contextmanager
+def _listener(progress: Progress | bool | None, title: str) -> Iterator[Progress | None]:
+    """The callbacks of a run; those of a display where this is True."""
+    if progress is not True:
+        yield progress or None
+        return
+    from mgsc.experiments.running.display import display
+
+    with display(title) as listener:
+        yield listener
 
 
 def _check_arguments(
@@ -113,7 +128,7 @@ def _check_arguments(
     if agents is not None:
         check_names("agents", agents)
     if progress is not None:
-        check_type("progress", progress, Progress, "be a Progress, or None for no callbacks")
+        check_type("progress", progress, (Progress, bool), "be True for a display, a Progress, or None for neither")
     for name, value in modes.items():
         if not isinstance(value, bool):
             raise UserError(f"{name} is {value!r}: it must be True or False")
