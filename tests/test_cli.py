@@ -155,6 +155,29 @@ def test_studies_are_run_and_shown(capsys, tmp_path, monkeypatch):
         assert (tmp_path / "shown" / name).read_bytes() == (tmp_path / "studies" / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("subject", "has", "lacks"),
+    [
+        ("suites", "tmaze-fixed", "meta_step_size"),
+        ("strategies", "meta_gradient", "tmaze-fixed"),
+        ("meta_gradient", "meta_gradient.meta_step_size", "td_error_priority"),
+        ("tmaze", "environment.slip", "Settings of a suite"),
+        ("tworooms-fixed", "planning_updates", "tmaze-fixed"),
+    ],
+)
+def test_issue_the_list_of_one_subject_is_short(subject, has, lacks, capsys):
+    assert cli.main(["list", subject]) == 0
+    shown = capsys.readouterr().out
+    assert has in shown
+    assert lacks not in shown
+    assert len(shown.splitlines()) < 200
+
+
+def test_an_unknown_subject_of_the_list_is_refused(capsys):
+    assert cli.main(["list", "meta_gradeint"]) == 2
+    assert "unknown subject 'meta_gradeint'; did you mean 'meta_gradient'?" in capsys.readouterr().err
+
+
 def test_the_list_of_studies_names_all(capsys):
     from mgsc.experiments.studies.table import STUDIES
 

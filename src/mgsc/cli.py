@@ -83,7 +83,7 @@ def _check_paths(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> int:
     from mgsc.experiments.catalogue import print_catalogue
 
-    print_catalogue()
+    print_catalogue(options.subject)
     return 0
 
 

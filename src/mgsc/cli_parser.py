@@ -68,7 +68,10 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
         command.set_defaults(command=command_of(name))
         return command
 
-    add("list", "show suites, environments, strategies and their settings")
+    subject = "suites, strategies, or the name of a suite, a strategy or a part; everything without one"
+    add("list", "show suites, environments, strategies and their settings").add_argument(
+        "subject", nargs="?", metavar="SUBJECT", help=subject
+    )
     _add_run_options(add("run", "run a suite with its tuned settings and keep the result"))
     _add_tune_options(add("tune", "tune every agent of a suite on tuning seeds"))
     _add_sensitivity_options(add("sensitivity", "print the settings tuning chose, and draw how much each matters"))

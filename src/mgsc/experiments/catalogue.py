@@ -14,39 +14,89 @@ from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLI
 from mgsc.experiments.design.suites import SUITES, Suite
 from mgsc.experiments.tuning.chosen import read_sweep
 from mgsc.search_control.table import STRATEGIES
-from mgsc.settings import describe
+from mgsc.settings import describe, unknown
+
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "environment": ENVIRONMENTS,
+    "model": MODELS,
+    "values": VALUES,
+    "candidates": CANDIDATES,
+    "policy": POLICIES,
+}
+"""The tables of named parts, by the setting of a suite that takes them."""
 
 
-def print_catalogue() -> None:
-    """Prints the catalogue to standard output."""
+def print_catalogue(subject: str | None = None) -> None:
+    """Prints the catalogue to standard output.
+
+    Args:
+        subject: ``"suites"``, ``"strategies"``, or the name of a suite, a strategy or a part; None for everything.
+
+    Raises:
+        UserError: there is no such subject.
+    """
     console = Console(width=None if Console().is_terminal else 120)
-    suites = _table("Suites", "suite", "what", "agents", "tuned")
-    for name, suite in SUITES.items():
-        suites.add_row(name, suite.title, ", ".join(suite.agents), "yes" if read_sweep(name) else "no")
-    strategies = _table("Strategies", "strategy", "what it does")
-    for name, row in STRATEGIES.items():
-        strategies.add_row(name, row.summary)
-    console.print(suites, strategies, sep="\n\n")
+    if subject is not None:
+        _print_subject(console, subject)
+        return
+    console.print(_suites(SUITES), _strategies(STRATEGIES), sep="\n\n")
     first = next(iter(SUITES.values()))
     console.print(_settings_table("Settings of a suite (--set KEY=VALUE)", first, ""))
-    parts: dict[str, Mapping[str, Any]] = {
-        "environment": ENVIRONMENTS,
-        "model": MODELS,
-        "values": VALUES,
-        "candidates": CANDIDATES,
-        "policy": POLICIES,
-    }
-    for kind, rows in parts.items():
+    for kind, rows in KINDS.items():
         for name, row in rows.items():
-            title = f"Settings of {kind} {name}: {row.summary}"
-            if any("kind" in field.metadata for field in dataclasses.fields(row.settings)):
-                console.print(_settings_table(title, row.settings(), f"{kind}."))
-            else:
-                console.print(f"[bold]{title}[/bold] (none)", highlight=False)
+            _print_part(console, kind, name, row)
     console.print(_settings_table("Settings of an agent", AgentSettings(), "AGENT."))
     for name, row in STRATEGIES.items():
-        if dataclasses.fields(row.settings):
-            console.print(_settings_table(f"Settings of {name}", row.settings(), f"{name}."))
+        _print_strategy(console, name, row)
+
+
+def _print_subject(console: Console, subject: str) -> None:
+    """A list, or what is named so; a name may be that of parts of several kinds."""
+    parts = [(kind, rows[subject]) for kind, rows in KINDS.items() if subject in rows]
+    if subject == "suites":
+        console.print(_suites(SUITES, has_agents=False))
+    elif subject == "strategies":
+        console.print(_strategies(STRATEGIES))
+    elif subject in SUITES:
+        console.print(_suites({subject: SUITES[subject]}))
+        console.print(_settings_table("Settings of the suite", SUITES[subject], ""))
+    elif subject in STRATEGIES or parts:
+        if subject in STRATEGIES:
+            console.print(_strategies({subject: STRATEGIES[subject]}))
+            _print_strategy(console, subject, STRATEGIES[subject])
+        for kind, row in parts:
+            _print_part(console, kind, subject, row)
+    else:
+        known = {"suites", "strategies", *SUITES, *STRATEGIES, *(name for rows in KINDS.values() for name in rows)}
+        raise unknown("subject", subject, known)
+
+
+def _suites(suites: Mapping[str, Suite], *, has_agents: bool = True) -> Table:
+    table = _table("Suites", "suite", "what", *(["agents"] if has_agents else []), "tuned")
+    for name, suite in suites.items():
+        agents = [", ".join(suite.agents)] if has_agents else []
+        table.add_row(name, suite.title, *agents, "yes" if read_sweep(name) else "no")
+    return table
+
+
+def _strategies(rows: Mapping[str, Any]) -> Table:
+    table = _table("Strategies", "strategy", "what it does")
+    for name, row in rows.items():
+        table.add_row(name, row.summary)
+    return table
+
+
+def _print_part(console: Console, kind: str, name: str, row: Any) -> None:
+    title = f"Settings of {kind} {name}: {row.summary}"
+    if any("kind" in field.metadata for field in dataclasses.fields(row.settings)):
+        console.print(_settings_table(title, row.settings(), f"{kind}."))
+    else:
+        console.print(f"[bold]{title}[/bold] (none)", highlight=False)
+
+
+def _print_strategy(console: Console, name: str, row: Any) -> None:
+    if dataclasses.fields(row.settings):
+        console.print(_settings_table(f"Settings of {name}", row.settings(), f"{name}."))
 
 
 def _table(title: str, *headings: str) -> Table:
