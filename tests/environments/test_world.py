@@ -140,6 +140,7 @@ def test_dense_tables_are_the_same_environment():
         (None, {"reward": np.zeros(3)}, r"reward must have shape \(3, 2, 3\) or \(3, 2\).*not \(3,\)"),
         (None, {"terminal": [0, 0, 1]}, r"terminal must be \[3\] true or false, not int64"),
         (None, {"terminal": [True]}, r"terminal must be \[3\] true or false"),
+        (None, {"terminal": [[True] * 3] * 2}, r"goals that move are terminates \[P, S, A, M\] of from_tables"),
         (None, {"transition": np.ones((3, 2, 2))}, r"transition must have shape \[S, A, S\]"),
     ],
 )

@@ -100,7 +100,7 @@ def from_dense(
     Args:
         transition: [S, A, S] or [P, S, A, S] probabilities of the successors.
         reward: the same shape, or without the last axis where it does not depend on the successor.
-        terminal: [S] bool, states whose entering ends the episode.
+        terminal: [S] bool, states whose entering ends the episode in all phases; ``from_tables`` takes goals that move.
         start: state index, or [S] probabilities.
         step_limit: steps after which an episode is truncated; 0 for none.
 
@@ -115,7 +115,10 @@ def from_dense(
         raise UserError(f"reward must have shape {shape} or {shape[:-1]}, as transition has, not {rewards.shape}")
     is_terminal = np.asarray(terminal)
     if is_terminal.dtype != bool or is_terminal.shape != shape[-1:]:
-        raise UserError(f"terminal must be [{shape[-1]}] true or false, not {is_terminal.dtype} {is_terminal.shape}")
+        raise UserError(
+            f"terminal must be [{shape[-1]}] true or false, not {is_terminal.dtype} {is_terminal.shape}; it holds in "
+            "all phases: goals that move are terminates [P, S, A, M] of from_tables"
+        )
     if rewards.ndim < probability.ndim:
         rewards = rewards[..., None]
     return from_tables(
