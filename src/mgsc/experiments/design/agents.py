@@ -19,7 +19,17 @@ OWN = "own"
 
 @dataclasses.dataclass(frozen=True)
 class AgentSettings:
-    """One agent of a suite: a strategy with its numbers."""
+    """One agent of a suite: a strategy with its numbers.
+
+    Attributes:
+        strategy: a name of the table of strategies; ``OWN`` for one from ``own_strategy``.
+        step_size: α of direct and planning updates.
+        planning_updates: K per real step; 0 takes the suite's whole budget.
+        extra_updates: updates allowed beyond the budget, of rivals that are matched in compute.
+        initial_value: what all action values begin at (reward).
+        options: the strategy's own settings, such as ``MetaGradientSettings()``.
+        own: a strategy without a row in the table; ``own_strategy`` fills it in.
+    """
 
     strategy: str = choice("uniform", (*STRATEGIES, OWN), "search-control strategy; own: one from own_strategy")
     step_size: float = number(0.5, 0.0, 1.0, "step size of direct and planning updates", above=True)

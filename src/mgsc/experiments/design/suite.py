@@ -17,7 +17,30 @@ from mgsc.values import TableSettings
 
 @dataclasses.dataclass(frozen=True)
 class Suite:
-    """All that decides a suite's results, but the seeds."""
+    """All that decides a suite's results, but the seeds.
+
+    Attributes:
+        title: in words, for figures and tables.
+        environment: settings of a named environment, or of one's own from ``own_environment``.
+        model: settings of a named model, or of one's own from ``own_model``; by default the true model of the first
+            phase.
+        steps: real environment steps of a run.
+        record_every: steps of a recorded chunk; divides ``steps`` and the environment's ``switch_every``.
+        measure_every: steps between measurements of errors; divides ``record_every``.
+        discount: γ in [0, 1].
+        epsilon: exploration probability of the behaviour policy.
+        planning_updates: budget of planning updates of a real step.
+        lanes_per_block: runs computed side by side; 0 chooses by the device.
+        agents: by name.
+        values: settings of named values, or of one's own from ``own_values``; by default a table.
+        candidates: settings of a named source, or of one's own from ``own_candidates``; by default all listed states.
+        policy: settings of a named policy, or of one's own from ``own_policy``; by default ε-greedy.
+        batch_size: queries of one planning update.
+        rollout_length: updates of an imagined rollout from a candidate.
+        warm_up_steps: real steps before planning begins.
+        rollouts: branched rollouts into a buffer; none by default.
+        records_episodes: whether returns and lengths of episodes are recorded.
+    """
 
     title: str
     environment: Any
