@@ -200,3 +200,11 @@ def test_issue_actions_with_other_bounds_are_refused_with_the_wrapper_that_scale
         return gymnasium.wrappers.RescaleAction(PushedHarder(), np.float32(-1), np.float32(1))
 
     assert own_environment("e", live_gymnasium(scaled, time_limit=20)).source.environment.num_actions == 0
+
+
+def test_issue_the_limit_of_steps_of_a_live_environment_is_kept_with_a_result():
+    simulator = live_gymnasium(Point, time_limit=20)
+    assert own_environment("e", simulator).step_limit == 20
+    assert own_environment("e", simulator, step_limit=20).step_limit == 20
+    with pytest.raises(UserError, match="step_limit of environment e is 30, and its code truncates after 20 steps"):
+        own_environment("e", simulator, step_limit=30)

@@ -149,7 +149,16 @@ def live_gymnasium(
     )
     made_of = (id_or_make, make_kwargs)
     numbers = action if is_scaled else None
-    return Simulator(environment, (), observation, reward_scale, observation_scale, made_of=made_of, action=numbers)
+    return Simulator(
+        environment,
+        (),
+        observation,
+        reward_scale,
+        observation_scale,
+        made_of=made_of,
+        action=numbers,
+        step_limit=limit,
+    )
 
 
 def _maker(

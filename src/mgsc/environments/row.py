@@ -53,6 +53,7 @@ class Simulator(NamedTuple):
             stored with results.
         action: shape and dtype of an action that is numbers in [−1, 1], which the environment scales to its own; None
             where actions are numbered 0 … A − 1.
+        step_limit: steps after which its code truncates an episode; 0 where that is not known here.
     """
 
     environment: Environment
@@ -64,6 +65,7 @@ class Simulator(NamedTuple):
     num_phases: int = 1
     made_of: tuple[Any, ...] = ()
     action: jax.ShapeDtypeStruct | None = None
+    step_limit: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

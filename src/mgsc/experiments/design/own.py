@@ -110,7 +110,7 @@ def own_environment(
         source: from ``from_map``, ``from_tables``, ``from_dense`` or ``from_gymnasium``; or a ``Simulator``, for an
             environment without tables, which counts its steps and makes its changes itself.
         switch_every: environment steps each phase lasts.
-        step_limit: steps after which an episode is truncated, 0 for none; None takes the world's own. Of a
+        step_limit: steps after which an episode is truncated, 0 for none; None takes the source's own. Of a
             simulator it must be the limit of its code.
 
     Raises:
@@ -122,11 +122,16 @@ def own_environment(
             "(from_tables, from_dense, from_gymnasium) or a Simulator"
         )
     if step_limit is None:
-        step_limit = source.step_limit if isinstance(source, World) else 0
+        step_limit = 0 if isinstance(source, Maze) else source.step_limit
     if isinstance(source, Simulator):
         check_simulator(name, source)
         if switch_every != NEVER:
             raise UserError(f"environment {name} is a Simulator, which changes itself: leave out switch_every")
+        if source.step_limit not in (0, step_limit):
+            raise UserError(
+                f"step_limit of environment {name} is {step_limit}, and its code truncates after {source.step_limit} "
+                "steps: leave it out"
+            )
     digest = _simulator_digest(source) if isinstance(source, Simulator) else _digest(source.tables)
     settings = OwnSettings(digest, source, name, switch_every, step_limit)
     check(settings, "environment.")
