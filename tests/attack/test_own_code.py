@@ -137,10 +137,13 @@ def policy_of(sample=None, probability=FAIR, actions=None):
     [
         (policy_of(lambda noise, *_: jnp.int32(noise * 8)), r"sample of policy p gives action [4-7]: .* in 0\.\.3"),
         (policy_of(actions=jnp.arange(1, 5, dtype=jnp.int32)), "actions of policy p gives action 4"),
-        (policy_of(probability=jnp.full(4, 0.1)), r"policy p are 0\.4 in sum: they must be 0 or more, and 1 in sum"),
-        (policy_of(probability=jnp.array([2.0, -1.0, 0.0, 0.0])), "policy p hold -1"),
-        (policy_of(probability=jnp.full(4, jnp.nan)), "policy p are not finite"),
-        (policy_of(lambda noise, *_: 1), r"gives a int of Python: it must give an array, such as jnp\.int32\(1\)"),
+        (
+            policy_of(probability=jnp.full(4, 0.1)),
+            r"policy p gives are 0\.4 in sum: they must be 0 or more, and 1 in sum",
+        ),
+        (policy_of(probability=jnp.array([2.0, -1.0, 0.0, 0.0])), "policy p gives hold -1"),
+        (policy_of(probability=jnp.full(4, jnp.nan)), "policy p gives are not finite"),
+        (policy_of(lambda noise, *_: 1), r"gives a Python int: it must give an array, such as jnp\.int32\(1\)"),
         (policy_of(lambda noise, *_: noise), r"sample of the policy is float32\[\]: it must be integer"),
         (policy_of(probability=jnp.full(3, 1 / 3)), r"action of actions of the policy is int32\[4\]: .*\[3\]"),
     ],
@@ -206,7 +209,10 @@ def step_with(**changes):
     [
         (lambda *_: None, r"gives None: it must be a Step\(state, observation, reward, terminated, truncated\)"),
         (lambda *_: ((), 0.0, False, False, {}), r"step of the environment gives a tuple: it must be a Step\(state"),
-        (step_with(reward=1), r"the reward of step is a int of Python: it must be an array, as jnp\.float32\(reward\)"),
+        (
+            step_with(reward=1),
+            r"the reward of step is a Python number \(int\): it must be an array, as jnp\.float32\(reward\)",
+        ),
         (step_with(terminated=0.0), r"terminated of step is float32\[\]: it must be bool"),
     ],
 )

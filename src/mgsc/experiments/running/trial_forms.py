@@ -81,7 +81,7 @@ def _check_sample(agent: Dyna, theta: PyTree, observation: Any) -> Any:
     action = _form("sample of the policy", _kept(policy.sample, given), noise, theta, observation)
     if not hasattr(given[0], "dtype"):
         raise UserError(
-            f"sample of the policy gives a {type(given[0]).__name__} of Python: it must give an array, such as "
+            f"sample of the policy gives a Python {type(given[0]).__name__}: it must give an array, such as "
             "jnp.int32(1) where actions are numbered"
         )
     if agent.environment.num_actions:
@@ -129,7 +129,7 @@ def _check_step(agent: Dyna, state: PyTree, observation: jax.ShapeDtypeStruct, a
     check_step(step)
     if not hasattr(given[0].reward, "dtype"):
         raise UserError(
-            f"the reward of step is a {type(given[0].reward).__name__} of Python: it must be an array, as "
+            f"the reward of step is a Python number ({type(given[0].reward).__name__}): it must be an array, as "
             "jnp.float32(reward) is"
         )
     _check("the observation of step", step.observation, observation.shape, observation.dtype)

@@ -60,9 +60,13 @@ def check_behaviour(name: str, behaviour: Behaviour, num_actions: int) -> None:
     """
     _check_actions(f"sample of policy {name}", np.asarray(behaviour.sampled), num_actions)
     _check_actions(f"actions of policy {name}", np.asarray(behaviour.choice.action), num_actions)
-    _check_probabilities(f"the probability of actions of policy {name}", np.asarray(behaviour.choice.probability))
+    _check_probabilities(
+        f"the probabilities that actions of policy {name} gives", np.asarray(behaviour.choice.probability)
+    )
     if behaviour.probabilities is not None:
-        _check_probabilities(f"probabilities of policy {name}", np.asarray(behaviour.probabilities))
+        _check_probabilities(
+            f"the numbers that probabilities of policy {name} gives", np.asarray(behaviour.probabilities)
+        )
 
 
 def after_nothing(agent: Dyna, state: DynaState) -> PyTree:
