@@ -240,7 +240,7 @@ def test_issue_environments_made_by_anyone_are_looked_at() -> None:
         "fails: RuntimeError: no idea": ((fails,), {}),
         "gives a NoneType, and no gymnasium.Env": ((lambda: None,), {}),
         "time_limit is -1": ((Still,), {"time_limit": -1}),
-        "time_limit is 5": ((Still,), {"time_limit": "5"}),
+        "time_limit is '5'": ((Still,), {"time_limit": "5"}),
         "reward_scale is nan": ((Still,), {"time_limit": 5, "reward_scale": float("nan")}),
         "observation_scale of Still must be": ((Still,), {"time_limit": 5, "observation_scale": np.ones(3)}),
         "observation_scale of Still must": ((Still,), {"time_limit": 5, "observation_scale": np.zeros(2)}),
