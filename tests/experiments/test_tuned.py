@@ -100,7 +100,7 @@ def test_a_sweep_that_is_not_there_is_refused(tmp_path):
 
 
 def test_a_sweep_of_unknown_agents_or_settings_is_refused(sweep_file):
-    with pytest.raises(UserError, match="unknown setting"):
+    with pytest.raises(UserError, match="the sweep chose for nobody: the suite has no_planning, uniform, "):
         tuned_suite("tmaze-fixed", file=sweep_file(chosen={"nobody": {"step_size": 0.5}}))
     with pytest.raises(UserError, match="unknown setting"):
         tuned_suite("tmaze-fixed", file=sweep_file(chosen={"uniform": {"no_such": 0.5}}))
