@@ -8,6 +8,7 @@ import xarray as xr
 
 from mgsc.benchmarks import evaluations
 from mgsc.benchmarks.evaluations import BY_SEED, read_evaluations
+from mgsc.benchmarks.in_words import in_words
 from mgsc.errors import UserError
 
 RESULT = xr.Dataset(
@@ -56,3 +57,13 @@ def test_small_returns_have_digits(monkeypatch, capsys, given, words) -> None:
 def test_what_cannot_be_read_is_refused(result: xr.Dataset, settings: dict[str, object], words: str) -> None:
     with pytest.raises(UserError, match=words):
         read_evaluations(result, **settings)
+
+
+def test_an_error_of_the_user_is_a_line(tmp_path, capsys) -> None:
+    def reads() -> None:
+        evaluations.open_result(tmp_path / "nothing")
+
+    with pytest.raises(SystemExit) as ended:
+        in_words(reads)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"mgsc: there is no folder {tmp_path / 'nothing'}\n"

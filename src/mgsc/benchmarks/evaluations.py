@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from mgsc.benchmarks.in_words import in_words
 from mgsc.errors import UserError
 from mgsc.experiments import open_result
 from mgsc.experiments.reading.statistics import NOTHING, Interval, mean_interval
@@ -134,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    in_words(main)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mgsc
+from mgsc.benchmarks.in_words import in_words
 from mgsc.errors import UserError
 from mgsc.experiments.design.own_strategy import own_strategy
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
@@ -137,4 +138,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    in_words(main)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mgsc.benchmarks.in_words import in_words
 from mgsc.experiments.design.suites import change_suite, choose_agents, get_suite
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.devices import block_width, devices
@@ -89,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    in_words(main)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc import dyna
+from mgsc.benchmarks.in_words import in_words
 from mgsc.environments import Maze, maze_images
 from mgsc.environments.phases import phase_at
 from mgsc.errors import UserError
@@ -131,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    in_words(main)

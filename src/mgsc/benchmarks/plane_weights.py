@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mgsc import dyna
+from mgsc.benchmarks.in_words import in_words
 from mgsc.environments.changing import UNCHANGED
 from mgsc.environments.gridworld import LENGTH, WALLS, GridWorldSettings
 from mgsc.environments.phases import phase_at
@@ -141,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    in_words(main)
