@@ -236,7 +236,7 @@ def test_a_complete_result_is_opened_and_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(Program, "compile", lambda *arguments: pytest.fail("compiled again"))
     xr.testing.assert_identical(run_suite("small", suite, Seeds(2), out=tmp_path, resume=True), given)
     for changed in (suite, change_suite(suite, {"steps": 200})):
-        with pytest.raises(UserError, match=r"holds a result: use --out \S+-2, --append or --overwrite$"):
+        with pytest.raises(UserError, match=r"holds a result: use --out \S+-2, --append or --overwrite "):
             run_suite("small", changed, Seeds(2), out=tmp_path)
     with pytest.raises(UserError, match="resume"):
         run_suite("small", change_suite(suite, {"steps": 200}), Seeds(2), out=tmp_path, resume=True)

@@ -37,7 +37,7 @@ def test_a_stopped_run_is_incomplete_and_resumable(tmp_path: Path) -> None:
     with pytest.raises(IncompleteResultError, match=message):
         store.open_result(tmp_path)
     assert store.status(tmp_path).num_finished == 2
-    with pytest.raises(StoreError, match=r"holds an unfinished run: use --resume, --out \S+-2 or --overwrite$"):
+    with pytest.raises(StoreError, match=r"holds an unfinished run: use --resume, --out \S+-2 or --overwrite "):
         store.create(tmp_path, manifest(PAIR, 2))
     with store.create(tmp_path, manifest(PAIR, 2), resume=True) as folder:
         assert folder.missing_seeds("uniform") == ()
