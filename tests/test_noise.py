@@ -144,6 +144,7 @@ def test_seeds_differ(noise):
         assert (noise[use] != array).mean() > 0.99
 
 
+@pytest.mark.slow
 def test_jit_and_vmap_change_nothing(noise):
     batch = quick_jit(jax.vmap(of_seed))(jnp.arange(2))
     plain = of_seed(0)

@@ -1,6 +1,7 @@
 """The benchmark of devices names what it measured, and says so where there is nothing to measure."""
 
 import jax
+import pytest
 from tests.quick import compile_quickly
 
 from mgsc import cli
@@ -18,6 +19,7 @@ def test_a_device_that_is_not_there_is_said(capsys, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_measurement_is_that_of_its_lanes(monkeypatch):
     compile_quickly(monkeypatch)
     monkeypatch.setattr(device_speed, "COPIED", 2**16)

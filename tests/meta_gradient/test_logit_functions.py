@@ -59,7 +59,7 @@ def logits_of(kind, over):
     return feature_logits((3,), features, num_actions, encode=facts.encode if kind == "both" else None)
 
 
-@pytest.mark.parametrize("case", slow_but_for(["network over states", "both over pairs"], CASES))
+@pytest.mark.parametrize("case", slow_but_for(["both over pairs"], CASES))
 def test_the_meta_step_is_the_derivative_by_the_parameters_of_the_logits(case):
     kind, _, over = case.partition(" over ")
     problem, function = problem_with_signals(), logits_of(kind, over)

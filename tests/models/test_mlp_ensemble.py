@@ -107,6 +107,7 @@ def test_members_disagree_where_nothing_was_met(deterministic):
     assert 0 < 3 * near < far
 
 
+@pytest.mark.slow
 def test_one_of_so_many_transitions_is_held_out_and_never_learned_from():
     model = mlp_ensemble(MlpEnsemble(units=2, layers=0, capacity=3, held_out_every=4, batch_size=200), FACTS)
     update, state = quick_jit(model.update), model.init(jax.random.key(0))

@@ -85,7 +85,7 @@ def test_only_states_of_positive_weight_are_queried(name):
     assert not IS_TERMINAL[seen.query].any()
 
 
-@pytest.mark.parametrize("name", slow_but_for(["uniform", "replay", "meta_gradient"], PROGRAMS))
+@pytest.mark.parametrize("name", slow_but_for(["uniform", "replay"], PROGRAMS))
 def test_jit_equals_no_jit(name):
     """From the middle of a run, where nothing is zero any more."""
     seen, middle = table.run(name), table.NUM_STEPS // 2

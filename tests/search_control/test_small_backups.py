@@ -158,6 +158,7 @@ def test_planning_leaves_what_is_not_owed_to_stored_values():
     assert left[plain.ALLOWED].max() <= 0.01 + 1e-6
 
 
+@pytest.mark.slow
 def test_the_initial_values_are_what_everything_was_worth_at_first():
     suite = dataclasses.replace(table.SUITE, agents={"small_backups": table.VARIANTS["small_backups"].agent})
     agent, optimism = build_agent(suite, suite.agents["small_backups"], table.PROBLEM), 2.0

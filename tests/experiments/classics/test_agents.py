@@ -70,6 +70,7 @@ def last_state(agent, num_steps=NUM_STEPS):
     return jax.tree.map(np.asarray, end(jnp.asarray(5)))
 
 
+@pytest.mark.slow
 def test_counting_changes_nothing_and_counts_what_is_queued():
     agent, _ = sweeping_agent()
     plain = last_state(agent)

@@ -107,6 +107,7 @@ def test_a_comparison_counts_the_errors_of_both_sides():
     assert compare(unsaid, {}).errors == pytest.approx(3 / (math.sqrt(2) * math.sqrt(8 / 3) / 2))
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_beside_others_and_after_others():
     """More runs than lanes: some begin in a lane that another has left."""
     classic, agent = CLASSICS["first-episode-stayed"], "n = 0"

@@ -125,6 +125,7 @@ def test_tables_say_what_the_summary_says():
     assert "interquartile mean" in console.export_text()
 
 
+@pytest.mark.slow
 def test_no_name_of_an_agent_is_broken_in_a_usual_terminal():
     summary = load_summary(str(summaries() / "comparison.json"))
     agents = {agent for cell in summary["cells"] for agent in cell["agents"]}
