@@ -37,7 +37,7 @@ def test_there_are_examples() -> None:
     assert {"mgsc.experiments.api", "mgsc.meta_gradient", "mgsc.search_control.base"} <= set(DOCUMENTED)
 
 
-@pytest.mark.parametrize("name", slow_but_for(["quick_start.md", "concepts.md", "guides/model.md"], WITH_EXAMPLES))
+@pytest.mark.parametrize("name", slow_but_for(["quick_start.md", "concepts.md"], WITH_EXAMPLES))
 def test_a_pages_examples_run_one_after_the_other(name, monkeypatch, capsys, tmp_path) -> None:
     compile_quickly(monkeypatch)
     monkeypatch.chdir(tmp_path)

@@ -129,6 +129,7 @@ def test_parts_for_other_actions_are_refused_in_words() -> None:
         build("replay", window=17, capacity=16)
 
 
+@pytest.mark.slow
 def test_a_run_is_recorded_goes_on_bit_for_bit_and_begins_after_its_warm_up(tmp_path, monkeypatch) -> None:
     compile_quickly(monkeypatch)
     result = mgsc.run(SMALL, seeds=2, out=tmp_path / "run")
