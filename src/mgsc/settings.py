@@ -274,7 +274,8 @@ def unknown(
     """The error for an unknown name; it names what was meant, or else the nearest one, and all known ones."""
     names = sorted(known)
     wanted = looked_up or name
-    near = [meant] if meant else [ALSO_CALLED[wanted.lower()]] if ALSO_CALLED.get(wanted.lower()) in names else []
-    near = near or difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    alias = ALSO_CALLED.get(wanted.lower())
+    named = meant or (alias if alias in names else None)
+    near = [named] if named else difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return UserError(f"unknown {kind} {name!r}{hint} (known: {', '.join(names)})")

@@ -28,6 +28,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from numpy.typing import ArrayLike
 
 Array = jax.Array
@@ -197,3 +198,12 @@ class Backup(NamedTuple):
     index: Array  # type: ignore[assignment]
     transition: Transition
     td_error: Array
+
+
+def kind_of(given: object) -> str:
+    """What was given, in words: an array by its dtype and shape, a tuple by its length, all else by its type."""
+    if hasattr(given, "dtype") and hasattr(given, "shape") and not isinstance(given, np.generic):
+        return f"an array {given.dtype}{list(given.shape)}"
+    if isinstance(given, tuple):
+        return f"a tuple of {len(given)}"
+    return "None" if given is None else f"a {type(given).__name__}"

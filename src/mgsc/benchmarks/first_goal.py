@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from numpy.typing import NDArray
 
 import mgsc
@@ -22,6 +21,7 @@ from mgsc.benchmarks.in_words import in_words
 from mgsc.errors import UserError
 from mgsc.experiments.design.own_strategy import own_strategy
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
+from mgsc.experiments.reading.episodes import mean_per_episode
 from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.problem import StrategyFacts
 from mgsc.search_control import SearchControl, Strategy
@@ -103,13 +103,7 @@ def compared(name: str, changes: dict[str, Any]) -> Suite:
 def episode_returns(suite: Suite, seeds: int, first_seed: int) -> dict[str, NDArray[Any]]:
     """Agent -> [seeds] mean return of the episodes of the whole run, NaN where none ended."""
     result = mgsc.run(suite, seeds=seeds, first_seed=first_seed)
-    found = {}
-    for agent in STARTS:
-        run = result.sel(agent=agent)
-        ended = (run.episodes_terminated + run.episodes_truncated).values
-        total = np.sum(np.nan_to_num(run.episode_return.values) * ended, 1)
-        found[agent] = np.divide(total, ended.sum(1), out=np.full(len(total), np.nan), where=ended.sum(1) > 0)
-    return found
+    return {agent: mean_per_episode(result.sel(agent=agent), "episode_return") for agent in STARTS}
 
 
 def report(found: dict[str, NDArray[Any]]) -> list[str]:

@@ -5,7 +5,6 @@ Everything here happens when ``live_gymnasium`` is called, before anything is co
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.errors import UserError
+from mgsc.types import kind_of
 
 STEPS = 8
 """Steps of a trial's episodes."""
@@ -101,7 +101,7 @@ def _episode(spaces: Spaces, env: Any) -> list[tuple[Any, ...]]:
         except Exception as error:
             raise _failed(spaces, error, wanted) from error
         if not isinstance(given, tuple) or len(given) != 5:
-            raise UserError(f"step of {spaces.name} gives {_kind(given)}: {wanted}")
+            raise UserError(f"step of {spaces.name} gives {kind_of(given)}: {wanted}")
         observation, reward, terminated, truncated, _ = given
         numbers = _observation(spaces, f"step {number}", observation, wanted)
         pay = _reward(spaces, number, reward)
@@ -128,7 +128,7 @@ def _first(spaces: Spaces, env: Any) -> Numbers:
     except Exception as error:
         raise _failed(spaces, error, wanted) from error
     if not isinstance(given, tuple) or len(given) != 2:
-        raise UserError(f"reset of {spaces.name} gives {_kind(given)}: {wanted}")
+        raise UserError(f"reset of {spaces.name} gives {kind_of(given)}: {wanted}")
     return _observation(spaces, "reset", given[0], wanted)
 
 
@@ -148,7 +148,7 @@ def _observation(spaces: Spaces, when: str, observation: Any, wanted: str) -> Nu
     except (TypeError, ValueError):
         numbers = None
     if numbers is None or numbers.shape != spaces.low.shape:
-        found = _kind(observation) if numbers is None else f"of shape {list(numbers.shape)}"
+        found = kind_of(observation) if numbers is None else f"of shape {list(numbers.shape)}"
         raise UserError(f"the observation of {when} of {spaces.name} is {found}: {wanted}")
     check_finite(spaces.name, "the observation", numbers, f"at {when}")
     outside = ~((spaces.low <= numbers) & (numbers <= spaces.high))
@@ -180,9 +180,8 @@ def _entry(what: str, place: tuple[int, ...]) -> str:
 def _reward(spaces: Spaces, number: int, reward: Any) -> float:
     is_number = np.ndim(reward) == 0 and np.asarray(reward).dtype.kind in "biuf"
     if not is_number:
-        raise UserError(f"the reward of step {number} of {spaces.name} is {_kind(reward)}: it must be one number")
-    if not math.isfinite(float(reward)):
-        raise UserError(f"the reward of {spaces.name} is {float(reward)} at step {number}: it must be finite")
+        raise UserError(f"the reward of step {number} of {spaces.name} is {kind_of(reward)}: it must be one number")
+    check_finite(spaces.name, "the reward", np.asarray(reward, float), f"at step {number}")
     return float(reward)
 
 
@@ -191,14 +190,6 @@ def _flag(spaces: Spaces, word: str, value: Any) -> bool:
     if not is_flag:
         raise UserError(f"{word} of {spaces.name} is {value!r}: it must be True or False")
     return bool(value)
-
-
-def _kind(given: Any) -> str:
-    if isinstance(given, tuple):
-        return f"a tuple of {len(given)}"
-    if isinstance(given, np.ndarray):
-        return f"an array {given.dtype}{list(given.shape)}"
-    return "None" if given is None else f"a {type(given).__name__}"
 
 
 def _are_equal(one: list[tuple[Any, ...]], other: list[tuple[Any, ...]]) -> bool:

@@ -17,7 +17,13 @@ from mgsc.experiments.design.quantities import GROUPS
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import in_words, lane_numbers
 from mgsc.experiments.running.trial_forms import check_forms, check_state
-from mgsc.experiments.running.trial_numbers import after_nothing, behaviour_of, check_after_nothing, check_behaviour
+from mgsc.experiments.running.trial_numbers import (
+    TOLERANCE,
+    after_nothing,
+    behaviour_of,
+    check_after_nothing,
+    check_behaviour,
+)
 from mgsc.experiments.store.contract import coordinates_of, variables_of
 from mgsc.settings import is_line
 from mgsc.types import Array, Backup, Candidates, Transition
@@ -27,9 +33,6 @@ if TYPE_CHECKING:
     from mgsc.experiments.design.agents import AgentSettings
     from mgsc.experiments.design.suites import Suite
     from mgsc.problem import Problem
-
-TOLERANCE = 1e-4
-"""Largest distance of the sum of the weights from one."""
 
 
 def check_own_code(suite: Suite, problem: Problem) -> None:

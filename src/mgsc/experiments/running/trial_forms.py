@@ -12,7 +12,7 @@ from mgsc.dyna import Dyna
 from mgsc.environments.base import check_step
 from mgsc.errors import UserError
 from mgsc.experiments.design.own import named_errors
-from mgsc.types import ActionChoice, Candidates, PyTree, Transition, like
+from mgsc.types import ActionChoice, Candidates, PyTree, Transition, kind_of, like
 
 INTEGER, FLOAT, BOOL = jnp.integer, jnp.floating, jnp.bool_
 
@@ -25,7 +25,9 @@ def check_forms(agent: Dyna, observation: jax.ShapeDtypeStruct) -> None:
             part, field, and the expected and the found form.
     """
     state = _check_reset(agent, observation, None)
-    theta, learner = _check_pair("init of the values", _form("init of the values", agent.values.init, _key()))
+    theta, learner = _check_pair(
+        "init of the values", _form("init of the values", agent.values.init, jax.random.key(0))
+    )
     action = _check_sample(agent, theta, observation)
     _check_step(agent, state, observation, action)
     _check_values(agent, theta, learner, observation, action)
@@ -52,31 +54,18 @@ def check_state(what: str, before: PyTree, after: PyTree) -> None:
         raise UserError(f"{what} must give a state of the form it was given, of the same types")
 
 
-def _key() -> jax.Array:
-    return jax.random.key(0)
-
-
 def _check_pair(what: str, given: Any) -> tuple[PyTree, PyTree]:
     if not (isinstance(given, tuple) and len(given) == 2):
         raise UserError(
-            f"{what} gives {_kind(given)}: it must give (θ, learner), where the learner is () if it has none"
+            f"{what} gives {kind_of(given)}: it must give (θ, learner), where the learner is () if it has none"
         )
     return given
-
-
-def _kind(given: Any) -> str:
-    """What was given, in words; an array by its shape, since its type is one of JAX's own."""
-    if hasattr(given, "dtype"):
-        return f"an array {_words(given)}"
-    if isinstance(given, tuple):
-        return f"a tuple of {len(given)}"
-    return "None" if given is None else f"a {type(given).__name__}"
 
 
 def _check_sample(agent: Dyna, theta: PyTree, observation: Any) -> Any:
     """The form of an action."""
     policy = agent.policy
-    noise = _form("draw of the policy", policy.draw, _key())
+    noise = _form("draw of the policy", policy.draw, jax.random.key(0))
     given: list[Any] = []
     action = _form("sample of the policy", _kept(policy.sample, given), noise, theta, observation)
     if not hasattr(given[0], "dtype"):

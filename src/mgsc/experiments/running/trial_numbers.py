@@ -16,7 +16,7 @@ TRIES = 32
 """Actions that are sampled of a policy."""
 
 TOLERANCE = 1e-4
-"""Largest distance of the sum of probabilities from one."""
+"""Largest distance of the sum of probabilities, or of a strategy's weights, from one."""
 
 
 class Behaviour(NamedTuple):

@@ -52,11 +52,14 @@ class Command:
         In brackets it names the arguments of the function that does the same.
         """
         known = [option for option in options if option in self.options]
-        ways = [*(option for option in known if option == "--resume"), f"--out {free_folder(directory)}"]
-        ways += [option for option in known if option not in ways]
-        arguments = ", ".join(f"{option.removeprefix('--')}=True" for option in ways if option in known)
-        in_python = f" (in Python {arguments})" if arguments else ""
-        return f"use {', '.join(ways[:-1])} or {ways[-1]}{in_python}" if len(ways) > 1 else f"use {ways[0]}"
+        folder = f"--out {free_folder(directory)}"
+        if not known:
+            return f"use {folder}"
+        ways = [folder, *known]
+        if known[0] == "--resume":  # loses nothing, so it comes before another folder
+            ways[:2] = known[0], folder
+        in_python = ", ".join(f"{option.removeprefix('--')}=True" for option in known)
+        return f"use {', '.join(ways[:-1])} or {ways[-1]} (in Python {in_python})"
 
 
 def free_folder(directory: Path) -> Path:
