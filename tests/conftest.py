@@ -4,7 +4,9 @@ The environment is set here, before any test module imports JAX, so that process
 inherit it. A variable that is set already wins: `JAX_PLATFORMS=cuda make test` tests on a GPU.
 """
 
+import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,11 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+# Shells let what they start in the background ignore interrupts, and processes that a test interrupts inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+gc.set_threshold(50_000)  # as the command line does: less time for objects that live on
 
 # The same examples on every run and machine; compilation makes first examples slow.
 hypothesis.settings.register_profile("mgsc", derandomize=True, deadline=None)

@@ -7,6 +7,7 @@ themselves. Every mistake of a user ends in one line and exit status 2.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 PATHS = ("dir", "dirs", "executor_file", "into", "out", "summary", "sweep", "tuned")
 """Options that name files or folders."""
 
+GARBAGE_THRESHOLD = 50_000
+"""Objects between two collections. Imports and tracing make millions that live on: Python's 700 cost a short command
+a tenth of its time."""
+
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -33,6 +38,7 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
     compilation_cache.switch_on()
+    gc.set_threshold(GARBAGE_THRESHOLD)
     options = argparse.Namespace()
     try:
         with stopping():

@@ -19,6 +19,7 @@ from jax import lax
 from tests.quick import quick_jit
 
 from mgsc import dyna, models
+from mgsc.candidates import listed
 from mgsc.dyna import Dyna, DynaState, StepNoise
 from mgsc.environments import TMazeSettings
 from mgsc.experiments.design.agents import AgentSettings
@@ -31,7 +32,7 @@ from mgsc.problem import Problem, StrategyFacts
 from mgsc.search_control import SearchControl
 from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import traced_fields
-from mgsc.types import Array, Backup, PyTree, Transition
+from mgsc.types import Array, Backup, Candidates, PyTree, Transition
 
 NUM_STEPS = 120
 SEED = 7
@@ -129,8 +130,8 @@ PLANNING = [name for name, variant in VARIANTS.items() if variant.plans]
 META_GRADIENT = [name for name in VARIANTS if name.startswith("meta_gradient")]
 
 
-class Heard(NamedTuple):
-    """What the spy heard of the planning updates of a step; −1 where none was made."""
+class Noted(NamedTuple):
+    """The planning updates of a step; −1 where none was made."""
 
     inner: PyTree
     count: Array
@@ -141,19 +142,19 @@ class Heard(NamedTuple):
 def spied(control: SearchControl) -> SearchControl:
     """The same strategy, writing down every backup of the planning loop."""
 
-    def init(key: Array, params: Any, candidates: Any) -> Heard:
+    def init(key: Array, params: Any, candidates: Any) -> Noted:
         nothing = jnp.full(BUDGET, -1)
         zeros = jnp.zeros(BUDGET)
         blank = Transition(nothing, nothing, zeros, zeros, nothing)
-        return Heard(control.init(key, params, candidates), jnp.array(0), nothing, blank)
+        return Noted(control.init(key, params, candidates), jnp.array(0), nothing, blank)
 
-    def observe(state: Heard, *rest: Any) -> tuple[Heard, dict[str, Array]]:
+    def observe(state: Noted, *rest: Any) -> tuple[Noted, dict[str, Array]]:
         inner, info = state.inner, {}
         if control.observe is not None:
             inner, info = control.observe(inner, *rest)
         return state._replace(inner=inner, count=jnp.array(0), index=jnp.full(BUDGET, -1)), info
 
-    def after_backup(state: Heard, params: Any, backup: Backup) -> Heard:
+    def after_backup(state: Noted, params: Any, backup: Backup) -> Noted:
         inner = state.inner
         if control.after_backup is not None:
             inner = control.after_backup(inner, params, backup)
@@ -162,12 +163,12 @@ def spied(control: SearchControl) -> SearchControl:
             state.transition,
             backup.transition,
         )
-        return Heard(inner, state.count + 1, state.index.at[state.count].set(backup.index), noted)
+        return Noted(inner, state.count + 1, state.index.at[state.count].set(backup.index), noted)
 
-    def after_learning(state: Heard, *rest: Any) -> Heard:
+    def after_learning(state: Noted, *rest: Any) -> Noted:
         return state._replace(inner=control.after_learning(state.inner, *rest))
 
-    def propose(noise: Any, state: Heard, *rest: Any) -> Any:
+    def propose(noise: Any, state: Noted, *rest: Any) -> Any:
         return control.propose(noise, state.inner, *rest)
 
     return control._replace(
@@ -229,14 +230,22 @@ def scaled(problem: Problem, scale: Array | float, discount: Array | float) -> P
     return problem._replace(model=models.fixed(model_tables, discount), truth=truth)
 
 
-def build(variant: Variant, numbers: dict[str, Any]) -> Dyna:
-    """The agent of a row, by the experiments' own assembly; the numbers may be tracers."""
+def build(variant: Variant, numbers: dict[str, Any], candidates: Candidates | None = None) -> Dyna:
+    """The agent of a row, by the experiments' own assembly; the numbers may be tracers.
+
+    Args:
+        variant: the row.
+        numbers: of ``numbers_of``.
+        candidates: that are listed in place of the problem's.
+    """
     own = dict(numbers)
     shared = {name: own.pop(name) for name in ("epsilon", "discount", "reward_scale")}
     suite = LEARNING if variant.learns else SUITE
     suite = dataclasses.replace(suite, epsilon=shared["epsilon"], discount=shared["discount"])
     problem = scaled(LEARNING_PROBLEM if variant.learns else PROBLEM, shared["reward_scale"], shared["discount"])
     problem = problem._replace(policy=epsilon_greedy(shared["epsilon"]))
+    if candidates is not None:
+        problem = problem._replace(candidates=listed(candidates))
     if variant.options.get("form") == "unrolled":
         del own["planning_updates"]  # unrolled while tracing: its number is static, the budget
     agent = replace_numbers(variant.agent, own)

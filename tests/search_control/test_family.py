@@ -16,7 +16,6 @@ from tests.search_control.strategies_table import PLANNING, VARIANTS
 
 from mgsc import dyna, search_control
 from mgsc.agent import parts_of as agent_parts
-from mgsc.candidates import listed
 from mgsc.environments.predecessors import incoming_pairs
 from mgsc.experiments.design.agents import FAMILY, AgentSettings
 from mgsc.experiments.design.suites import check_suite
@@ -160,10 +159,10 @@ OF_ALL_STATES = [
 
 @pytest.mark.parametrize("name", slow_but_for(["prioritized_sweeping", "meta_gradient"], OF_ALL_STATES))
 def test_what_is_ruled_out_is_never_queried_though_the_agent_goes_there(name):
-    agent = table.build(VARIANTS[name], table.numbers_of(VARIANTS[name]))
-    candidates = agent.candidates.listed
+    candidates = table.PROBLEM.listed
     allowed = candidates.is_allowed & (candidates.index != RULED_OUT)
-    agent = agent._replace(candidates=listed(candidates._replace(is_allowed=allowed)))
+    numbers = table.numbers_of(VARIANTS[name])
+    agent = table.build(VARIANTS[name], numbers, candidates._replace(is_allowed=allowed))
     seen = jax.tree.map(np.asarray, quick_jit(lambda: table.trajectory(agent, jnp.uint32(3), table.NUM_STEPS))())
     assert (seen.transition.observation == RULED_OUT).sum() > 5
     assert (seen.query != RULED_OUT).all()
