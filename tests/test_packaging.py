@@ -154,6 +154,7 @@ def test_the_wheel_holds_all_files_of_the_package(installed: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.slow
 def test_a_users_suite_runs_from_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
     script = ROOT / "examples" / "own_suite.py"
     lines = [line for line in script.read_text().splitlines() if line.strip()]

@@ -62,6 +62,7 @@ def quickly(monkeypatch):
     monkeypatch.setattr("mgsc.experiments.running.devices.CPU_WIDTH", 2)
 
 
+@pytest.mark.slow
 def test_a_suite_of_ones_own_parts_runs_is_kept_and_opens(suite, tmp_path):
     result = mgsc.run(suite, seeds=2, out=tmp_path / "result")
     assert dict(result.sizes) == {"agent": 2, "seed": 2, "chunk": 2}

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from jax.flatten_util import ravel_pytree
 from tests.quick import quick_jit
 
@@ -113,6 +114,7 @@ def everything():
     return made, jax.grad(loss)(eta), differences, general, here, info["meta_loss"], from_target(eta), forms, others
 
 
+@pytest.mark.slow
 def test_the_meta_step_is_the_derivative_through_the_critics_update() -> None:
     made, automatic, differences, general, planned, reported, loss, forms, others = quick_jit(everything)()
     assert made.dtype == jnp.float64
