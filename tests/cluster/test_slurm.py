@@ -120,17 +120,27 @@ def test_a_job_is_preempted(slurm, whole, under_way):
     assert_each_once(watch)
 
 
-def test_a_job_comes_to_the_end_of_its_time(slurm, jobs, tmp_path, monkeypatch):
-    """One worker, two minutes for a job, and units that take longer together but are short alone."""
+@pytest.fixture
+def waiting(monkeypatch):
+    """What makes a suite of some units that take ``parts.WAIT`` seconds each on a node, and none here."""
     monkeypatch.setenv(parts.DRIVER, str(os.getpid()))
-    names = [f"waiting-{number}" for number in range(14)]
-    agents = {name: own_strategy(name, parts.waiting_on_nodes, NoSettings()) for name in names}
-    suite = dataclasses.replace(parts.SMALL, agents=agents)
+
+    def of(num_units):
+        names = [f"waiting-{number}" for number in range(num_units)]
+        agents = {name: own_strategy(name, parts.waiting_on_nodes, NoSettings()) for name in names}
+        return dataclasses.replace(parts.SMALL, agents=agents)
+
+    return of
+
+
+def test_a_job_comes_to_the_end_of_its_time(slurm, jobs, tmp_path, waiting):
+    """One worker, two minutes for a job, and units that take longer together but are short alone."""
+    suite = waiting(14)
     known = run_suite("waiting", suite, Seeds(2))
     with watching(tmp_path / "result") as watch, beginning_again(slurm):
         how = {"out": watch.folder, "executor": jobs(workers=1, time=2, notice=5)}
         assert_same(run_suite("waiting", suite, Seeds(2), **how), known)
-    assert_each_once(watch, len(names))
+    assert_each_once(watch, 14)
 
 
 def test_a_unit_that_takes_longer_than_a_job_is_said(slurm, jobs):
@@ -171,16 +181,20 @@ def test_a_disk_is_full(slurm, whole, jobs, tmp_path):
         subprocess.run(["umount", str(out)], check=False)
 
 
-def test_what_is_cancelled_by_hand_goes_on(slurm, whole, under_way, jobs):
-    watch, future = under_way()
-    watch.wait_until(lambda census: census.running and census.total.done, "a unit runs, and one is done")
-    slurm.run("scancel", "--name", "mgsc")
-    with pytest.raises(UserError, match=r"job \d+_\d was cancelled; finished parts are kept, go on with --resume"):
-        future.result(60)
-    slurm.wait_for(lambda: not slurm.run("squeue", "-h").strip(), "no job to be left")
-    how = {"out": watch.folder, "executor": jobs()}
-    assert_same(run_suite("long", parts.LONG, SEEDS, resume=True, **how), whole)
-    assert_each_once(watch)
+def test_what_is_cancelled_by_hand_goes_on(slurm, jobs, tmp_path, waiting):
+    """More is left to do than fits into the seconds that SLURM gives a cancelled job to end."""
+    suite = waiting(6)
+    known = run_suite("waiting", suite, Seeds(2))
+    with ThreadPoolExecutor(1) as pool, watching(tmp_path / "result") as watch:
+        how = {"out": watch.folder, "executor": jobs()}
+        future = pool.submit(run_suite, "waiting", suite, Seeds(2), **how)
+        watch.wait_until(lambda census: census.running and census.total.done, "a unit runs, and one is done")
+        slurm.run("scancel", "--name", "mgsc")
+        with pytest.raises(UserError, match=r"job \d+_\d was cancelled; finished parts are kept, go on with --resume"):
+            future.result(60)
+        slurm.wait_for(lambda: not slurm.run("squeue", "-h").strip(), "no job to be left")
+        assert_same(run_suite("waiting", suite, Seeds(2), resume=True, **how), known)
+    assert_each_once(watch, 6)
 
 
 @pytest.fixture
