@@ -54,7 +54,10 @@ copied faster."""
 
 
 def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaState, StepInfo]:
-    """One real step: act, observe, meta-update, learn the model, learn the values, plan."""
+    """One real step: act, observe, meta-update, learn the model, learn the values, plan.
+
+    The meta-update is given the model as it was before this step's transition, unless ``learns_model_first``.
+    """
     action = agent.policy.sample(noise.explore, state.values, state.observation)
     transition, environment, observation, outcome = act(agent, state, action, noise)
     source, candidates = draw_candidates(agent, state.candidates, transition, noise)

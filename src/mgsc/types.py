@@ -122,7 +122,8 @@ class Parts(NamedTuple):
         expect: ``(model, observation, action) -> Successors``.
         action_values: ``(values, observation) -> [A]``; raises ``ValueError`` where actions are continuous.
         policy: ``(action values [A]) -> [A]`` probabilities; raises ``ValueError`` where actions are continuous.
-        is_table: whether ``values`` is an array [S, A] in which ``observation`` numbers a row.
+        is_table: whether ``values`` is an array [S, A] in which ``observation`` numbers a row, and ``bootstrap`` is the
+            maximum of that row.
         disagreement: ``(model, observation, action) -> []`` of the members of an ensemble; None where there is none.
         heads: ``(values, observation, action) -> [J]`` of several functions, each of which learns from its own error
             and whose mean is ``q``; None where there is one.

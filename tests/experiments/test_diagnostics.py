@@ -219,6 +219,12 @@ def test_an_agent_that_diverged_at_once_is_still_one_that_learns() -> None:
     assert only(gone).signature == "exploding_gradient"
 
 
+def test_a_strategy_that_reports_a_loss_only_is_not_judged_by_its_gradient() -> None:
+    assert diagnose(with_numbers(measured(), "uniform", meta_loss=1.0)) == []
+    told = diagnose(with_numbers(measured(), "uniform", meta_loss=1.0, meta_gradient_norm=[[1.0] * 11 + [math.nan]]))
+    assert [finding.signature for finding in told] == ["exploding_gradient"]
+
+
 @pytest.mark.parametrize(("redundant", "is_told"), [(0.6, True), (0.3, False)])
 def test_concentration_is_a_failure_only_where_planning_is_wasted(redundant: float, is_told: bool) -> None:
     entropy = np.full(12, 0.1)

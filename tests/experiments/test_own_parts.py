@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import jax.numpy as jnp
 import numpy as np
@@ -258,6 +259,30 @@ def no_candidates(settings, facts):
 
 def float_candidates(settings, facts):
     return listed(Candidates(jnp.zeros(3), jnp.arange(3, dtype=jnp.int32), jnp.ones(3, bool)))
+
+
+def mean_values(settings, facts, initial_value):
+    """Expected Sarsa's, at a uniform policy."""
+    good = table(facts.num_states, facts.num_actions, initial_value)
+    return good._replace(bootstrap=lambda theta, learner, observation: theta[observation].mean())
+
+
+def halved_values(settings, facts, initial_value):
+    good = table(facts.num_states, facts.num_actions, initial_value)
+    return good._replace(q=lambda theta, observation, action: theta[observation, action] / 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [(mean_values, "their bootstrap is not the maximum of a row"), (halved_values, "their q is not the entry of θ")],
+)
+def test_values_that_are_no_table_though_they_say_so_are_refused(values, message, monkeypatch):
+    """The closed form of the meta-gradient holds for tables only."""
+    honest = own_values("v", lambda *asked: values(*asked)._replace(is_table=False))
+    for given, error, words in ((own_values("v", values), UserError, message), (honest, StopIteration, "it ran")):
+        monkeypatch.setattr("mgsc.experiments.running.run._run", Mock(side_effect=StopIteration("it ran")))
+        with pytest.raises(error, match=words):
+            mgsc.run(tables_suite(values=given), seeds=1)
 
 
 @pytest.mark.parametrize(

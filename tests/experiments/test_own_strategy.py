@@ -221,7 +221,10 @@ def with_numpy(settings, facts):
             control(fair, after_learning=lambda state, *asked: jnp.ones(2)),
             r"after_learning of mine .* state was not there and is float32\[2\]",
         ),
-        (if_cold, r"mine needs the value of something that is traced, such as its settings .*'temperature'"),
+        (
+            if_cold,
+            r"mine needs the value of something that is traced, such as a real transition or one of .*'temperature'",
+        ),
         (with_numpy, r"mine needs the value of something that is traced"),
     ],
 )

@@ -112,7 +112,10 @@ def from_dense(
     if probability.ndim not in (3, 4) or shape[-1] != shape[-3]:
         raise UserError(f"transition must have shape [S, A, S] or [P, S, A, S], not {shape}")
     if rewards.shape not in (shape, shape[:-1]):
-        raise UserError(f"reward must have shape {shape} or {shape[:-1]}, as transition has, not {rewards.shape}")
+        raise UserError(
+            f"reward must have shape {shape} or {shape[:-1]}, as transition has, not {rewards.shape}: both "
+            "have the axis P of phases, or neither"
+        )
     is_terminal = np.asarray(terminal)
     if is_terminal.dtype != bool or is_terminal.shape != shape[-1:]:
         raise UserError(

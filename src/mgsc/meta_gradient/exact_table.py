@@ -59,7 +59,8 @@ def visited_gradient(
     """∂L/∂w of a table for one real transition, by 1 + A expected backups.
 
     Args:
-        parts: the agent's functions; ``q`` is not called, since θ is the table itself.
+        parts: the agent's functions; ``q`` and ``bootstrap`` are not called: θ is the table itself, and a state's value
+            is the maximum of its row.
         params: θ as an array [S, A], and the model's state.
         weights: [S] probabilities of all states, or [S, A] of states and actions jointly; 0 where not allowed.
         transition: one real transition between state indices.

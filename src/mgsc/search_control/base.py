@@ -33,7 +33,7 @@ class Distribution(NamedTuple):
 
 
 class SearchControl(NamedTuple):
-    """A strategy as pure functions; ``params`` is ``Params(values, model)`` throughout.
+    """A strategy as pure functions; ``params`` is ``Params(values, model, learner)`` throughout.
 
     Attributes:
         init: ``(key, params, candidates) -> state`` before the first step.

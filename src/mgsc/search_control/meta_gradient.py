@@ -6,6 +6,8 @@ Per real step, with θ the values before the direct update and d = softmax(logit
     θ̂    = θ̄ + α Δ(real transition; θ̄)        target, held fixed
     J(η)  = ‖θ̂ − θ̄(η)‖² − β H(d)              one optimiser step on η along ∇J
 
+With a uniform share (``mixture``) θ̄ is of the mixture, and H is of the softmax alone.
+
 The logits are a table of numbers (the paper's method), linear in features, or a network; d is over candidates, or
 over candidates and actions, which then replaces the policy in θ̄.
 
@@ -80,7 +82,7 @@ def meta_gradient(
 
     Args:
         optimizer: of η, any Optax transformation; ``optax.adam`` is the paper's.
-        step_size: α of the planning updates that are differentiated.
+        step_size: α of the planning updates that are differentiated, and of the real update that makes the target.
         planning_updates: K.
         entropy_bonus: β in reward² per nat; may be traced.
         temperature: τ > 0; may be traced.

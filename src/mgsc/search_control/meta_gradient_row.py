@@ -82,7 +82,12 @@ class MetaGradientSettings:
         size(0, 0, 1000, "of first units of logits=network, whose thresholds are spread; 0: all at the origin")
     )
     planned_step_size: float = added(
-        number(0.0, 0.0, math.inf, "step size of the planned updates that are differentiated; 0 takes the agent's")
+        number(
+            0.0,
+            0.0,
+            math.inf,
+            "step size of the planned updates that are differentiated, and of their target's; 0 takes the agent's",
+        )
     )
 
 

@@ -38,7 +38,7 @@ SNAPSHOTS = {
 
 REPORTED = {
     "meta_loss": "meta-loss [reward²]",
-    "meta_gradient_norm": "norm of the meta-loss's gradient by the logits [reward²]",
+    "meta_gradient_norm": "norm of the gradient, by the logits, of the meta-loss less the entropy bonus [reward²]",
 }
 """Numbers that a strategy may report after each step; NaN for strategies that do not."""
 

@@ -302,7 +302,7 @@ def _check_options(name: str, agent: AgentSettings) -> None:
         example = f"AgentSettings({agent.strategy!r}, options={wanted.__name__}())"
         raise UserError(
             f"the options of {name} are {type(agent.options).__name__}: {agent.strategy} takes"
-            f" {wanted.__name__}, as in {example}"
+            f" {wanted.__name__} of {wanted.__module__}, as in {example}"
         )
 
 

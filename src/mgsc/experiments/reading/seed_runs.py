@@ -72,9 +72,10 @@ def runs_of(dataset: xr.Dataset, agent: str, settings: Mapping[str, Any]) -> dic
     recorded = _are_finite(chosen, D)
     finite_d = recorded if recorded.any() else np.ones_like(recorded)
     ended = ended_in(chosen) if has_episodes(dataset) else None
-    # A strategy says that it learns by what it reports; one that diverged at once has nothing left to say.
+    # A strategy says that it learns by reporting both; one that diverged at once has nothing left to say.
     row = row_of_stored(settings)
-    learns = bool((~np.isnan(measures["meta_loss"])).any()) or (row is not None and row.is_meta_learned)
+    reports = all((~np.isnan(measures[name])).any() for name in ("meta_loss", "meta_gradient_norm"))
+    learns = reports or (row is not None and row.is_meta_learned)
     return {
         int(seed): Run(
             {name: values[place] for name, values in measures.items()},

@@ -23,6 +23,7 @@ from mgsc.experiments.running.trial_numbers import (
     behaviour_of,
     check_after_nothing,
     check_behaviour,
+    check_table,
 )
 from mgsc.experiments.store.contract import coordinates_of, variables_of
 from mgsc.settings import is_line
@@ -69,7 +70,7 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"the strategy {name} needs the value of something that is traced, such as its settings "
+            f"the strategy {name} needs the value of something that is traced, such as a real transition or one of "
             f"{sorted(numbers)}: compute with jax.numpy, and use jnp.where in place of if ({reason})"
         ) from error
     with named_errors(fails):
@@ -92,7 +93,7 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
 
     Raises:
         UserError: their code raises an error, a state changes its form, a number is not finite, a policy gives no
-            action or no probabilities, or values move at step size 0.
+            action or no probabilities, values move at step size 0, or are no table though they say so.
     """
     if not (own := own_parts_of(suite)):
         return
@@ -121,6 +122,8 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
         check_behaviour(suite.policy.name, behaviour, built.environment.num_actions)
     if unmoved is not None:
         check_after_nothing(suite.values.name, after.values, unmoved)
+        if built.values.is_table:
+            check_table(suite.values.name, built, after)
 
 
 def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:

@@ -97,6 +97,26 @@ def check_after_nothing(name: str, before: PyTree, after: PyTree) -> None:
             )
 
 
+def check_table(name: str, agent: Dyna, state: DynaState) -> None:
+    """Checks that values which say that they are a table are one, on a θ that chance has filled.
+
+    Raises:
+        UserError: θ is no array [S, A], a value is not its entry, or ``bootstrap`` is not the maximum of a row.
+    """
+    says = f"values {name} say is_table=True"
+    remedy = "give is_table=False, and the meta-gradient is computed by the general way"
+    if jnp.ndim(state.values) != 2:  # a pytree that is no array has no dimensions either
+        raise UserError(f"{says}, and their θ is no array [S, A]: {remedy}")
+    theta = jax.random.normal(jax.random.key(0), state.values.shape, state.values.dtype)
+    states, actions = (jnp.arange(size) for size in theta.shape)
+    entries = jax.vmap(jax.vmap(agent.values.q, (None, None, 0)), (None, 0, None))(theta, states, actions)
+    bootstrap = jax.vmap(agent.values.bootstrap, (None, None, 0))(theta, state.learner, states)
+    if not np.allclose(entries, theta, rtol=1e-5):
+        raise UserError(f"{says}, and their q is not the entry of θ: {remedy}")
+    if not np.allclose(bootstrap, theta.max(-1), rtol=1e-5):
+        raise UserError(f"{says}, and their bootstrap is not the maximum of a row of θ: {remedy}")
+
+
 def _check_actions(what: str, actions: np.ndarray[Any, Any], num_actions: int) -> None:
     if num_actions:
         wrong, allowed = (actions < 0) | (actions >= num_actions), f"in 0..{num_actions - 1}"
