@@ -33,7 +33,7 @@ html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "directives", "notebooks"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "breaks", "directives", "notebooks"]
 # Tables of results and design.md are read from where they are; the former have no title, and are parts of results.md.
 exclude_patterns = ["_build", "_ext", "results/*"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
