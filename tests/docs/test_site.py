@@ -180,6 +180,7 @@ NARROW = [
     "results.html",
 ]
 NARROW += ["comparison.html", "classics.html", "tutorials/first_look.html", "contributing/jax_upgrades.html"]
+NARROW += ["genindex.html", "py-modindex.html", "strategies/prioritized_sweeping.html"]
 
 
 @needs_chromium
@@ -187,6 +188,19 @@ NARROW += ["comparison.html", "classics.html", "tutorials/first_look.html", "con
 def test_a_narrow_page_does_not_scroll_sideways(visit, name) -> None:
     page = visit(name, "narrow")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    # The theme lets what is too wide scroll in there.
+    assert page.evaluate("(one => one.scrollWidth <= one.clientWidth)(document.querySelector('.content'))")
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", ["results.html", "settings.html", "commands.html"])
+def test_on_a_phone_no_line_of_a_table_breaks_inside_a_number_or_a_word_of_code(visit, name) -> None:
+    page = visit(name, "narrow")
+    lines = """[...document.querySelectorAll('td .pre, td .whole, td .together')].map(
+      one => new Set([...one.getClientRects()].map(box => Math.round(box.top))).size)"""
+    found = page.evaluate(lines)
+    assert len(found) > 20
+    assert set(found) == {1}
 
 
 @needs_chromium
