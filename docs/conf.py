@@ -23,6 +23,7 @@ project = "mgsc"
 author = "The mgsc authors"
 version = release = mgsc.__version__
 html_title = f"mgsc {release}"
+smartquotes_action = "qe"  # two hyphens are those of an option
 html_theme = "furo"
 html_show_copyright = False
 html_show_sphinx = False
