@@ -53,9 +53,10 @@ def test_with_tables_everything_is_judged() -> None:
 
 
 def test_findings_stand_before_what_is_not_judged(healthy: xr.Dataset) -> None:
-    broken = with_numbers(healthy, "meta_gradient", meta_gradient_norm=math.nan)
+    norm = np.where(np.arange(24) < 12, 1.0, math.nan)
+    broken = with_numbers(healthy, "meta_gradient", meta_gradient_norm=norm)
     text = verdict(broken, diagnose(broken))
-    assert text.startswith("meta_gradient: the meta-gradient explodes: it is not finite in 100 % of the chunks")
+    assert text.startswith("meta_gradient: the meta-gradient explodes: it is not finite in 50 % of the chunks")
     assert text.endswith(f"\n{NOT_JUDGED}")
 
 
