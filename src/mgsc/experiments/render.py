@@ -29,6 +29,7 @@ from mgsc.experiments.tuning.chosen import tuned_suite
 from mgsc.experiments.tuning.file import check_can_write
 from mgsc.files import regular_place, usable_path, whole_file
 from mgsc.kernel import compile_shared
+from mgsc.settings import check_changes
 from mgsc.types import PyTree
 
 Frame = NDArray[np.uint8]
@@ -68,6 +69,8 @@ def render(
     Raises:
         UserError: an impossible argument; raised before any work starts.
     """
+    if settings is not None:
+        check_changes(settings)
     which = Seeds(1, 0, seed)
     which.check()
     found = suite if isinstance(suite, Suite) else tuned_suite(suite, which)
