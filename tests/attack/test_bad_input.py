@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import subprocess
 import sys
 import types
 
@@ -79,6 +81,35 @@ def test_issue_reproduce_checks_all_suites_before_the_first_one_runs(capsys, tmp
     monkeypatch.setattr("mgsc.experiments.reproduce.run_suite", lambda *_, **__: pytest.fail("a suite has begun"))
     arguments = ["reproduce", "--suites", "tmaze-fixed", "mbpo-hopper", "--seeds", "1"]
     assert "gymnasium" in refused(arguments, capsys, tmp_path, monkeypatch)
+
+
+ELSEWHERE = {
+    "a platform that there is not": (["run", "tmaze-fixed", "--seeds", "1"], {"JAX_PLATFORMS": "nope"}, 2, "'nope'"),
+    **{
+        f"no device for {arguments[0]}": (
+            arguments,
+            {"JAX_PLATFORMS": "cuda", "CUDA_VISIBLE_DEVICES": ""},
+            2,
+            "JAX_PLATFORMS is 'cuda'; allowed are cpu",
+        )
+        for arguments in (
+            ["run", "tmaze-fixed", "--seeds", "1"],
+            ["render", "sac-pendulum", "--out", "."],
+            ["bench", "--device", "cpu", "--out", "x.json"],
+        )
+    },
+    "letters that there are not": (["list", "suites"], {"PYTHONIOENCODING": "ascii"}, 0, ""),
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_issue_an_environment_that_lacks_something_gives_no_traceback(case, tmp_path) -> None:
+    arguments, variables, status, words = ELSEWHERE[case]
+    command = [sys.executable, "-m", "mgsc.cli", *arguments]
+    ended = subprocess.run(command, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.count("\n")) == (status, status // 2), ended.stderr
+    assert words in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @dataclasses.dataclass(frozen=True)

@@ -110,8 +110,9 @@ def _check(suite: Suite, out: Path, most_frames: int) -> Path:
 
 def _learned(suite: Suite, seed: int) -> tuple[PyTree, Any]:
     """θ after the suite's steps, and the actor."""
+    device = workers()[0]  # first: it says so where there is none
     problem, (settings,) = build_problem(suite), suite.agents.values()
-    agent, device = build_agent(suite, settings, problem), workers()[0]
+    agent = build_agent(suite, settings, problem)
     assert agent.values.actor is not None, "actions are numbers"
     key = run_key(0, seed)
     every = suite.record_every
