@@ -27,6 +27,7 @@ from mgsc.experiments import (
     compare,
     diagnose,
     mean_interval,
+    own_environment,
     own_strategy,
     tune_suite,
 )
@@ -240,6 +241,20 @@ def test_issue_an_environment_is_built_of_its_own_settings_within_their_limits(b
         for value in (math.nan, -(10**40), None):
             with pytest.raises(UserError, match=rf"^{field.name} is .*(it must be|allowed are)"):
                 build(kind(**{field.name: value}))
+
+
+@pytest.mark.parametrize("given", [None, 5, math.nan, "x", object()], ids=lambda given: type(given).__name__)
+def test_issue_what_a_simulator_is_made_of_is_a_tuple(given) -> None:
+    source = environments.pendulum(environments.PendulumSettings())._replace(made_of=given)
+    with pytest.raises(UserError, match=r"made_of of environment x is a .*: it must be a tuple"):
+        own_environment("x", source)
+
+
+@pytest.mark.parametrize("given", [None, 1.5, -1, "x", True, np.zeros(2)], ids=lambda given: type(given).__name__)
+def test_issue_the_step_limit_of_a_simulator_is_a_whole_number(given) -> None:
+    source = environments.pendulum(environments.PendulumSettings())._replace(step_limit=given)
+    with pytest.raises(UserError, match=r"step_limit of environment x is .*: it must be an int of at least 0"):
+        own_environment("x", source)
 
 
 @pytest.mark.parametrize("x", ["x", b"x", {}, object(), int, [[1], [1, 2]], None], ids=lambda x: type(x).__name__)
