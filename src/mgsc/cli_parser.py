@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, shown
 
 COMMANDS = (
     "list",
@@ -46,7 +46,16 @@ class Parser(argparse.ArgumentParser):
             from mgsc.settings import unknown
 
             raise unknown("command", found[1], COMMANDS)
+        if found := re.match(r"argument (\S+): invalid int value: (.*)", message, re.DOTALL):
+            message = f"{found[1]} is {shown(found[2])}: it must be a whole number"
         raise UserError(f"{message} (see {self.prog} --help)")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuses what a command does not take; argparse would refuse it later, and name the help of all commands."""
+        options, others = super().parse_known_args(args, namespace)
+        if others:
+            self.error(f"unrecognized arguments: {' '.join(others)}")
+        return options, others
 
 
 def build_parser(command_of: Callable[[str], Command]) -> Parser:

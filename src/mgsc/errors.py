@@ -1,11 +1,19 @@
 """The error that a user's mistake raises."""
 
+LONGEST_SHOWN = 60
+"""Characters of what was given that a message shows."""
+
 
 class UserError(Exception):
     """An impossible argument, setting, file or environment; the message is one line that names what is allowed.
 
     The command line prints the line and ends with exit status 2.
     """
+
+
+def shown(given: str) -> str:
+    """What was given, as a message shows it: of a long text only the beginning."""
+    return given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}…"
 
 
 def pip_install(extra: str) -> str:

@@ -15,13 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from unicodedata import category
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, shown
 
 TEMPORARY_PREFIX = ".tmp-"
 """The beginning of the names of half-written files."""
-
-LONGEST_SHOWN = 60
-"""Characters of a path that a message shows."""
 
 LARGEST_TEXT = 2**28
 """Largest size of a JSON file that is read, in bytes."""
@@ -112,8 +109,7 @@ def printable(text: str) -> str:
 
 
 def _short(path: str | os.PathLike[str]) -> str:
-    text = printable(os.fspath(path))
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    return shown(printable(os.fspath(path)))
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from mgsc.errors import UserError, check_type
+from mgsc.errors import LONGEST_SHOWN, UserError, check_type, shown
 
 LARGEST, SMALLEST = (2 - 2**-23) * 2.0**127, 2.0**-126
 """The largest number of single precision, in which all is computed, and its smallest normal number."""
@@ -23,6 +24,7 @@ ALSO_CALLED = {"k": "planning_updates", "mgsc": "meta_gradient"}
 
 Settings = TypeVar("Settings")
 S = TypeVar("S")
+Built = TypeVar("Built")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +128,24 @@ def check(settings: Any, where: str = "") -> None:
             _check_value(name, value, field.metadata)
 
 
+def takes(kind: type[S]) -> Callable[[Callable[[S], Built]], Callable[[S], Built]]:
+    """A decorator: the function, which builds a part, refuses settings of another kind, and impossible ones.
+
+    The checks of a suite come before; these are for who calls the function directly.
+    """
+
+    def decorate(build: Callable[[S], Built]) -> Callable[[S], Built]:
+        @functools.wraps(build)
+        def checked(settings: S) -> Built:
+            check_type("settings", settings, kind, f"be {kind.__name__}")
+            check(settings)
+            return build(settings)
+
+        return checked
+
+    return decorate
+
+
 def check_names(name: str, values: object) -> None:
     """Refuses an argument that is no list of names; a text is none, for it would be taken for its letters.
 
@@ -161,17 +181,17 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     kind = rule["kind"]
     if kind == "choice":
         if not isinstance(value, str) or value not in rule["options"]:
-            found = repr(value) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+            found = shown(repr(value)) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
             otherwise = f"; {rule['otherwise']}" if rule.get("otherwise") else ""
             raise UserError(f"{name} is {found}: allowed are {', '.join(rule['options'])}{otherwise}")
         return
     if kind == "text":
         if not is_line(value, rule["longest"]):
-            raise UserError(f"{name} is {value!r}: it must be {describe(rule)}")
+            raise UserError(f"{name} is {shown(repr(value))}: it must be {describe(rule)}")
         return
     if kind == "switch":
         if not isinstance(value, bool):
-            raise UserError(f"{name} is {value!r}: allowed are true and false")
+            raise UserError(f"{name} is {shown(repr(value))}: allowed are true and false")
         return
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     is_whole = kind == "number" or isinstance(value, int)
@@ -180,7 +200,7 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     if not (is_number and is_whole and is_within and is_above):
         is_single = not is_number or value != value or value in (0, rule["low"]) or SMALLEST <= abs(value) <= LARGEST
         precision = "" if is_single or math.isinf(value) else f", of a size in [{SMALLEST:.3g}, {LARGEST:.3g}]"
-        found = repr(value) if isinstance(value, str) else value
+        found = shown(repr(value) if isinstance(value, str) else str(value))
         raise UserError(f"{name} is {found}: it must be {describe(rule)}{precision}")
 
 
@@ -223,6 +243,8 @@ def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
         UserError: an unknown key (the nearest is suggested), or a text that is not of the field's kind.
     """
     check_changes(changes)
+    if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
+        raise UserError(f"the settings to change are {shown(repr(settings))}: they must be a dataclass of settings")
     for key, value in changes.items():
         settings = _with_setting(settings, key.split("."), value, key)
     return settings
@@ -264,7 +286,7 @@ def parse(text: str, rule: Mapping[str, Any], name: str) -> Any:
         if rule["kind"] == "switch":
             return {"true": True, "false": False}[text.lower()]
     except (ValueError, KeyError):
-        raise UserError(f"{name} is {text!r}: it must be {describe(rule)}") from None
+        raise UserError(f"{name} is {shown(repr(text))}: it must be {describe(rule)}") from None
     return text
 
 
@@ -273,9 +295,10 @@ def unknown(
 ) -> UserError:
     """The error for an unknown name; it names what was meant, or else the nearest one, and all known ones."""
     names = sorted(known)
-    wanted = looked_up or name
+    wanted = (looked_up or name)[:LONGEST_SHOWN]
     alias = ALSO_CALLED.get(wanted.lower())
     named = meant or (alias if alias in names else None)
     near = [named] if named else difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    near = near or difflib.get_close_matches(wanted.lower(), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return UserError(f"unknown {kind} {name!r}{hint} (known: {', '.join(names)})")
+    return UserError(f"unknown {kind} {shown(repr(name))}{hint} (known: {', '.join(names)})")

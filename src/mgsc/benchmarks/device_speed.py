@@ -17,6 +17,7 @@ from rich.table import Table
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import get_suite
 from mgsc.experiments.running.build import build_problem
+from mgsc.experiments.running.devices import devices
 from mgsc.experiments.running.display import short
 from mgsc.experiments.running.memory import block_bytes
 from mgsc.experiments.running.program import Lane, Program
@@ -65,6 +66,7 @@ def find_device(platform: str) -> jax.Device:
     Raises:
         UserError: JAX has none here.
     """
+    devices()  # it says so where there is none at all
     try:
         return jax.local_devices(backend=platform)[0]
     except RuntimeError:

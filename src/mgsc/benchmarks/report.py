@@ -21,6 +21,7 @@ from mgsc.benchmarks.step_parts import StepPart, measure_parts
 from mgsc.benchmarks.strategy_speed import FIELD, StrategyCost, measure_field, measure_strategies
 from mgsc.benchmarks.suite_speed import SUITE, UPDATES, Speed, measure_agents
 from mgsc.experiments.design.suites import get_suite
+from mgsc.experiments.running.devices import devices
 from mgsc.experiments.running.display import short
 from mgsc.experiments.running.versions import versions
 from mgsc.experiments.tuning.file import check_can_write
@@ -43,6 +44,7 @@ def bench(out: str, *, quick: bool = False) -> None:
         UserError: ``out`` cannot be written; before anything is measured.
     """
     check_can_write(out)
+    devices()  # it says so where there is none
     jax.config.update("jax_enable_compilation_cache", False)  # type: ignore[no-untyped-call]  # compile times count
     console = Console() if Console().is_terminal else Console(width=110)
     found = _measure_all(console, Path(out + PARTIAL), 0.1 if quick else 1.0)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
-from mgsc.settings import number, size
+from mgsc.settings import number, size, takes
 from mgsc.types import Array, PyTree
 
 GRAVITY, MASS, LENGTH, CENTRE, INERTIA, SECONDS = 9.8, 1.0, 1.0, 0.5, 1.0, 0.2
@@ -58,6 +58,7 @@ class Goal(NamedTuple):
     reward: Number
 
 
+@takes(AcrobotSettings)
 def acrobot(settings: AcrobotSettings) -> Simulator:
     """The environment of the settings.
 

@@ -9,7 +9,7 @@ import dataclasses
 
 from mgsc.environments.maze import FLOOR, START, WALLS, Maze, from_map
 from mgsc.environments.row import EnvironmentRow
-from mgsc.settings import number, size
+from mgsc.settings import number, size, takes
 
 DYNA_MAZE = """\
 .......#G
@@ -69,6 +69,7 @@ class ShortcutMazeSettings(WallSettings):
     """The shortcut maze: a short way opens beside the long one."""
 
 
+@takes(DynaMazeSettings)
 def dyna_maze(settings: DynaMazeSettings) -> Maze:
     """The maze of example 8.1; at higher resolutions those of example 8.4, of about 47 · resolution² cells.
 
@@ -78,6 +79,7 @@ def dyna_maze(settings: DynaMazeSettings) -> Maze:
     return from_map(_finer(DYNA_MAZE, settings.resolution), {"G": (1.0,)}, slip=settings.slip)
 
 
+@takes(BlockingMazeSettings)
 def blocking_maze(settings: BlockingMazeSettings) -> Maze:
     """The maze of example 8.2."""
     later = settings.phases - 1
@@ -85,6 +87,7 @@ def blocking_maze(settings: BlockingMazeSettings) -> Maze:
     return from_map(BLOCKING_MAZE, {"G": (1.0,) * settings.phases}, gates=gates, slip=settings.slip)
 
 
+@takes(ShortcutMazeSettings)
 def shortcut_maze(settings: ShortcutMazeSettings) -> Maze:
     """The maze of example 8.3."""
     gates = {"a": (False,) + (True,) * (settings.phases - 1)}

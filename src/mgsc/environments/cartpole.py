@@ -12,7 +12,7 @@ import numpy as np
 
 from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
-from mgsc.settings import added, number, size
+from mgsc.settings import added, number, size, takes
 from mgsc.types import Array, PyTree
 
 GRAVITY, CART_MASS, POLE_MASS, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
@@ -67,6 +67,7 @@ class Balance(NamedTuple):
     tilt: Number
 
 
+@takes(CartPoleSettings)
 def cartpole(settings: CartPoleSettings) -> Simulator:
     """The environment of the settings.
 

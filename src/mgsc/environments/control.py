@@ -17,7 +17,7 @@ from mgsc.environments.live import MOST_STEPS, LiveState, live_gymnasium
 from mgsc.environments.phases import phase_at
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.errors import UserError
-from mgsc.settings import number, text
+from mgsc.settings import number, takes, text
 from mgsc.types import Array, PyTree, like
 
 FORWARD = "reward_forward"
@@ -111,6 +111,7 @@ def _physics(model: Any) -> dict[str, NDArray[np.float64]]:
     return {name: np.array(getattr(model, name)) for name in ("body_mass", "body_inertia", "geom_friction")}
 
 
+@takes(GymnasiumControlSettings)
 def gymnasium_control(settings: GymnasiumControlSettings) -> Simulator:
     """The environment of the settings, stepped live on the host.
 

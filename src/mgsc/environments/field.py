@@ -8,7 +8,7 @@ import math
 from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.row import EnvironmentRow
 from mgsc.errors import UserError
-from mgsc.settings import number, size
+from mgsc.settings import number, size, takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,7 @@ class FieldSettings:
     step_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 for none")
 
 
+@takes(FieldSettings)
 def field(settings: FieldSettings) -> Maze:
     """The field of the settings, in two phases: reward right, then reward left.
 

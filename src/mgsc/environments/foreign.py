@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from mgsc.environments.row import EnvironmentRow
 from mgsc.environments.world import World, from_tables
-from mgsc.errors import UserError, pip_install
+from mgsc.errors import UserError, check_type, pip_install
 from mgsc.settings import number, size, text
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def from_gymnasium(id_or_env: str | Env[Any, Any], *, start: ArrayLike | None = 
     """
     gymnasium = import_gymnasium()
     if not isinstance(id_or_env, str):
+        check_type("id_or_env", id_or_env, gymnasium.Env, "be an id of Gymnasium, or an environment")
         if make_kwargs:
             raise UserError(f"{', '.join(make_kwargs)}: an environment that is made already takes no settings")
         return _world(gymnasium, id_or_env, start)

@@ -13,7 +13,7 @@ import numpy as np
 from mgsc.environments.row import EnvironmentRow
 from mgsc.environments.world import World, from_tables
 from mgsc.errors import UserError
-from mgsc.settings import number, size
+from mgsc.settings import number, size, takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,7 @@ class GarnetSettings:
     step_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 for none")
 
 
+@takes(GarnetSettings)
 def garnet(settings: GarnetSettings) -> World:
     """The process of the settings; runs begin in state 0.
 

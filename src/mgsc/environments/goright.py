@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.indexing import lookup
-from mgsc.settings import number, size, switch
+from mgsc.settings import number, size, switch, takes
 from mgsc.types import Array, PyTree
 
 INTENSITY = 5.0
@@ -72,6 +72,7 @@ class Pay(NamedTuple):
     right: Number
 
 
+@takes(GoRightSettings)
 def goright(settings: GoRightSettings) -> Simulator:
     """The environment of the settings; episodes end by their step limit only.
 

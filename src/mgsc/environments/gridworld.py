@@ -13,7 +13,7 @@ import numpy as np
 from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
 from mgsc.indexing import lookup
-from mgsc.settings import choice, number, size
+from mgsc.settings import choice, number, size, takes
 from mgsc.types import Array, PyTree
 
 LENGTH = 0.05
@@ -75,6 +75,7 @@ class Corner(NamedTuple):
     goal_reward: Number
 
 
+@takes(GridWorldSettings)
 def gridworld(settings: GridWorldSettings) -> Simulator:
     """The environment of the settings.
 

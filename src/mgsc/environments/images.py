@@ -27,7 +27,7 @@ from mgsc.environments.tmaze import TMazeSettings, tmaze
 from mgsc.environments.two_rooms import TwoRoomsSettings, two_rooms
 from mgsc.errors import UserError
 from mgsc.indexing import lookup
-from mgsc.settings import check_setting, size
+from mgsc.settings import check_setting, size, takes
 from mgsc.types import Array, PyTree, like
 
 NEXT_TO = 0.5
@@ -214,11 +214,13 @@ def _outcomes(
     )
 
 
+@takes(TMazeImageSettings)
 def tmaze_image(settings: TMazeImageSettings) -> Simulator:
     """The TMaze of the settings, with pictures as observations."""
     return _drawn(tmaze(settings), settings)
 
 
+@takes(TwoRoomsImageSettings)
 def two_rooms_image(settings: TwoRoomsImageSettings) -> Simulator:
     """TwoRooms of the settings, with pictures as observations."""
     return _drawn(two_rooms(settings), settings)

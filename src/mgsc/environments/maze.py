@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables, check_tables, reachable, stack_phases
-from mgsc.errors import UserError, check_type
+from mgsc.errors import UserError, check_type, shown
 
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """(row, column) steps of the actions up, down, left, right."""
@@ -76,9 +76,11 @@ def from_map(
             rewards without a goal, the same of gates, or a goal that cannot be reached.
     """
     check_type("text", text, str, 'be a map, as in "S.A"')
-    if not 0 <= slip <= 1:
-        raise UserError(f"slip must be a probability in [0, 1], not {slip}")
-    gates = gates or {}
+    if not isinstance(slip, int | float) or isinstance(slip, bool) or not 0 <= slip <= 1:
+        raise UserError(f"slip must be a probability in [0, 1], not {shown(repr(slip))}")
+    gates = {} if gates is None else gates
+    _check_by_letter("goals", goals, "rewards", "a number")
+    _check_by_letter("gates", gates, "phases", "true or false")
     cells = _read_cells(text, goals, gates)
     phases = [
         _phase_tables(
@@ -94,6 +96,22 @@ def from_map(
     _check_reachable(tables, cells)
     places = np.array(list(cells))
     return Maze(text, tables, places[:, 0], places[:, 1], gates)
+
+
+def _check_by_letter(name: str, given: object, entries: str, entry: str) -> None:
+    """Refuses what does not map letters to a list, one entry per phase.
+
+    Raises:
+        UserError: naming what is wrong.
+    """
+    check_type(name, given, Mapping, f"map letters to {entries}, as in {{'A': (1.0, -1.0)}}")
+    assert isinstance(given, Mapping)
+    kinds = (bool, np.bool_) if name == "gates" else (int, float, np.number)
+    for letter, values in given.items():
+        check_type(f"a key of {name}", letter, str, "be a letter")
+        is_list = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str | bytes)
+        if not is_list or not all(isinstance(value, kinds) for value in values):
+            raise UserError(f"{name}[{letter!r}] is {shown(repr(values))}: it must be a list with {entry} per phase")
 
 
 def _read_cells(

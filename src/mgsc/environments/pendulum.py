@@ -12,7 +12,7 @@ import numpy as np
 
 from mgsc.environments.changing import Number, Rules, change, phases_of, simulate, switch_every
 from mgsc.environments.row import EnvironmentRow, Simulator
-from mgsc.settings import number, size
+from mgsc.settings import number, size, takes
 from mgsc.types import Array, PyTree, like
 
 GRAVITY, MASS, LENGTH, SECONDS = 10.0, 1.0, 1.0, 0.05
@@ -55,6 +55,7 @@ class Keep(NamedTuple):
     angle: Number
 
 
+@takes(PendulumSettings)
 def pendulum(settings: PendulumSettings) -> Simulator:
     """The environment of the settings; an action is one number in [−1, 1], a share of the largest torque.
 

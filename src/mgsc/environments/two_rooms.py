@@ -7,7 +7,7 @@ import math
 
 from mgsc.environments.maze import Maze, from_map
 from mgsc.environments.row import EnvironmentRow
-from mgsc.settings import check_setting, number, size
+from mgsc.settings import check_setting, number, size, takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +23,7 @@ class TwoRoomsSettings:
     step_limit: int = size(0, 0, 2**30, "steps after which an episode is truncated; 0 for none")
 
 
+@takes(TwoRoomsSettings)
 def two_rooms(settings: TwoRoomsSettings) -> Maze:
     """The maze of the settings, in two phases: reward in the upper corner, then in the lower."""
     return from_map(

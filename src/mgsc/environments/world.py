@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mgsc.environments.tables import Tables, check_steps, check_tables
-from mgsc.errors import UserError
+from mgsc.errors import UserError, shown
 
 NO_PLACE = -1
 """Row and column of a state without a map."""
@@ -76,7 +76,7 @@ def from_tables(
     check_steps("step_limit", step_limit)
     arrays = [_as_numbers(name, array) for name, array in (("probability", probability), ("reward", reward))]
     landing = _whole("successor", successor)
-    ends = np.asarray(terminates)
+    ends = _as_array("terminates", terminates)
     if ends.dtype != bool:
         raise UserError(f"terminates must hold true and false, not {ends.dtype}")
     stacked: list[NDArray[Any]] = [array[None] if array.ndim == 3 else array for array in (*arrays, landing, ends)]
@@ -116,7 +116,7 @@ def from_dense(
             f"reward must have shape {shape} or {shape[:-1]}, as transition has, not {rewards.shape}: both "
             "have the axis P of phases, or neither"
         )
-    is_terminal = np.asarray(terminal)
+    is_terminal = _as_array("terminal", terminal)
     if is_terminal.dtype != bool or is_terminal.shape != shape[-1:]:
         raise UserError(
             f"terminal must be [{shape[-1]}] true or false, not {is_terminal.dtype} {is_terminal.shape}; it holds in "
@@ -140,15 +140,25 @@ def _start_distribution(start: ArrayLike, num_states: int) -> NDArray[np.float32
     Raises:
         UserError: it is neither.
     """
-    given = np.asarray(start)
+    given = _as_array("start", start)
     if given.ndim == 0 and np.issubdtype(given.dtype, np.integer) and 0 <= given < num_states:
         begins = np.zeros(num_states, np.float32)
         begins[int(given)] = 1
         return begins
     if given.shape != (num_states,) or given.dtype.kind not in "fiu":
-        raise UserError(f"start must be a state in 0..{num_states - 1}, or {num_states} probabilities, not {start!r}")
+        given_words = shown(" ".join(repr(start).split()))
+        raise UserError(
+            f"start must be a state in 0..{num_states - 1}, or {num_states} probabilities, not {given_words}"
+        )
     found: NDArray[np.float32] = given.astype(np.float32)
     return found
+
+
+def _as_array(name: str, array: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(array)
+    except ValueError:
+        raise UserError(f"{name} must be an array, all rows of one length") from None
 
 
 def _as_numbers(name: str, array: ArrayLike) -> NDArray[np.float64]:
@@ -159,7 +169,7 @@ def _as_numbers(name: str, array: ArrayLike) -> NDArray[np.float64]:
 
 
 def _whole(name: str, array: ArrayLike) -> NDArray[np.int64]:
-    given = np.asarray(array)
+    given = _as_array(name, array)
     if not np.issubdtype(given.dtype, np.integer):
         raise UserError(f"{name} must hold whole numbers, not {given.dtype}")
     return given.astype(np.int64)

@@ -29,6 +29,7 @@ from mgsc.experiments.tuning.chosen import tuned_suite
 from mgsc.experiments.tuning.file import check_can_write
 from mgsc.files import regular_place, usable_path, whole_file
 from mgsc.kernel import compile_shared
+from mgsc.settings import check_changes
 from mgsc.types import PyTree
 
 Frame = NDArray[np.uint8]
@@ -68,6 +69,8 @@ def render(
     Raises:
         UserError: an impossible argument; raised before any work starts.
     """
+    if settings is not None:
+        check_changes(settings)
     which = Seeds(1, 0, seed)
     which.check()
     found = suite if isinstance(suite, Suite) else tuned_suite(suite, which)
@@ -107,8 +110,9 @@ def _check(suite: Suite, out: Path, most_frames: int) -> Path:
 
 def _learned(suite: Suite, seed: int) -> tuple[PyTree, Any]:
     """θ after the suite's steps, and the actor."""
+    device = workers()[0]  # first: it says so where there is none
     problem, (settings,) = build_problem(suite), suite.agents.values()
-    agent, device = build_agent(suite, settings, problem), workers()[0]
+    agent = build_agent(suite, settings, problem)
     assert agent.values.actor is not None, "actions are numbers"
     key = run_key(0, seed)
     every = suite.record_every

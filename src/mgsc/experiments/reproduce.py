@@ -21,7 +21,7 @@ from mgsc.experiments.running.display import display
 from mgsc.experiments.running.executor import Executor
 from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
-from mgsc.experiments.running.run import run_suite
+from mgsc.experiments.running.run import check_run, run_suite
 from mgsc.experiments.store.places import refuse_inside
 from mgsc.experiments.tuning.chosen import tuned_suite
 
@@ -55,8 +55,9 @@ def reproduce(
     names = [name for name in SUITES if name in (PAPER_SUITES if suites is None else suites)]
     chosen = {name: tuned_suite(name, seeds) for name in names}
     folders = {name: Path(out) / name for name in names}
-    for folder in folders.values():
+    for name, folder in folders.items():
         refuse_inside(folder)
+        check_run(name, chosen[name], seeds)
     check_can_write(Path(out) / REPORT_NAME)
     # What one suite shows is worked out by another process while the next one compiles and runs.
     # Interrupted, it ends what it is at, and says nothing.

@@ -6,6 +6,7 @@ import functools
 from typing import NamedTuple
 
 from mgsc.environments.tables import Tables
+from mgsc.errors import UserError, check_type
 from mgsc.facts import Facts
 from mgsc.indexing import lookup
 from mgsc.models.base import Model
@@ -44,7 +45,13 @@ def fixed(tables: Tables, discount: Array | float) -> Model:
     Args:
         tables: [S, A, M] the transitions the model answers with.
         discount: γ, given to successors that do not terminate; may be traced.
+
+    Raises:
+        UserError: those are no tables, or have an axis of phases.
     """
+    check_type("tables", tables, Tables, "be Tables, as model_tables gives them")
+    if tables.probability.ndim != 3:
+        raise UserError(f"tables have shape {tables.probability.shape}: they must be those of one phase, [S, A, M]")
     num_states, num_actions, num_slots = tables.probability.shape
     pairs = (num_states * num_actions, num_slots)
     survives = (~tables.terminates).astype(tables.reward.dtype)

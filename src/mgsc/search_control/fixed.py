@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import Strategy, from_logits
 from mgsc.search_control.row import NoSettings, StrategyRow, always
@@ -56,6 +56,7 @@ def never_terminates(tables: Tables) -> NDArray[np.bool_]:
     Raises:
         UserError: as ``avoid_terminal``.
     """
+    check_type("tables", tables, Tables, "be Tables, as those of a maze or a world")
     if not tables.terminates.any():
         raise UserError("avoid_terminal needs a terminal state to avoid; this problem continues for ever")
     may_end = (tables.terminates & (tables.probability > 0)).any((0, 2, 3))

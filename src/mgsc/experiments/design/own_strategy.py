@@ -28,7 +28,7 @@ from mgsc.problem import StrategyFacts
 from mgsc.search_control import SearchControl, Strategy
 from mgsc.search_control.row import Need, NoSettings, Range, StrategyRow, always
 from mgsc.search_control.table import STRATEGIES
-from mgsc.settings import check, traced_fields
+from mgsc.settings import LARGEST, SMALLEST, check, traced_fields
 from mgsc.types import Parts
 
 Build = Callable[[Any, StrategyFacts], Strategy]
@@ -120,8 +120,20 @@ def _check_claims(name: str, queries_model: object, expected_backups: object, sp
     if space is not None and not isinstance(space, Mapping):
         raise UserError(f"the space of {name} is a {type(space).__name__}: it must map settings to a Range")
     for key, span in (space or {}).items():
-        if not isinstance(span, Range) or not 0 < span.low < span.high:
-            raise UserError(f"the space of {name} has {key}: {span!r}: it must be a Range with 0 < low < high")
+        if not _is_range(span):
+            raise UserError(
+                f"the space of {name} has {key}: {span!r}: it must be a Range with 0 < low < high, both finite,"
+                " 0 <= share_of_zero < 1, and is_bounded True or False"
+            )
+
+
+def _is_range(span: object) -> bool:
+    """Whether tuning can search this on a log scale."""
+    if not isinstance(span, Range) or not isinstance(span.is_bounded, bool):
+        return False
+    if not all(isinstance(number, int | float) for number in span[:3]):
+        return False
+    return SMALLEST <= span.low < span.high <= LARGEST and 0 <= span.share_of_zero < 1
 
 
 def _always(number: int, settings: Any, facts: StrategyFacts) -> int:

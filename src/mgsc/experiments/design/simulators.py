@@ -36,6 +36,12 @@ def check_simulator(name: str, source: Simulator) -> None:
         raise UserError(f"outcomes {where} is a {type(source.outcomes).__name__}: it must be a function or None")
     if not _is_whole(source.num_phases) or source.num_phases < 1:
         raise UserError(f"num_phases {where} is {source.num_phases!r}: it must be an int of at least 1")
+    if not _is_whole(source.step_limit) or source.step_limit < 0:
+        raise UserError(f"step_limit {where} is {source.step_limit!r}: it must be an int of at least 0")
+    if not isinstance(source.made_of, tuple | list):
+        raise UserError(
+            f"made_of {where} is a {type(source.made_of).__name__}: it must be a tuple of functions and values"
+        )
 
 
 def _check_actions(where: str, num_actions: Any, action: Any) -> None:

@@ -311,7 +311,7 @@ def _measures(dataset: xr.Dataset, agent: str, kind: str, level: float) -> Measu
 
 def _budget(dataset: xr.Dataset, agent: str) -> Budget:
     def number(name: str) -> float:
-        return float(dataset[name].sel(agent=agent).values)
+        return float(dataset[name].sel(agent=agent).values) if name in dataset else math.nan
 
     lane_steps = steps_per_chunk(dataset).sum() * dataset.sizes["seed"]
     return Budget(

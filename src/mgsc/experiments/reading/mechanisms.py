@@ -187,11 +187,11 @@ def _windows(
     """[B, W, S] the change of d in each window after a switch, and the mean error there; [B, W] whether it counts."""
     states = np.asarray(dataset["is_candidate"].values, bool)
     d = _of_agent(dataset, agent, "query_distribution")[..., states]
-    errors = _of_agent(dataset, agent, _STORED_AS[error])[..., states]
     chosen = windows_after_switches(dataset, window)
-    if not chosen or np.isnan(d).all():
+    if not chosen or np.isnan(d).all() or _STORED_AS[error] not in dataset:
         nothing = np.zeros((len(d), 0, int(states.sum())))
         return nothing, nothing, np.zeros((len(d), 0), bool)
+    errors = _of_agent(dataset, agent, _STORED_AS[error])[..., states]
     change = np.stack([d[:, end - 1] - d[:, begin - 1] for begin, end in chosen], 1)
     mean = np.stack([errors[:, begin:end].mean(1) for begin, end in chosen], 1)
     # What differs by rounding only has the same rank; NaN stays NaN.

@@ -217,7 +217,10 @@ def _wins(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def _vector(x: Numbers) -> npt.NDArray[np.float64]:
-    values = np.asarray(x, np.float64)
+    try:
+        values = np.asarray(x, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected one number per seed, got {' '.join(repr(x).split())[:60]}") from None
     if values.ndim != 1 or not len(values):
         raise ValueError(f"expected one number per seed, got an array of shape {values.shape}")
     return values

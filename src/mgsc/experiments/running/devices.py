@@ -6,6 +6,8 @@ import os
 
 import jax
 
+from mgsc.errors import UserError
+
 CPU_WIDTH = 16
 """Lanes of a block on a CPU: 30 seeds are two blocks, one for each of two cores."""
 
@@ -17,11 +19,26 @@ LEAST_ON_ACCELERATOR = 8
 
 
 def devices() -> list[jax.Device]:
-    """The devices in use: the default device where one is set (``jax.default_device``), or those of the backend."""
+    """The devices in use: the default device where one is set (``jax.default_device``), or those of the backend.
+
+    Raises:
+        UserError: ``JAX_PLATFORMS`` names a platform that has no device here.
+    """
     chosen: jax.Device | str | None = jax.config.jax_default_device  # type: ignore[attr-defined]
     if chosen is None:
-        return list(jax.local_devices())
+        return _of_backend()
     return list(jax.local_devices(backend=chosen)) if isinstance(chosen, str) else [chosen]
+
+
+def _of_backend() -> list[jax.Device]:
+    try:
+        return list(jax.local_devices())
+    except (RuntimeError, AssertionError):  # JAX asserts where it knows the platform, which has no device here
+        given = jax.config.jax_platforms  # type: ignore[attr-defined]
+        raise UserError(
+            f"JAX finds no device: JAX_PLATFORMS is {given!r}; allowed are cpu, a platform of this machine, and"
+            " nothing, which chooses one"
+        ) from None
 
 
 def workers() -> list[jax.Device]:

@@ -41,14 +41,15 @@ def slurm(settings: ClusterSettings | None = None) -> Executor:
     """Jobs of a SLURM cluster, each with a group of units.
 
     Raises:
-        UserError: impossible settings.
+        UserError: impossible settings, its package is not installed, or there is no SLURM here.
     """
     _check_settings(settings)
+    from mgsc.experiments.running.slurm import find_submitit, open_slurm
+
+    find_submitit()
 
     @contextmanager
     def begin(listener: Listener) -> Iterator[Session]:
-        from mgsc.experiments.running.slurm import open_slurm
-
         with open_slurm(listener, settings or ClusterSettings()) as session:
             yield session
 
@@ -59,14 +60,15 @@ def ray(settings: ClusterSettings | None = None) -> Executor:
     """Tasks of a Ray cluster, one for each unit.
 
     Raises:
-        UserError: impossible settings.
+        UserError: impossible settings, or its package is not installed.
     """
     _check_settings(settings)
+    from mgsc.experiments.running.ray_session import find_ray, open_ray
+
+    find_ray()
 
     @contextmanager
     def begin(listener: Listener) -> Iterator[Session]:
-        from mgsc.experiments.running.ray_session import open_ray
-
         with open_ray(listener, settings or ClusterSettings(workers=0)) as session:
             yield session
 

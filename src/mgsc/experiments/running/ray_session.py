@@ -82,6 +82,21 @@ class _RaySession:
             self._ray.cancel(task, force=True)
 
 
+def find_ray() -> Any:
+    """The package.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        ray = importlib.import_module("ray")
+        if not hasattr(ray, "is_initialized"):  # a folder of this name is imported as an empty package
+            raise ImportError("there is only a folder named 'ray'")
+    except ImportError as error:
+        raise UserError(f"the executor ray needs a package ({error}): {pip_install('ray')}") from None
+    return ray
+
+
 @contextlib.contextmanager
 def open_ray(listener: Listener, settings: ClusterSettings) -> Iterator[_RaySession]:
     """A session of Ray; a cluster that it starts ends with it.
@@ -89,10 +104,7 @@ def open_ray(listener: Listener, settings: ClusterSettings) -> Iterator[_RaySess
     Raises:
         UserError: Ray is not installed, or there is no cluster at the address.
     """
-    try:
-        ray = importlib.import_module("ray")
-    except ImportError as error:
-        raise UserError(f"the executor ray needs a package ({error}): {pip_install('ray')}") from None
+    ray = find_ray()
     is_ours = not ray.is_initialized()
     if is_ours:
         with _own_sigterm():

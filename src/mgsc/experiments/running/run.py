@@ -124,6 +124,15 @@ def run_share(
     )
 
 
+def check_run(name: str, suite: Suite, seeds: Seeds) -> None:
+    """Checks what ``run_suite`` checks before any work, but for the folder.
+
+    Raises:
+        UserError: impossible settings or seeds.
+    """
+    _plan(name, suite, seeds)
+
+
 def _plan(name: str, suite: Suite, seeds: Seeds) -> tuple[Manifest, Problem]:
     """What is to run, once all that is impossible is refused."""
     check_suite(suite)

@@ -69,7 +69,7 @@ class _SlurmSession:
     def __init__(self, listener: Listener, settings: ClusterSettings) -> None:
         from mgsc.experiments.running.provenance import provenance
 
-        self._submitit = _submitit()
+        self._submitit = find_submitit()
         self._listener, self._settings, self._setup = listener, settings, Setup(None, provenance())
         self._folder = make_folder(settings.folder)
         self._has_accounts = _has_accounts()
@@ -219,7 +219,7 @@ def parameters(settings: ClusterSettings, folder: Path) -> dict[str, Any]:
     return given
 
 
-def _submitit() -> Any:
+def find_submitit() -> Any:
     """The package, which says little.
 
     Raises:

@@ -219,6 +219,7 @@ def check_result(dataset: object) -> None:
     try:
         mapping(parse_json(dataset.attrs["settings"]), "settings")
         wholes(dataset["seed"].values, "seed")
+        wholes(dataset.attrs["switch_steps"], "switch_steps", low=1)
         _check_steps(dataset)
     except KeyError as error:
         raise StoreError(f"the result lacks {error}") from error

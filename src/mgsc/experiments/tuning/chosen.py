@@ -126,7 +126,8 @@ def _has_chosen(sweep: Mapping[str, Any]) -> bool:
     try:
         for used in _seeds_of(sweep):
             used.check()
-        return isinstance(sweep["suite"], str) and all(isinstance(own, dict) for own in sweep["chosen"].values())
+        is_named = isinstance(sweep["suite"], str) and len(sweep["tuning_seeds"]) > 0
+        return is_named and all(isinstance(own, dict) for own in sweep["chosen"].values())
     except (AttributeError, KeyError, TypeError, UserError):
         return False
 

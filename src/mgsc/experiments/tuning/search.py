@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mgsc.errors import UserError
+from mgsc.errors import UserError, check_type, shown
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.parts import VALUES, row_for
 from mgsc.experiments.design.seeds import Seeds
@@ -26,6 +26,7 @@ from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.units import Unit, cut
 from mgsc.experiments.running.versions import versions
 from mgsc.search_control.row import Range
+from mgsc.settings import is_line
 
 if TYPE_CHECKING:
     from mgsc.experiments.running.program import BlockResult
@@ -42,6 +43,9 @@ Numbers = dict[str, float]
 Rows = list[dict[str, Any]]
 """Of each configuration: its settings, the number of seeds, the mean of their total rewards, its interval."""
 
+
+LONGEST_NAME = 200
+"""Characters of a suite's name."""
 
 MOST_CONFIGURATIONS = 100_000
 """Most configurations of one agent."""
@@ -70,6 +74,9 @@ class Protocol(NamedTuple):
         Raises:
             UserError: it is impossible; the error names what is allowed.
         """
+        for name, value in self._asdict().items():
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise UserError(f"{name} of the protocol is {shown(repr(value))}: it must be a whole number")
         if self.configurations < 1 or self.seeds < 1 or self.final_seeds < 1:
             raise UserError("configurations, seeds and final-seeds must be at least 1")
         if self.configurations > MOST_CONFIGURATIONS:
@@ -186,6 +193,11 @@ def tune_suite(
     Raises:
         UserError: impossible settings or protocol; raised before any work.
     """
+    if not is_line(name, LONGEST_NAME):
+        raise UserError(f"name is {shown(repr(name))}: it must be a text of 1 to {LONGEST_NAME} printable characters")
+    check_type("progress", progress, (Progress, type(None)), "be a Progress, or None")
+    check_type("checkpoint", checkpoint, (Checkpoint, type(None)), "be a Checkpoint, or None")
+    check_type("executor", executor, Executor, "be an Executor, as THREADS")
     problem = check_can_tune(suite, protocol)
     rounds = _run_rounds(suite, problem, protocol, progress or Progress(), checkpoint or Checkpoint(), executor)
     agents = {agent: _entry(space_of(suite, settings), rounds[agent]) for agent, settings in suite.agents.items()}
@@ -199,6 +211,8 @@ def check_can_tune(suite: Suite, protocol: Protocol) -> Problem:
     Raises:
         UserError: impossible settings or protocol.
     """
+    check_type("suite", suite, Suite, "be a Suite")
+    check_type("protocol", protocol, Protocol, "be a Protocol")
     check_suite(suite)
     protocol.check()
     from mgsc.experiments.running.build import build_agent, build_problem
