@@ -89,6 +89,14 @@ def test_issue_an_agent_of_a_sweep_has_a_name_that_can_be_shown(tmp_path) -> Non
         load_sweep(str(tmp_path / "sweep.json"))
 
 
+def test_issue_a_number_of_a_sweep_that_no_float_holds_is_none(tmp_path) -> None:
+    sweep = json.loads(json.dumps(read_sweep("tmaze-fixed")))
+    sweep["agents"]["uniform"]["finalists"][0]["mean"] = 10**400
+    (tmp_path / "sweep.json").write_text(json.dumps(sweep))
+    with pytest.raises(UserError, match="what it says of uniform is incomplete"):
+        load_sweep(str(tmp_path / "sweep.json"))
+
+
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "a b", "/tmp/evil"])
 def test_issue_a_study_of_a_stranger_leads_nowhere_else(name, tmp_path) -> None:
     (tmp_path / "file.json").write_text(json.dumps({**made_up_of("slip"), "study": name}))
