@@ -7,9 +7,11 @@ themselves. Every mistake of a user ends in one line and exit status 2.
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -64,7 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"{place}{reason_of(error)}")
     except MemoryError as error:
         return _refuse(f"not enough memory: {reason_of(error)}; use fewer --seeds or --steps, or raise record_every")
+    finally:
+        atexit.unregister(_let_sigint_end)
+        atexit.register(_let_sigint_end)  # last, for it is called before what was registered earlier
     return status
+
+
+def _let_sigint_end() -> None:
+    """Lets SIGINT end a process that exits, as SIGTERM does, without the traceback of a library that tidies up."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _print_stopped(word: str, options: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def test_issue_a_large_array_of_zeros_is_read(tmp_path) -> None:
     [
         ({"filters": [{"id": "pickle"}]}, "not packed"),
         ({"dtype": "|O"}, "neither numbers"),
+        ({"dtype": "f4,("}, "no known type"),
         ({"shape": ["a"]}, "no whole number"),
         ({"chunks": None}, "no list"),
     ],
@@ -125,3 +127,52 @@ def test_issue_a_folder_in_place_of_a_manifest_is_refused_in_words(result, capsy
     (result / "manifest.json").mkdir()
     assert cli.main(["status", str(result)]) == 2
     assert capsys.readouterr().err.endswith("manifest.json cannot be read: is a directory\n")
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A run that was stopped with the part of one seed of two agents."""
+    with store.create(tmp_path / "stopped", manifest(PAIR, 1)) as folder:
+        folder.write_part("uniform", (0,), {"reward": np.ones((1, 3), np.float32)})
+    return tmp_path / "stopped"
+
+
+def test_issue_a_bomb_for_a_part_is_no_part(stopped) -> None:
+    (file,) = (stopped / "parts").glob("*.npz")
+    with zipfile.ZipFile(file) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, contents in entries.items():
+            archive.writestr(name, contents)
+    assert store.status(stopped).num_finished == 0, "parts are never packed"
+    with store.create(stopped, manifest(PAIR, 1), resume=True) as folder:
+        assert folder.finished_parts() == ()
+
+
+@pytest.mark.parametrize("which", ["file", "folder"])
+def test_issue_a_link_to_a_part_elsewhere_is_no_part(which, stopped, tmp_path) -> None:
+    place = stopped / "parts" if which == "folder" else next((stopped / "parts").glob("*.npz"))
+    place.rename(tmp_path / place.name)
+    place.symlink_to(tmp_path / place.name)
+    assert store.status(stopped).num_finished == 0
+    assert [counts.done for counts in store.census(stopped, is_thorough=True).agents.values()] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["figures", "figures/total_reward.pdf", "report.html"])
+def test_issue_a_link_in_a_result_leads_no_writer_out_of_it(name, result, tmp_path, capsys) -> None:
+    (tmp_path / "mine").mkdir()
+    target = tmp_path / "mine" if name == "figures" else tmp_path / "mine" / "file"
+    (result / name).parent.mkdir(exist_ok=True)
+    (result / name).symlink_to(target)
+    command = ["report"] if name == "report.html" else ["figures", "--only", "total_reward"]
+    assert cli.main([command[0], str(result), *command[1:]]) == 2
+    assert capsys.readouterr().err.endswith(
+        f"is a link out of the result {result}: name the place to which it leads, {target}\n"
+    )
+    assert [*(tmp_path / "mine").iterdir()] == []
+
+
+def test_a_result_behind_a_link_has_its_figures_inside(result, tmp_path) -> None:
+    (tmp_path / "link").symlink_to(result)
+    assert cli.main(["figures", str(tmp_path / "link"), "--only", "total_reward"]) == 0
+    assert (result / "figures" / "total_reward.pdf").is_file()

@@ -81,6 +81,16 @@ def test_issue_a_signal_in_a_finaliser_is_not_lost() -> None:
         goes_on()
 
 
+def test_issue_a_signal_at_the_exit_of_the_interpreter_prints_no_traceback() -> None:
+    code = (
+        "import atexit, os, signal, sys; atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "from mgsc.cli import main; sys.exit(main(['list', 'suites']))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (process.returncode, process.stderr) == (-signal.SIGINT, "")
+    assert process.stdout.startswith("Suites")
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
     try:

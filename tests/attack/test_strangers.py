@@ -89,6 +89,25 @@ def test_issue_an_agent_of_a_sweep_has_a_name_that_can_be_shown(tmp_path) -> Non
         load_sweep(str(tmp_path / "sweep.json"))
 
 
+def test_issue_a_number_of_a_sweep_that_no_float_holds_is_none(tmp_path) -> None:
+    sweep = json.loads(json.dumps(read_sweep("tmaze-fixed")))
+    sweep["agents"]["uniform"]["finalists"][0]["mean"] = 10**400
+    (tmp_path / "sweep.json").write_text(json.dumps(sweep))
+    with pytest.raises(UserError, match="what it says of uniform is incomplete"):
+        load_sweep(str(tmp_path / "sweep.json"))
+
+
+@pytest.mark.parametrize("key", ["axes", "grounds"])
+def test_issue_a_label_of_a_summary_that_is_no_text_is_refused(key, tmp_path) -> None:
+    summary = json.loads(json.dumps(made_up_of("slip")))
+    summary[key][0]["label"] = 5
+    for cell in summary["cells"] if key == "grounds" else ():
+        cell["ground"] = 5 if cell["ground"] == made_up_of("slip")["grounds"][0]["label"] else cell["ground"]
+    (tmp_path / "slip.json").write_text(json.dumps(summary))
+    with pytest.raises(UserError, match="no complete summary"):
+        load_summary(str(tmp_path / "slip.json"))
+
+
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "a b", "/tmp/evil"])
 def test_issue_a_study_of_a_stranger_leads_nowhere_else(name, tmp_path) -> None:
     (tmp_path / "file.json").write_text(json.dumps({**made_up_of("slip"), "study": name}))

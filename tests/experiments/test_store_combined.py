@@ -120,7 +120,7 @@ def stop_merging(sources: list[str], out: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_issue_a_stopped_merge_is_done_again_by_the_same_command(
-    sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "both"
     stop_merging(sources, out, monkeypatch)
@@ -129,9 +129,32 @@ def test_issue_a_stopped_merge_is_done_again_by_the_same_command(
     assert cli.main(["merge", *sources, "--out", str(out)]) == 0
     assert store.status(out).is_complete
     xr.testing.assert_equal(store.open_result(out).drop_vars(SUMMED), small(num_seeds=4).drop_vars(SUMMED))
-    capsys.readouterr()
-    assert cli.main(["merge", *sources, "--out", str(out)]) == 2
-    assert capsys.readouterr().err == f"mgsc: {out} holds a result: {replace(out)}\n"
+
+
+def test_issue_a_merge_that_was_killed_after_its_last_write_is_done_again(
+    sources: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "both"
+    before = store.merge(sources, out)
+    (out / "parts").mkdir()  # as it is before the folder is tidied
+    assert cli.main(["merge", *sources, "--out", str(out)]) == 0
+    xr.testing.assert_identical(store.open_result(out), before)
+    assert not (out / "parts").exists()
+
+
+def test_a_finished_result_of_something_else_is_not_merged_into(
+    sources: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "both"
+    for begun in ("another merge", "a run"):
+        if begun == "a run":
+            fill(out, small(num_seeds=4), manifest(PAIR, 4), overwrite=True)
+        else:
+            fill(tmp_path / "m4", small(first_seed=4), manifest(PAIR, 2, first_seed=4))
+            store.merge([*sources, str(tmp_path / "m4")], out)
+        capsys.readouterr()
+        assert cli.main(["merge", *sources, "--out", str(out)]) == 2
+        assert capsys.readouterr().err == f"mgsc: {out} holds a result: {replace(out)}\n"
 
 
 def test_issue_another_merge_or_run_is_replaced_when_asked_only(

@@ -259,3 +259,8 @@ def test_what_another_backend_ran_is_run_again(change, whole, out):
     out.write_text(json.dumps(old))
     assert resume(out, overwrite=True) == NUM_ENTRIES
     assert out.read_bytes() == whole
+
+
+def test_issue_a_kept_total_that_no_float_holds_is_none():
+    assert runner._are_totals(Seeds(1), "entry", [[{"totals": [1.5]}]])
+    assert not runner._are_totals(Seeds(1), "entry", [[{"totals": [10**400]}]])

@@ -235,6 +235,9 @@ def save(figure: Figure, directory: Path, name: str) -> list[Path]:
 
     Returns:
         The two files. Each appears whole: it is written beside its name and then renamed.
+
+    Raises:
+        UserError: a file is a link out of a result folder, or has a name that one uses.
     """
     FigureCanvasAgg(figure)
     formats: dict[str, dict[str, Any]] = {
@@ -245,6 +248,7 @@ def save(figure: Figure, directory: Path, name: str) -> list[Path]:
     remove_old_debris(directory, [f"{name}.{ending}" for ending in formats])
     for ending, options in formats.items():
         path = directory / f"{name}.{ending}"
+        refuse_internals(path)
         drawn = io.BytesIO()
         # Fonts are chosen while saving, from settings all threads share: TrueType, not Type 3.
         with _saving, mpl.rc_context({"pdf.fonttype": 42}):

@@ -49,7 +49,7 @@ def merge(
 
     Args:
         directories: at least two result folders of one suite and the same settings.
-        out: folder for the merged result. An unfinished one of this same merge is completed.
+        out: folder for the merged result. An unfinished one of this same merge is completed, a finished one stays.
         overwrite: replace the result in ``out``, finished or not.
 
     Returns:
@@ -69,21 +69,19 @@ def merge(
     refuse_inside(out)
     dataset = merge_datasets([open_result(directory) for directory in directories])
     plan: Manifest = manifest_of(dataset)
-    resume = not overwrite and _is_stopped(Path(out), plan)
+    resume = not overwrite and _is_begun(Path(out), plan)
     with create(out, plan, overwrite=overwrite, resume=resume, command=MERGE) as folder:
-        if folder.is_complete:  # meanwhile, by another process
+        if folder.is_complete:  # before it was killed, or by another process
             return open_result(out)
         return folder.publish(dataset)
 
 
-def _is_stopped(out: Path, plan: Manifest) -> bool:
-    """Whether ``out`` holds the unfinished plan of just this merge."""
-    from mgsc.experiments.store.published import published_generation
-
+def _is_begun(out: Path, plan: Manifest) -> bool:
+    """Whether ``out`` holds the plan of just this merge, finished or not: a kill may come after its last write."""
     if not (out / MANIFEST_NAME).exists():
         return False
     stored = read_manifest(out)
-    if stored.begun_by != MERGE.name or published_generation(out) == stored.generation:
+    if stored.begun_by != MERGE.name:
         return False
     there = stored.plan
     is_same_table = (there.agents, there.seeds) == (plan.agents, plan.seeds)

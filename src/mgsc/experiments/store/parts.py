@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ class Part:
         """
         try:
             with self.path.open("rb") as packed, np.load(packed, allow_pickle=False) as file:
+                _refuse_packed(file.zip)
                 if tuple(files.parse_json(str(file[HEADER]))["seeds"]) != self.seeds:
                     raise StoreError(f"{self.path} was written by two runs: use --resume to run its seeds again")
                 return {
@@ -151,8 +153,21 @@ class Parts:
 
 
 def part_files(directory: Path) -> list[Path]:
-    """The files of a folder with the name of a part, in order."""
-    return sorted(path for path in directory.glob("*.npz") if PART_NAME.fullmatch(path.name) and path.is_file())
+    """The files of a folder with the name of a part, in order; links are none, for they lead elsewhere."""
+    if directory.is_symlink():
+        return []
+    named = (path for path in directory.glob("*.npz") if PART_NAME.fullmatch(path.name))
+    return sorted(path for path in named if path.is_file() and not path.is_symlink())
+
+
+def _refuse_packed(archive: zipfile.ZipFile) -> None:
+    """Refuses arrays that are packed: those of a part never are, and others' could unpack to more than memory holds.
+
+    Raises:
+        ValueError: one is.
+    """
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+        raise ValueError("it holds packed arrays")
 
 
 class PartReader:
@@ -176,6 +191,7 @@ class PartReader:
         """
         try:
             with path.open("rb") as packed, np.load(packed, allow_pickle=False) as file:
+                _refuse_packed(file.zip)
                 header, names = files.parse_json(str(file[HEADER])), file.files
                 for name in names if is_thorough else ():
                     file[name]

@@ -27,13 +27,18 @@ def refuse_inside(path: str | os.PathLike[str]) -> None:
 
 
 def refuse_internals(path: str | os.PathLike[str]) -> None:
-    """Checks that a place for a file or a folder is none of the names of a result folder.
+    """Checks that a place for a file or a folder is none of the names of a result folder, and no link out of one.
 
-    Other names in it, such as ``RESULT/figures``, are allowed: a result folder never removes them.
+    Other names in it, such as ``RESULT/figures``, are allowed: a result folder never removes them. Where the result is
+    of somebody else, a link there could lead to any file.
 
     Raises:
         StoreError: it is one; the error names both.
     """
+    place = Path(os.path.realpath(usable_path(path)))
+    for result, _ in _results_around(Path(os.path.abspath(path))):
+        if not place.is_relative_to(os.path.realpath(result)):
+            raise StoreError(f"{path} is a link out of the result {result}: name the place to which it leads, {place}")
     for result, name in _enclosing_results(path):
         if name in OWN_NAMES or STORE_NAME.fullmatch(name) or is_temporary(name):
             raise StoreError(f"{path} lies inside the result {result}, in its own {name}: name a place outside")
@@ -51,8 +56,12 @@ def refuse_links(path: Path) -> None:
 
 
 def _enclosing_results(path: str | os.PathLike[str]) -> Iterator[tuple[Path, str]]:
+    """The result folders around the place to which a path leads, see ``_results_around``."""
+    return _results_around(Path(os.path.realpath(usable_path(path))))
+
+
+def _results_around(place: Path) -> Iterator[tuple[Path, str]]:
     """The result folders around a place, the nearest first, each with the name in it that leads to the place."""
-    place = Path(os.path.realpath(usable_path(path)))
     while place != place.parent:
         if _is_result(place.parent):
             yield place.parent, place.name

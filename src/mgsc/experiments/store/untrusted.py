@@ -68,7 +68,10 @@ def _check_array(store: Path, name: str, entry: dict[str, Any], lengths: dict[st
     compressor = entry.get("compressor")
     if entry.get("filters") or not isinstance(compressor, dict) or compressor.get("id") != CODEC:
         raise ValueError(f"holds {name}, which is not packed as results of mgsc are")
-    dtype = np.dtype(str(entry.get("dtype")))
+    try:
+        dtype = np.dtype(str(entry.get("dtype")))
+    except SyntaxError:  # NumPy reads the names of some types as Python
+        raise ValueError(f"holds {name} of no known type") from None
     if dtype.kind not in "biufU":
         raise ValueError(f"holds {name} of {dtype}, which is neither numbers, flags nor texts")
     chunk = prod(wholes(entry.get("chunks"), f"{name}.chunks")) * dtype.itemsize

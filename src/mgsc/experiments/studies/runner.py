@@ -298,7 +298,7 @@ def _are_totals(seeds: Seeds, entry: str, rounds: Rounds) -> bool:
         [[row]] = rounds
         totals = row["totals"]
         return len(totals) == seeds.count and all(math.isfinite(total) for total in totals)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return False
 
 

@@ -247,6 +247,8 @@ def _is_summary(summary: Any) -> bool:
     """Whether this holds all that figures and tables show, for every cell."""
     try:
         words = [summary[key] for key in ("study", "title", "note", "reference", "backend")]
+        words += [part["label"] for part in (*summary["axes"], *summary["grounds"])]
+        words += [value for axis in summary["axes"] for value in axis["values"]]
         expected = [
             (ground["label"], [*at], [*ground["agents"]])
             for ground in summary["grounds"]

@@ -147,7 +147,7 @@ def _is_entry(entry: Any) -> bool:
         are_complete = all({*row} >= {"low", "high"} and set(row["settings"]) == names for row in rows)
         is_among = any(row["settings"] == entry["chosen"] for row in entry["finalists"])
         return are_numbers and are_complete and is_among and set(entry["at_edge"]) <= names
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, OverflowError):
         return False
 
 

@@ -253,11 +253,21 @@ def final_points(tried: Rows, protocol: Protocol) -> list[Numbers]:
 def check_rounds(rounds: Sequence[Rows], suite: Suite, agent: AgentSettings, protocol: Protocol) -> bool:
     """Whether rounds are those of an agent under this protocol, complete or without the last one."""
     expected = first_points(suite, agent, protocol)
-    for rows, seeds in zip(rounds, protocol.tuning_seeds, strict=False):
-        if [row["settings"] for row in rows] != expected or {row["n"] for row in rows} != {seeds.count}:
-            return False
-        expected = final_points(rows, protocol)
-    return 1 <= len(rounds) <= NUM_ROUNDS
+    try:
+        for rows, seeds in zip(rounds, protocol.tuning_seeds, strict=False):
+            if [row["settings"] for row in rows] != expected or {row["n"] for row in rows} != {seeds.count}:
+                return False
+            if not all(map(_has_interval, rows)):
+                return False
+            expected = final_points(rows, protocol)
+        return 1 <= len(rounds) <= NUM_ROUNDS
+    except (KeyError, TypeError, OverflowError):  # a file of anyone's holds anything
+        return False
+
+
+def _has_interval(row: Mapping[str, Any]) -> bool:
+    ends = (row["low"], row["high"])
+    return math.isfinite(row["mean"]) and (ends == (None, None) or all(map(math.isfinite, ends)))
 
 
 class _Agent:
