@@ -7,17 +7,13 @@ themselves. Every mistake of a user ends in one line and exit status 2.
 from __future__ import annotations
 
 import argparse
-import atexit
-import gc
-import io
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mgsc import compilation_cache
+from mgsc import cli_process, compilation_cache
 from mgsc.cli_parser import build_parser, changes_of
 from mgsc.cli_render import render as _render  # noqa: F401  found by its name
 from mgsc.errors import UserError
@@ -30,20 +26,13 @@ if TYPE_CHECKING:
 PATHS = ("dir", "dirs", "executor_file", "into", "out", "summary", "sweep", "tuned")
 """Options that name files or folders."""
 
-GARBAGE_THRESHOLD = 50_000
-"""Objects between two collections. Imports and tracing make millions that live on: Python's 700 cost a short command
-a tenth of its time."""
-
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
-    compilation_cache.switch_on()
-    gc.set_threshold(GARBAGE_THRESHOLD)
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # a character that the terminal lacks is no reason to stop
+    cli_process.begin()
     options = argparse.Namespace()
     try:
         with stopping():
@@ -67,15 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _refuse(f"not enough memory: {reason_of(error)}; use fewer --seeds or --steps, or raise record_every")
     finally:
-        atexit.unregister(_let_sigint_end)
-        atexit.register(_let_sigint_end)  # last, for it is called before what was registered earlier
+        cli_process.end()
     return status
-
-
-def _let_sigint_end() -> None:
-    """Lets SIGINT end a process that exits, as SIGTERM does, without the traceback of a library that tidies up."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _print_stopped(word: str, options: argparse.Namespace) -> None:
