@@ -22,7 +22,7 @@ def row(mean: float, n: int, half: float | None, **settings: float) -> dict[str,
 SPAN = {"low": 0.1, "high": 1.0, "share_of_zero": 0.0, "is_bounded": False}
 SWEEP = {
     "suite": "small",
-    "tuning_seeds": [],
+    "tuning_seeds": [{"count": 2, "root": 99}],
     "settings": {"title": "A small maze"},
     "chosen": {"uniform": {"step_size": 0.98, "window": 1200}, "one_seed": {"rate": 0.0}},
     "agents": {
