@@ -16,6 +16,11 @@ def shown(given: str) -> str:
     return given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}…"
 
 
+def shown_value(given: object) -> str:
+    """What was given, in one line and as a message shows it."""
+    return shown(" ".join(repr(given).split()))
+
+
 def pip_install(extra: str) -> str:
     """The command that installs the packages of an extra of mgsc: with the package, and in a clone."""
     return f"pip install 'mgsc[{extra}]', or '.[{extra}]' in a clone"

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from mgsc.errors import LONGEST_SHOWN, UserError, check_type, shown
+from mgsc.errors import LONGEST_SHOWN, UserError, check_type, shown, shown_value
 
 LARGEST, SMALLEST = (2 - 2**-23) * 2.0**127, 2.0**-126
 """The largest number of single precision, in which all is computed, and its smallest normal number."""
@@ -181,17 +181,17 @@ def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     kind = rule["kind"]
     if kind == "choice":
         if not isinstance(value, str) or value not in rule["options"]:
-            found = shown(repr(value)) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+            found = shown_value(value) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
             otherwise = f"; {rule['otherwise']}" if rule.get("otherwise") else ""
             raise UserError(f"{name} is {found}: allowed are {', '.join(rule['options'])}{otherwise}")
         return
     if kind == "text":
         if not is_line(value, rule["longest"]):
-            raise UserError(f"{name} is {shown(repr(value))}: it must be {describe(rule)}")
+            raise UserError(f"{name} is {shown_value(value)}: it must be {describe(rule)}")
         return
     if kind == "switch":
         if not isinstance(value, bool):
-            raise UserError(f"{name} is {shown(repr(value))}: allowed are true and false")
+            raise UserError(f"{name} is {shown_value(value)}: allowed are true and false")
         return
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     is_whole = kind == "number" or isinstance(value, int)
@@ -244,7 +244,7 @@ def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """
     check_changes(changes)
     if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
-        raise UserError(f"the settings to change are {shown(repr(settings))}: they must be a dataclass of settings")
+        raise UserError(f"the settings to change are {shown_value(settings)}: they must be a dataclass of settings")
     for key, value in changes.items():
         settings = _with_setting(settings, key.split("."), value, key)
     return settings
@@ -286,7 +286,7 @@ def parse(text: str, rule: Mapping[str, Any], name: str) -> Any:
         if rule["kind"] == "switch":
             return {"true": True, "false": False}[text.lower()]
     except (ValueError, KeyError):
-        raise UserError(f"{name} is {shown(repr(text))}: it must be {describe(rule)}") from None
+        raise UserError(f"{name} is {shown_value(text)}: it must be {describe(rule)}") from None
     return text
 
 
@@ -301,4 +301,4 @@ def unknown(
     near = [named] if named else difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     near = near or difflib.get_close_matches(wanted.lower(), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return UserError(f"unknown {kind} {shown(repr(name))}{hint} (known: {', '.join(names)})")
+    return UserError(f"unknown {kind} {shown_value(name)}{hint} (known: {', '.join(names)})")

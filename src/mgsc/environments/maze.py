@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgsc.environments.tables import Tables, check_tables, reachable, stack_phases
-from mgsc.errors import UserError, check_type, shown
+from mgsc.errors import UserError, check_type, shown_value
 
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """(row, column) steps of the actions up, down, left, right."""
@@ -77,7 +77,7 @@ def from_map(
     """
     check_type("text", text, str, 'be a map, as in "S.A"')
     if not isinstance(slip, int | float) or isinstance(slip, bool) or not 0 <= slip <= 1:
-        raise UserError(f"slip must be a probability in [0, 1], not {shown(repr(slip))}")
+        raise UserError(f"slip must be a probability in [0, 1], not {shown_value(slip)}")
     gates = {} if gates is None else gates
     _check_by_letter("goals", goals, "rewards", "a number")
     _check_by_letter("gates", gates, "phases", "true or false")
@@ -111,7 +111,7 @@ def _check_by_letter(name: str, given: object, entries: str, entry: str) -> None
         check_type(f"a key of {name}", letter, str, "be a letter")
         is_list = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str | bytes)
         if not is_list or not all(isinstance(value, kinds) for value in values):
-            raise UserError(f"{name}[{letter!r}] is {shown(repr(values))}: it must be a list with {entry} per phase")
+            raise UserError(f"{name}[{letter!r}] is {shown_value(values)}: it must be a list with {entry} per phase")
 
 
 def _read_cells(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mgsc.environments.tables import Tables, check_steps, check_tables
-from mgsc.errors import UserError, shown
+from mgsc.errors import UserError, shown_value
 
 NO_PLACE = -1
 """Row and column of a state without a map."""
@@ -146,9 +146,8 @@ def _start_distribution(start: ArrayLike, num_states: int) -> NDArray[np.float32
         begins[int(given)] = 1
         return begins
     if given.shape != (num_states,) or given.dtype.kind not in "fiu":
-        given_words = shown(" ".join(repr(start).split()))
         raise UserError(
-            f"start must be a state in 0..{num_states - 1}, or {num_states} probabilities, not {given_words}"
+            f"start must be a state in 0..{num_states - 1}, or {num_states} probabilities, not {shown_value(start)}"
         )
     found: NDArray[np.float32] = given.astype(np.float32)
     return found

@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mgsc.errors import shown_value
+
 Numbers = npt.ArrayLike
 LEVEL = 0.95
 NUM_RESAMPLES = 2000
@@ -220,7 +222,7 @@ def _vector(x: Numbers) -> npt.NDArray[np.float64]:
     try:
         values = np.asarray(x, np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"expected one number per seed, got {' '.join(repr(x).split())[:60]}") from None
+        raise ValueError(f"expected one number per seed, got {shown_value(x)}") from None
     if values.ndim != 1 or not len(values):
         raise ValueError(f"expected one number per seed, got an array of shape {values.shape}")
     return values

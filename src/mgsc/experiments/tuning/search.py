@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mgsc.errors import UserError, check_type, shown
+from mgsc.errors import UserError, check_type, shown_value
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.parts import VALUES, row_for
 from mgsc.experiments.design.seeds import Seeds
@@ -76,7 +76,7 @@ class Protocol(NamedTuple):
         """
         for name, value in self._asdict().items():
             if not isinstance(value, int) or isinstance(value, bool):
-                raise UserError(f"{name} of the protocol is {shown(repr(value))}: it must be a whole number")
+                raise UserError(f"{name} of the protocol is {shown_value(value)}: it must be a whole number")
         if self.configurations < 1 or self.seeds < 1 or self.final_seeds < 1:
             raise UserError("configurations, seeds and final-seeds must be at least 1")
         if self.configurations > MOST_CONFIGURATIONS:
@@ -194,7 +194,7 @@ def tune_suite(
         UserError: impossible settings or protocol; raised before any work.
     """
     if not is_line(name, LONGEST_NAME):
-        raise UserError(f"name is {shown(repr(name))}: it must be a text of 1 to {LONGEST_NAME} printable characters")
+        raise UserError(f"name is {shown_value(name)}: it must be a text of 1 to {LONGEST_NAME} printable characters")
     check_type("progress", progress, (Progress, type(None)), "be a Progress, or None")
     check_type("checkpoint", checkpoint, (Checkpoint, type(None)), "be a Checkpoint, or None")
     check_type("executor", executor, Executor, "be an Executor, as THREADS")
