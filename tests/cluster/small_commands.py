@@ -16,9 +16,9 @@ from mgsc.experiments.tuning.chosen import tuned_suite
 AGENTS = ("uniform", "meta_gradient")
 CHANGES = {
     "lanes_per_block": 2,
-    "steps": 1_000_000,
-    "record_every": 100_000,
-    "environment.switch_every": 100_000,
+    "steps": 2_000_000,
+    "record_every": 200_000,
+    "environment.switch_every": 200_000,
 }
 """Units of some seconds."""
 

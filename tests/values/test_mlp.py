@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,9 @@ import optax
 import pytest
 from tests.quick import quick_jit
 
-from mgsc.values.mlp import mlp
+from mgsc.facts import Facts
+from mgsc.types import like
+from mgsc.values.mlp import MLP_VALUES_ROW, MlpSettings, mlp
 
 SIZES = (3, 5, 2)
 
@@ -70,6 +74,25 @@ def test_a_step_size_of_zero_changes_nothing_and_others_weigh_their_errors():
     uneven, _ = values.update(theta, learner, observation, action, error, jnp.array([0.3, 0.1]))
     even, _ = values.update(theta, learner, observation, action, error * jnp.array([3.0, 1.0]), jnp.full(2, 0.1))
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6), uneven, even)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_steps_fall_evenly_to_a_twentieth(optimizer):
+    settings = MlpSettings(units=4, layers=1, optimizer=optimizer, decay_updates=20)
+    facts = Facts(like((3,), jnp.float32), 2, 0.9, reward_scale=1.0, switch_every=1)
+    observation, action, _ = batch(1)
+    sizes = {}
+    for name, one in (("falls", settings), ("stays", dataclasses.replace(settings, decay_updates=0))):
+        values = MLP_VALUES_ROW.build(one, facts, 0.0)
+        theta, learner = values.init(jax.random.key(0))
+        update, sizes[name] = quick_jit(values.update), []
+        for _ in range(25):
+            # From the same place each time, so that only optimiser and schedule can change the step.
+            moved, learner = update(theta, learner, observation, action, jnp.ones(1), jnp.full(1, 0.1))
+            last = zip(jax.tree.leaves(moved), jax.tree.leaves(theta), strict=True)
+            sizes[name].append(max(float(jnp.abs(one - other).max()) for one, other in last))
+    share = np.divide(sizes["falls"], sizes["stays"])
+    np.testing.assert_allclose(share, np.maximum(1 - 0.95 * np.arange(25) / 20, 0.05), rtol=1e-4)
 
 
 def test_adam_keeps_its_moments_in_the_learner_and_its_first_step_has_the_size_of_the_step_size():

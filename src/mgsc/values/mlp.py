@@ -20,6 +20,9 @@ from mgsc.types import Array, PyTree
 from mgsc.values.base import ValueFunction
 from mgsc.values.row import ValuesRow
 
+LEAST_SHARE = 0.05
+"""Share of the step size that is left after ``decay_updates``."""
+
 
 class MlpLearner(NamedTuple):
     """The state of the updates besides the network.
@@ -156,6 +159,9 @@ class MlpSettings:
     steepness: float = added(
         number(0.0, 0.0, 1000.0, "of first units, whose thresholds are spread over the inputs; 0: all at the origin")
     )
+    decay_updates: int = added(
+        size(0, 0, 2**30, "updates in which the step falls evenly to a twentieth, and stays there; 0: it does not fall")
+    )
 
 
 def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) -> ValueFunction:
@@ -163,7 +169,7 @@ def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) ->
         facts.encode,
         (facts.num_inputs, *[settings.units] * settings.layers, facts.num_actions),
         activation=ACTIVATIONS[settings.activation],
-        optimizer=optax.scale_by_adam() if settings.optimizer == "adam" else None,
+        optimizer=_optimizer(settings),
         normalises=settings.layer_norm,
         target_every=settings.target_every,
         is_double=settings.is_double,
@@ -171,6 +177,14 @@ def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) ->
         initial_value=initial_value,
         steepness=settings.steepness,
     )
+
+
+def _optimizer(settings: MlpSettings) -> optax.GradientTransformation | None:
+    rule = optax.scale_by_adam() if settings.optimizer == "adam" else None
+    if not settings.decay_updates:
+        return rule
+    fall = optax.scale_by_schedule(optax.linear_schedule(1.0, LEAST_SHARE, settings.decay_updates))
+    return fall if rule is None else optax.chain(rule, fall)
 
 
 def _step_sizes(settings: MlpSettings) -> tuple[float, float]:

@@ -44,6 +44,9 @@ POLL = 0.3
 LOOK = 5.0
 """Seconds between two checks of the jobs."""
 
+MOST_WAIT = 60.0
+"""Seconds for which the end of killed jobs is waited for; a node that is lost does not hold up the driver longer."""
+
 MOST_TIMEOUTS = 10_000
 """Times that submitit requeues a job. Its messages show whether it makes progress; of jobs of less than ten minutes
 submitit takes every preemption for a time-out."""
@@ -102,14 +105,33 @@ class _SlurmSession:
                 time.sleep(POLL)
         return self._take(self._arrived.popleft())
 
-    def close(self, *, keeps_logs: bool) -> None:
-        """Cancels what still runs; the folder is kept only if jobs have written logs."""
+    def close(self, *, is_well: bool) -> None:
+        """Cancels what still runs, and returns when it has ended; logs of jobs are kept unless all went well."""
+        if not is_well:
+            # Of a cancellation alone SLURM lets a job go on for KillWait seconds, in which it would write parts still.
+            self._kill()
         for job, _ in self._jobs:
             job.cancel(check=False)
-        if not keeps_logs or not any(self._folder.glob("logs/*_log.*")):
+        if not is_well:
+            self._wait_for_the_end()
+        if is_well or not any(self._folder.glob("logs/*_log.*")):
             shutil.rmtree(self._folder, ignore_errors=True)
             with contextlib.suppress(OSError):
                 self._folder.parent.rmdir()
+
+    def _kill(self) -> None:
+        jobs = [job.job_id for job, _ in self._jobs]
+        if jobs:
+            command = ["scancel", "--quiet", "--full", "--signal=KILL", *jobs]
+            subprocess.run(command, capture_output=True, check=False, env=os.environ)
+
+    def _wait_for_the_end(self) -> None:
+        until = time.monotonic() + MOST_WAIT
+        while time.monotonic() < until:
+            states = states_of([job.job_id for job, _ in self._jobs])
+            if all(state.startswith((CANCELLED, *OVER)) for state in states.values()):
+                return
+            time.sleep(POLL)
 
     def _take(self, number: int) -> Finished:
         unit, message = self._left.pop(number), read_message(self._folder, number)
@@ -257,4 +279,4 @@ def open_slurm(listener: Listener, settings: ClusterSettings) -> Iterator[_Slurm
         yield session
         is_well = True
     finally:
-        session.close(keeps_logs=not is_well)
+        session.close(is_well=is_well)
