@@ -27,7 +27,8 @@ ABREAST = 16
 """Running sums that are taken side by side."""
 
 UNROLLED = 8
-"""Rows that one turn of a loop reads. So many keep what is made in registers: with four a sum takes five times as long."""
+"""Rows that one turn of a loop reads: so many keep what is made in registers. With four a sum takes five times as
+long."""
 
 
 def largest(values: Array) -> Array:
@@ -84,7 +85,6 @@ def _written_out(operation: Callable[[Array, Array], Array], values: Array) -> A
 
 def _side_by_side(operation: Callable[[Array, Array], Array], values: Array, width: int) -> Array:
     """[width] what an operation makes of each column of the full rows that [N] numbers fill."""
-
     turns, rest = divmod(len(values) // width - 1, UNROLLED)
 
     def with_row(made: Array, row: Array | int) -> Array:
