@@ -145,6 +145,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_another_process_goes_on_with_it(tmp_path):
     def process(*arguments: str | Path) -> None:
         env = {**os.environ, "PYTHONPATH": str(SRC)}

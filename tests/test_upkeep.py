@@ -42,11 +42,14 @@ def test_the_citation_is_of_this_version_and_of_the_paper() -> None:
     assert re.sub(r"\s+", " ", paper["title"]) in re.sub(r"\s+", " ", bibtex)
 
 
-def test_the_changelog_begins_with_this_version() -> None:
-    text = (ROOT / "CHANGELOG.md").read_text()
-    assert re.search(r"^## \[(.*?)\]", text, re.MULTILINE)[1] == mgsc.__version__
-    newest = text.split("\n## [")[1]
-    assert re.findall(r"^### (.*)$", newest, re.MULTILINE) == ["Added", "Changed", "Fixed"]
+def test_the_changelog_begins_with_what_is_to_come_and_this_version() -> None:
+    sections = (ROOT / "CHANGELOG.md").read_text().split("\n## [")[1:]
+    versions = [section.partition("]")[0] for section in sections]
+    assert next(version for version in versions if version != "Unreleased") == mgsc.__version__
+    assert "Unreleased" not in versions[1:]
+    for section in sections[:2]:
+        kinds = re.findall(r"^### (.*)$", section, re.MULTILINE)
+        assert kinds == [kind for kind in ("Added", "Changed", "Fixed") if kind in kinds] != []
 
 
 def test_hooks_before_a_commit_need_no_download() -> None:

@@ -210,6 +210,7 @@ def test_an_old_result_is_read_and_says_what_it_lacks(old, caplog):
     assert analysis.compare(result) is not None
 
 
+@pytest.mark.slow
 def test_every_reading_command_takes_an_old_result(old, capsys):
     before = {path: path.read_bytes() for path in old.rglob("*") if path.is_file()}
     figures, page = old.parent / "figures", old.parent / "report.html"
@@ -240,6 +241,7 @@ def test_an_old_result_is_not_extended(old):
         run_suite("tmaze-fixed", suite, seeds, out=old, resume=True)
 
 
+@pytest.mark.slow
 def test_old_results_merge_with_old_ones_only(old, tmp_path):
     whole = store.open_result(old)
     for seed in (0, 1):

@@ -28,6 +28,7 @@ def test_a_rod_points_where_its_angle_says(angle: float, place: str) -> None:
     assert [name for name, is_there in found.items() if is_there] == [place]
 
 
+@pytest.mark.slow
 def test_an_episode_becomes_a_film_or_frames(tmp_path, monkeypatch) -> None:
     compile_quickly(monkeypatch)
     suite = dataclasses.replace(SMALL, steps=12)

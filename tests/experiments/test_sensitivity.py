@@ -155,6 +155,7 @@ def test_more_settings_than_columns_take_another_row():
     assert panels[0].get_position().y0 > panels[3].get_position().y1
 
 
+@pytest.mark.slow
 def test_equal_sweeps_give_equal_files(tmp_path):
     first = write_sensitivity(SWEEP, tmp_path / "a")
     second = write_sensitivity(SWEEP, tmp_path / "b")

@@ -64,30 +64,39 @@ def test_a_shared_program_gives_what_separate_ones_give(agent):
             np.testing.assert_array_equal(values, shared[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_suites_whose_models_differ_in_numbers_share_all_programs():
     noisy = dataclasses.replace(SUITE, model=FixedModel("stale", reward_noise=0.5, corrupted_share=0.3))
     suites = [choose_agents(suite, ["uniform", "meta_gradient"]) for suite in (SUITE, noisy)]
     assert count_programs(suites) == Count(agents=4, initial_states=2, loops=2)
 
 
+OTHERS = {
+    "K": changed(planning_updates=4),
+    "slots": dataclasses.replace(SUITE, model=FixedModel("stale", transition_noise=0.1)),
+    "learned": dataclasses.replace(SUITE, model=LearnedModel()),
+}
+MORE_OTHERS = {
+    "discount": changed(discount=0.9),
+    "epsilon": changed(epsilon=0.2),
+    "slip": changed(environment__slip=0.3),
+    "step_limit": changed(environment__step_limit=77),
+    "measure_every": changed(measure_every=125),
+}
+
+
 @pytest.mark.parametrize(
     "other",
     [
-        changed(planning_updates=4),
-        changed(discount=0.9),
-        changed(epsilon=0.2),
-        changed(environment__slip=0.3),
-        changed(environment__step_limit=77),
-        changed(measure_every=125),
-        dataclasses.replace(SUITE, model=FixedModel("stale", transition_noise=0.1)),
-        dataclasses.replace(SUITE, model=LearnedModel()),
+        *(pytest.param(other, id=name) for name, other in OTHERS.items()),
+        *(pytest.param(other, id=name, marks=pytest.mark.slow) for name, other in MORE_OTHERS.items()),
     ],
-    ids=["K", "discount", "epsilon", "slip", "step_limit", "measure_every", "slots", "learned"],
 )
 def test_suites_that_differ_in_what_is_no_argument_do_not_share(other):
     assert count(SUITE, other) == 2
 
 
+@pytest.mark.slow
 def test_traced_settings_are_arguments_and_strategies_are_not():
     assert count(SUITE, changed(uniform__step_size=0.25)) == 1
     assert count(SUITE, changed(meta_gradient__entropy_bonus=0.1), agents=("meta_gradient",)) == 2, "0 spares work"

@@ -60,6 +60,7 @@ def test_an_unfinished_append_leaves_the_result_as_it_was(result: Path) -> None:
     assert store.open_result(result).sizes["seed"] == 4
 
 
+@pytest.mark.slow
 def test_a_grid_of_folders_merges_into_the_whole(tmp_path: Path) -> None:
     """Two agents and two ranges of seeds, each run by itself, as on a cluster."""
     paths = []

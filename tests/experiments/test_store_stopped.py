@@ -203,6 +203,7 @@ def look(path: Path, old: xr.Dataset | None, new: xr.Dataset) -> str:
     return "new"
 
 
+@pytest.mark.slow
 def test_killed_writers_leave_a_result_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Signal 9 at random moments of planning, writing parts, publishing, appending, overwriting."""
     make_writing_cheap(monkeypatch)

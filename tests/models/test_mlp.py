@@ -63,6 +63,7 @@ def test_sample_draws_from_what_expect_gives(learned):
     np.testing.assert_allclose(drawn.successor, np.broadcast_to(answers.observation[0], (1000, 2)))
 
 
+@pytest.mark.slow
 def test_minibatches_are_drawn_by_the_noise():
     model = mlp_model(MlpModel(units=4, layers=1, batch_size=2, capacity=50), FACTS)
     state = model.init(jax.random.key(0))

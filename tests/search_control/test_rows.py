@@ -44,6 +44,8 @@ NETWORK_READY = {
     "meta_gradient": {"logits": "network", "logit_units": 4},
 }
 """What can do without a list of states, with the settings that make it so."""
+LESS_OFTEN = ("no_planning", "replay", "prioritized_replay", "curious_replay", "stored_priority")
+"""Those of them that choose among stored transitions, or none: their longest test is a slow one."""
 
 
 def needs_of(name: str, **options: object) -> set[str]:
@@ -133,11 +135,12 @@ def run(name: str, **options: object) -> tuple[np.ndarray, bool]:
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        *((name, {}) for name in NETWORK_READY),
+        *((name, {}) for name in NETWORK_READY if name not in LESS_OFTEN),
         ("meta_gradient", {"logits": "both", "over": "pairs"}),
         *(
             pytest.param(name, more, marks=pytest.mark.slow)
             for name, more in (
+                *((name, {}) for name in LESS_OFTEN),
                 ("td_error_priority", {"kind": "rank"}),
                 ("hill_climbing", {"kind": "frequency"}),
                 ("disagreement", {"kind": "mask"}),
