@@ -17,6 +17,7 @@ WRONG = {
     "no command": ([], "COMMAND"),
     "unknown suite": (["run", "tmaze-fxied"], "did you mean 'tmaze-fixed'"),
     "unknown agent": (["run", "tmaze-fixed", "--agents", "unifrom"], "did you mean 'uniform'"),
+    "suite twice": (["reproduce", "--suites", "tmaze-fixed", "tmaze-fixed"], "once each"),
     "agent twice": (["run", "tmaze-fixed", "--agents", "uniform", "uniform"], "once each"),
     "no seeds": (["run", "tmaze-fixed", "--seeds", "0"], "at least 1"),
     "seeds are no number": (["run", "tmaze-fixed", "--seeds", "many"], "many"),

@@ -378,33 +378,3 @@ def test_mgsc_tune_stops_resumes_and_prints_the_choice(whole, out, capsys, monke
     assert cli.main(part) == 0
     assert "no_planning" not in capsys.readouterr().out
     assert out.read_bytes() == whole
-
-
-ROWS = {
-    "no rows": [5],
-    "no settings": [[{}]],
-    "a text": "ab",
-    "a number": 5,
-    "a mean in words": "mean",
-    "a mean that is too large": "large",
-    "no ends": "ends",
-}
-
-
-@pytest.mark.parametrize("case", ROWS)
-def test_issue_rounds_of_another_form_are_damaged(case, out, monkeypatch):
-    stop_in_round(2, out)
-    (file,) = Path(f"{out}.partial").glob("*.json")
-    contents = json.loads(file.read_text())
-    row = contents["rounds"][0][0]
-    if ROWS[case] == "ends":
-        del row["low"], row["high"]
-    elif ROWS[case] in ("mean", "large"):
-        row["mean"] = "x" if ROWS[case] == "mean" else 10**400
-    else:
-        contents["rounds"] = ROWS[case]
-    contents["checksum"] = resumable._checksum(contents["rounds"])
-    file.write_text(json.dumps(contents))
-    refuse_work(monkeypatch)
-    with pytest.raises(UserError, match="is damaged: remove it"):
-        tune(out, resume=True)

@@ -46,12 +46,14 @@ def reproduce(
         executor: of the units of each suite.
 
     Raises:
-        UserError: impossible seeds, no such suite, ``out`` cannot be used, or holds results of other
-            settings.
+        UserError: impossible seeds, no such suite, one named twice, or ``out`` cannot be used, or holds results
+            of other settings.
     """
     seeds.check()
     for name in suites or ():
         get_suite(name)
+    if suites is not None and not 0 < len(suites) == len(set(suites)):
+        raise UserError(f"suites must be named once each, and at least one of: {', '.join(SUITES)}")
     names = [name for name in SUITES if name in (PAPER_SUITES if suites is None else suites)]
     chosen = {name: tuned_suite(name, seeds) for name in names}
     folders = {name: Path(out) / name for name in names}
