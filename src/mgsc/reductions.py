@@ -6,7 +6,6 @@ waits for the one before and tests for NaN; here, on a CPU, many numbers are com
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable
 
@@ -85,16 +84,21 @@ def _written_out(operation: Callable[[Array, Array], Array], values: Array) -> A
 
 def _side_by_side(operation: Callable[[Array, Array], Array], values: Array, width: int) -> Array:
     """[width] what an operation makes of each column of the full rows that [N] numbers fill."""
-    turns, rest = divmod(len(values) // width - 1, UNROLLED)
+    rows = len(values) // width
+    turns = (rows - 1) // UNROLLED
 
-    def with_row(made: Array, row: Array | int) -> Array:
+    def over_row(row: Array, made: Array) -> Array:
         return operation(made, lax.dynamic_slice(values, (row * width,), (width,), allow_negative_indices=False))
 
     def over_rows(turn: Array, made: Array) -> Array:
-        return functools.reduce(with_row, [1 + turn * UNROLLED + row for row in range(UNROLLED)], made)
+        for row in range(UNROLLED):
+            made = over_row(1 + turn * UNROLLED + row, made)
+        return made
 
-    made: Array = lax.fori_loop(0, turns, over_rows, values[:width])
-    return functools.reduce(with_row, [1 + turns * UNROLLED + row for row in range(rest)], made)
+    made = lax.fori_loop(0, turns, over_rows, values[:width])
+    # In a loop as well: outside of one, sums could be fused with what makes the numbers, and have other last bits.
+    result: Array = lax.fori_loop(1 + turns * UNROLLED, rows, over_row, made)
+    return result
 
 
 def _largest_of_many(values: Array) -> Array:

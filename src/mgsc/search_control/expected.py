@@ -40,7 +40,7 @@ def all_expected_targets(parts: Parts, params: Params, candidates: Candidates, n
     best = settled(largest(all_values(parts, params, candidates)))
     # Pairs in one row: a compiled loop on a CPU takes several at a time, and along the few actions of a state one.
     probability, reward, discount, successor = all_answers(parts, params.model, candidates, num_actions)
-    after = settled(lookup(best, successor))
+    after = lookup(best, successor)
     return total(probability * (reward + discount * after)).reshape(-1, num_actions)
 
 
