@@ -59,7 +59,7 @@ def test_the_field_is_measured(monkeypatch):
     (suite,) = {id(suite): suite for suite, *_ in asked}.values()
     assert suite.environment == FieldSettings(side=40)
     assert [arguments[1:] for arguments in asked] == [
-        (name, 5, [30], pytest.approx(0.002)) for name in ("uniform", "meta_gradient", "meta_gradient_recent")
+        (name, 5, [30], pytest.approx(0.002)) for name in strategy_speed.FIELD_AGENTS
     ]
     assert {arguments[1] for arguments in asked} <= set(suite.agents)
 

@@ -25,7 +25,7 @@ OTHER_BUDGET = "uniform_compute_matched"
 """The agent of the comparison that makes more updates, and has no strategy of its own."""
 
 FIELD = "compare-field"
-FIELD_AGENTS = ("uniform", "meta_gradient", "meta_gradient_recent")
+FIELD_AGENTS = ("uniform", "meta_gradient", "meta_gradient_recent", "learned_priority")
 FIELD_SCALE = 0.02
 """A field has a hundred times the states of a maze."""
 
