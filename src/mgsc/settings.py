@@ -158,6 +158,18 @@ def check_names(name: str, values: object) -> None:
         check_type(f"one of {name}", value, str, "be a text")
 
 
+def check_named_once(name: str, values: object, known: Iterable[str]) -> None:
+    """Refuses an argument that is no list of names, is empty, or names something twice.
+
+    Raises:
+        UserError: naming the argument, and what is known.
+    """
+    check_names(name, values)
+    assert isinstance(values, Sequence)
+    if not values or len(set(values)) < len(values):
+        raise UserError(f"{name} must be named once each, and at least one of: {', '.join(known)}")
+
+
 def check_choice(name: str, value: object, options: Sequence[str]) -> None:
     """Validates a word that is given to a function, as a setting made by ``choice`` would be.
 

@@ -24,6 +24,7 @@ from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.run import check_run, run_suite
 from mgsc.experiments.store.places import refuse_inside
 from mgsc.experiments.tuning.chosen import tuned_suite
+from mgsc.settings import check_named_once
 
 
 def reproduce(
@@ -52,8 +53,8 @@ def reproduce(
     seeds.check()
     for name in suites or ():
         get_suite(name)
-    if suites is not None and not 0 < len(suites) == len(set(suites)):
-        raise UserError(f"suites must be named once each, and at least one of: {', '.join(SUITES)}")
+    if suites is not None:
+        check_named_once("suites", suites, SUITES)
     names = [name for name in SUITES if name in (PAPER_SUITES if suites is None else suites)]
     chosen = {name: tuned_suite(name, seeds) for name in names}
     folders = {name: Path(out) / name for name in names}

@@ -25,7 +25,7 @@ from mgsc.models import FixedModel, LearnedModel
 from mgsc.rollouts import RolloutSettings, check_rollouts
 from mgsc.search_control.row import StrategyRow
 from mgsc.search_control.table import STRATEGIES
-from mgsc.settings import check, check_changes, check_names, is_line, left_out, unknown, with_settings
+from mgsc.settings import check, check_changes, check_named_once, is_line, left_out, unknown, with_settings
 
 LONGEST_TITLE = 200
 
@@ -184,9 +184,7 @@ def choose_agents(suite: Suite, names: Sequence[str] | None) -> Suite:
     check_type("suite", suite, Suite, "be a Suite")
     if names is None:
         return suite
-    check_names("agents", names)
-    if not names or len(set(names)) < len(names):
-        raise UserError(f"agents must be named once each, and at least one of: {', '.join(suite.agents)}")
+    check_named_once("agents", names, suite.agents)
     for name in names:
         if name not in suite.agents:
             raise _not_in_suite(name, suite)

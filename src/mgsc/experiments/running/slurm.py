@@ -119,16 +119,19 @@ class _SlurmSession:
             with contextlib.suppress(OSError):
                 self._folder.parent.rmdir()
 
+    def _numbers(self) -> list[str]:
+        """The jobs' numbers, in SLURM's form."""
+        return [job.job_id for job, _ in self._jobs]
+
     def _kill(self) -> None:
-        jobs = [job.job_id for job, _ in self._jobs]
-        if jobs:
-            command = ["scancel", "--quiet", "--full", "--signal=KILL", *jobs]
+        if self._jobs:
+            command = ["scancel", "--quiet", "--full", "--signal=KILL", *self._numbers()]
             subprocess.run(command, capture_output=True, check=False, env=os.environ)
 
     def _wait_for_the_end(self) -> None:
         until = time.monotonic() + MOST_WAIT
         while time.monotonic() < until:
-            states = states_of([job.job_id for job, _ in self._jobs])
+            states = states_of(self._numbers())
             if all(state.startswith((CANCELLED, *OVER)) for state in states.values()):
                 return
             time.sleep(POLL)
@@ -174,7 +177,7 @@ class _SlurmSession:
     def _look(self) -> None:
         """Begins again what has no message and whose job has ended or given no sign of life."""
         self._looked = time.monotonic()
-        states = states_of([job.job_id for job, _ in self._jobs])
+        states = states_of(self._numbers())
         for job, group in list(self._jobs):
             state = states.get(job.job_id) or self._state_in_accounts(job)
             if state.startswith(CANCELLED):
