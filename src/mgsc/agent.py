@@ -206,6 +206,7 @@ def parts_of(values: ValueFunction, policy: Policy, model: Model) -> Parts:
         is_table=values.is_table,
         disagreement=model.disagreement,
         heads=values.heads,
+        is_discrete=values.action_values is not None and policy.probabilities is not None,
     )
 
 
@@ -237,6 +238,7 @@ def discrete_parts(
         action_values=action_values,
         policy=policy,
         is_table=is_table,
+        is_discrete=True,
     )
 
 

@@ -127,6 +127,8 @@ class Parts(NamedTuple):
         disagreement: ``(model, observation, action) -> []`` of the members of an ensemble; None where there is none.
         heads: ``(values, observation, action) -> [J]`` of several functions, each of which learns from its own error
             and whose mean is ``q``; None where there is one.
+        is_discrete: whether there are A numbered actions: ``actions`` returns all of them, in order, with the
+            probabilities of ``policy``.
     """
 
     q: Callable[[PyTree, Array, Array], Array]
@@ -138,6 +140,7 @@ class Parts(NamedTuple):
     is_table: bool = False
     disagreement: Callable[[PyTree, Array, Array], Array] | None = None
     heads: Callable[[PyTree, Array, Array], Array] | None = None
+    is_discrete: bool = False
 
     @property
     def learned(self) -> Callable[[PyTree, Array, Array], Array]:

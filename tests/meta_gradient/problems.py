@@ -80,6 +80,7 @@ def parts_of(action_values, policy, answers) -> Parts:
         expect=answers,
         action_values=action_values,
         policy=policy,
+        is_discrete=True,
     )
 
 

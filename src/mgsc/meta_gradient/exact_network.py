@@ -133,12 +133,14 @@ def _loss_and_alignment(
     """([] ‖u‖², ⟨u, Δ_i⟩ shaped like the weights)."""
     theta = params.values
     is_joint = _check_weights(candidates, weights)
-    choice = action_choices(parts, theta, candidates)
-
-    def candidate_values(values: PyTree) -> Array:
-        return each_value(parts, values, candidates, choice)
-
-    q, pull_back = jax.vjp(candidate_values, theta)
+    # One forward pass serves the policy, the reverse pass and the forward-mode pass.
+    if parts.is_discrete and candidates.action is None:
+        q, along = jax.linearize(lambda values: all_values(parts, values, candidates), theta)
+        choice = choices_of_all(parts, q)
+    else:
+        choice = action_choices(parts, theta, candidates)
+        q, along = jax.linearize(lambda values: each_value(parts, values, candidates, choice), theta)
+    pull_back = jax.linear_transpose(along, theta)
     # Δ_i = Σ_a coefficients[i, a] ∇q(s_i, a), each candidate's own share of the reverse pass.
     coefficients = expected_errors(parts, params, candidates, choice, q)
     if not is_joint:
@@ -147,8 +149,7 @@ def _loss_and_alignment(
     (direction,) = pull_back((share * coefficients).astype(q.dtype))
     planned = _moved(theta, direction, rate)
     ahead = _difference(parts, planned, params, transition, step_size, origin, target)
-    _, slopes = jax.jvp(candidate_values, (theta,), (ahead,))
-    aligned = slopes * coefficients
+    aligned = along(ahead) * coefficients
     if parts.heads is not None:
         aligned = jnp.sum(aligned, axis=-1)
     loss = sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(ahead)), start=jnp.zeros(()))
@@ -189,6 +190,18 @@ def action_choices(parts: Parts, values: PyTree, candidates: Candidates) -> Acti
     return choice
 
 
+def all_values(parts: Parts, values: PyTree, candidates: Candidates) -> Array:
+    """[N, A] q of every candidate and each of A actions."""
+    q: Array = jax.vmap(parts.action_values, (None, 0))(values, candidates.observation)
+    return q
+
+
+def choices_of_all(parts: Parts, q: Array) -> ActionChoice:
+    """All A actions of every candidate with the policy's probabilities, from their values [N, A]."""
+    action = jnp.broadcast_to(jnp.arange(q.shape[1], dtype=jnp.int32), q.shape)
+    return ActionChoice(action, jax.vmap(parts.policy)(q))
+
+
 def each_value(parts: Parts, values: PyTree, candidates: Candidates, choice: ActionChoice) -> Array:
     """[N, C] q of every candidate and action of ``choice``; [N, C, J] where q has heads."""
 
@@ -206,7 +219,14 @@ def _beside(numbers: Array, q: Array) -> Array:
 
 def expected_errors(parts: Parts, params: Params, candidates: Candidates, choice: ActionChoice, q: Array) -> Array:
     """E_m[δ(s_i, a)] of every candidate and action of ``choice``, shaped like q; 0 where not allowed."""
-    num_candidates, num_actions = q.shape[:2]
+    errors = _beside(expected_targets(parts, params, candidates, choice), q) - q
+    is_allowed = candidates.is_allowed
+    return jnp.where(_beside(is_allowed if is_allowed.ndim == 2 else is_allowed[:, None], q), errors, 0)
+
+
+def expected_targets(parts: Parts, params: Params, candidates: Candidates, choice: ActionChoice) -> Array:
+    """[N, C] E_m[r + γ' V(s')] of every candidate and action of ``choice``; every outcome's value is computed anew."""
+    num_candidates, num_actions = choice.action.shape[:2]
     # All pairs in one long row, candidate by candidate.
     observations = jnp.repeat(candidates.observation, num_actions, axis=0)
     actions = choice.action.reshape(-1, *choice.action.shape[2:])
@@ -216,9 +236,7 @@ def expected_errors(parts: Parts, params: Params, candidates: Candidates, choice
     bootstraps = jax.vmap(parts.bootstrap, (None, None, 0))(params.values, params.learner, successors).reshape(slots)
     goals = jnp.sum(answers.probability * answers.reward, axis=1)
     goals = goals + jnp.sum(answers.probability * answers.discount * bootstraps, axis=1)
-    errors = _beside(goals.reshape(num_candidates, -1), q) - q
-    is_allowed = candidates.is_allowed
-    return jnp.where(_beside(is_allowed if is_allowed.ndim == 2 else is_allowed[:, None], q), errors, 0)
+    return goals.reshape(num_candidates, -1)
 
 
 def _moved(values: PyTree, direction: PyTree, rate: Array | float) -> PyTree:

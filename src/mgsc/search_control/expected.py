@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from mgsc.indexing import lookup, pick, settled
+from mgsc.meta_gradient import exact_network
 from mgsc.models.base import Model
 from mgsc.reductions import largest, total
 from mgsc.types import Array, Candidates, Params, Parts, PyTree, Successors, Transition
@@ -31,8 +32,7 @@ def expected_error(parts: Parts, params: Params, observation: Array, action: Arr
 
 def all_values(parts: Parts, params: Params, candidates: Candidates) -> Array:
     """[N, A] q of every candidate."""
-    values: Array = jax.vmap(parts.action_values, (None, 0))(params.values, candidates.observation)
-    return values
+    return exact_network.all_values(parts, params.values, candidates)
 
 
 def all_expected_targets(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> Array:
@@ -61,11 +61,8 @@ def all_expected_errors(parts: Parts, params: Params, candidates: Candidates, *,
     q = all_values(parts, params, candidates)
     if is_listed:
         return all_expected_targets(parts, params, candidates, q.shape[1]) - q
-    answers = all_answers(parts, params.model, candidates, q.shape[1])
-    of_pair = jax.vmap(parts.bootstrap, (None, None, 0))
-    best = jax.vmap(of_pair, (None, None, 0))(params.values, params.learner, answers.observation)
-    targets = jnp.sum(answers.probability * (answers.reward + answers.discount * best), -1)
-    return targets.reshape(q.shape) - q
+    every = exact_network.choices_of_all(parts, q)
+    return exact_network.expected_targets(parts, params, candidates, every) - q
 
 
 def all_value_changes(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> Array:
