@@ -39,7 +39,7 @@ def environment() -> dict[str, str]:
 
 def summary(name: str) -> dict[str, Any]:
     """Numbers of two seeds to compare exactly, and a mean over sixteen to compare statistically."""
-    made = programs.program(name)
+    made = programs.compared(name) if name in programs.COMPARED else programs.program(name)
     record = programs.run(made, [Lane(seed, {}) for seed in range(NUM_SEEDS)])
     totals = record["reward"].sum(1, dtype=float)
     exact = {"reward": record["reward"][:EXACT_SEEDS], "last_values": record["state_value"][:EXACT_SEEDS, -1]}
@@ -62,7 +62,7 @@ def write() -> None:
     """Writes the numbers of this machine and these versions."""
     content = {
         "environment": environment(),
-        "agents": {name: summary(name) for name in programs.AGENTS},
+        "agents": {name: summary(name) for name in (*programs.AGENTS, *programs.COMPARED)},
     }
     PATH.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
 

@@ -18,18 +18,18 @@ from mgsc.experiments.running.program import Lane, Program
 from mgsc.models import LearnedModel
 from mgsc.search_control.table import STRATEGIES
 
-SUITE = change_suite(
-    get_suite("tmaze-fixed"),
-    {
-        "steps": 1000,
-        "record_every": 250,
-        "measure_every": 50,
-        "environment.switch_every": 500,
-        "replay.window": 100,
-        "meta_gradient.meta_step_size": 0.1,
-    },
-)
+SHORT = {
+    "steps": 1000,
+    "record_every": 250,
+    "measure_every": 50,
+    "environment.switch_every": 500,
+    "replay.window": 100,
+    "meta_gradient.meta_step_size": 0.1,
+}
+SUITE = change_suite(get_suite("tmaze-fixed"), SHORT)
 PROBLEM = build_problem(SUITE)
+COMPARISON = change_suite(get_suite("compare-tmaze-fixed"), SHORT)
+COMPARISON_PROBLEM = build_problem(COMPARISON)
 LEARNING = dataclasses.replace(SUITE, model=LearnedModel())
 LEARNING_PROBLEM = build_problem(LEARNING)
 AGENTS = tuple(name for name in STRATEGIES if name in SUITE.agents)
@@ -37,6 +37,9 @@ AGENTS = tuple(name for name in STRATEGIES if name in SUITE.agents)
 IN_SHORT = ("no_planning", "uniform", "avoid_terminal", "meta_gradient")
 """Those of them whose programs are looked at in every run of the tests; the others are programs to compile."""
 PLANNING = tuple(name for name in AGENTS if name != "no_planning")
+COMPARED = tuple(name for name in COMPARISON.agents if name not in AGENTS)
+"""The other agents of the comparison."""
+COMPARED_IN_SHORT = ("learned_priority",)
 NUM_CHUNKS = 4
 ROOT_SEED = 0
 
@@ -90,6 +93,12 @@ def run(made: Program, lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
 def learning(name: str) -> Program:
     """The program of an agent whose model learns."""
     return compiled(Program(LEARNING, LEARNING.agents[name], LEARNING_PROBLEM, ROOT_SEED))
+
+
+@functools.cache
+def compared(name: str) -> Program:
+    """The program of an agent of the comparison."""
+    return compiled(Program(COMPARISON, COMPARISON.agents[name], COMPARISON_PROBLEM, ROOT_SEED))
 
 
 @functools.cache

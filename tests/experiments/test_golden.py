@@ -15,7 +15,9 @@ from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import change_suite, choose_agents, get_suite
 from mgsc.experiments.running.run import run_suite
 
-EACH = pytest.mark.parametrize("name", programs.AGENTS)
+IN_SHORT = (*programs.AGENTS, *programs.COMPARED_IN_SHORT)
+OTHERS = [name for name in programs.COMPARED if name not in IN_SHORT]
+EACH = pytest.mark.parametrize("name", [*IN_SHORT, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 KNOWN = json.loads(golden.PATH.read_text())
 
 
@@ -43,7 +45,7 @@ def test_mean_rewards_are_those_of_before_up_to_chance(name):
 
 
 def test_every_agent_has_its_numbers():
-    assert set(KNOWN["agents"]) == set(programs.AGENTS)
+    assert set(KNOWN["agents"]) == {*programs.AGENTS, *programs.COMPARED}
     assert all(agent["standard_error"] > 0 for agent in KNOWN["agents"].values())
 
 
