@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mgsc.environments.row import Outcomes
 from mgsc.environments.tables import Tables
 from mgsc.errors import UserError
-from mgsc.networks import flat
+from mgsc.networks import flat, scaled
 from mgsc.types import Array, like
 
 
@@ -74,8 +74,8 @@ class Facts(NamedTuple):
         """[F] an observation as the inputs of a network: one-hot where states are listed, else its scaled entries."""
         if self.has_listed_observations:
             return jax.nn.one_hot(observation, self.num_states)
-        scale = 1.0 if self.observation_scale is None else jnp.asarray(self.observation_scale)
-        return flat(observation / scale)
+        scale = self.observation_scale
+        return flat(observation) if scale is None else scaled(flat(observation), scale.reshape(-1))
 
     @property
     def listed(self) -> Tables:

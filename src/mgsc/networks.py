@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
 
 from mgsc.types import Array
 
@@ -16,6 +18,9 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu":
 
 SMALLEST_VARIANCE = 1e-5
 """Added to a layer's variance, so that equal numbers can be divided by it."""
+
+MOST_APART = 32
+"""Up to so many inputs are scaled one by one."""
 
 
 def init_mlp(key: Array, sizes: Sequence[int], *, steepness: float = 0.0) -> Layers:
@@ -78,3 +83,15 @@ def layer_norm(numbers: Array) -> Array:
 def flat(observation: Array) -> Array:
     """An observation of any shape as the inputs [F] of a network."""
     return jnp.asarray(observation, jnp.result_type(float)).reshape(-1)
+
+
+def scaled(inputs: Array, scale: NDArray[np.float32]) -> Array:
+    """[F] inputs of a network over their typical sizes [F].
+
+    A compiled loop carries an array of constants anew for each place where it is used. To the compiler these are
+    different numbers, and it computes a network for each place, though the outputs are the same. So few inputs are
+    divided one by one, by numbers that stand in the program.
+    """
+    if len(scale) > MOST_APART:
+        return inputs / scale
+    return jnp.stack([inputs[place] / float(size) for place, size in enumerate(scale)])
