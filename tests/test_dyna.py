@@ -236,6 +236,15 @@ def test_a_query_may_bring_its_action_a_bonus_or_the_whole_outcome():
     # Twice towards 4 by half: 2, then 3. The model is not asked: down in state 6 would bump.
     assert state.values[6, 1] == 3
 
+    def in_some(noise, state, params, distribution, candidates, last):
+        # The real transition's own update has index −1: the first query has the outcome, the second the model's answer.
+        where = jnp.where(last.index < 0, told.observation, jnp.int32(5))
+        action = jnp.where(last.index < 0, told.action, jnp.int32(2))
+        return Query(where, where, action, reward_bonus=10.0, outcome=told, is_stored=last.index < 0)
+
+    state, _ = first_step(lambda parts: SearchControl(no_state, everywhere, in_some))
+    assert (state.values[6, 1], state.values[5, 2]) == (2, 5)
+
 
 def test_joint_weights_choose_the_action():
     def weights(state, params, candidates):

@@ -274,10 +274,15 @@ def _newest(agent: Dyna, backup: Backup) -> Backup:
 
 def imagine(agent: Dyna, params: Params, query: Query, noise_action: PyTree, noise_imagine: PyTree) -> Transition:
     """The model's answer to a query, or the real transition of the query."""
-    if query.outcome is not None:
+    if query.outcome is not None and query.is_stored is None:
         return query.outcome
     action = query.action
     if action is None:
         action = agent.policy.sample(noise_action, params.values, query.observation)
     imagined = agent.model.sample(noise_imagine, params.model, query.observation, action)
-    return imagined._replace(reward=imagined.reward + query.reward_bonus)
+    imagined = imagined._replace(reward=imagined.reward + query.reward_bonus)
+    is_stored = query.is_stored
+    if query.outcome is None or is_stored is None:
+        return imagined
+    chosen: Transition = jax.tree.map(lambda own, other: jnp.where(is_stored, own, other), query.outcome, imagined)
+    return chosen

@@ -179,6 +179,7 @@ class Query(NamedTuple):
         action: the action to imagine, or None: the behaviour policy of the current values picks it.
         reward_bonus: added to the imagined reward.
         outcome: a stored real transition that replaces the model's answer, or None.
+        is_stored: [] bool, whether it does so in this query; None: in every one that has an outcome.
         step_scale: factor of the update's step size; 0 makes an update that changes nothing. None: 1, at no cost.
     """
 
@@ -188,6 +189,7 @@ class Query(NamedTuple):
     reward_bonus: Array | float = 0.0
     outcome: Transition | None = None
     step_scale: Array | None = None
+    is_stored: Array | None = None
 
 
 class Backup(NamedTuple):

@@ -16,6 +16,7 @@ from tests.quick import quick_jit, slow_but_for
 
 from mgsc import meta_gradient as gradients
 from mgsc.facts import Facts
+from mgsc.meta_gradient import exact_network
 from mgsc.search_control import feature_logits, linear_logits, meta_gradient, network_logits
 from mgsc.search_control.base import masked_softmax
 from mgsc.search_control.candidate_signals import candidate_features
@@ -46,6 +47,73 @@ def problem_with_signals():
         parts=given.parts._replace(disagreement=disagreement),
         candidates=given.candidates._replace(experience=own, age=jnp.arange(NUM_CANDIDATES)),
     )
+
+
+def with_stored(problem, weights):
+    """θ̄ where the last column of the weights is of the candidates' own transitions; from single gradients."""
+    parts, params, own = problem.parts, problem.params, problem.candidates.experience
+    others = weights[:, 0] if weights.shape[1] == 2 else weights[:, :-1]
+    rates = problem.step_size, problem.planning_updates
+    planned = gradients.planned_parameters(parts, params, problem.candidates, others, *rates)
+    for place in range(NUM_CANDIDATES):
+        observation, action, reward, discount, successor = (leaf[place] for leaf in own)
+        goal = reward + discount * parts.bootstrap(params.values, (), successor)
+        error = goal - parts.q(params.values, observation, action)
+        slope = jax.grad(parts.q)(params.values, observation, action)
+        factor = rates[0] * rates[1] * weights[place, -1] * error
+        planned = jax.tree.map(lambda leaf, change, by=factor: leaf + by * change, planned, slope)
+    return planned
+
+
+@pytest.mark.parametrize("columns", slow_but_for([NUM_ACTIONS + 1], [2, NUM_ACTIONS + 1]))
+def test_the_meta_step_chooses_between_the_models_answer_and_the_stored_transition(columns):
+    """By central differences, for states and for pairs, with a uniform share of the candidates."""
+    problem, function, share = problem_with_signals(), network_logits((3,), columns), 0.3
+    parts, params, candidates, real = problem.parts, problem.params, problem.candidates, problem.transition
+    rates = {"step_size": problem.step_size, "planning_updates": problem.planning_updates}
+    control = meta_gradient(optax.sgd(1.0), **rates, mixture=share, logits=function, is_listed=False, replays=True)(
+        parts
+    )
+    begun = control.init(jax.random.key(0), params, candidates)
+    eta, unravel = ravel_pytree(begun.logits)
+    eta = eta + 0.5 * jnp.cos(jnp.arange(eta.size))
+
+    def weights(eta):
+        softmax = masked_softmax(function(parts).apply(unravel(eta), params, candidates), candidates.is_allowed)
+        return (1 - share) * softmax + share / softmax.size
+
+    def everything():
+        after, info = control.observe(begun._replace(logits=unravel(eta)), params, candidates, real)
+        here = with_stored(problem, weights(eta))
+        goal = real.reward + real.discount * parts.bootstrap(here, (), real.successor)
+        error = goal - parts.q(here, real.observation, real.action)
+        slope = jax.grad(parts.q)(here, real.observation, real.action)
+        target = ravel_pytree(here)[0] + problem.step_size * error * ravel_pytree(slope)[0]
+
+        def from_target(eta):
+            ahead = target - ravel_pytree(with_stored(problem, weights(eta)))[0]
+            return ahead @ ahead
+
+        steps = STEP * jnp.eye(eta.size)
+        differences = jax.vmap(lambda step: (from_target(eta + step) - from_target(eta - step)) / (2 * STEP))(steps)
+        drawn = control.weights(begun._replace(logits=unravel(eta)), params, candidates)
+        return eta - ravel_pytree(after.logits)[0], differences, info, from_target(eta), drawn
+
+    found, differences, info, loss, drawn = quick_jit(everything)()
+    np.testing.assert_allclose(found, differences, rtol=1e-6, atol=1e-8)
+    assert jnp.abs(found).max() > 1e-3
+    np.testing.assert_allclose(info["meta_loss"], loss, rtol=1e-9)
+    np.testing.assert_allclose(drawn, weights(eta), rtol=1e-9)
+    np.testing.assert_allclose(info["stored_share"], drawn[:, -1].sum(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("given", "width", "words"), [(0, 2, "with transitions"), (1, 0, r"\[N, 2\]")])
+def test_stored_transitions_need_candidates_and_a_column_of_their_own(given, width, words):
+    problem = problem_with_signals() if given else network_problem(1)
+    weights = jnp.ones((NUM_CANDIDATES, width) if width else NUM_CANDIDATES)
+    arguments = (problem.parts, problem.params, problem.candidates, weights, problem.transition)
+    with pytest.raises(ValueError, match=words):
+        exact_network.loss_and_weights_gradient(*arguments, 0.1, 2, has_stored=True)
 
 
 def logits_of(kind, over):

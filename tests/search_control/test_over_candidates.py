@@ -19,6 +19,7 @@ from mgsc.search_control.candidate_signals import (
     compared,
     model_misses,
 )
+from mgsc.search_control.meta_gradient import propose_answered
 from mgsc.types import Backup, Candidates, Params, Successors, Transition, like
 
 NUM_SLOTS = 10
@@ -95,6 +96,20 @@ def test_prioritized_replay_brings_back_what_surprised():
     query = control.propose(jnp.float32(0.99), (), PARAMS, distribution, candidates(), None)
     assert (query.index, query.action, query.outcome.reward) == (5, 1, 3)
     np.testing.assert_allclose(query.step_scale, 0.25)  # (1/16)^½
+
+
+@pytest.mark.parametrize(
+    ("columns", "column", "action", "is_stored"),
+    [(2, 0, None, False), (2, 1, None, True), (3, 1, 1, False), (3, 2, 1, True)],
+)
+def test_mgsc_may_choose_the_stored_transition_in_place_of_the_models_answer(columns, column, action, is_stored):
+    """All weight is on one entry of the last candidate."""
+    weights = jnp.zeros((4, columns)).at[3, column].set(1.0)
+    query = propose_answered(jnp.float32(0.5), (), PARAMS, make_distribution(weights), candidates(), None)
+    assert (query.index, query.outcome.reward, bool(query.is_stored)) == (5, 3, is_stored)
+    assert (query.action is None) == (action is None)
+    if not is_stored and action is not None:
+        assert query.action == action
 
 
 def test_stored_states_are_preferred_by_their_errors_or_by_their_age():

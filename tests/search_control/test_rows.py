@@ -187,6 +187,31 @@ def test_pairs_are_refused_where_candidates_bring_their_actions() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "logits=network or linear, not logits=table"),
+        ({"logits": "features"}, "not logits=features"),
+        ({"logits": "network", "form": "unrolled"}, "form=scaled or single"),
+        ({"logits": "linear", "experience": "successive"}, "experience=one or recent"),
+    ],
+)
+def test_replays_are_refused_where_no_gradient_of_them_is_known(changes, words) -> None:
+    row, facts = STRATEGIES["meta_gradient"], table.facts_of(problem())
+    with pytest.raises(UserError, match=words):
+        row.build(row.settings(replays=True, **changes), facts)
+
+
+def test_replays_are_refused_where_candidates_bring_their_actions() -> None:
+    given = problem()
+    source = replay_buffer(given.facts.observation, num_candidates=NUM_CANDIDATES, capacity=50, actions="stored")
+    row, facts = STRATEGIES["meta_gradient"], table.facts_of(given._replace(candidates=source))
+    settings = row.settings(logits="network", replays=True)
+    assert set(row.needs(settings)) == {"stored transitions", "discrete actions"}
+    with pytest.raises(UserError, match=r"set candidates\.actions to policy"):
+        row.build(settings, facts)
+
+
+@pytest.mark.parametrize(
     ("form", "target", "is_table", "is_listed", "method"),
     [
         ("scaled", "planned", True, True, "table"),
@@ -234,7 +259,8 @@ def test_a_batch_of_candidates_of_a_table_takes_another_way_to_the_same_gradient
 
 
 def test_settings_of_mgsc_that_came_later_are_left_out_of_plain_data() -> None:
-    row, networks = STRATEGIES["meta_gradient"], ["logit_units", "logit_layers", "logit_steepness", "planned_step_size"]
+    row, networks = STRATEGIES["meta_gradient"], ["logit_units", "logit_layers", "logit_steepness"]
+    networks += ["planned_step_size", "replays"]
     assert left_out(row.settings()) == ["over", "logits", *networks]
     assert left_out(dataclasses.replace(row.settings(), over="pairs")) == ["logits", *networks]
 

@@ -35,6 +35,7 @@ def loss_and_weights_gradient(
     form: Form = "scaled",
     origin: Origin = "planned",
     target: PyTree | None = None,
+    has_stored: bool = False,
 ) -> tuple[Array, Array]:
     """(L, ∂L/∂w), equal to the general way's to rounding.
 
@@ -51,6 +52,8 @@ def loss_and_weights_gradient(
         form: "scaled" or "single".
         origin: of the target; see ``mgsc.meta_gradient.forms.Origin``.
         target: θ̂; if it is given, transition and origin have no effect.
+        has_stored: whether the weights have one more column, [N, 2] or [N, A + 1]: of updates from the candidates' own
+            stored transitions, δ ∇q(s_i, a_i), which ask no model. For numbered actions.
 
     Returns:
         [] the meta-loss, and its derivative shaped like ``weights``.
@@ -60,7 +63,9 @@ def loss_and_weights_gradient(
             candidates that do not fit together.
     """
     rate = _rate(step_size, planning_updates, form)
-    loss, aligned = _loss_and_alignment(parts, params, candidates, weights, transition, step_size, rate, origin, target)
+    loss, aligned = _loss_and_alignment(
+        parts, params, candidates, weights, transition, step_size, rate, origin, target, has_stored=has_stored
+    )
     return loss, -2 * rate * aligned
 
 
@@ -129,9 +134,14 @@ def _loss_and_alignment(
     rate: Array | float,
     origin: Origin,
     target: PyTree | None,
+    *,
+    has_stored: bool = False,
 ) -> tuple[Array, Array]:
     """([] ‖u‖², ⟨u, Δ_i⟩ shaped like the weights)."""
     theta = params.values
+    stored = None
+    if has_stored:
+        weights, stored = _apart(parts, candidates, weights)
     is_joint = _check_weights(candidates, weights)
     # One forward pass serves the policy, the reverse pass and the forward-mode pass.
     if parts.is_discrete and candidates.action is None:
@@ -145,15 +155,24 @@ def _loss_and_alignment(
     coefficients = expected_errors(parts, params, candidates, choice, q)
     if not is_joint:
         coefficients = coefficients * _beside(choice.probability, q)
-    share = _beside(weights if is_joint else weights[:, None], q)
-    (direction,) = pull_back((share * coefficients).astype(q.dtype))
+    spread = _beside(weights if is_joint else weights[:, None], q) * coefficients
+    of_stored = None
+    if stored is not None:
+        of_stored = stored_errors(parts, params, candidates, q)
+        spread = spread + stored[:, None] * of_stored
+    (direction,) = pull_back(spread.astype(q.dtype))
     planned = _moved(theta, direction, rate)
     ahead = _difference(parts, planned, params, transition, step_size, origin, target)
-    aligned = along(ahead) * coefficients
+    slopes = along(ahead)
+    aligned = slopes * coefficients
     if parts.heads is not None:
         aligned = jnp.sum(aligned, axis=-1)
     loss = sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(ahead)), start=jnp.zeros(()))
-    return loss, aligned if is_joint else jnp.sum(aligned, axis=1)
+    aligned = aligned if is_joint else jnp.sum(aligned, axis=1)
+    if of_stored is None:
+        return loss, aligned
+    last = jnp.sum(slopes * of_stored, axis=1)
+    return loss, jnp.column_stack([aligned, last])
 
 
 def _difference(
@@ -224,6 +243,16 @@ def expected_errors(parts: Parts, params: Params, candidates: Candidates, choice
     return jnp.where(_beside(is_allowed if is_allowed.ndim == 2 else is_allowed[:, None], q), errors, 0)
 
 
+def stored_errors(parts: Parts, params: Params, candidates: Candidates, q: Array) -> Array:
+    """[N, A] δ of each candidate's own transition, in the place of its action; 0 elsewhere, and where not allowed."""
+    own = candidates.experience
+    assert own is not None, "these candidates bring their transitions"
+    after = jax.vmap(parts.bootstrap, (None, None, 0))(params.values, params.learner, own.successor)
+    errors = (own.reward + own.discount * after)[:, None] - q
+    is_own = (own.action[:, None] == jnp.arange(q.shape[1])) & candidates.is_allowed[:, None]
+    return jnp.where(is_own, errors, 0)
+
+
 def expected_targets(parts: Parts, params: Params, candidates: Candidates, choice: ActionChoice) -> Array:
     """[N, C] E_m[r + γ' V(s')] of every candidate and action of ``choice``; every outcome's value is computed anew."""
     num_candidates, num_actions = choice.action.shape[:2]
@@ -244,6 +273,16 @@ def _moved(values: PyTree, direction: PyTree, rate: Array | float) -> PyTree:
         return leaf + jnp.asarray(rate * change, leaf.dtype)
 
     return jax.tree.map(move, values, direction)
+
+
+def _apart(parts: Parts, candidates: Candidates, weights: Array) -> tuple[Array, Array]:
+    """The weights [N] or [N, A] of the model's answers, and those [N] of stored transitions."""
+    if not parts.is_discrete or candidates.experience is None or candidates.action is not None:
+        raise ValueError("has_stored is for numbered actions that the policy chooses, and candidates with transitions")
+    if weights.ndim != 2 or weights.shape[1] < 2:
+        raise ValueError(f"with has_stored weights must have shape [N, 2] or [N, A + 1], not {weights.shape}")
+    others = weights[:, :-1]
+    return others[:, 0] if weights.shape[1] == 2 else others, weights[:, -1]
 
 
 def _check_weights(candidates: Candidates, weights: Array) -> bool:

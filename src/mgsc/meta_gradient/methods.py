@@ -33,6 +33,7 @@ class Planning(NamedTuple):
         softmax: [N] or [N, A] softmax(logits / temperature).
         step_size: α.
         planning_updates: K.
+        has_stored: whether the weights have a column of stored transitions, see ``exact_network``.
     """
 
     parts: Parts
@@ -43,6 +44,7 @@ class Planning(NamedTuple):
     temperature: Array | float
     step_size: Array | float
     planning_updates: Array | int
+    has_stored: bool = False
 
 
 SlopeAndLoss = tuple[Array, Array]
@@ -134,6 +136,7 @@ def _dense(loss_and_weights_gradient: Callable[..., SlopeAndLoss], forms: tuple[
             planning.planning_updates,
             form=form,
             origin=origin,
+            **({"has_stored": True} if planning.has_stored else {}),
         )
         return logits_gradient(planning.softmax, slope, planning.temperature), loss
 

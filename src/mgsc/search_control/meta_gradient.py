@@ -29,15 +29,18 @@ import jax.numpy as jnp
 import optax
 
 from mgsc import meta_gradient as gradients
-from mgsc.indexing import settled
+from mgsc.indexing import lookup, settled
 from mgsc.meta_gradient.forms import Form, Origin
 from mgsc.meta_gradient.methods import Method, MethodName, Planning, SlopeAndLoss, get_method, suitable_method
-from mgsc.search_control.base import SearchControl, Strategy, masked_softmax
+from mgsc.rings import take_transitions
+from mgsc.sampling import index_from_tree
+from mgsc.search_control.base import Distribution, SearchControl, Strategy, masked_softmax
+from mgsc.search_control.candidate_signals import experience_of
 from mgsc.search_control.experience import Experience, Recent, in_order, nothing_yet, remember
 from mgsc.search_control.logits import LogitFunction, Logits, table_logits
 from mgsc.search_control.optimizers import check_optimizer, optimizer_step
 from mgsc.settings import check_choice
-from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
+from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
 
 
 class MetaGradientState(NamedTuple):
@@ -77,6 +80,7 @@ def meta_gradient(
     method: MethodName | None = None,
     logits: LogitFunction | None = None,
     is_listed: bool = True,
+    replays: bool = False,
 ) -> Strategy:
     """MGSC over listed candidates or over a batch of them.
 
@@ -100,6 +104,8 @@ def meta_gradient(
         logits: of η, see ``mgsc.search_control.logits``; None is ``table_logits()``, a number for each listed
             candidate.
         is_listed: whether the candidates are all states, in order; False for a batch that changes from step to step.
+        replays: whether the logits have one more column, [N, 2] or [N, A + 1]: of updates from the candidates' own
+            stored transitions, in place of the model's answers. For method "network".
 
     Raises:
         ValueError: ``method`` is not defined for ``form``, ``target`` or ``experience``.
@@ -114,6 +120,8 @@ def meta_gradient(
 
     def build(parts: Parts) -> SearchControl:
         name = method or suitable_method(form, target, is_table=parts.is_table, is_listed=is_listed)
+        if replays and name != "network":
+            raise ValueError(f'replays is for method "network", not "{name}"')
         rule = _Rule(
             parts=parts,
             logits=(logits or table_logits())(parts),
@@ -129,8 +137,10 @@ def meta_gradient(
             entropy_bonus=entropy_bonus,
             temperature=temperature,
             mixture=mixture,
+            replays=replays,
         )
-        return SearchControl(init=rule.init, weights=rule.weights, observe=rule.observe)
+        made = SearchControl(init=rule.init, weights=rule.weights, observe=rule.observe)
+        return made._replace(propose=propose_answered, reports=("stored_share",)) if replays else made
 
     return build
 
@@ -152,6 +162,7 @@ class _Rule(NamedTuple):
     entropy_bonus: Array | float
     temperature: Array | float
     mixture: Array | float
+    replays: bool
 
     def init(self, key: Array, params: Params, candidates: Candidates) -> MetaGradientState:
         eta = self.logits.init(key, params, candidates)
@@ -188,6 +199,7 @@ class _Rule(NamedTuple):
             temperature=self.temperature,
             step_size=self.step_size,
             planning_updates=self.planning_updates,
+            has_stored=self.replays,
         )
         slope, loss = self.loss_gradient(planning, transition if recent is None else recent)
         if not _is_zero(self.mixture):
@@ -197,7 +209,10 @@ class _Rule(NamedTuple):
         eta, optimizer = optimizer_step(self.optimizer, to_eta(slope), state.optimizer, state.logits)
         weights = self.kept(eta, params, candidates)
         after = state._replace(logits=eta, weights=weights, optimizer=optimizer, recent=recent)
-        return after, {"meta_loss": loss, "meta_gradient_norm": jnp.sqrt(jnp.sum(slope**2))}
+        info = {"meta_loss": loss, "meta_gradient_norm": jnp.sqrt(jnp.sum(slope**2))}
+        if self.replays:
+            info["stored_share"] = jnp.sum(planning.weights[:, -1])
+        return after, info
 
     def loss_gradient(self, planning: Planning, seen: Transition | Recent) -> SlopeAndLoss:
         """(∂L/∂logits, L) for the experience that the target is made of."""
@@ -250,6 +265,24 @@ class _Rule(NamedTuple):
         is_due = state.count % self.reset_every == 0
         fresh = jax.tree.map(functools.partial(jnp.where, is_due), self.optimizer.init(state.logits), state.optimizer)
         return state._replace(optimizer=fresh, count=state.count + 1)
+
+
+def propose_answered(
+    noise: Array, state: PyTree, params: Params, distribution: Distribution, candidates: Candidates, last: Backup
+) -> Query:
+    """A query from d over candidates and answers [N, 2] or [N, A + 1]: the last is the candidate's own transition."""
+    del state, params, last
+    columns = distribution.weights.shape[1]
+    drawn = index_from_tree(noise, distribution.tree)
+    place, column = drawn // columns, drawn % columns
+    return Query(
+        lookup(candidates.observation, place),
+        lookup(candidates.index, place),
+        # Of two columns the first leaves the action to the policy.
+        None if columns == 2 else jnp.minimum(column, columns - 2),
+        outcome=take_transitions(experience_of(candidates), place),
+        is_stored=column == columns - 1,
+    )
 
 
 def _is_zero(number: Array | float) -> bool:

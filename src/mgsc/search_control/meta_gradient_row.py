@@ -89,12 +89,17 @@ class MetaGradientSettings:
             "step size of the planned updates that are differentiated, and of their target's; 0 takes the agent's",
         )
     )
+    replays: bool = added(
+        switch(False, "whether d is over the candidates' own stored transitions as well, which ask no model")
+    )
 
 
 def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
     problem = facts.problem.facts
     if settings.over == "pairs" and facts.problem.candidates.has_actions:
         raise UserError("over=pairs chooses actions, and these candidates bring their own: set over to states")
+    if settings.replays:
+        _check_replays(settings, facts)
     bonus: Array | float = settings.entropy_bonus
     is_zero = isinstance(bonus, float) and bonus == 0
     if settings.entropy_unit == "relative" and not is_zero:
@@ -118,11 +123,23 @@ def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
         reset_every=problem.switch_every if settings.resets_optimizer else 0,
         logits=_logits(settings, problem),
         is_listed=facts.problem.candidates.listed is not None,
+        replays=settings.replays,
     )
+
+
+def _check_replays(settings: MetaGradientSettings, facts: StrategyFacts) -> None:
+    allowed = {"logits": ("network", "linear"), "form": ("scaled", "single"), "experience": ("one", "recent")}
+    for name, words in allowed.items():
+        if (given := getattr(settings, name)) not in words:
+            raise UserError(f"replays=true is for {name}={' or '.join(words)}, not {name}={given}")
+    if facts.problem.candidates.has_actions:
+        raise UserError("replays=true brings the stored actions itself: set candidates.actions to policy")
 
 
 def _logits(settings: MetaGradientSettings, facts: Facts) -> LogitFunction:
     num_actions = facts.num_actions if settings.over == "pairs" else None
+    if settings.replays:
+        num_actions = 1 + (num_actions or 1)
     widths = (settings.logit_units,) * settings.logit_layers
     if settings.logits in ("features", "both"):
         features = candidate_features(facts, per_action=num_actions is not None)
@@ -140,9 +157,9 @@ def _needs(settings: MetaGradientSettings) -> Collection[Need]:
     if settings.logits == "table" or settings.experience == "successive":
         needs.append("listed states")
     looks = settings.logits in ("features", "both")
-    if looks:
+    if looks or settings.replays:
         needs.append("stored transitions")
-    if settings.over == "pairs" or settings.experience != "one":
+    if settings.over == "pairs" or settings.replays or settings.experience != "one":
         needs.append("discrete actions")
     if settings.form == "saturating" or settings.experience == "successive":
         needs.append("a table of values")
@@ -156,6 +173,8 @@ def _is_local(settings: MetaGradientSettings) -> bool:
 
 def _expected_backups(settings: MetaGradientSettings, facts: StrategyFacts) -> int:
     """Those of the closed form, where it holds; else one for each pair of a candidate and an action."""
+    if settings.replays:
+        return num_candidate_pairs(facts) + num_candidate_pairs(facts) // facts.problem.facts.num_actions
     has_closed_form = facts.is_table and facts.problem.candidates.listed is not None
     if not has_closed_form or not _is_local(settings) or settings.experience == "successive":
         pairs = num_candidate_pairs(facts)
