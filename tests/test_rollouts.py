@@ -15,7 +15,8 @@ from mgsc import dyna
 from mgsc.errors import UserError
 from mgsc.experiments.running.build import build_agent
 from mgsc.experiments.running.program import run_key
-from mgsc.types import Transition
+from mgsc.planning import rolled_out
+from mgsc.types import Query, Transition
 
 
 def batches(length, batch_size):
@@ -53,6 +54,22 @@ def batches(length, batch_size):
     noise = dyna.draw_noise(agent, key, jnp.arange(table.NUM_STEPS))
     seen = quick_jit(lambda: jax.lax.scan(step, dyna.init(agent, key), noise)[1])()
     return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(table.NUM_STEPS, table.BUDGET, batch_size), seen)
+
+
+def test_a_rollout_from_a_stored_transition_goes_on_in_the_model():
+    """Of two updates the first is of the stored transition, and the second asks the model at its successor."""
+    agent = table.build(table.VARIANTS["uniform"], table.numbers_of(table.VARIANTS["uniform"]))
+    agent = agent._replace(rollout_length=2)
+    params = dyna.init(agent, run_key(0, table.SEED)).params
+    own = Transition(*map(jnp.asarray, (1, 0, 2.0, 0.9, 3)))
+    query = Query(own.observation, own.observation, own.action, outcome=own, is_stored=jnp.asarray(True))
+    noise = agent.policy.draw(jax.random.key(0))
+    first, second = (rolled_out(agent, params, query, noise, own, jnp.asarray(number)) for number in (0, 1))
+    assert (first.observation, first.is_stored) == (1, True)
+    assert (second.observation, second.is_stored) == (3, False)
+    ended = own._replace(discount=jnp.asarray(0.0))
+    begun = rolled_out(agent, params, query, noise, ended, jnp.asarray(1))
+    assert (begun.observation, begun.is_stored) == (1, True)
 
 
 @pytest.mark.parametrize("batch_size", [pytest.param(1, marks=pytest.mark.slow), 2])

@@ -13,7 +13,10 @@ from mgsc import dyna
 from mgsc.experiments.design.suites import change_suite, choose_agents, get_suite
 from mgsc.experiments.running.build import build_agent, build_problem
 
-AGENTS = ("meta_gradient_both", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hill_climbing", "dqn")))
+AGENTS = (
+    "meta_gradient_both",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("hill_climbing", "dqn", "meta_gradient_pairs")),
+)
 SMALL = {
     "values.units": 4,
     "values.target_every": 7,
@@ -33,7 +36,8 @@ SMALL = {
 
 @pytest.mark.parametrize("name", AGENTS)
 def test_a_saved_run_goes_on_bit_for_bit(name, tmp_path):
-    suite = change_suite(choose_agents(get_suite("net-cartpole"), [name]), SMALL)
+    changes = {**SMALL, "meta_gradient_pairs.replays": True} if name == "meta_gradient_pairs" else SMALL
+    suite = change_suite(choose_agents(get_suite("net-cartpole"), [name]), changes)
     agent, key = build_agent(suite, suite.agents[name], build_problem(suite)), jax.random.key(3)
     recorder = dyna.total_reward()
 

@@ -238,14 +238,17 @@ def rolled_out(
     A rollout begins at a candidate and has ``rollout_length`` updates. Where the episode ends in the model, the next
     update takes the query itself. Later queries have no candidate's number, and the policy chooses their actions.
     """
-    if query.outcome is not None:
+    if query.outcome is not None and query.is_stored is None:
         return query
     goes_on = (number % agent.rollout_length > 0) & (previous.discount > 0)
     here = jnp.where(goes_on, previous.successor, query.observation)
     action = query.action
     if action is not None:
         action = jnp.where(goes_on, agent.policy.sample(noise_action, params.values, here), action)
-    return query._replace(observation=here, index=jnp.where(goes_on, NO_CANDIDATE, query.index), action=action)
+    index, is_stored = jnp.where(goes_on, NO_CANDIDATE, query.index), query.is_stored
+    if is_stored is not None:
+        is_stored = is_stored & ~goes_on
+    return query._replace(observation=here, index=index, action=action, is_stored=is_stored)
 
 
 def _no_transition(agent: Dyna, example: Transition) -> Transition:
