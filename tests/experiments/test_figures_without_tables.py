@@ -158,6 +158,14 @@ def test_the_page_of_measures_shows_the_spread_of_d(dataset: xr.Dataset) -> None
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["uniform", "replay", "meta_gradient"]
 
 
+def test_a_page_of_one_measure_has_one_panel(dataset: xr.Dataset) -> None:
+    dropped = ("meta_loss", "meta_gradient_norm", "effective_candidates")
+    figure = lay_out(measures_through_time(dataset.drop_vars(dropped), "mechanisms_inside"))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["entropy of d"]
+    assert figure.axes[0].get_xlabel() == "environment step"
+    assert_nothing_overlaps_or_is_cut_off(figure)
+
+
 def test_a_distribution_that_is_asked_for_is_refused_with_the_reason(dataset: xr.Dataset) -> None:
     assert shown_agent(dataset) is None
     with pytest.raises(UserError, match=f"meta_gradient has no search-control distribution to draw: {NO_TABLES}"):

@@ -125,17 +125,19 @@ def measures_through_time(dataset: xr.Dataset, page: str) -> Figure:
         (``mechanisms.UNDEFINED_AT_TIMES``), they are over the other seeds.
     """
     panels = _panels(dataset, page)
-    num_rows = -(-len(panels) // 2)
+    num_columns = min(len(panels), 2)
+    num_rows = -(-len(panels) // num_columns)
     figure = new_figure(height=1.0 + 1.75 * num_rows)
-    places = figure.subplots(num_rows, 2, squeeze=False, sharex=True)
+    places = figure.subplots(num_rows, num_columns, squeeze=False, sharex=True)
     agents = agent_names(dataset)
     shown: set[str] = set()
     for axes, panel in zip(places.flat, panels, strict=False):
         shown |= _draw_panel(axes, dataset, panel)
     for axes in places.flat[len(panels) :]:
         axes.set_visible(False)
-    for column in (0, 1):
-        last = places[-1, column] if len(panels) > 2 * (num_rows - 1) + column else places[max(num_rows - 2, 0), column]
+    for column in range(num_columns):
+        is_full = len(panels) > num_columns * (num_rows - 1) + column
+        last = places[-1 if is_full else max(num_rows - 2, 0), column]
         last.set_xlabel("environment step", fontsize=LABEL)
         last.tick_params(labelbottom=True)
     headline(figure, f"{title_of(dataset)}: {_page(dataset, page)[0]}, {seeds_text(dataset)}{_bands(dataset)}")
