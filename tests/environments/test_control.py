@@ -14,6 +14,7 @@ from tests.quick import quick_jit
 
 from mgsc.environments import GymnasiumControlSettings, PendulumSettings, gymnasium_control, pendulum
 from mgsc.environments.changing import ChangingState
+from mgsc.environments.foreign import make_environment
 from mgsc.errors import UserError
 
 needs_mujoco = pytest.mark.skipif(
@@ -135,3 +136,26 @@ def test_forward_may_count_backward() -> None:
     np.testing.assert_array_equal(there, same)
     np.testing.assert_array_equal(paid[:, :2], other[:, :2])
     assert np.abs(paid[:, 2:] - other[:, 2:]).min() > 1e-4
+
+
+@needs_mujoco
+def test_a_warning_of_mujoco_is_shown_once_and_no_file_is_written(tmp_path, monkeypatch, capfd) -> None:
+    import mujoco
+
+    monkeypatch.chdir(tmp_path)
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(None)
+    try:
+        for _ in range(2):
+            make_environment(gymnasium, "HalfCheetah-v5").close()
+        show = mujoco.get_mju_user_warning()
+        for words in ("one", "one", "other"):
+            show(words)
+        other = mujoco.get_mju_user_warning()
+    finally:
+        mujoco.set_mju_user_warning(before)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[-2:] == ["MuJoCo: one", "MuJoCo: other"]
+    assert len(lines) == len(set(lines))
+    assert list(tmp_path.iterdir()) == []
+    assert other is show

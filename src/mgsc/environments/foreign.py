@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -129,11 +131,29 @@ def make_environment(gymnasium: Any, name: str, **make_kwargs: Any) -> Any:
         UserError: there is none, it has other settings, or a package that it needs is not installed.
     """
     try:
+        if "mujoco" in str(getattr(gymnasium.registry.get(name), "entry_point", "")):
+            _warn_once()
         return gymnasium.make(name, **make_kwargs)
     except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
         words = " ".join(str(error).split())
         hint = f"; MuJoCo comes with: {pip_install('mujoco')}" if "mujoco" in words.lower() else ""
         raise UserError(f"gymnasium.make({name!r}) failed: {words}{hint}") from error
+
+
+def _warn_once() -> None:
+    """Shows each warning of MuJoCo once, unless someone else takes them.
+
+    By itself it prints them again for every environment, and writes them to a file in the folder at hand.
+    """
+    mujoco, shown = importlib.import_module("mujoco"), set[str]()
+
+    def show(words: str) -> None:
+        if words not in shown:
+            shown.add(words)
+            print(f"MuJoCo: {words}", file=sys.stderr)
+
+    if mujoco.get_mju_user_warning() is None:
+        mujoco.set_mju_user_warning(show)
 
 
 def _world(gymnasium: Any, env: Env[Any, Any], start: ArrayLike | None) -> World:
