@@ -49,6 +49,23 @@ def problem_with_signals():
     )
 
 
+def loss_and_differences(problem, planned, eta):
+    """The meta-loss of θ̄ = planned(η), and its central differences by each number of η; the target is held fixed."""
+    parts, real, here = problem.parts, problem.transition, planned(eta)
+    slope = jax.grad(parts.q)(here, real.observation, real.action)
+    goal = real.reward + real.discount * parts.bootstrap(here, (), real.successor)
+    error = goal - parts.q(here, real.observation, real.action)
+    target = ravel_pytree(here)[0] + problem.step_size * error * ravel_pytree(slope)[0]
+
+    def from_target(eta):
+        ahead = target - ravel_pytree(planned(eta))[0]
+        return ahead @ ahead
+
+    steps = STEP * jnp.eye(eta.size)
+    differences = jax.vmap(lambda step: (from_target(eta + step) - from_target(eta - step)) / (2 * STEP))(steps)
+    return from_target(eta), differences
+
+
 def with_stored(problem, weights):
     """θ̄ where the last column of the weights is of the candidates' own transitions; from single gradients."""
     parts, params, own = problem.parts, problem.params, problem.candidates.experience
@@ -84,20 +101,9 @@ def test_the_meta_step_chooses_between_the_models_answer_and_the_stored_transiti
 
     def everything():
         after, info = control.observe(begun._replace(logits=unravel(eta)), params, candidates, real)
-        here = with_stored(problem, weights(eta))
-        goal = real.reward + real.discount * parts.bootstrap(here, (), real.successor)
-        error = goal - parts.q(here, real.observation, real.action)
-        slope = jax.grad(parts.q)(here, real.observation, real.action)
-        target = ravel_pytree(here)[0] + problem.step_size * error * ravel_pytree(slope)[0]
-
-        def from_target(eta):
-            ahead = target - ravel_pytree(with_stored(problem, weights(eta)))[0]
-            return ahead @ ahead
-
-        steps = STEP * jnp.eye(eta.size)
-        differences = jax.vmap(lambda step: (from_target(eta + step) - from_target(eta - step)) / (2 * STEP))(steps)
+        loss, differences = loss_and_differences(problem, lambda eta: with_stored(problem, weights(eta)), eta)
         drawn = control.weights(begun._replace(logits=unravel(eta)), params, candidates)
-        return eta - ravel_pytree(after.logits)[0], differences, info, from_target(eta), drawn
+        return eta - ravel_pytree(after.logits)[0], differences, info, loss, drawn
 
     found, differences, info, loss, drawn = quick_jit(everything)()
     np.testing.assert_allclose(found, differences, rtol=1e-6, atol=1e-8)
@@ -152,19 +158,7 @@ def test_the_meta_step_is_the_derivative_by_the_parameters_of_the_logits(case):
             arguments = (parts, params, candidates, weights, problem.transition)
             return gradients.transition_meta_loss(*arguments, *rates.values())
 
-        here, _ = ravel_pytree(planned(unravel(eta)))
-        real = problem.transition
-        slope = jax.grad(parts.q)(planned(unravel(eta)), real.observation, real.action)
-        goal = real.reward + real.discount * parts.bootstrap(planned(unravel(eta)), (), real.successor)
-        error = goal - parts.q(planned(unravel(eta)), real.observation, real.action)
-        target = here + problem.step_size * error * ravel_pytree(slope)[0]
-
-        def from_target(eta):
-            ahead = target - ravel_pytree(planned(unravel(eta)))[0]
-            return ahead @ ahead
-
-        steps = STEP * jnp.eye(eta.size)
-        differences = jax.vmap(lambda step: (from_target(eta + step) - from_target(eta - step)) / (2 * STEP))(steps)
+        _, differences = loss_and_differences(problem, lambda eta: planned(unravel(eta)), eta)
         return eta - ravel_pytree(after.logits)[0], jax.grad(loss)(eta), differences, info["meta_loss"], loss(eta)
 
     step, general, differences, reported, loss = quick_jit(everything)()

@@ -26,7 +26,7 @@ from mgsc.search_control.expected import all_expected_errors
 from mgsc.search_control.row import Need, named_setting, num_candidate_pairs
 from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import left_out
-from mgsc.types import Candidates, Params
+from mgsc.types import Candidates, Params, like
 from mgsc.values.mlp import mlp
 
 NUM_CANDIDATES = 6
@@ -175,6 +175,17 @@ def test_expected_errors_of_any_candidates_are_those_of_the_listed_ones() -> Non
     some = jnp.array([6, 1, 1])
     batch = Candidates(some, jnp.arange(3), jnp.ones(3, bool))
     np.testing.assert_allclose(all_expected_errors(parts, params, batch, is_listed=False), every[some], atol=1e-6)
+
+
+def test_stored_actions_that_are_numbers_cost_an_expected_backup_each() -> None:
+    """There are no A actions to divide the pairs by."""
+    given, action = problem(), like((2,), jnp.float32)
+    source = replay_buffer(
+        given.facts.observation, action=action, num_candidates=NUM_CANDIDATES, capacity=50, actions="stored"
+    )
+    facts = given.facts._replace(num_actions=0, numbers=action)
+    row, given = STRATEGIES["meta_gradient"], given._replace(facts=facts, candidates=source)
+    assert row.expected_backups(row.settings(logits="network"), table.facts_of(given)) == NUM_CANDIDATES
 
 
 def test_pairs_are_refused_where_candidates_bring_their_actions() -> None:

@@ -108,7 +108,7 @@ def meta_gradient(
             stored transitions, in place of the model's answers. For method "network".
 
     Raises:
-        ValueError: ``method`` is not defined for ``form``, ``target`` or ``experience``.
+        ValueError: ``method`` is not defined for ``form``, ``target``, ``experience`` or ``replays``.
         UserError: ``experience`` is none of these, or ``optimizer`` is no optimiser; "saturating" with values that are
             no table, which is raised when the strategy receives the agent's parts.
     """

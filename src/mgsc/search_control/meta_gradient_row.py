@@ -26,7 +26,7 @@ from mgsc.search_control.logits import (
     table_logits,
 )
 from mgsc.search_control.meta_gradient import meta_gradient
-from mgsc.search_control.row import Need, Range, Stored, StrategyRow, named_setting, num_candidate_pairs
+from mgsc.search_control.row import Need, Range, Stored, StrategyRow, named_setting, num_candidate_pairs, num_candidates
 from mgsc.settings import added, choice, number, size, switch
 from mgsc.types import Array
 
@@ -172,13 +172,16 @@ def _is_local(settings: MetaGradientSettings) -> bool:
 
 
 def _expected_backups(settings: MetaGradientSettings, facts: StrategyFacts) -> int:
-    """Those of the closed form, where it holds; else one for each pair of a candidate and an action."""
-    if settings.replays:
-        return num_candidate_pairs(facts) + num_candidate_pairs(facts) // facts.problem.facts.num_actions
+    """Those of the closed form, where it holds; else one for each pair of a candidate and an action.
+
+    With ``replays`` the TD error of each candidate's own transition counts as one more.
+    """
     has_closed_form = facts.is_table and facts.problem.candidates.listed is not None
     if not has_closed_form or not _is_local(settings) or settings.experience == "successive":
-        pairs = num_candidate_pairs(facts)
-        return pairs // facts.problem.facts.num_actions if facts.problem.candidates.has_actions else pairs
+        own = num_candidates(facts)
+        if facts.problem.candidates.has_actions:
+            return own
+        return num_candidate_pairs(facts) + (own if settings.replays else 0)
     num_actions = facts.problem.facts.num_actions
     return (1 + num_actions) * (settings.experience_length if settings.experience == "recent" else 1)
 

@@ -112,17 +112,22 @@ def _same_needs(needs: Collection[Need], settings: Any) -> Collection[Need]:
     return needs
 
 
-def num_candidate_pairs(facts: StrategyFacts) -> int:
-    """N·A: pairs of a candidate of one step and an action; S·A of listed states, N·C of actions that are numbers."""
+def num_candidates(facts: StrategyFacts) -> int:
+    """N, candidates of one step; S of listed states."""
     source = facts.problem.candidates
     drawn = source.listed
     if drawn is None:
         key = jax.random.key(0)
         drawn = jax.eval_shape(lambda: source.candidates(source.draw(key), source.init(key)))
+    return int(drawn.index.shape[0])
+
+
+def num_candidate_pairs(facts: StrategyFacts) -> int:
+    """N·A: pairs of a candidate of one step and an action; S·A of listed states, N·C of actions that are numbers."""
     each = facts.problem.facts
     # Where actions are numbers, each state has the points that stand for the actor's distribution.
     num_actions = each.num_actions if each.numbers is None else 2 * each.num_action_inputs + 1
-    return int(drawn.index.shape[0]) * num_actions
+    return num_candidates(facts) * num_actions
 
 
 def named_setting(agent: str, stored: Stored, name: str) -> str:
