@@ -23,7 +23,7 @@ MOST_APART = 32
 """Up to so many inputs are scaled one by one."""
 
 
-def init_mlp(key: Array, sizes: Sequence[int], *, steepness: float = 0.0) -> Layers:
+def init_mlp(key: Array, sizes: Sequence[int], *, steepness: float = 0.0, tiles: int = 0) -> Layers:
     """Layers of a network that begins as the constant 0: its last layer is zero.
 
     Networks whose first thresholds all lie at the origin tell places apart by their direction from there, so what is
@@ -34,6 +34,8 @@ def init_mlp(key: Array, sizes: Sequence[int], *, steepness: float = 0.0) -> Lay
         sizes: numbers of the inputs, of each hidden layer's units, and of the outputs.
         steepness: above 0, each first unit changes fastest at a place of its own, drawn uniformly among inputs within
             ±1, and its weights are multiplied by it: the length over which it changes is about the inverse.
+        tiles: above 0, of each unit of the last hidden layer, see ``fuzzy_tiles``. The last weights are then
+            [outputs, units · tiles], the other way around: products along long rows take a third of the time.
 
     Raises:
         ValueError: fewer than two sizes, or one below 1.
@@ -46,7 +48,7 @@ def init_mlp(key: Array, sizes: Sequence[int], *, steepness: float = 0.0) -> Lay
         for key, fan_in, fan_out in zip(keys, sizes[:-1], sizes[1:], strict=True)
     ]
     weights, biases = layers[-1]
-    layers = [*layers[:-1], (jnp.zeros_like(weights), biases)]
+    layers = [*layers[:-1], (jnp.zeros_like(jnp.tile(weights.T, tiles) if tiles else weights), biases)]
     if not steepness:
         return layers
     weights, biases = layers[0]
@@ -56,19 +58,45 @@ def init_mlp(key: Array, sizes: Sequence[int], *, steepness: float = 0.0) -> Lay
 
 
 def apply_mlp(
-    layers: Layers, inputs: Array, activation: Callable[[Array], Array] = jnp.tanh, *, normalises: bool = False
+    layers: Layers,
+    inputs: Array,
+    activation: Callable[[Array], Array] = jnp.tanh,
+    *,
+    normalises: bool = False,
+    tiles: int = 0,
 ) -> Array:
     """[outputs] of a network for [inputs].
 
     Args:
         activation: of each layer but the last.
         normalises: whether each hidden layer is normalised before its activation.
+        tiles: of each unit of the last hidden layer, as at ``init_mlp``.
     """
     for weights, biases in layers[:-1]:
         inputs = inputs @ weights + biases
         inputs = activation(layer_norm(inputs) if normalises else inputs)
     weights, biases = layers[-1]
-    return inputs @ weights + biases
+    return (weights @ fuzzy_tiles(inputs, tiles) if tiles else inputs @ weights) + biases
+
+
+def fuzzy_tiles(numbers: Array, tiles: int) -> Array:
+    """[tiles · units] whether each of [units] numbers within ±1 lies in each tile: 1 there, 0 far from it.
+
+    A tile is 2 / ``tiles`` long. So far beyond its ends the output is 1 minus the distance, so that gradients pass; at
+    one length it falls to 0. At most three tiles of a unit are not 0, so what is learned of one input changes few
+    others. Numbers beyond ±1 have no tile.
+
+    Source: fuzzy tiling activations, Pan et al. 2021, with η = δ. Differs in the order: tile by tile.
+    """
+    length = 2 / tiles
+
+    def tile(place: int) -> Array:
+        middle = (place + 0.5) * length - 1
+        beyond = jnp.maximum(jnp.abs(numbers - middle), length / 2) - length / 2
+        return 1 - jnp.where(beyond < length, beyond, 1)
+
+    # One by one: an array of all middles would be read once for each number.
+    return jnp.concatenate([tile(place) for place in range(tiles)], -1)
 
 
 def layer_norm(numbers: Array) -> Array:

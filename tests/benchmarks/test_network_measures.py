@@ -7,11 +7,12 @@ import pytest
 from tests.quick import compile_quickly
 
 from mgsc.benchmarks.first_goal import STARTS, compared, report, waits
+from mgsc.benchmarks.greedy_returns import greedy_returns, main
 from mgsc.benchmarks.network_steps import measure_steps
 from mgsc.benchmarks.picture_weights import measure_agreement
 from mgsc.benchmarks.plane_weights import SIDE, by_first_goal, draw_plane, weights_in_time
 from mgsc.errors import UserError
-from mgsc.experiments.design.suites import change_suite, get_suite
+from mgsc.experiments.design.suites import change_suite, choose_agents, get_suite
 from mgsc.experiments.figures.style import save_all
 from mgsc.search_control import SearchControl
 from mgsc.types import Transition
@@ -95,3 +96,31 @@ def test_returns_are_compared_with_the_agent_that_never_learns():
     lines = report({"never": np.array([-3.0, -1.0]), "at once": np.array([-4.0, -2.0])})
     assert "-2 (" in lines[0]
     assert "minus never       -1 (-1 … -1), n = 2" in lines[1]
+
+
+def test_greedy_episodes_are_played_after_the_run(monkeypatch, capsys):
+    compile_quickly(monkeypatch)
+    small = {
+        "steps": 250,
+        "values.units": 4,
+        "batch_size": 2,
+        "environment.step_limit": 30,
+        "environment.walls": "grid",
+    }
+    suite = change_suite(choose_agents(get_suite("net-gridworld"), ["no_planning"]), small)
+    returns = greedy_returns(suite, range(2), episodes=2)
+    # Nothing is reached in so few steps: an episode pays -1 a step until it is cut short.
+    np.testing.assert_array_equal(returns, [-30, -30])
+    main(["net-gridworld", "no_planning", "--seeds", "2", *(f"--set={key}={value}" for key, value in small.items())])
+    assert "-30.0 … -30.0, n = 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [("net-gridworld", {"steps": 300}, "a multiple of 250"), ("mbpo-pendulum", {}, "recorded by mgsc run")],
+)
+def test_only_values_of_numbered_actions_are_played_greedily(name, changes, words):
+    suite = change_suite(get_suite(name), changes)
+    agent = next(iter(suite.agents))
+    with pytest.raises(UserError, match=words):
+        greedy_returns(choose_agents(suite, [agent]), [0])

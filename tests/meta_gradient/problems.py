@@ -11,6 +11,7 @@ import numpy as np
 from tests.quick import quick_jit
 
 from mgsc import meta_gradient
+from mgsc.networks import apply_mlp, init_mlp
 from mgsc.types import ActionChoice, Candidates, Params, Parts, Successors, Transition
 
 EPSILON = 0.3
@@ -175,6 +176,23 @@ def network_problem(seed: int) -> Problem:
         step_size=float(rng.uniform(0.05, 0.3)),
         planning_updates=int(rng.integers(1, 5)),
     )
+
+
+def _tiled(values, observation):
+    return apply_mlp(values, observation, tiles=TILES)
+
+
+TILES = 5
+TILED = parts_of(_tiled, epsilon_greedy, _network_answers)
+
+
+def tiled_problem(seed: int) -> Problem:
+    """The problem of a network whose hidden units have fuzzy tiles."""
+    given = network_problem(seed)
+    layers = init_mlp(jax.random.key(seed), (OBSERVATION, HIDDEN, NUM_ACTIONS), tiles=TILES)
+    moved = [leaf + jax.random.normal(jax.random.key(seed + 1), leaf.shape) for leaf in layers[-1]]
+    values = jax.tree.map(jnp.float64, [*layers[:-1], tuple(moved)])
+    return given._replace(parts=TILED, params=Params(values, given.params.model))
 
 
 def _transition(observation, action, reward, discount, successor):

@@ -27,6 +27,7 @@ from tests.meta_gradient.problems import (
     reference_target,
     table_problem,
     table_way,
+    tiled_problem,
     unrolled,
 )
 
@@ -54,6 +55,16 @@ def test_network_way_equals_automatic_way(kind):
         actual = network_way(*arguments)
         assert len(actual) == 4
         for choice, of_network in actual.items():
+            for one, other in zip(of_network, expected[choice]):
+                assert_equal_to_rounding(one, other)
+
+
+@pytest.mark.slow
+def test_network_way_equals_automatic_way_with_fuzzy_tiles():
+    for seed in SEEDS[:5]:
+        arguments = tiled_problem(seed).arguments
+        expected = automatic(*arguments, forms=FORMS_OF["network"])
+        for choice, of_network in network_way(*arguments).items():
             for one, other in zip(of_network, expected[choice]):
                 assert_equal_to_rounding(one, other)
 

@@ -56,6 +56,14 @@ def deterministic():
     return learned()
 
 
+def test_steep_members_change_at_places_of_their_own():
+    networks = [mlp_ensemble(MlpEnsemble(units=50, layers=1, members=2, steepness=s), FACTS) for s in (0.0, 20.0)]
+    plain, steep = (model.init(jax.random.key(0)).layers for model in networks)
+    np.testing.assert_allclose(steep[0][0], 20 * plain[0][0], rtol=1e-6)
+    assert not plain[0][1].any()
+    assert np.unique(steep[0][1]).size == 100
+
+
 def test_elites_are_those_that_were_wrong_least_of_late():
     model = mlp_ensemble(MlpEnsemble(units=4, layers=1, members=3, elites=2, capacity=20), FACTS)
 

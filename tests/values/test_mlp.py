@@ -11,6 +11,7 @@ import optax
 import pytest
 from tests.quick import quick_jit
 
+from mgsc.errors import UserError
 from mgsc.facts import Facts
 from mgsc.types import like
 from mgsc.values.mlp import MLP_VALUES_ROW, MlpSettings, mlp
@@ -50,6 +51,17 @@ def test_steep_first_units_change_at_places_of_their_own_and_values_still_begin_
     assert distance.max() <= np.sqrt(2)
     assert 0.4 < distance.mean() < 0.6
     np.testing.assert_array_equal(flat[0][1], 0)
+
+
+@pytest.mark.parametrize("changes", [{"activation": "relu"}, {"layers": 0}])
+def test_tiles_need_units_within_their_range(changes):
+    facts = Facts(like((3,), jnp.float32), 2, 0.9, reward_scale=1.0, switch_every=1)
+    with pytest.raises(UserError, match="activation=tanh and at least one layer"):
+        MLP_VALUES_ROW.build(MlpSettings(tiles=4, **changes), facts, 0.0)
+    tiled = MLP_VALUES_ROW.build(MlpSettings(tiles=4, units=6), facts, -1.0)
+    theta, _ = tiled.init(jax.random.key(0))
+    assert theta[-1][0].shape == (2, 24)
+    np.testing.assert_array_equal(tiled.action_values(theta, jnp.ones(3)), [-1, -1])
 
 
 def test_an_update_is_the_semi_gradient_step_and_a_batch_its_mean():

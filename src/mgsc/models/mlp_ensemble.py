@@ -102,6 +102,9 @@ class MlpEnsemble:
     batch_size: int = size(32, 1, 100_000, "real transitions of one update; each member makes one each real step")
     capacity: int = size(10_000, 1, 10_000_000, "real transitions kept to learn from")
     held_out_every: int = size(10, 2, 2**30, "of so many real transitions one is held out")
+    steepness: float = added(
+        number(0.0, 0.0, 1000.0, "of first units, whose thresholds are spread over the inputs; 0: all at the origin")
+    )
     elites: int = added(size(0, 0, 64, "members that may answer, those that of late were wrong least; 0: all of them"))
 
 
@@ -129,7 +132,11 @@ class _Networks(NamedTuple):
         probable = self.width + 1 if self.settings.kind == "probabilistic" else 0
         hidden = [self.settings.units] * self.settings.layers
         sizes = (self.width + self.facts.num_action_inputs, *hidden, self.width + 2 + probable)
-        every: Layers = jax.vmap(lambda key: init_mlp(key, sizes))(jax.random.split(key, self.settings.members))
+
+        def init(key: Array) -> Layers:
+            return init_mlp(key, sizes, steepness=self.settings.steepness)
+
+        every: Layers = jax.vmap(init)(jax.random.split(key, self.settings.members))
         return every
 
     def deviation(self, moments: Moments) -> Array:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mgsc.errors import UserError
 from mgsc.facts import Facts
 from mgsc.indexing import pick
 from mgsc.networks import ACTIVATIONS, Layers, apply_mlp, init_mlp
@@ -50,6 +51,7 @@ def mlp(
     largest_error: Array | float | None = None,
     initial_value: Array | float = 0.0,
     steepness: float = 0.0,
+    tiles: int = 0,
 ) -> ValueFunction:
     """q(s, ·; θ) of A discrete actions as the outputs of a network.
 
@@ -70,6 +72,7 @@ def mlp(
         initial_value: of all actions (reward); may be traced.
         steepness: of the first hidden layer's units, whose thresholds then are spread over the range of inputs, see
             ``mgsc.networks.init_mlp``; 0 leaves all of them at the origin.
+        tiles: of each unit of the last hidden layer, within ±1, see ``mgsc.networks.fuzzy_tiles``; 0 for none.
 
     Source: Mnih et al. 2015 (target network, errors within ±κ), van Hasselt et al. 2016 (Double DQN). Differs in that
     updates are plain semi-gradient steps unless an optimiser is given.
@@ -85,6 +88,7 @@ def mlp(
         largest_error=largest_error,
         initial_value=initial_value,
         steepness=steepness,
+        tiles=tiles,
     )
     return ValueFunction(
         init=rule.init, q=rule.q, bootstrap=rule.bootstrap, update=rule.update, action_values=rule.action_values
@@ -104,15 +108,17 @@ class _Rule(NamedTuple):
     largest_error: Array | float | None
     initial_value: Array | float
     steepness: float
+    tiles: int
 
     def init(self, key: Array) -> tuple[Layers, MlpLearner]:
-        *hidden, (weights, biases) = init_mlp(key, self.sizes, steepness=self.steepness)
+        *hidden, (weights, biases) = init_mlp(key, self.sizes, steepness=self.steepness, tiles=self.tiles)
         theta = [*hidden, (weights, biases + self.initial_value)]
         target, count = (theta, jnp.zeros((), jnp.int32)) if self.target_every else (None, None)
         return theta, MlpLearner(self.optimizer.init(theta), target, count)
 
     def action_values(self, theta: Layers, observation: Array) -> Array:
-        return apply_mlp(theta, self.encode(observation), self.activation, normalises=self.normalises)
+        inputs = self.encode(observation)
+        return apply_mlp(theta, inputs, self.activation, normalises=self.normalises, tiles=self.tiles)
 
     def q(self, theta: Layers, observation: Array, action: Array) -> Array:
         return pick(self.action_values(theta, observation), action)
@@ -159,12 +165,20 @@ class MlpSettings:
     steepness: float = added(
         number(0.0, 0.0, 1000.0, "of first units, whose thresholds are spread over the inputs; 0: all at the origin")
     )
+    tiles: int = added(
+        size(0, 0, 1024, "fuzzy tiles of each unit of the last hidden layer, for tanh: few are active; 0: none")
+    )
     decay_updates: int = added(
         size(0, 0, 2**30, "updates in which the step falls evenly to a twentieth, and stays there; 0: it does not fall")
     )
 
 
 def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) -> ValueFunction:
+    if settings.tiles and (settings.activation != "tanh" or not settings.layers):
+        raise UserError(
+            f"values.tiles is {settings.tiles} with activation {settings.activation} and {settings.layers} layers:"
+            " tiles need hidden units within ±1, so activation=tanh and at least one layer; tiles=0 has none"
+        )
     return mlp(
         facts.encode,
         (facts.num_inputs, *[settings.units] * settings.layers, facts.num_actions),
@@ -176,6 +190,7 @@ def _build(settings: MlpSettings, facts: Facts, initial_value: Array | float) ->
         largest_error=settings.largest_error if settings.loss == "huber" else None,
         initial_value=initial_value,
         steepness=settings.steepness,
+        tiles=settings.tiles,
     )
 
 

@@ -1,13 +1,15 @@
-"""The actor's return without exploration: the mean over a few episodes that no part learns from."""
+"""Returns without exploration: means over a few episodes that no part learns from."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mgsc.agent import Dyna, DynaState
 from mgsc.environments.episodes import EpisodeState
 from mgsc.experiments.design.quantities import Has
 from mgsc.experiments.running.measure_row import MeasureRow, View
@@ -32,22 +34,28 @@ class _Playing(NamedTuple):
 
 def evaluation_return(view: View) -> Array:
     """[] mean return of episodes under the actor's best actions, in the current phase; NaN without an actor."""
-    if view.agent.values.actor is None:
+    actor = view.agent.values.actor
+    if actor is None:
         return jnp.full((), jnp.nan)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(KEY), view.state.step), NUM_EPISODES)
-    return jnp.mean(jax.vmap(lambda key: _play(view, key))(keys))
+    return jnp.mean(jax.vmap(lambda key: play(view.agent, view.state, actor.best, key, MOST_STEPS))(keys))
 
 
-def _play(view: View, key: Array) -> Array:
-    agent, theta = view.agent, view.state.values
-    assert agent.values.actor is not None, "played by one"
-    env, params, best = agent.environment, agent.environment_params, agent.values.actor.best
+def play(agent: Dyna, trained: DynaState, best: Callable[[PyTree, Array], Array], key: Array, most_steps: int) -> Array:
+    """[] return of one episode of at most ``most_steps`` steps, in the phase of ``trained``.
+
+    Args:
+        best: ``(θ, observation) -> action``.
+        key: of the episode's noise.
+    """
+    theta = trained.values
+    env, params = agent.environment, agent.environment_params
     key_begin, key_go_on = jax.random.split(key)
     state, observation = env.reset(env.draw_reset(key_begin), params, None)
-    begun = _Playing(_at_time_of(state, view.state.environment), observation, jnp.zeros(()), jnp.zeros((), bool))
+    begun = _Playing(_at_time_of(state, trained.environment), observation, jnp.zeros(()), jnp.zeros((), bool))
 
     def goes_on(carry: tuple[Array, _Playing]) -> Array:
-        return (carry[0] < MOST_STEPS) & ~carry[1].is_over
+        return (carry[0] < most_steps) & ~carry[1].is_over
 
     def step(carry: tuple[Array, _Playing]) -> tuple[Array, _Playing]:
         count, now = carry

@@ -1,0 +1,88 @@
+"""Returns without exploration after a run: ``python -m mgsc.benchmarks.greedy_returns SUITE AGENT ...``.
+
+Each seed's run ends, and its values' best actions play a few episodes that no part learns from, in the last phase.
+``--set KEY=VALUE`` changes the suite.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from mgsc import dyna
+from mgsc.benchmarks.in_words import in_words
+from mgsc.errors import UserError
+from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
+from mgsc.experiments.reading.statistics import mean_interval
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.running.devices import devices
+from mgsc.experiments.running.evaluation import play
+from mgsc.experiments.running.program import run_key
+from mgsc.kernel import compile_for
+from mgsc.types import Array, PyTree
+
+NUM_EPISODES = 20
+MOST_STEPS = 2000
+"""Most steps of an episode."""
+
+CHUNK = 250
+"""Real steps between two drawings of noise; a run has a multiple of it."""
+
+
+def greedy_returns(suite: Suite, seeds: Sequence[int], episodes: int = NUM_EPISODES) -> NDArray[Any]:
+    """[seeds] mean return of ``episodes`` greedy episodes after a run of the suite's one agent.
+
+    Raises:
+        UserError: values without a value for each of A actions, or steps that are no multiple of ``CHUNK``.
+    """
+    if suite.steps % CHUNK:
+        raise UserError(f"steps is {suite.steps}: it must be a multiple of {CHUNK} here")
+    ((name, settings),) = suite.agents.items()
+    agent = build_agent(suite, settings, build_problem(suite))
+    action_values = agent.values.action_values
+    if action_values is None:
+        raise UserError(f"{name} has no values of numbered actions: an actor's returns are recorded by mgsc run")
+
+    def best(theta: PyTree, observation: Array) -> Array:
+        return jnp.argmax(action_values(theta, observation)).astype(jnp.int32)
+
+    def whole(seed: Array) -> Array:
+        key = run_key(0, seed)
+        trained, _ = dyna.run(agent, key, suite.steps, chunk_steps=CHUNK)
+        keys = jax.random.split(jax.random.fold_in(key, suite.steps), episodes)
+        return jnp.mean(jax.vmap(lambda key: play(agent, trained, best, key, MOST_STEPS))(keys))
+
+    lanes = jnp.asarray(np.array(seeds, np.uint32))
+    found: NDArray[Any] = np.asarray(compile_for(devices()[0], jax.vmap(whole), lanes)(lanes))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, runs, and prints a line for each agent."""
+    parser = argparse.ArgumentParser(prog="python -m mgsc.benchmarks.greedy_returns", description=__doc__)
+    parser.add_argument("suite")
+    parser.add_argument("agents", nargs="+")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the suite")
+    given = parser.parse_args(arguments)
+    suite = change_suite(get_suite(given.suite), dict(one.split("=", 1) for one in given.set))
+    print(f"{'agent':<20} mean return of {NUM_EPISODES} greedy episodes, best and worst seed")
+    for agent in given.agents:
+        returns = greedy_returns(choose_agents(suite, [agent]), range(given.first_seed, given.first_seed + given.seeds))
+        mean = mean_interval(returns)
+        print(
+            f"{agent:<20} {mean.estimate:.1f} ({mean.low:.1f} … {mean.high:.1f})"
+            f"   {returns.max():.1f} … {returns.min():.1f}, n = {len(returns)}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    in_words(main)
