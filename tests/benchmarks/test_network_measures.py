@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from tests.quick import compile_quickly
 
-from mgsc.benchmarks.first_goal import STARTS, compared, report, waits
 from mgsc.benchmarks.greedy_returns import greedy_returns, main
 from mgsc.benchmarks.network_steps import measure_steps
 from mgsc.benchmarks.picture_weights import measure_agreement
@@ -14,8 +13,6 @@ from mgsc.benchmarks.plane_weights import SIDE, by_first_goal, draw_plane, weigh
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import change_suite, choose_agents, get_suite
 from mgsc.experiments.figures.style import save_all
-from mgsc.search_control import SearchControl
-from mgsc.types import Transition
 
 SMALL = {"environment.stem": "2", "environment.arm": "2", "environment.switch_every": "250", "values.units": "4"}
 
@@ -63,39 +60,6 @@ def test_weights_by_the_first_goal_are_those_of_the_upper_right_corner():
     relative = np.zeros((3, SIDE, SIDE))
     relative[1, 36:, 36:] = 2
     np.testing.assert_array_equal(by_first_goal(relative), [0, 2, 0])
-
-
-def test_only_logits_of_observations_can_wait():
-    with pytest.raises(UserError, match="it must be network"):
-        compared("net-gridworld", {"meta_gradient.logits": "both"})
-
-
-def test_logits_wait_for_the_first_goal():
-    """A goal in the second of three transitions: one agent learns from it on, one at once, one never."""
-    moved = {}
-    for name, goals in {**STARTS, "at once": 0}.items():
-        control = waits(_counting, goals)(None)
-        state, counts = control.init(None, None, None), []
-        for discount in (0.9, 0.0, 0.9):
-            state, _ = control.observe(state, None, None, Transition(None, None, None, discount, None))
-            counts.append(int(control.weights(state, None, None)))
-        moved[name] = counts
-    assert moved == {"never": [0, 0, 0], "at the first goal": [0, 1, 2], "at once": [1, 2, 3]}
-
-
-def _counting(parts):
-    """A strategy whose weights are the number of transitions that it has learned from."""
-    return SearchControl(
-        init=lambda key, params, candidates: 0,
-        weights=lambda state, params, candidates: state,
-        observe=lambda state, params, candidates, transition: (state + 1, {}),
-    )
-
-
-def test_returns_are_compared_with_the_agent_that_never_learns():
-    lines = report({"never": np.array([-3.0, -1.0]), "at once": np.array([-4.0, -2.0])})
-    assert "-2 (" in lines[0]
-    assert "minus never       -1 (-1 … -1), n = 2" in lines[1]
 
 
 def test_greedy_episodes_are_played_after_the_run(monkeypatch, capsys):

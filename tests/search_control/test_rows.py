@@ -163,6 +163,8 @@ def test_expected_backups_count_the_candidates_there_are() -> None:
     assert num_candidate_pairs(table.facts_of(table.PROBLEM)) == table.NUM_STATES * table.NUM_ACTIONS
     settings = STRATEGIES["meta_gradient"].settings(logits="network")
     assert STRATEGIES["meta_gradient"].expected_backups(settings, facts) == NUM_CANDIDATES * 2
+    unrolled = STRATEGIES["meta_gradient"].settings(logits="network", form="unrolled")
+    assert STRATEGIES["meta_gradient"].expected_backups(unrolled, facts) == NUM_CANDIDATES * 2 * facts.max_updates
     assert STRATEGIES["td_error_priority"].expected_backups(None, facts) == NUM_CANDIDATES * 2
 
 

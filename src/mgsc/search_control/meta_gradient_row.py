@@ -44,7 +44,7 @@ class MetaGradientSettings:
     meta_step_size: float = number(0.03, 0.0, math.inf, "step size of the optimiser of the logits", above=True)
     entropy_bonus: float = number(0.0, 0.0, math.inf, "beta, the weight of the entropy of d in the meta-loss")
     entropy_unit: EntropyUnit = choice(
-        "reward", ("reward", "relative"), "unit of beta: reward^2 per nat, or that over step_size^2 * K * max|R|^2"
+        "reward", ("reward", "relative"), "unit of beta: reward^2 per nat, or that over planned step^2 * K * max|R|^2"
     )
     temperature: float = number(1.0, 0.0, math.inf, "temperature of the softmax", above=True)
     mixture: float = number(0.0, 0.0, 0.99, "share of queries that are uniform, whatever is learned")
@@ -100,15 +100,15 @@ def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
         raise UserError("over=pairs chooses actions, and these candidates bring their own: set over to states")
     if settings.replays:
         _check_replays(settings, facts)
-    bonus: Array | float = settings.entropy_bonus
-    is_zero = isinstance(bonus, float) and bonus == 0
-    if settings.entropy_unit == "relative" and not is_zero:
-        bonus = bonus * facts.step_size**2 * facts.planning_updates * problem.reward_scale**2
     planned: Array | float = settings.planned_step_size
     if isinstance(planned, float) and planned == 0:
         planned = facts.step_size
     elif not isinstance(planned, float):
         planned = jnp.where(planned > 0, planned, facts.step_size)
+    bonus: Array | float = settings.entropy_bonus
+    is_zero = isinstance(bonus, float) and bonus == 0
+    if settings.entropy_unit == "relative" and not is_zero:
+        bonus = bonus * planned**2 * facts.planning_updates * problem.reward_scale**2
     return meta_gradient(
         getattr(optax, settings.optimizer)(settings.meta_step_size),
         step_size=planned,
@@ -174,14 +174,15 @@ def _is_local(settings: MetaGradientSettings) -> bool:
 def _expected_backups(settings: MetaGradientSettings, facts: StrategyFacts) -> int:
     """Those of the closed form, where it holds; else one for each pair of a candidate and an action.
 
-    With ``replays`` the TD error of each candidate's own transition counts as one more.
+    With ``replays`` the TD error of each candidate's own transition counts as one more. ``unrolled`` makes
+    all of them for each of its K updates.
     """
     has_closed_form = facts.is_table and facts.problem.candidates.listed is not None
     if not has_closed_form or not _is_local(settings) or settings.experience == "successive":
-        own = num_candidates(facts)
+        own, stages = num_candidates(facts), facts.max_updates if settings.form == "unrolled" else 1
         if facts.problem.candidates.has_actions:
-            return own
-        return num_candidate_pairs(facts) + (own if settings.replays else 0)
+            return stages * own
+        return stages * num_candidate_pairs(facts) + (own if settings.replays else 0)
     num_actions = facts.problem.facts.num_actions
     return (1 + num_actions) * (settings.experience_length if settings.experience == "recent" else 1)
 
