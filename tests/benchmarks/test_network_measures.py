@@ -88,3 +88,5 @@ def test_only_values_of_numbered_actions_are_played_greedily(name, changes, word
     agent = next(iter(suite.agents))
     with pytest.raises(UserError, match=words):
         greedy_returns(choose_agents(suite, [agent]), [0])
+    with pytest.raises(UserError, match=r"epsilon is 2: it must be in \[0, 1\]"):
+        greedy_returns(choose_agents(suite, [agent]), [0], epsilon=2)

@@ -1,6 +1,6 @@
-"""Returns without exploration after a run: ``python -m mgsc.benchmarks.greedy_returns SUITE AGENT ...``.
+"""Returns with less exploration after a run: ``python -m mgsc.benchmarks.greedy_returns SUITE AGENT --epsilon 0.05``.
 
-Each seed's run ends, and its values' best actions play a few episodes that no part learns from, in the last phase.
+Each seed's run ends, and an ε-greedy policy plays a few episodes that no part learns from, in the last phase.
 ``--set KEY=VALUE`` changes the suite.
 """
 
@@ -35,12 +35,17 @@ CHUNK = 250
 """Real steps between two drawings of noise; a run has a multiple of it."""
 
 
-def greedy_returns(suite: Suite, seeds: Sequence[int], episodes: int = NUM_EPISODES) -> NDArray[Any]:
-    """[seeds] mean return of ``episodes`` greedy episodes after a run of the suite's one agent.
+def greedy_returns(
+    suite: Suite, seeds: Sequence[int], episodes: int = NUM_EPISODES, epsilon: float = 0.0
+) -> NDArray[Any]:
+    """[seeds] mean return of ``episodes`` ε-greedy episodes after a run of the suite's one agent.
 
     Raises:
-        UserError: values without a value for each of A actions, or steps that are no multiple of ``CHUNK``.
+        UserError: values without a value for each of A actions, steps that are no multiple of ``CHUNK``, or an ε beyond
+            [0, 1].
     """
+    if not 0 <= epsilon <= 1:
+        raise UserError(f"epsilon is {epsilon:g}: it must be in [0, 1]")
     if suite.steps % CHUNK:
         raise UserError(f"steps is {suite.steps}: it must be a multiple of {CHUNK} here")
     ((name, settings),) = suite.agents.items()
@@ -49,14 +54,17 @@ def greedy_returns(suite: Suite, seeds: Sequence[int], episodes: int = NUM_EPISO
     if action_values is None:
         raise UserError(f"{name} has no values of numbered actions: an actor's returns are recorded by mgsc run")
 
-    def best(theta: PyTree, observation: Array) -> Array:
-        return jnp.argmax(action_values(theta, observation)).astype(jnp.int32)
+    def choose(key: Array, theta: PyTree, observation: Array) -> Array:
+        q = action_values(theta, observation)
+        key_any, key_explore = jax.random.split(key)
+        anyone = jax.random.randint(key_any, (), 0, len(q), jnp.int32)
+        return jnp.where(jax.random.uniform(key_explore) < epsilon, anyone, jnp.argmax(q).astype(jnp.int32))
 
     def whole(seed: Array) -> Array:
         key = run_key(0, seed)
         trained, _ = dyna.run(agent, key, suite.steps, chunk_steps=CHUNK)
         keys = jax.random.split(jax.random.fold_in(key, suite.steps), episodes)
-        return jnp.mean(jax.vmap(lambda key: play(agent, trained, best, key, MOST_STEPS))(keys))
+        return jnp.mean(jax.vmap(lambda key: play(agent, trained, choose, key, MOST_STEPS))(keys))
 
     lanes = jnp.asarray(np.array(seeds, np.uint32))
     found: NDArray[Any] = np.asarray(compile_for(devices()[0], jax.vmap(whole), lanes)(lanes))
@@ -70,12 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("agents", nargs="+")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--epsilon", type=float, default=0.0, help="share of actions that are any")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the suite")
     given = parser.parse_args(arguments)
     suite = change_suite(get_suite(given.suite), dict(one.split("=", 1) for one in given.set))
-    print(f"{'agent':<20} mean return of {NUM_EPISODES} greedy episodes, best and worst seed")
+    print(f"{'agent':<20} mean return of {NUM_EPISODES} episodes with epsilon {given.epsilon:g}, best and worst seed")
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
     for agent in given.agents:
-        returns = greedy_returns(choose_agents(suite, [agent]), range(given.first_seed, given.first_seed + given.seeds))
+        returns = greedy_returns(choose_agents(suite, [agent]), seeds, epsilon=given.epsilon)
         mean = mean_interval(returns)
         print(
             f"{agent:<20} {mean.estimate:.1f} ({mean.low:.1f} … {mean.high:.1f})"

@@ -38,14 +38,21 @@ def evaluation_return(view: View) -> Array:
     if actor is None:
         return jnp.full((), jnp.nan)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(KEY), view.state.step), NUM_EPISODES)
-    return jnp.mean(jax.vmap(lambda key: play(view.agent, view.state, actor.best, key, MOST_STEPS))(keys))
+
+    def choose(key: Array, theta: PyTree, observation: Array) -> Array:
+        del key
+        return actor.best(theta, observation)
+
+    return jnp.mean(jax.vmap(lambda key: play(view.agent, view.state, choose, key, MOST_STEPS))(keys))
 
 
-def play(agent: Dyna, trained: DynaState, best: Callable[[PyTree, Array], Array], key: Array, most_steps: int) -> Array:
+def play(
+    agent: Dyna, trained: DynaState, choose: Callable[[Array, PyTree, Array], Array], key: Array, most_steps: int
+) -> Array:
     """[] return of one episode of at most ``most_steps`` steps, in the phase of ``trained``.
 
     Args:
-        best: ``(θ, observation) -> action``.
+        choose: ``(key, θ, observation) -> action``.
         key: of the episode's noise.
     """
     theta = trained.values
@@ -60,7 +67,9 @@ def play(agent: Dyna, trained: DynaState, best: Callable[[PyTree, Array], Array]
     def step(carry: tuple[Array, _Playing]) -> tuple[Array, _Playing]:
         count, now = carry
         key_step, key_restart = jax.random.split(jax.random.fold_in(key_go_on, count))
-        made = env.step(env.draw(key_step), now.state, best(theta, now.observation), params)
+        made = env.step(
+            env.draw(key_step), now.state, choose(jax.random.fold_in(key_step, 1), theta, now.observation), params
+        )
         is_end = made.terminated | made.truncated
         # Episodes beside this one may go on: an environment must not be stepped beyond its end.
         again = env.reset(env.draw_reset(key_restart), params, made.state)
