@@ -36,7 +36,7 @@ def mlp(
     steepness: float = 0.0,
     tiles: int = 0,
 ) -> ValueFunction:
-    """q(s, ·; θ) of A discrete actions as the outputs of a multilayer perceptron; see ``mgsc.values.network.network``.
+    """q(s, ·; θ) of A discrete actions as the outputs of a multilayer perceptron; see ``mgsc.values.network``.
 
     Args:
         encode: ``(observation) -> [inputs]``.
