@@ -84,7 +84,7 @@ def fuzzy_tiles(numbers: Array, tiles: int) -> Array:
 
     A tile is 2 / ``tiles`` long. So far beyond its ends the output is 1 minus the distance, so that gradients pass; at
     one length it falls to 0. At most three tiles of a unit are not 0, so what is learned of one input changes few
-    others. Numbers beyond ±1 have no tile.
+    others. Numbers beyond ±1 by more than a tile have none.
 
     Source: fuzzy tiling activations, Pan et al. 2021, with η = δ. Differs in the order: tile by tile.
     """

@@ -11,7 +11,6 @@ import numpy as np
 from tests.quick import quick_jit
 
 from mgsc import meta_gradient
-from mgsc.networks import apply_mlp, init_mlp
 from mgsc.types import ActionChoice, Candidates, Params, Parts, Successors, Transition
 
 EPSILON = 0.3
@@ -130,7 +129,7 @@ def _network(values, observation):
     return values["second"] @ hidden
 
 
-def _network_answers(model, observation, action):
+def network_answers(model, observation, action):
     successors = jnp.tanh(model["move"][action] @ observation)
     return Successors(
         jax.nn.softmax(model["logits"][action] * observation[0]),
@@ -140,7 +139,7 @@ def _network_answers(model, observation, action):
     )
 
 
-NETWORK = parts_of(_network, epsilon_greedy, _network_answers)
+NETWORK = parts_of(_network, epsilon_greedy, network_answers)
 
 
 def network_problem(seed: int) -> Problem:
@@ -176,23 +175,6 @@ def network_problem(seed: int) -> Problem:
         step_size=float(rng.uniform(0.05, 0.3)),
         planning_updates=int(rng.integers(1, 5)),
     )
-
-
-def _tiled(values, observation):
-    return apply_mlp(values, observation, tiles=TILES)
-
-
-TILES = 5
-TILED = parts_of(_tiled, epsilon_greedy, _network_answers)
-
-
-def tiled_problem(seed: int) -> Problem:
-    """The problem of a network whose hidden units have fuzzy tiles."""
-    given = network_problem(seed)
-    layers = init_mlp(jax.random.key(seed), (OBSERVATION, HIDDEN, NUM_ACTIONS), tiles=TILES)
-    moved = [leaf + jax.random.normal(jax.random.key(seed + 1), leaf.shape) for leaf in layers[-1]]
-    values = jax.tree.map(jnp.float64, [*layers[:-1], tuple(moved)])
-    return given._replace(parts=TILED, params=Params(values, given.params.model))
 
 
 def _transition(observation, action, reward, discount, successor):

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from tests.meta_gradient.problems import (
     FORMS_OF,
+    HIDDEN,
     NUM_ACTIONS,
+    OBSERVATION,
     PROBLEMS,
     UNROLLED_UPDATES,
     all_automatic,
@@ -16,9 +18,12 @@ from tests.meta_gradient.problems import (
     automatic,
     automatic_planned,
     compiled,
+    epsilon_greedy,
     flat,
+    network_answers,
     network_problem,
     network_way,
+    parts_of,
     planned_way,
     questions,
     reference_directions,
@@ -27,11 +32,12 @@ from tests.meta_gradient.problems import (
     reference_target,
     table_problem,
     table_way,
-    tiled_problem,
     unrolled,
 )
 
 from mgsc import meta_gradient
+from mgsc.networks import apply_mlp, init_mlp
+from mgsc.types import Params
 
 ROUNDING = 1e-10
 SEEDS = range(30)
@@ -50,23 +56,30 @@ def assert_equal_to_rounding(actual, expected):
 @pytest.mark.parametrize("kind", PROBLEMS)
 def test_network_way_equals_automatic_way(kind):
     for seed in SEEDS:
-        arguments = PROBLEMS[kind](seed).arguments
-        expected = automatic(*arguments, forms=FORMS_OF[kind])
-        actual = network_way(*arguments)
-        assert len(actual) == 4
-        for choice, of_network in actual.items():
-            for one, other in zip(of_network, expected[choice]):
-                assert_equal_to_rounding(one, other)
+        assert_both_ways_agree(PROBLEMS[kind](seed), FORMS_OF[kind])
+
+
+def assert_both_ways_agree(problem, forms):
+    expected = automatic(*problem.arguments, forms=forms)
+    actual = network_way(*problem.arguments)
+    assert len(actual) == 4
+    for choice, of_network in actual.items():
+        for one, other in zip(of_network, expected[choice]):
+            assert_equal_to_rounding(one, other)
 
 
 @pytest.mark.slow
 def test_network_way_equals_automatic_way_with_fuzzy_tiles():
+    parts = parts_of(
+        lambda values, observation: apply_mlp(values, observation, tiles=5), epsilon_greedy, network_answers
+    )
     for seed in SEEDS[:5]:
-        arguments = tiled_problem(seed).arguments
-        expected = automatic(*arguments, forms=FORMS_OF["network"])
-        for choice, of_network in network_way(*arguments).items():
-            for one, other in zip(of_network, expected[choice]):
-                assert_equal_to_rounding(one, other)
+        given = network_problem(seed)
+        layers = init_mlp(jax.random.key(seed), (OBSERVATION, HIDDEN, NUM_ACTIONS), tiles=5)
+        moved = [leaf + jax.random.normal(jax.random.key(seed + 1), leaf.shape) for leaf in layers[-1]]
+        values = jax.tree.map(jnp.float64, [*layers[:-1], tuple(moved)])
+        problem = given._replace(parts=parts, params=Params(values, given.params.model))
+        assert_both_ways_agree(problem, FORMS_OF["network"])
 
 
 def test_table_way_equals_automatic_way():

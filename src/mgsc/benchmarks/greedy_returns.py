@@ -25,6 +25,7 @@ from mgsc.experiments.running.devices import devices
 from mgsc.experiments.running.evaluation import play
 from mgsc.experiments.running.program import run_key
 from mgsc.kernel import compile_for
+from mgsc.policies import epsilon_greedy
 from mgsc.types import Array, PyTree
 
 NUM_EPISODES = 20
@@ -50,15 +51,13 @@ def greedy_returns(
         raise UserError(f"steps is {suite.steps}: it must be a multiple of {CHUNK} here")
     ((name, settings),) = suite.agents.items()
     agent = build_agent(suite, settings, build_problem(suite))
-    action_values = agent.values.action_values
-    if action_values is None:
+    if agent.values.action_values is None:
         raise UserError(f"{name} has no values of numbered actions: an actor's returns are recorded by mgsc run")
 
+    policy = epsilon_greedy(epsilon)(agent.values)
+
     def choose(key: Array, theta: PyTree, observation: Array) -> Array:
-        q = action_values(theta, observation)
-        key_any, key_explore = jax.random.split(key)
-        anyone = jax.random.randint(key_any, (), 0, len(q), jnp.int32)
-        return jnp.where(jax.random.uniform(key_explore) < epsilon, anyone, jnp.argmax(q).astype(jnp.int32))
+        return policy.sample(policy.draw(key), theta, observation)
 
     def whole(seed: Array) -> Array:
         key = run_key(0, seed)
