@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from mgsc.errors import UserError, shown
+from mgsc.set_option import add_set, parse_changes
 
 COMMANDS = (
     "list",
@@ -77,7 +78,7 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
         command.set_defaults(command=command_of(name))
         return command
 
-    subject = "suites, strategies, or the name of a suite, a strategy or a part; everything without one"
+    subject = "a suite, a strategy or a part, whose settings are shown; or suites, strategies, everything"
     add("list", "show suites, environments, strategies and their settings").add_argument(
         "subject", nargs="?", metavar="SUBJECT", help=subject
     )
@@ -123,7 +124,7 @@ def _add_render_options(render: Parser) -> None:
     render.add_argument("--agent", help="an agent of the suite (default its last one)")
     render.add_argument("--steps", type=int, help="real steps that it learns for (default the suite's)")
     render.add_argument("--seed", type=int, default=0, help="number of the seed (default 0)")
-    _add_set(render)
+    add_set(render)
     render.add_argument("--out", help="a film, NAME.gif, or a folder for frames (default SUITE.gif)")
     render.add_argument("--frames", type=int, default=1000, help="frames at most (default 1000)")
 
@@ -172,18 +173,7 @@ def _add_suite_options(parser: Parser) -> None:
     parser.add_argument("suite", metavar="SUITE", help="a suite of `mgsc list`")
     parser.add_argument("--agents", nargs="+", help="only these agents of the suite")
     parser.add_argument("--steps", type=int, help="environment steps of a run")
-    _add_set(parser)
-
-
-def _add_set(parser: Parser) -> None:
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="changes",
-        help="change a setting, as in environment.slip=0.2",
-    )
+    add_set(parser)
 
 
 def _add_run_options(parser: Parser) -> None:
@@ -269,20 +259,5 @@ def _add_study_commands(parser: Parser, command_of: Callable[[str], Command]) ->
 
 
 def changes_of(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings that ``--steps`` and ``--set`` change, by key.
-
-    Raises:
-        UserError: a text that is no KEY=VALUE, or a key that is set twice.
-    """
-    changes: dict[str, Any] = {}
-    if options.steps is not None:
-        changes["steps"] = options.steps
-    for text in options.changes:
-        key, equals, value = text.partition("=")
-        if not equals or not key or not value:
-            raise UserError(f"--set {text!r}: write KEY=VALUE, as in environment.slip=0.2")
-        if key in changes:
-            other = f" (--steps {options.steps})" if key == "steps" and options.steps is not None else ""
-            raise UserError(f"--set {text!r}: {key} is set twice{other}; set it once")
-        changes[key] = value
-    return changes
+    """The settings that ``--steps`` and ``--set`` change, by key, see ``parse_changes``."""
+    return parse_changes(options.changes, steps=options.steps)

@@ -62,6 +62,7 @@ def test_weights_by_the_first_goal_are_those_of_the_upper_right_corner():
     np.testing.assert_array_equal(by_first_goal(relative), [0, 2, 0])
 
 
+@pytest.mark.slow
 def test_greedy_episodes_are_played_after_the_run(monkeypatch, capsys):
     compile_quickly(monkeypatch)
     small = {
@@ -90,3 +91,8 @@ def test_only_values_of_numbered_actions_are_played_greedily(name, changes, word
         greedy_returns(choose_agents(suite, [agent]), [0])
     with pytest.raises(UserError, match=r"epsilon is 2: it must be in \[0, 1\]"):
         greedy_returns(choose_agents(suite, [agent]), [0], epsilon=2)
+
+
+def test_a_setting_without_a_value_is_refused():
+    with pytest.raises(UserError, match="write KEY=VALUE"):
+        main(["net-gridworld", "no_planning", "--set=steps"])

@@ -12,20 +12,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from numpy.typing import NDArray
 
 from mgsc import dyna
 from mgsc.benchmarks.in_words import in_words
+from mgsc.benchmarks.over_seeds import over_seeds, with_interval
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
 from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.running.build import build_agent, build_problem
-from mgsc.experiments.running.devices import devices
 from mgsc.experiments.running.evaluation import play
-from mgsc.experiments.running.program import run_key
-from mgsc.kernel import compile_for
 from mgsc.policies import epsilon_greedy
+from mgsc.set_option import add_set, parse_changes
 from mgsc.types import Array, PyTree
 
 NUM_EPISODES = 20
@@ -59,15 +57,12 @@ def greedy_returns(
     def choose(key: Array, theta: PyTree, observation: Array) -> Array:
         return policy.sample(policy.draw(key), theta, observation)
 
-    def whole(seed: Array) -> Array:
-        key = run_key(0, seed)
+    def whole(key: Array) -> Array:
         trained, _ = dyna.run(agent, key, suite.steps, chunk_steps=CHUNK)
         keys = jax.random.split(jax.random.fold_in(key, suite.steps), episodes)
         return jnp.mean(jax.vmap(lambda key: play(agent, trained, choose, key, MOST_STEPS))(keys))
 
-    lanes = jnp.asarray(np.array(seeds, np.uint32))
-    found: NDArray[Any] = np.asarray(compile_for(devices()[0], jax.vmap(whole), lanes)(lanes))
-    return found
+    return over_seeds(whole, seeds)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,17 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epsilon", type=float, default=0.0, help="share of actions that are any")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the suite")
+    add_set(parser)
     given = parser.parse_args(arguments)
-    suite = change_suite(get_suite(given.suite), dict(one.split("=", 1) for one in given.set))
+    suite = change_suite(get_suite(given.suite), parse_changes(given.changes))
     print(f"{'agent':<20} mean return of {NUM_EPISODES} episodes with epsilon {given.epsilon:g}, best and worst seed")
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     for agent in given.agents:
         returns = greedy_returns(choose_agents(suite, [agent]), seeds, epsilon=given.epsilon)
         mean = mean_interval(returns)
         print(
-            f"{agent:<20} {mean.estimate:.1f} ({mean.low:.1f} … {mean.high:.1f})"
-            f"   {returns.max():.1f} … {returns.min():.1f}, n = {len(returns)}",
+            f"{agent:<20} {with_interval(mean, 1)}   {returns.max():.1f} … {returns.min():.1f}, n = {len(returns)}",
             flush=True,
         )
 

@@ -17,6 +17,7 @@ from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.devices import block_width, devices
 from mgsc.experiments.running.program import Lane, Program
 from mgsc.kernel import forget
+from mgsc.set_option import add_set, parse_changes
 
 AGENTS = ("uniform", "meta_gradient")
 REPEATS = 5
@@ -81,11 +82,10 @@ def main() -> None:
     parser.add_argument("suite")
     parser.add_argument("agents", nargs="*", default=list(AGENTS))
     parser.add_argument("--steps", type=int, default=4 * CHUNK, help="real steps of each measurement")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the suite")
+    add_set(parser)
     given = parser.parse_args()
-    changes = dict(one.split("=", 1) for one in given.set)
     print(f"{'agent':<24} {'ms a step and seed':>19} {'of the first':>13} {'compiling [s]':>14}")
-    for cost in measure_steps(given.suite, given.agents, changes, given.steps):
+    for cost in measure_steps(given.suite, given.agents, parse_changes(given.changes), given.steps):
         print(f"{cost.agent:<24} {cost.milliseconds:>19.3f} {cost.ratio:>13.2f} {cost.compile_seconds:>14.1f}")
 
 

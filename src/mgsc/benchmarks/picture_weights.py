@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mgsc import dyna
 from mgsc.benchmarks.in_words import in_words
+from mgsc.benchmarks.over_seeds import over_seeds, with_interval
 from mgsc.environments import Maze, maze_images
 from mgsc.environments.phases import phase_at
 from mgsc.errors import UserError
@@ -27,11 +28,9 @@ from mgsc.experiments.design.parts import build_source
 from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
 from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.running.build import build_agent, build_problem
-from mgsc.experiments.running.devices import devices
-from mgsc.experiments.running.program import run_key
 from mgsc.experiments.tuning.chosen import tuned_suite
-from mgsc.kernel import compile_for
 from mgsc.problem import Problem
+from mgsc.set_option import add_set, parse_changes
 from mgsc.types import Array, Candidates
 
 SUITES = {"net-tmaze": "tmaze-fixed", "net-tworooms": "tworooms-fixed"}
@@ -100,17 +99,14 @@ def _weights(
     agent = build_agent(suite, suite.agents[AGENT], problem)
     recorder = dyna.total_reward()
 
-    def run(seed: Array) -> Array:
-        key = run_key(0, seed)
-
+    def run(key: Array) -> Array:
         def chunk(state: dyna.DynaState, _: None) -> tuple[dyna.DynaState, Array]:
             state, _ = dyna.run_chunk(agent, state, key, num_steps=CHUNK, measure_every=CHUNK, recorder=recorder)
             return state, agent.search_control.weights(state.search, state.params, candidates)
 
         return jax.lax.scan(chunk, dyna.init(agent, key), None, length=num_steps // CHUNK)[1]
 
-    lanes = jnp.asarray(np.array(seeds, np.uint32))
-    weights = np.asarray(compile_for(devices()[0], jax.vmap(run), lanes)(lanes))
+    weights = over_seeds(run, seeds)
     phase = phase_at(np.arange(num_steps // CHUNK) * CHUNK, suite.environment.switch_every, 2)
     mean: NDArray[Any] = weights[:, phase == 1].mean(1)
     return mean
@@ -122,13 +118,12 @@ def main() -> None:
     parser.add_argument("suite", nargs="?", default="net-tmaze", choices=SUITES)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the pictures")
+    add_set(parser)
     given = parser.parse_args()
-    changes = dict(one.split("=", 1) for one in given.set)
-    found = measure_agreement(given.suite, range(given.seeds), changes, given.steps)
+    found = measure_agreement(given.suite, range(given.seeds), parse_changes(given.changes), given.steps)
     for name, column in zip(Agreement._fields, zip(*found, strict=True), strict=True):
         interval = mean_interval(column)
-        print(f"{name:<12} {interval.estimate:.3f}  ({interval.low:.3f} … {interval.high:.3f}), n = {len(column)}")
+        print(f"{name:<12} {with_interval(interval, 3)}, n = {len(column)}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mgsc import dyna
 from mgsc.benchmarks.in_words import in_words
+from mgsc.benchmarks.over_seeds import over_seeds, with_interval
 from mgsc.environments.changing import UNCHANGED
 from mgsc.environments.gridworld import LENGTH, WALLS, GridWorldSettings
 from mgsc.environments.phases import phase_at
@@ -28,9 +29,7 @@ from mgsc.experiments.design.suites import Suite, change_suite, get_suite
 from mgsc.experiments.figures.style import headline, new_figure, save_all
 from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.running.build import build_agent, build_problem
-from mgsc.experiments.running.devices import devices
-from mgsc.experiments.running.program import run_key
-from mgsc.kernel import compile_for
+from mgsc.set_option import add_set, parse_changes
 from mgsc.types import Array, Candidates
 
 AGENT = "meta_gradient"
@@ -70,14 +69,11 @@ def weights_in_time(suite: Suite, seeds: Sequence[int], panels: int = PANELS) ->
         state, _ = dyna.run_chunk(agent, state, key, num_steps=length, measure_every=length, recorder=recorder)
         return state, agent.search_control.weights(state.search, state.params, lattice)
 
-    def whole(seed: Array) -> Array:
-        key = run_key(0, seed)
+    def whole(key: Array) -> Array:
         found: Array = jax.lax.scan(lambda state, _: chunk(state, key), dyna.init(agent, key), None, length=panels)[1]
         return found
 
-    lanes = jnp.asarray(np.array(seeds, np.uint32))
-    weights = np.asarray(compile_for(devices()[0], jax.vmap(whole), lanes)(lanes))
-    relative: NDArray[Any] = weights.reshape(len(lanes), panels, SIDE, SIDE) * SIDE**2
+    relative: NDArray[Any] = over_seeds(whole, seeds).reshape(len(seeds), panels, SIDE, SIDE) * SIDE**2
     return relative
 
 
@@ -127,15 +123,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the run that is drawn")
     parser.add_argument("--seeds", type=int, default=1, help="runs, from that seed on, over which is printed")
     parser.add_argument("--out", type=Path, required=True, help="folder of the figure")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the suite")
+    add_set(parser)
     given = parser.parse_args()
-    suite = change_suite(get_suite(given.suite), dict(one.split("=", 1) for one in given.set))
+    suite = change_suite(get_suite(given.suite), parse_changes(given.changes))
     relative = weights_in_time(suite, range(given.seed, given.seed + given.seeds))
     print("d by the first goal, over a uniform one")
     for number, column in enumerate(by_first_goal(relative).T, 1):
         interval = mean_interval(column)
         step = number * suite.steps // PANELS
-        print(f"step {step:>7,}  {interval.estimate:.2f} ({interval.low:.2f} … {interval.high:.2f})")
+        print(f"step {step:>7,}  {with_interval(interval, 2)}")
     figure = draw_plane(suite, relative[0])
     for file in save_all([(given.suite, figure)], given.out):
         print(file)

@@ -30,22 +30,31 @@ def print_catalogue(subject: str | None = None) -> None:
     """Prints the catalogue to standard output.
 
     Args:
-        subject: ``"suites"``, ``"strategies"``, or the name of a suite, a strategy or a part; None for everything.
+        subject: ``"everything"``, ``"suites"``, ``"strategies"``, or the name of a suite, a strategy or a part; None
+            for what there is, without settings.
 
     Raises:
         UserError: there is no such subject.
     """
     console = Console(width=None if Console().is_terminal else 120)
-    if subject is not None:
+    if subject is None:
+        for table in (_suites(SUITES, has_agents=False), _strategies(STRATEGIES), _parts()):
+            console.print(table, "")
+        console.print("Settings and their limits: mgsc list NAME, of a suite, strategy or part; mgsc list everything")
+    elif subject == "everything":
+        _print_everything(console)
+    else:
         _print_subject(console, subject)
-        return
-    console.print(_suites(SUITES), _strategies(STRATEGIES), sep="\n\n")
+
+
+def _print_everything(console: Console) -> None:
+    console.print(_suites(SUITES), "", _strategies(STRATEGIES), "")
     first = next(iter(SUITES.values()))
     console.print(_settings_table("Settings of a suite (--set KEY=VALUE)", first, ""))
     for kind, rows in KINDS.items():
         for name, row in rows.items():
             _print_part(console, kind, name, row)
-    console.print(_settings_table("Settings of an agent", AgentSettings(), "AGENT."))
+    console.print(_of_every_agent())
     for name, row in STRATEGIES.items():
         _print_strategy(console, name, row)
 
@@ -64,11 +73,14 @@ def _print_subject(console: Console, subject: str) -> None:
         if subject in STRATEGIES:
             console.print(_strategies({subject: STRATEGIES[subject]}))
             _print_strategy(console, subject, STRATEGIES[subject])
+            console.print(_of_every_agent())
         for kind, row in parts:
             _print_part(console, kind, subject, row)
     else:
-        known = {"suites", "strategies", *SUITES, *STRATEGIES, *(name for rows in KINDS.values() for name in rows)}
-        raise unknown("subject", subject, known)
+        lists = "everything", "suites", "strategies"
+        raise unknown(
+            "subject", subject, {*lists, *SUITES, *STRATEGIES, *(name for rows in KINDS.values() for name in rows)}
+        )
 
 
 def _suites(suites: Mapping[str, Suite], *, has_agents: bool = True) -> Table:
@@ -84,6 +96,18 @@ def _strategies(rows: Mapping[str, Any]) -> Table:
     for name, row in rows.items():
         table.add_row(name, row.summary)
     return table
+
+
+def _parts() -> Table:
+    table = _table("Parts of a suite", "part", "name", "what it is")
+    for kind, rows in KINDS.items():
+        for name, row in rows.items():
+            table.add_row(kind, name, row.summary)
+    return table
+
+
+def _of_every_agent() -> Table:
+    return _settings_table("Settings of every agent", AgentSettings(), "AGENT.")
 
 
 def _print_part(console: Console, kind: str, name: str, row: Any) -> None:
