@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from mgsc import dyna
@@ -26,7 +27,7 @@ from mgsc.environments.gridworld import LENGTH, WALLS, GridWorldSettings
 from mgsc.environments.phases import phase_at
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import Suite, change_suite, get_suite
-from mgsc.experiments.figures.style import headline, new_figure, save_all
+from mgsc.experiments.figures.style import LABEL, headline, legend_below, new_figure, save_all
 from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.set_option import add_set, parse_changes
@@ -37,8 +38,8 @@ PANELS = 8
 SIDE = 40
 """Places of the lattice in a row."""
 
-GOAL = "#009E73"
-"""A green that is seen on both ends of the colours."""
+GOAL, WALL = "#009E73", "0.35"
+"""A green that is seen on both ends of the colours, and a grey."""
 
 FARTHEST = 3.0
 """Powers of 2 at the ends of the colour scale, on both sides of uniform."""
@@ -86,7 +87,7 @@ def by_first_goal(relative: NDArray[Any]) -> NDArray[Any]:
 
 def draw_plane(suite: Suite, relative: NDArray[Any]) -> Figure:
     """The panels, with the walls and the goal of their step, and the number of the step."""
-    figure = new_figure(3.7)
+    figure = new_figure(4.2)
     axes = figure.subplots(2, len(relative) // 2, sharex=True, sharey=True).ravel()
     settings = suite.environment
     length = suite.steps // len(relative)
@@ -101,8 +102,12 @@ def draw_plane(suite: Suite, relative: NDArray[Any]) -> Figure:
         here.set_xticks([])
         here.set_yticks([])
     bar = figure.colorbar(colours, ax=list(axes), shrink=0.8, ticks=[-FARTHEST, 0, FARTHEST])
-    bar.ax.set_yticklabels([f"1/{2**FARTHEST:g}", "uniform", f"{2**FARTHEST:g} times"])
-    headline(figure, f"{suite.title}: where MGSC plans")
+    bar.ax.set_yticklabels([f"1/{2**FARTHEST:g} or less", "1", f"{2**FARTHEST:g} or more"])
+    bar.set_label("d over a uniform one", fontsize=LABEL)
+    figure.supxlabel("x", fontsize=LABEL)
+    figure.supylabel("y", fontsize=LABEL)
+    legend_below(figure, [Patch(color=GOAL, label="goal"), Patch(color=WALL, label="wall")])
+    headline(figure, f"{suite.title}: where MGSC over states plans, one run")
     return figure
 
 
@@ -110,7 +115,7 @@ def _draw_ground(axes: Any, settings: GridWorldSettings, *, is_second: bool) -> 
     for left, right, *openings in WALLS[settings.walls]:
         low, high = openings[2:] if is_second and settings.change == "walls" else openings[:2]
         for bottom, top in ((0.0, low), (high, 1.0)):
-            axes.fill_between([left, right], bottom, top, color="0.35", linewidth=0)
+            axes.fill_between([left, right], bottom, top, color=WALL, linewidth=0)
     bottom = 0.0 if is_second and settings.change == "goal" else 1 - LENGTH
     corner = [1 - LENGTH, 1]
     axes.fill_between(corner, bottom, bottom + LENGTH, facecolor=GOAL, edgecolor="white", linewidth=1)

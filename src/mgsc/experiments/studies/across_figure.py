@@ -6,17 +6,34 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.lines import Line2D
 
-from mgsc.experiments.figures.style import FAINT, HIGHLIGHT, INK, OTHERS, SHADE, SMALL, dress, headline, new_figure
-from mgsc.experiments.reading.statistics import Interval, mean_interval
+from mgsc.experiments.figures.style import (
+    FAINT,
+    INK,
+    OTHERS,
+    SHADE,
+    SMALL,
+    Style,
+    dress,
+    headline,
+    legend_below,
+    new_figure,
+    styles,
+)
+from mgsc.experiments.reading.statistics import NOTHING, Interval, mean_interval
 from mgsc.experiments.studies import across
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEARNED = {"meta_gradient": HIGHLIGHT, "meta_gradient_recent": "#8A3700"}
-"""MGSC and its variant stand out everywhere."""
+LEARNED = styles(["meta_gradient", "meta_gradient_recent"])
+"""MGSC and its variant stand out everywhere, in the colours that they have in every figure."""
+
+PRIVILEGED = Style(FAINT, "s", "solid", 1.0)
+OTHER = Style(INK, "o", "solid", 1.0)
+"""Of all other agents in a figure of rows, which need no colour to be told apart."""
 
 NUM_PROFILES = 4
 """Number of agents in a profile beside MGSC, the variant and Q-learning: those of the best interquartile means."""
@@ -41,11 +58,16 @@ def draw_overall(summary: Mapping[str, Any]) -> Figure:
         (f"better than {summary['reference']}", "probability", across.improvements(scores, summary["reference"])),
     )
     for axes, (title, label, intervals) in zip(panels, columns, strict=True):
-        _rows(axes, names, [intervals[place] for place in order])
+        rows = [intervals[place] for place in order]
+        if intervals is columns[-1][-1]:
+            rows[names.index(summary["reference"])] = NOTHING
+        _rows(axes, names, rows)
         dress(axes, title, label)
     panels[1].invert_xaxis()
     panels[2].axvline(0.5, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    headline(figure, f"{across.title_of(summary).capitalize()}, {summary['seeds']['count']} seeds each")
+    _legend(figure, names)
+    seeds = f"{summary['seeds']['count']} seeds each"
+    headline(figure, f"{across.title_of(summary).capitalize()}, {seeds}, with 95 % intervals")
     return figure
 
 
@@ -61,9 +83,8 @@ def draw_profiles(summary: Mapping[str, Any]) -> Figure:
     profile = across.performance_profile(scores, list(THRESHOLDS))
     figure = new_figure(height=3.6)
     axes = figure.subplots()
-    for number, agent in enumerate(chosen):
+    for number, (agent, colour) in enumerate(_colours(chosen).items()):
         place = scores.agents.index(agent)
-        colour = LEARNED.get(agent) or OTHERS[number % len(OTHERS)]
         axes.fill_between(
             profile.thresholds, profile.low[place], profile.high[place], color=colour, alpha=0.15, linewidth=0
         )
@@ -88,8 +109,7 @@ def draw_problems(summary: Mapping[str, Any]) -> Figure:
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for axes, cell in zip(panels, cells, strict=False):
         found = [
-            mean_interval(across.scores_of(cell, agent)) if agent in cell["agents"] else Interval(*[np.nan] * 3)
-            for agent in agents
+            mean_interval(across.scores_of(cell, agent)) if agent in cell["agents"] else NOTHING for agent in agents
         ]
         _rows(axes, agents, found, size=6)
         axes.axvline(0, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
@@ -98,6 +118,7 @@ def draw_problems(summary: Mapping[str, Any]) -> Figure:
         axes.tick_params(axis="y", labelsize=6)
     for axes in panels[len(cells) :]:
         axes.remove()
+    _legend(figure, agents)
     headline(figure, "Score on each problem: mean and 95 % interval (0: Q-learning, 1: ε-soft optimum)")
     return figure
 
@@ -115,11 +136,39 @@ def draw_all(summary: Mapping[str, Any]) -> dict[str, Figure]:
 def _rows(axes: Axes, names: Sequence[str], intervals: Sequence[Interval], size: float = SMALL) -> None:
     """One agent a row, from below: its estimate and its interval."""
     for row, (name, found) in enumerate(zip(names, intervals, strict=True)):
-        colour = LEARNED.get(name) or (FAINT if name in across.PRIVILEGED else OTHERS[0])
-        axes.hlines(row, found.low, found.high, color=colour, linewidth=1.6, zorder=3)
-        marker = "*" if name in LEARNED else "s" if name in across.PRIVILEGED else "o"
-        axes.scatter(found.estimate, row, s=34 if name in LEARNED else 13, marker=marker, color=colour, zorder=4)
+        style = _style_of(name)
+        # The interval lies on the marker: most are no wider.
+        axes.hlines(row, found.low, found.high, color=style.colour, linewidth=1.4, zorder=4)
+        look: dict[str, Any] = {"facecolor": "white", "edgecolor": style.colour, "linewidth": 0.8}
+        axes.scatter(found.estimate, row, s=52 if name in LEARNED else 22, marker=style.marker, zorder=3, **look)
     axes.set_yticks(range(len(names)), names, fontsize=size)
     axes.set_ylim(-0.7, len(names) - 0.3)
     axes.grid(axis="both", color=SHADE, linewidth=0.5)
     axes.set_axisbelow(True)
+
+
+def _colours(agents: Sequence[str]) -> dict[str, str]:
+    """The colour that each agent has in every figure; a free one where an agent before it has the same."""
+    found: dict[str, str] = {}
+    own = {agent: style.colour for agent, style in styles(agents).items()}
+    free = (colour for colour in OTHERS if colour not in own.values())
+    for agent, colour in own.items():
+        found[agent] = next(free) if colour in found.values() else colour
+    return found
+
+
+def _style_of(agent: str) -> Style:
+    return LEARNED.get(agent) or (PRIVILEGED if agent in across.PRIVILEGED else OTHER)
+
+
+def _legend(figure: Figure, agents: Sequence[str]) -> None:
+    """What the markers of rows mean."""
+    looks = {agent: style for agent, style in LEARNED.items() if agent in agents}
+    if any(agent in across.PRIVILEGED for agent in agents):
+        looks["privileged"] = PRIVILEGED
+    looks["other agents"] = OTHER
+    handles = [
+        Line2D([], [], color=style.colour, marker=style.marker, markerfacecolor="white", linewidth=1.4, label=label)
+        for label, style in looks.items()
+    ]
+    legend_below(figure, handles, columns=4)
