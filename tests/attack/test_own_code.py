@@ -26,6 +26,7 @@ from mgsc.experiments import (
     compare,
     diagnose,
     own_environment,
+    own_model,
     own_policy,
     own_strategy,
     own_values,
@@ -33,10 +34,12 @@ from mgsc.experiments import (
 from mgsc.experiments.reading import tables
 from mgsc.experiments.running.build import build_problem
 from mgsc.experiments.running.trial import check_own_parts, check_own_strategy
+from mgsc.models.fixed import fixed
+from mgsc.models.fixed_tables import FixedModel, model_tables
 from mgsc.models.mlp import MlpModel
 from mgsc.noise import uniforms
 from mgsc.policies import Policy
-from mgsc.search_control import MetaGradientSettings, from_logits, meta_gradient
+from mgsc.search_control import MetaGradientSettings, SearchControl, from_logits, meta_gradient
 from mgsc.settings import check, number
 from mgsc.types import ActionChoice, like
 from mgsc.values import table
@@ -65,6 +68,16 @@ def breaks(settings, facts):
     return from_logits(logits)
 
 
+def outgrows(settings, facts):
+    """A distribution until values have grown, then one and a half times it."""
+
+    def weights(state, params, candidates):
+        has_grown = jnp.sum(jnp.abs(params.values)) > 0.8
+        return jnp.where(has_grown, 1.5, 1.0) * candidates.is_allowed / jnp.sum(candidates.is_allowed)
+
+    return lambda parts: SearchControl(init=lambda key, params, candidates: (), weights=weights)
+
+
 def suite_of(build) -> Suite:
     return Suite("own code", TMazeSettings(stem=1, arm=1), agents={"mine": own_strategy("mine", build)})
 
@@ -82,10 +95,11 @@ def test_issue_own_code_that_fails_is_named(build, words) -> None:
         mgsc.run(suite_of(build), seeds=1, settings=SMALL)
 
 
-def test_issue_an_own_d_that_is_not_finite_stops_the_run(monkeypatch) -> None:
+@pytest.mark.parametrize(("build", "words"), [(breaks, "not finite"), (outgrows, "no distribution, .* 1 in sum")])
+def test_issue_an_own_d_that_breaks_later_stops_the_run(build, words, monkeypatch) -> None:
     compile_quickly(monkeypatch)
-    with pytest.raises(UserError, match=r"d of mine is not finite: on seed \d, between steps \d+ and \d+; see"):
-        mgsc.run(suite_of(breaks), seeds=2, settings=SMALL)
+    with pytest.raises(UserError, match=rf"d of mine is {words}: on seed \d, between steps \d+ and \d+; see"):
+        mgsc.run(suite_of(build), seeds=2, settings=SMALL)
 
 
 @pytest.mark.parametrize("chunk", [0, 3])
@@ -171,6 +185,10 @@ def values_of(**functions):
             values_of(update=lambda theta, learner, *batch: (theta + 0.01, learner)),
             "update of values v changes θ where the step size is 0, .*: where the step size is 0, θ must not change",
         ),
+        (  # of values that are 0 this is seen only once they have been moved
+            values_of(update=lambda theta, learner, *batch: (theta * 0.9, learner)),
+            "update of values v changes θ where the step size is 0",
+        ),
         (
             values_of(init=lambda key: jnp.zeros((5, 4))),
             r"init of the values gives an array float32\[5, 4\]: .*θ",
@@ -184,6 +202,16 @@ def values_of(**functions):
 def test_issue_own_values_are_updated_as_the_loop_needs(values, message) -> None:
     with pytest.raises(UserError, match=message):
         tried(values=values)
+
+
+def test_issue_an_own_models_outcomes_have_probabilities() -> None:
+    def build(settings, facts):
+        good = fixed(model_tables(FixedModel(), facts.listed), facts.discount)
+        doubled = lambda *asked: (found := good.expect(*asked))._replace(probability=2 * found.probability)  # noqa: E731
+        return good._replace(expect=doubled)
+
+    with pytest.raises(UserError, match=r"the probabilities that expect of model m gives are 2 in sum: they must be 0"):
+        tried(model=own_model("m", build))
 
 
 def test_sound_own_values_pass() -> None:

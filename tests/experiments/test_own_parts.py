@@ -331,6 +331,9 @@ def test_what_needs_tables_or_listed_states_is_refused_in_words(suite):
     visited = {"visited": AgentSettings("visited")}
     with pytest.raises(UserError, match="strategy visited needs listed states, which this suite has not"):
         mgsc.run(dataclasses.replace(suite, agents=visited), seeds=1)
+    listed = AgentSettings("meta_gradient", options=STRATEGIES["meta_gradient"].settings())
+    with pytest.raises(UserError, match="choose another agent, or logits=network, which needs no list of states"):
+        mgsc.run(dataclasses.replace(suite, agents={"mgsc": listed}), seeds=1)
     oracle = {"oracle": AgentSettings("oracle", options=STRATEGIES["oracle"].settings())}
     with pytest.raises(UserError, match=r"strategy oracle needs .*tables"):
         mgsc.run(dataclasses.replace(suite, agents=oracle), seeds=1)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import xarray as xr
 from tests.experiments.kill_server import expected, shorten_contract
 from tests.experiments.synthetic import PAIR, fill, manifest, small
 
+import mgsc
 from mgsc.experiments import store
 from mgsc.experiments.store import IncompleteResultError, StoreError
 from mgsc.experiments.store.contract import checksum
@@ -33,7 +35,7 @@ def result(tmp_path: Path) -> Path:
 def test_a_stopped_run_is_incomplete_and_resumable(tmp_path: Path) -> None:
     with store.create(tmp_path, manifest(PAIR, 2)) as folder:
         folder.write_part("uniform", (0, 1), {"x": np.array([3.0, 4.0])})
-    message = r"is incomplete: 2 of 4 runs \(agents × seeds\) are done; go on with `mgsc run --resume`"
+    message = r"is incomplete: 2 of 4 runs \(agents × seeds\) are done; give the same `mgsc run` again with --resume"
     with pytest.raises(IncompleteResultError, match=message):
         store.open_result(tmp_path)
     assert store.status(tmp_path).num_finished == 2
@@ -251,3 +253,11 @@ def check_after_kill(directory: Path) -> int | None:
     right = expected(number, opened.sizes["seed"]).drop_vars("run_seconds")
     xr.testing.assert_equal(opened.drop_vars("run_seconds"), right)
     return number
+
+
+def test_issue_an_interrupted_call_in_python_says_how_to_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("mgsc.experiments.running.run._run", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        mgsc.run("tmaze-fixed", agents=["uniform"], seeds=1, settings={"steps": 250}, out=tmp_path / "kept")
+    (note,) = stopped.value.__notes__
+    assert note == f"mgsc: finished runs are kept in {tmp_path / 'kept'}; the same call with resume=True goes on"

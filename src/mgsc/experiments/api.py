@@ -82,18 +82,23 @@ def run(
     if kept := kept_updates(chosen, settings or {}):
         warnings.warn(kept, stacklevel=2)
     workers = get_executor(executor)
-    with _listener(progress, name) as listener:
-        result = run_suite(
-            name,
-            chosen,
-            which,
-            out=out,
-            overwrite=overwrite,
-            resume=resume,
-            append=append,
-            progress=listener,
-            executor=workers,
-        )
+    try:
+        with _listener(progress, name) as listener:
+            result = run_suite(
+                name,
+                chosen,
+                which,
+                out=out,
+                overwrite=overwrite,
+                resume=resume,
+                append=append,
+                progress=listener,
+                executor=workers,
+            )
+    except KeyboardInterrupt as stop:
+        if out is not None:
+            stop.add_note(f"mgsc: finished runs are kept in {out}; the same call with resume=True goes on")
+        raise
     if words := broken_rewards(result):
         warnings.warn(words, UserWarning, stacklevel=2)
     return result

@@ -69,6 +69,10 @@ def _print_subject(console: Console, subject: str) -> None:
     elif subject in SUITES:
         console.print(_suites({subject: SUITES[subject]}))
         console.print(_settings_table("Settings of the suite", SUITES[subject], ""))
+        for kind in KINDS:
+            part = getattr(SUITES[subject], kind)
+            if any("kind" in field.metadata for field in dataclasses.fields(part)):
+                console.print(_settings_table(f"Settings of its {kind}", part, f"{kind}."))
     elif subject in STRATEGIES or parts:
         if subject in STRATEGIES:
             console.print(_strategies({subject: STRATEGIES[subject]}))

@@ -136,6 +136,18 @@ def test_no_result_is_one_line(command, case, expected, capsys, tmp_path) -> Non
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_issue_an_unfinished_result_beside_finished_ones_is_left_out(results, caplog) -> None:
+    from mgsc.experiments import store
+
+    with store.create(results / "stopped", manifest(PAIR, 2)):
+        pass
+    assert [found.label for found in open_results([results])] == [
+        "TMaze, fixed model (first)",
+        "TMaze, fixed model (second)",
+    ]
+    assert caplog.records[0].getMessage().startswith(f"mgsc: left out: {results / 'stopped'} is incomplete")
+
+
 @pytest.mark.parametrize("kind", ["a folder", "below a file", "forbidden"])
 def test_a_file_that_cannot_be_written_is_refused_before_any_work(kind, capsys, results, monkeypatch) -> None:
     (results / "mine.txt").write_text("mine")

@@ -248,7 +248,7 @@ def _budget_section(rows: tuple[AgentRow, ...]) -> Section:
             Column("time\n[µs]", lambda row: _plain(row.budget.microseconds_per_step)),
             Column("compilation\n[s]", lambda row: f"{row.budget.compile_seconds:.1f}"),
         ),
-        "Time: run time over the steps of all seeds, which run side by side.",
+        "Time: run time over the steps of all seeds, which run side by side. Compilation: wall time, several at once.",
     )
 
 

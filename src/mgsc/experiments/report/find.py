@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from mgsc.errors import UserError
 from mgsc.experiments import store
-from mgsc.files import usable_path
+from mgsc.files import printable, usable_path
+
+LOGGER = logging.getLogger("mgsc")
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,6 +36,8 @@ class Found:
 def open_results(directories: Sequence[str | os.PathLike[str]]) -> list[Found]:
     """Opens every result that the folders are or hold.
 
+    A warning is logged of each result within a folder that is left out because its run is unfinished.
+
     Args:
         directories: result folders, and folders that hold result folders.
 
@@ -40,9 +45,9 @@ def open_results(directories: Sequence[str | os.PathLike[str]]) -> list[Found]:
         The results in the given order, those within one folder by name; none twice.
 
     Raises:
-        UserError: a folder is missing, is no result and holds none, or a result is incomplete or damaged.
+        UserError: a folder is missing, is no result and holds no finished one, or a result is incomplete or damaged.
     """
-    folders = [folder for directory in directories for folder in result_folders(directory)]
+    folders = [folder for directory in directories for folder in _finished(directory)]
     unique = list({os.path.realpath(folder): folder for folder in folders}.values())
     datasets = [store.open_result(folder) for folder in unique]
     titles = [str(dataset.attrs["title"]) for dataset in datasets]
@@ -51,6 +56,21 @@ def open_results(directories: Sequence[str | os.PathLike[str]]) -> list[Found]:
         Found(title if names[title] == 1 else f"{title} ({os.path.basename(os.path.realpath(folder))})", dataset)
         for title, folder, dataset in zip(titles, unique, datasets, strict=True)
     ]
+
+
+def _finished(directory: str | os.PathLike[str]) -> list[Path]:
+    """The folder itself where it is a result, else the results right inside it that can be shown."""
+    found = result_folders(directory)
+    if found == [usable_path(directory)]:
+        return found
+    states = {folder: store.status(folder) for folder in found}
+    finished = [folder for folder, state in states.items() if state.has_result]
+    if not finished:
+        return found  # the first of them says why it cannot be opened
+    for folder in found:
+        if folder not in finished:
+            LOGGER.warning("mgsc: left out: %s", printable(states[folder].message))
+    return finished
 
 
 def result_folders(directory: str | os.PathLike[str]) -> list[Path]:

@@ -215,9 +215,12 @@ def _check_needs(agent: AgentSettings, needs: Collection[str], problem: Problem,
     }
     missing = [need for need in needs if not has[need]]
     if missing:
+        remedy = ""
+        if missing == ["listed states"] and getattr(agent.options, "logits", None) == "table":
+            remedy = ", or logits=network, which needs no list of states"
         raise UserError(
             f"strategy {agent.own.name if agent.own else agent.strategy} needs {' and '.join(missing)}, "
-            "which this suite has not: choose another agent"
+            f"which this suite has not: choose another agent{remedy}"
         )
 
 

@@ -40,6 +40,9 @@ from mgsc.types import Array, PyTree, to_device
 CHUNKS_PER_CALL = 20
 """Most chunks of one call of the compiled program; progress is shown between calls."""
 
+BROKEN = 1e-3
+"""Largest distance of the sum of a chunk's mean d from one, and of its entries below 0."""
+
 LANES = "lanes"
 """The axis of the lanes of a block."""
 
@@ -252,13 +255,17 @@ class Program:
         if own is None or name is None:
             return
         d = np.asarray(record[name])[: len(lanes)]
-        broken = ~np.isfinite(d).reshape(len(lanes), d.shape[1], -1).all(-1)
+        each = d.reshape(*d.shape[:2], -1)
+        wrong, broken = "not finite", ~np.isfinite(each).all(-1)
+        if name == "query_distribution" and not broken.any():
+            wrong = "no distribution, its weights being 0 or more and 1 in sum"
+            broken = (each.min(-1) < -BROKEN) | (np.abs(each.sum(-1) - 1) > BROKEN)
         if broken.any():
             lane, chunk = (int(place) for place in np.argwhere(broken)[0])
             every = self.suite.record_every
             begin = (chunks_before + chunk) * every
             raise UserError(
-                f"d of {own.name} is not finite: on seed {lanes[lane].seed}, between steps {begin} and {begin + every};"
+                f"d of {own.name} is {wrong}: on seed {lanes[lane].seed}, between steps {begin} and {begin + every};"
                 " see what its logits are where values are large"
             )
 

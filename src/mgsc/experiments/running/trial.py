@@ -23,7 +23,9 @@ from mgsc.experiments.running.trial_numbers import (
     behaviour_of,
     check_after_nothing,
     check_behaviour,
+    check_model_probabilities,
     check_table,
+    probabilities_of,
 )
 from mgsc.experiments.store.contract import coordinates_of, variables_of
 from mgsc.settings import is_line
@@ -103,16 +105,18 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
     except UserError as error:
         raise UserError(f"{name} cannot run with {', '.join(own)}: {error}") from error
 
-    def first_step() -> tuple[dyna.DynaState, dyna.DynaState, Any, Any]:
+    def first_step() -> tuple[dyna.DynaState, dyna.DynaState, Any, Any, Any]:
         begun = dyna.init(built, key)
         noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(built, key, jnp.arange(1)))
         after = dyna.real_step(built, begun, noise)[0]
         behaviour = behaviour_of(built, after) if isinstance(suite.policy, OwnPart) else None
-        return begun, after, behaviour, after_nothing(built, after) if isinstance(suite.values, OwnPart) else None
+        unmoved = after_nothing(built, after) if isinstance(suite.values, OwnPart) else None
+        outcomes = probabilities_of(built, after) if isinstance(suite.model, OwnPart) else None
+        return begun, after, behaviour, unmoved, outcomes
 
     fails = f"the first real step of {name} fails in {', '.join(own)}"
     with named_errors(fails, traces=False), in_words(problem.environment):
-        begun, after, behaviour, unmoved = jax.jit(first_step)()
+        begun, after, behaviour, unmoved, outcomes = jax.jit(first_step)()
     check_state(f"one real step of {name} with {', '.join(own)}", begun, after)
     for place, leaf in jax.tree_util.tree_leaves_with_path(after):
         if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) and not np.isfinite(np.asarray(leaf)).all():
@@ -121,9 +125,11 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
     if behaviour is not None:
         check_behaviour(suite.policy.name, behaviour, built.environment.num_actions)
     if unmoved is not None:
-        check_after_nothing(suite.values.name, after.values, unmoved)
+        check_after_nothing(suite.values.name, *unmoved)
         if built.values.is_table:
             check_table(suite.values.name, built, after)
+    if outcomes is not None:
+        check_model_probabilities(suite.model.name, outcomes)
 
 
 def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:

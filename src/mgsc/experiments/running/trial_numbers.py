@@ -69,15 +69,25 @@ def check_behaviour(name: str, behaviour: Behaviour, num_actions: int) -> None:
         )
 
 
-def after_nothing(agent: Dyna, state: DynaState) -> PyTree:
-    """θ after an update with step size 0 and error 1; may be traced."""
-    values = agent.values
-    action = agent.policy.sample(agent.policy.draw(jax.random.key(0)), state.values, state.observation)
+def after_nothing(agent: Dyna, state: DynaState) -> tuple[PyTree, PyTree]:
+    """θ, moved away from its first values by chance, and θ after an update with step size 0 and error 1; may be traced.
+
+    Of a θ that is all 0, weights that decay stay where they are.
+    """
+    values, key = agent.values, jax.random.key(0)
+
+    def moved(leaf: Array) -> Array:
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            return leaf
+        return leaf + jax.random.uniform(key, leaf.shape, leaf.dtype, 0.5, 1.5)
+
+    theta = jax.tree.map(moved, state.values)
+    action = agent.policy.sample(agent.policy.draw(key), theta, state.observation)
     observation, action, one, zero = state.observation[None], jnp.asarray(action)[None], jnp.ones(1), jnp.zeros(1)
     if values.learn is None:
-        return values.update(state.values, state.learner, observation, action, one, zero)[0]
+        return theta, values.update(theta, state.learner, observation, action, one, zero)[0]
     batch = Transition(observation, action, one, one, observation)
-    return values.learn(values.draw(jax.random.key(0)), state.values, state.learner, batch, zero)[0]
+    return theta, values.learn(values.draw(key), theta, state.learner, batch, zero)[0]
 
 
 def check_after_nothing(name: str, before: PyTree, after: PyTree) -> None:
@@ -115,6 +125,21 @@ def check_table(name: str, agent: Dyna, state: DynaState) -> None:
         raise UserError(f"{says}, and their q is not the entry of θ: {remedy}")
     if not np.allclose(bootstrap, theta.max(-1), rtol=1e-5):
         raise UserError(f"{says}, and their bootstrap is not the maximum of a row of θ: {remedy}")
+
+
+def probabilities_of(agent: Dyna, state: DynaState) -> Array:
+    """[M] probabilities of the outcomes that the model expects of a state and an action; may be traced."""
+    action = agent.policy.sample(agent.policy.draw(jax.random.key(0)), state.values, state.observation)
+    return agent.model.expect(state.model, state.observation, jnp.asarray(action)).probability
+
+
+def check_model_probabilities(name: str, probabilities: Array) -> None:
+    """Checks the probabilities of a model's outcomes.
+
+    Raises:
+        UserError: they are none.
+    """
+    _check_probabilities(f"the probabilities that expect of model {name} gives", np.asarray(probabilities))
 
 
 def _check_actions(what: str, actions: np.ndarray[Any, Any], num_actions: int) -> None:

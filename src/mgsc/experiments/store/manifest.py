@@ -69,7 +69,11 @@ def free_folder(directory: Path) -> Path:
     return next(place for place in places if not os.path.lexists(place))
 
 
-RUN = Command("run", ("--resume", "--overwrite", "--append"), "go on with `mgsc run --resume`")
+RUN = Command(
+    "run",
+    ("--resume", "--overwrite", "--append"),
+    "give the same `mgsc run` again with --resume (in Python resume=True)",
+)
 MERGE = Command("merge", ("--overwrite",), "give the same `mgsc merge` again")
 
 
