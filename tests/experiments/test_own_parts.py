@@ -253,6 +253,11 @@ def short_values(settings, facts, initial_value):
     return good._replace(action_values=lambda theta, observation: theta[observation, :-1])
 
 
+def rows_of_values(settings, facts, initial_value):
+    good = table(facts.num_states, facts.num_actions, initial_value)
+    return good._replace(action_values=lambda theta, observation: theta[None, observation])
+
+
 def no_candidates(settings, facts):
     return listed(Candidates(jnp.zeros(0, jnp.int32), jnp.zeros(0, jnp.int32), jnp.zeros(0, bool)))
 
@@ -293,6 +298,10 @@ def test_values_that_are_no_table_though_they_say_so_are_refused(values, message
             r"action_values .* is float32\[3\]: it must be floating\[4\]",
         ),
         (
+            {"values": own_values("v", rows_of_values)},
+            r"action_values .* is float32\[1, 4\]: it must be floating\[4\]",
+        ),
+        (
             {"candidates": own_candidates("c", no_candidates)},
             r"index of the candidates is int32\[0\]: .* N at least 1",
         ),
@@ -305,6 +314,17 @@ def test_values_that_are_no_table_though_they_say_so_are_refused(values, message
 def test_parts_of_other_forms_are_refused(parts, message):
     with pytest.raises(UserError, match=message):
         mgsc.run(tables_suite(**parts), seeds=1)
+
+
+def test_issue_a_step_that_asks_a_traced_number_is_told_what_to_do(suite):
+    source = suite.environment.source
+
+    def step(noise, place, action, params):
+        return source.environment.step(noise, place, 0 if place > 1 else action, params)
+
+    other = own_environment("line", source._replace(environment=source.environment._replace(step=step)))
+    with pytest.raises(UserError, match=r"step of the environment fails: Tracer.*; .* use jnp\.where in place of if"):
+        mgsc.run(dataclasses.replace(suite, environment=other), seeds=1)
 
 
 def test_an_environment_that_gives_no_step_is_refused(suite):

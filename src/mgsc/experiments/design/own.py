@@ -273,6 +273,10 @@ def _policy(name: str, behaviour: BehaviourPolicy, values: ValueFunction) -> Pol
     return found
 
 
+FOR_TRACED = "compute with jax.numpy, and use jnp.where in place of if"
+"""What to do where code needs the value of something that is traced."""
+
+
 @contextlib.contextmanager
 def named_errors(what: str, *, traces: bool = True) -> Iterator[None]:
     """Raises a ``UserError`` in place of an error in the user's code.
@@ -289,7 +293,8 @@ def named_errors(what: str, *, traces: bool = True) -> Iterator[None]:
         if traces and isinstance(error, jax.errors.JAXTypeError):
             raise
         reason = (str(error).splitlines() or [""])[0]
-        raise UserError(f"{what}: {type(error).__name__}: {reason}") from error
+        remedy = f"; {FOR_TRACED}" if isinstance(error, jax.errors.JAXTypeError) else ""
+        raise UserError(f"{what}: {type(error).__name__}: {reason}{remedy}") from error
 
 
 def _as_built(made: Callable[..., Any], settings: Any, facts: Facts) -> BuiltModel:

@@ -12,7 +12,7 @@ from mgsc import dyna
 from mgsc.environments.row import Simulator
 from mgsc.errors import UserError
 from mgsc.experiments.design.names import LONGEST_NAME
-from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, named_errors
+from mgsc.experiments.design.own import FOR_TRACED, PARTS, OwnPart, OwnSettings, named_errors
 from mgsc.experiments.design.quantities import GROUPS
 from mgsc.experiments.running.build import build_agent, replace_numbers
 from mgsc.experiments.running.program import in_words, lane_numbers
@@ -73,7 +73,7 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
         reason = str(error).splitlines()[0]
         raise UserError(
             f"the strategy {name} needs the value of something that is traced, such as a real transition or one of "
-            f"{sorted(numbers)}: compute with jax.numpy, and use jnp.where in place of if ({reason})"
+            f"{sorted(numbers)}: {FOR_TRACED} ({reason})"
         ) from error
     with named_errors(fails):
         weights, is_allowed = _first_weights(name, build_agent(suite, agent, problem))

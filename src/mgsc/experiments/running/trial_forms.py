@@ -28,6 +28,9 @@ def check_forms(agent: Dyna, observation: jax.ShapeDtypeStruct) -> None:
     theta, learner = _check_pair(
         "init of the values", _form("init of the values", agent.values.init, jax.random.key(0))
     )
+    if agent.values.action_values is not None:  # before the policy, which is given what they give
+        each = _form("action_values of the values", agent.values.action_values, theta, observation)
+        _check("action_values of the values", each, (agent.environment.num_actions,), FLOAT)
     action = _check_sample(agent, theta, observation)
     _check_step(agent, state, observation, action)
     _check_values(agent, theta, learner, observation, action)
@@ -135,9 +138,6 @@ def _check_values(agent: Dyna, theta: PyTree, learner: PyTree, observation: Any,
     bootstrap = _form("bootstrap of the values", values.bootstrap, theta, learner, observation)
     _check("bootstrap of the values", bootstrap, (), FLOAT)
     _check_update(agent, theta, learner, observation, action)
-    if values.action_values is not None:
-        each = _form("action_values of the values", values.action_values, theta, observation)
-        _check("action_values of the values", each, (agent.environment.num_actions,), FLOAT)
 
 
 def _check_update(agent: Dyna, theta: PyTree, learner: PyTree, observation: Any, action: Any) -> None:
