@@ -227,3 +227,9 @@ def test_markdown_has_one_row_for_each_agent(dataset: xr.Dataset) -> None:
 def test_a_single_agent_has_no_table_of_differences(dataset: xr.Dataset) -> None:
     titles = [section.title for section in sections(compare(dataset.isel(agent=[0])))]
     assert titles == ["TMaze, fixed model: total reward after 10,000 steps", "Budget per real step"]
+
+
+@pytest.mark.parametrize(("num_seeds", "has_note"), [(1, False), (2, True), (5, False)])
+def test_issue_intervals_of_few_seeds_are_said_to_be_too_narrow(num_seeds, has_note):
+    shown = to_markdown(compare(synthetic(("uniform", "replay"), num_seeds=num_seeds, num_chunks=40)))
+    assert (f"With {num_seeds} seeds the bootstrap's interval of P is too narrow" in shown) == has_note

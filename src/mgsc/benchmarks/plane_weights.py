@@ -27,7 +27,7 @@ from mgsc.environments.gridworld import LENGTH, WALLS, GridWorldSettings
 from mgsc.environments.phases import phase_at
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import Suite, change_suite, get_suite
-from mgsc.experiments.figures.style import LABEL, headline, legend_below, new_figure, save_all
+from mgsc.experiments.figures.style import LABEL, SMALL, headline, legend_below, new_figure, save_all
 from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.set_option import add_set, parse_changes
@@ -104,8 +104,10 @@ def draw_plane(suite: Suite, relative: NDArray[Any]) -> Figure:
     bar = figure.colorbar(colours, ax=list(axes), shrink=0.8, ticks=[-FARTHEST, 0, FARTHEST])
     bar.ax.set_yticklabels([f"1/{2**FARTHEST:g} or less", "1", f"{2**FARTHEST:g} or more"])
     bar.set_label("d over a uniform one", fontsize=LABEL)
-    figure.supxlabel("x", fontsize=LABEL)
-    figure.supylabel("y", fontsize=LABEL)
+    for here in axes:
+        here.set_xlabel("x", fontsize=SMALL)
+        here.set_ylabel("y", fontsize=SMALL)
+        here.label_outer()
     legend_below(figure, [Patch(color=GOAL, label="goal"), Patch(color=WALL, label="wall")])
     headline(figure, f"{suite.title}: where MGSC over states plans, one run")
     return figure

@@ -14,6 +14,9 @@ ABSENT = "–"
 SAME = 1e-9
 """Share by which totals must differ; a smaller difference is rounding."""
 
+FEW_SEEDS = 5
+"""Of fewer, a bootstrap draws the same ones too often."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -98,8 +101,13 @@ def _against_section(comparison: Comparison) -> Section:
             Column("wins", lambda row: _percent(row.win_rate)),
         ),
         f"Difference: total reward minus {comparison.baseline}'s, paired by seed. P (better):"
-        " probability that a run beats one of it. Wins: share of seeds on which it does.",
+        f" probability that a run beats one of it. Wins: share of seeds on which it does.{_of_few_seeds(comparison)}",
     )
+
+
+def _of_few_seeds(comparison: Comparison) -> str:
+    fewest = min(row.n for row in comparison.rows)
+    return f" With {fewest} seeds the bootstrap's interval of P is too narrow." if 1 < fewest < FEW_SEEDS else ""
 
 
 def _episodes_section(comparison: Comparison, stretch: str) -> Section:
