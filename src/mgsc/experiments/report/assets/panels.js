@@ -89,7 +89,7 @@ class Panels {
     const half = most * 0.5 ** view.scale;
     const scale = make("span", { class: "heat-scale" }, bar, make("span", { class: "heat-labels" },
       ...[0, half, most].map((value) => make("span", { text: percent(value, value >= 0.1 || !value ? 0 : 1) }))));
-    return [make("span", { class: "heat-title", text: "d, the chance that planning asks about a state" }), scale];
+    return [make("span", { class: "heat-title", text: "d: the probability that planning queries a state" }), scale];
   }
 }
 
