@@ -161,7 +161,7 @@ def test_without_d_the_maze_shows_the_policy(mixed) -> None:
     assert mixed.inner_text("#missing") == DRAWN_ANEW
     assert mixed.inner_text("#maze-title") == "Values and greedy policy"
     assert not mixed.is_visible("#numbers-label")
-    assert "chance that planning" not in mixed.inner_text("#key")
+    assert "probability that planning" not in mixed.inner_text("#key")
     colours = mixed.eval_on_selector(
         'canvas[data-agent="uniform"]',
         "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size",
