@@ -82,26 +82,32 @@ def run(
     if kept := kept_updates(chosen, settings or {}):
         warnings.warn(kept, stacklevel=2)
     workers = get_executor(executor)
+    with _saying_what_is_kept(out), _listener(progress, name) as listener:
+        result = run_suite(
+            name,
+            chosen,
+            which,
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            append=append,
+            progress=listener,
+            executor=workers,
+        )
+    if words := broken_rewards(result):
+        warnings.warn(words, UserWarning, stacklevel=2)
+    return result
+
+
+@contextlib.contextmanager
+def _saying_what_is_kept(out: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Adds to an interrupt what is kept, and how to go on."""
     try:
-        with _listener(progress, name) as listener:
-            result = run_suite(
-                name,
-                chosen,
-                which,
-                out=out,
-                overwrite=overwrite,
-                resume=resume,
-                append=append,
-                progress=listener,
-                executor=workers,
-            )
+        yield
     except KeyboardInterrupt as stop:
         if out is not None:
             stop.add_note(f"mgsc: finished runs are kept in {out}; the same call with resume=True goes on")
         raise
-    if words := broken_rewards(result):
-        warnings.warn(words, UserWarning, stacklevel=2)
-    return result
 
 
 @contextlib.contextmanager

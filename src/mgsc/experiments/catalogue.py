@@ -71,7 +71,7 @@ def _print_subject(console: Console, subject: str) -> None:
         console.print(_settings_table("Settings of the suite", SUITES[subject], ""))
         for kind in KINDS:
             part = getattr(SUITES[subject], kind)
-            if any("kind" in field.metadata for field in dataclasses.fields(part)):
+            if _has_settings(part):
                 console.print(_settings_table(f"Settings of its {kind}", part, f"{kind}."))
     elif subject in STRATEGIES or parts:
         if subject in STRATEGIES:
@@ -116,10 +116,14 @@ def _of_every_agent() -> Table:
 
 def _print_part(console: Console, kind: str, name: str, row: Any) -> None:
     title = f"Settings of {kind} {name}: {row.summary}"
-    if any("kind" in field.metadata for field in dataclasses.fields(row.settings)):
+    if _has_settings(row.settings):
         console.print(_settings_table(title, row.settings(), f"{kind}."))
     else:
         console.print(f"[bold]{title}[/bold] (none)", highlight=False)
+
+
+def _has_settings(part: Any) -> bool:
+    return any("kind" in field.metadata for field in dataclasses.fields(part))
 
 
 def _print_strategy(console: Console, name: str, row: Any) -> None:

@@ -239,12 +239,18 @@ def _advise_overshoot(agent: str, stored: Stored) -> str:
     )
 
 
+def _remedy(settings: MetaGradientSettings, missing: Collection[Need]) -> str:
+    is_of_logits = list(missing) == ["listed states"] and settings.experience != "successive"
+    return "logits=network, which needs no list of states" if is_of_logits else ""
+
+
 ROW = StrategyRow(
     name="meta_gradient",
     summary="MGSC: a softmax over states tuned by the meta-gradient",
     settings=MetaGradientSettings,
     build=_build,
     needs=_needs,
+    remedy=_remedy,
     expected_backups=_expected_backups,
     tunes_updates=False,
     # Its own settings work together with the step size: below 0.3 none of them was found to do well.

@@ -60,6 +60,11 @@ def _nothing(settings: Any) -> tuple[()]:
     return ()
 
 
+def _no_remedy(settings: Any, missing: Collection[Need]) -> str:
+    del settings, missing
+    return ""
+
+
 def _never(settings: Any) -> bool:
     del settings
     return False
@@ -72,6 +77,7 @@ class StrategyRow(Row[S]):
     Attributes:
         build: ``(settings, facts) -> Strategy``.
         needs: ``(settings) ->`` its needs; a suite that lacks one raises ``UserError``.
+        remedy: ``(settings, missing needs) ->`` the setting that does without them, in words; empty where none does.
         plans: False for Q-learning.
         queries_model: False where planning updates use real transitions.
         expected_backups: ``(settings, facts) ->`` its expected backups per real step; K is an int there.
@@ -88,6 +94,7 @@ class StrategyRow(Row[S]):
 
     build: Callable[[S, StrategyFacts], Strategy]
     needs: Callable[[S], Collection[Need]] = _nothing
+    remedy: Callable[[S, Collection[Need]], str] = _no_remedy
     plans: bool = True
     queries_model: bool = True
     expected_backups: Callable[[S, StrategyFacts], int] = _no_backups

@@ -47,30 +47,25 @@ def open_results(directories: Sequence[str | os.PathLike[str]]) -> list[Found]:
     Raises:
         UserError: a folder is missing, is no result and holds no finished one, or a result is incomplete or damaged.
     """
-    folders = [folder for directory in directories for folder in _finished(directory)]
-    unique = list({os.path.realpath(folder): folder for folder in folders}.values())
-    datasets = [store.open_result(folder) for folder in unique]
-    titles = [str(dataset.attrs["title"]) for dataset in datasets]
-    names = Counter(titles)
+    opened: dict[str, xr.Dataset] = {}
+    for directory in directories:
+        folders, unfinished = result_folders(directory), []
+        for folder in folders:
+            place = os.path.realpath(folder)
+            try:
+                opened[place] = opened[place] if place in opened else store.open_result(folder)
+            except store.IncompleteResultError as error:
+                unfinished.append(error)
+        if len(unfinished) == len(folders):
+            raise unfinished[0]
+        for stopped in unfinished:
+            LOGGER.warning("mgsc: left out: %s", printable(str(stopped)))
+    titles = {place: str(dataset.attrs["title"]) for place, dataset in opened.items()}
+    names = Counter(titles.values())
     return [
-        Found(title if names[title] == 1 else f"{title} ({os.path.basename(os.path.realpath(folder))})", dataset)
-        for title, folder, dataset in zip(titles, unique, datasets, strict=True)
+        Found(title if names[title] == 1 else f"{title} ({os.path.basename(place)})", opened[place])
+        for place, title in titles.items()
     ]
-
-
-def _finished(directory: str | os.PathLike[str]) -> list[Path]:
-    """The folder itself where it is a result, else the results right inside it that can be shown."""
-    found = result_folders(directory)
-    if found == [usable_path(directory)]:
-        return found
-    states = {folder: store.status(folder) for folder in found}
-    finished = [folder for folder, state in states.items() if state.has_result]
-    if not finished:
-        return found  # the first of them says why it cannot be opened
-    for folder in found:
-        if folder not in finished:
-            LOGGER.warning("mgsc: left out: %s", printable(states[folder].message))
-    return finished
 
 
 def result_folders(directory: str | os.PathLike[str]) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -137,7 +137,7 @@ def build_agent(suite: Suite, agent: AgentSettings, problem: Problem) -> Dyna:
     """
     row = row_of(agent)
     values = build_values(suite, agent, problem)
-    _check_needs(agent, row.needs(agent.options), problem, values)
+    _check_needs(agent, problem, values)
     planning_updates: Array | int = agent.planning_updates
     if isinstance(planning_updates, int):
         most = planning_updates = updates_of(suite, agent)
@@ -204,7 +204,8 @@ def _with_rollouts(suite: Suite, agent: AgentSettings, built: Dyna, problem: Pro
     )
 
 
-def _check_needs(agent: AgentSettings, needs: Collection[str], problem: Problem, values: ValueFunction) -> None:
+def _check_needs(agent: AgentSettings, problem: Problem, values: ValueFunction) -> None:
+    row = row_of(agent)
     has = {
         "listed states": problem.candidates.listed is not None,
         "tables": problem.truth is not None,
@@ -213,14 +214,12 @@ def _check_needs(agent: AgentSettings, needs: Collection[str], problem: Problem,
         "stored transitions": problem.candidates.num_slots is not None,
         "an ensemble": problem.model.disagreement is not None,
     }
-    missing = [need for need in needs if not has[need]]
+    missing = [need for need in row.needs(agent.options) if not has[need]]
     if missing:
-        remedy = ""
-        if missing == ["listed states"] and getattr(agent.options, "logits", None) == "table":
-            remedy = ", or logits=network, which needs no list of states"
+        remedy = row.remedy(agent.options, missing)
         raise UserError(
             f"strategy {agent.own.name if agent.own else agent.strategy} needs {' and '.join(missing)}, "
-            f"which this suite has not: choose another agent{remedy}"
+            f"which this suite has not: choose another agent{', or ' * bool(remedy)}{remedy}"
         )
 
 

@@ -23,7 +23,7 @@ from mgsc.experiments.running.trial_numbers import (
     behaviour_of,
     check_after_nothing,
     check_behaviour,
-    check_model_probabilities,
+    check_probabilities,
     check_table,
     probabilities_of,
 )
@@ -129,7 +129,7 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
         if built.values.is_table:
             check_table(suite.values.name, built, after)
     if outcomes is not None:
-        check_model_probabilities(suite.model.name, outcomes)
+        check_probabilities(f"the probabilities that expect of model {suite.model.name} gives", np.asarray(outcomes))
 
 
 def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:

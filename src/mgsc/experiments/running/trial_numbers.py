@@ -60,11 +60,11 @@ def check_behaviour(name: str, behaviour: Behaviour, num_actions: int) -> None:
     """
     _check_actions(f"sample of policy {name}", np.asarray(behaviour.sampled), num_actions)
     _check_actions(f"actions of policy {name}", np.asarray(behaviour.choice.action), num_actions)
-    _check_probabilities(
+    check_probabilities(
         f"the probabilities that actions of policy {name} gives", np.asarray(behaviour.choice.probability)
     )
     if behaviour.probabilities is not None:
-        _check_probabilities(
+        check_probabilities(
             f"the numbers that probabilities of policy {name} gives", np.asarray(behaviour.probabilities)
         )
 
@@ -82,8 +82,8 @@ def after_nothing(agent: Dyna, state: DynaState) -> tuple[PyTree, PyTree]:
         return leaf + jax.random.uniform(key, leaf.shape, leaf.dtype, 0.5, 1.5)
 
     theta = jax.tree.map(moved, state.values)
-    action = agent.policy.sample(agent.policy.draw(key), theta, state.observation)
-    observation, action, one, zero = state.observation[None], jnp.asarray(action)[None], jnp.ones(1), jnp.zeros(1)
+    observation, action = state.observation[None], _action(agent, theta, state.observation)[None]
+    one, zero = jnp.ones(1), jnp.zeros(1)
     if values.learn is None:
         return theta, values.update(theta, state.learner, observation, action, one, zero)[0]
     batch = Transition(observation, action, one, one, observation)
@@ -129,17 +129,13 @@ def check_table(name: str, agent: Dyna, state: DynaState) -> None:
 
 def probabilities_of(agent: Dyna, state: DynaState) -> Array:
     """[M] probabilities of the outcomes that the model expects of a state and an action; may be traced."""
-    action = agent.policy.sample(agent.policy.draw(jax.random.key(0)), state.values, state.observation)
-    return agent.model.expect(state.model, state.observation, jnp.asarray(action)).probability
+    action = _action(agent, state.values, state.observation)
+    return agent.model.expect(state.model, state.observation, action).probability
 
 
-def check_model_probabilities(name: str, probabilities: Array) -> None:
-    """Checks the probabilities of a model's outcomes.
-
-    Raises:
-        UserError: they are none.
-    """
-    _check_probabilities(f"the probabilities that expect of model {name} gives", np.asarray(probabilities))
+def _action(agent: Dyna, theta: PyTree, observation: Array) -> Array:
+    """One action that the policy samples."""
+    return jnp.asarray(agent.policy.sample(agent.policy.draw(jax.random.key(0)), theta, observation))
 
 
 def _check_actions(what: str, actions: np.ndarray[Any, Any], num_actions: int) -> None:
@@ -151,7 +147,12 @@ def _check_actions(what: str, actions: np.ndarray[Any, Any], num_actions: int) -
         raise UserError(f"{what} gives action {actions[wrong][0]}: actions must be {allowed}")
 
 
-def _check_probabilities(what: str, given: np.ndarray[Any, Any]) -> None:
+def check_probabilities(what: str, given: np.ndarray[Any, Any]) -> None:
+    """Checks numbers [M] that are to be probabilities.
+
+    Raises:
+        UserError: they are none; it begins with ``what``.
+    """
     if not np.isfinite(given).all():
         wrong = "are not finite"
     elif (given < 0).any():

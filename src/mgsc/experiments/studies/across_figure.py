@@ -48,6 +48,8 @@ def draw_overall(summary: Mapping[str, Any]) -> Figure:
     """Interquartile mean, mean rank, and probability of improvement over the reference, of every agent."""
     scores = across.normalised(summary)
     means = across.interquartile_means(scores)
+    better = across.improvements(scores, summary["reference"])
+    better[scores.agents.index(summary["reference"])] = NOTHING
     order = sorted(range(len(scores.agents)), key=lambda place: means[place].estimate)
     names = [scores.agents[place] for place in order]
     figure = new_figure(height=1.1 + ROW_HEIGHT * len(names))
@@ -55,13 +57,10 @@ def draw_overall(summary: Mapping[str, Any]) -> Figure:
     columns = (
         ("interquartile mean", "score (1: ε-soft optimum)", means),
         ("mean rank", "rank among all (1: best)", across.mean_ranks(scores)),
-        (f"better than {summary['reference']}", "probability", across.improvements(scores, summary["reference"])),
+        (f"better than {summary['reference']}", "probability", better),
     )
     for axes, (title, label, intervals) in zip(panels, columns, strict=True):
-        rows = [intervals[place] for place in order]
-        if intervals is columns[-1][-1]:
-            rows[names.index(summary["reference"])] = NOTHING
-        _rows(axes, names, rows)
+        _rows(axes, names, [intervals[place] for place in order])
         dress(axes, title, label)
     panels[1].invert_xaxis()
     panels[2].axvline(0.5, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
