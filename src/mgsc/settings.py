@@ -123,7 +123,8 @@ def check(settings: Any, where: str = "") -> None:
     for field in dataclasses.fields(settings):
         value, name = getattr(settings, field.name), where + field.name
         if dataclasses.is_dataclass(value):
-            check(value, name + ".")
+            # Keys need not say "options", so errors do not.
+            check(value, where if field.name == "options" else name + ".")
         elif "kind" in field.metadata:
             _check_value(name, value, field.metadata)
 
@@ -258,11 +259,22 @@ def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
         raise UserError(f"the settings to change are {shown_value(settings)}: they must be a dataclass of settings")
     for key, value in changes.items():
-        settings = _with_setting(settings, key.split("."), value, key)
+        settings = with_setting(settings, key.split("."), value, key)
     return settings
 
 
-def _with_setting(settings: Any, path: list[str], value: Any, key: str) -> Any:
+def with_setting(settings: Any, path: Sequence[str], value: Any, key: str) -> Any:
+    """A copy of settings with one of them changed.
+
+    Args:
+        settings: a dataclass.
+        path: names of the groups it lies in, and its own.
+        value: may be a text.
+        key: its name in errors.
+
+    Raises:
+        UserError: as ``with_settings``.
+    """
     fields = {field.name: field for field in dataclasses.fields(settings)}
     name = path[0]
     if name not in fields or not (fields[name].metadata or dataclasses.is_dataclass(getattr(settings, name))):
@@ -276,7 +288,7 @@ def _with_setting(settings: Any, path: list[str], value: Any, key: str) -> Any:
             raise UserError(
                 f"{key} is a group of settings: name one of {', '.join(f.name for f in dataclasses.fields(current))}"
             )
-        changed = _with_setting(current, path[1:], value, key)
+        changed = with_setting(current, path[1:], value, key)
     elif len(path) > 1:
         raise UserError(f"{key}: {name} is a single setting and has no {path[1]!r}")
     else:

@@ -153,7 +153,7 @@ def test_parts_of_ones_own_with_tables_keep_all_measures_and_their_settings_can_
     assert not result.query_distribution.values[..., ~allowed].any()
     assert float(result.state_value.max()) > 1, "values begin at 3"
     assert settings_as_dict(suite)["values"]["options"] == {"bonus": 3.0}
-    with pytest.raises(UserError, match=r"values\.options\.bonus is 99"):
+    with pytest.raises(UserError, match=r"values\.bonus is 99"):
         mgsc.run(change_suite(suite, {"values.bonus": 99.0}), seeds=1)
 
 
@@ -240,6 +240,16 @@ def test_a_simulator_that_cannot_be_is_refused(own, change, message):
     source = Simulator(environment, (), like((1,), jnp.float32))._replace(**change)
     with pytest.raises(UserError, match=message):
         own_environment("line", source)
+
+
+def test_a_reward_that_is_no_number_is_named_though_returns_are_summed(own, suite):
+    def paid_nothing(noise, place, action, params):
+        return own.step(noise, place, action, params)._replace(reward=jnp.float32(jnp.nan))
+
+    source = Simulator(Environment(noise.keys, noise.keys, own.reset, paid_nothing, 2), (), like((1,), jnp.float32))
+    broken = dataclasses.replace(suite, environment=own_environment("line", source), records_episodes=True)
+    with pytest.raises(UserError, match="the reward of the first real step of uniform is nan: see environment line"):
+        mgsc.run(broken, agents=["uniform"], seeds=1)
 
 
 def test_a_simulator_changes_itself(own):

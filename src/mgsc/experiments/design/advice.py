@@ -7,28 +7,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.own import PARTS, OwnPart
 from mgsc.experiments.design.suite import Suite
 
 
 def key_meant(suite: Suite, key: str) -> str | None:
-    """The key of an agents' setting that was named without its agent; None where it is of none.
+    """The key of a setting that was named without the agent or the part that has it; None where none has.
 
     Args:
         suite: in which it was looked for.
-        key: as given, without an agent.
+        key: as given.
 
     Returns:
-        The key with ``agents``, or of a strategy's own option with the first agent that has it.
+        The key with ``agents``; of a strategy's own option with the first agent that has it; or with the part.
     """
     if key in {field.name for field in dataclasses.fields(AgentSettings) if field.metadata}:
         return f"agents.{key}"
-    having = (
-        name
-        for name, agent in suite.agents.items()
-        if key in {field.name for field in dataclasses.fields(agent.options)}
-    )
-    first = next(having, None)
-    return None if first is None else f"{first}.{key}"
+    parts = {name: getattr(suite, name) for name in PARTS}
+    having = {name: agent.options for name, agent in suite.agents.items()}
+    having |= {name: part.options if isinstance(part, OwnPart) else part for name, part in parts.items()}
+    for name, settings in having.items():
+        if key in {field.name for field in dataclasses.fields(settings)}:
+            return f"{name}.{key}"
+    return None
 
 
 def kept_updates(suite: Suite, changes: Mapping[str, Any]) -> str:

@@ -25,7 +25,16 @@ from mgsc.models import FixedModel, LearnedModel
 from mgsc.rollouts import RolloutSettings, check_rollouts
 from mgsc.search_control.row import StrategyRow
 from mgsc.search_control.table import STRATEGIES
-from mgsc.settings import check, check_changes, check_named_once, is_line, left_out, unknown, with_settings
+from mgsc.settings import (
+    check,
+    check_changes,
+    check_named_once,
+    is_line,
+    left_out,
+    unknown,
+    with_setting,
+    with_settings,
+)
 
 LONGEST_TITLE = 200
 
@@ -214,13 +223,13 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
         head, _, rest = key.partition(".")
         if head == "agents" and rest:
             suite = dataclasses.replace(
-                suite, agents={n: _change_agent(a, rest, value) for n, a in suite.agents.items()}
+                suite, agents={n: _change_agent(a, rest, value, key) for n, a in suite.agents.items()}
             )
         elif head in suite.agents:
             if not rest:
                 raise UserError(f"{key} is an agent: name one of its settings, as in {key}.step_size=0.5")
             suite = dataclasses.replace(
-                suite, agents={**suite.agents, head: _change_agent(suite.agents[head], rest, value)}
+                suite, agents={**suite.agents, head: _change_agent(suite.agents[head], rest, value, key)}
             )
         elif head == "agents":
             raise UserError(f"{key} is all agents: name one of their settings, as in agents.step_size=0.5")
@@ -231,31 +240,35 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
                 raise unknown("setting", key, [*known, *suite.agents, "agents"], head, key_meant(suite, key))
             part = getattr(suite, head)
             if isinstance(part, OwnPart):
-                changed: dict[str, Any] = {head: _change_own(head, part, rest, value)}
+                changed: dict[str, Any] = {head: _change_own(part, rest, value, key)}
                 suite = dataclasses.replace(suite, **changed)
             else:
                 suite = with_settings(suite, {key: value})
     return suite
 
 
-def _change_own(head: str, part: OwnPart, key: str, value: Any) -> OwnPart:
+def _change_own(part: OwnPart, name: str, value: Any, key: str) -> OwnPart:
     known = [field.name for field in dataclasses.fields(part.options)]
     if not known:
-        raise UserError(f"{head}.{key} cannot be set: {part.name} has no settings")
-    if key.partition(".")[0] not in known:
-        raise unknown("setting", f"{head}.{key}", known, key)
-    return dataclasses.replace(part, options=with_settings(part.options, {key: value}))
+        raise UserError(f"{key} cannot be set: {part.name} has no settings")
+    path = name.split(".")
+    if path[0] not in known:
+        raise unknown("setting", key, known, name)
+    return dataclasses.replace(part, options=with_setting(part.options, path, value, key))
 
 
-def _change_agent(agent: AgentSettings, key: str, value: Any) -> AgentSettings:
-    if key.partition(".")[0] in ("strategy", "own"):
+def _change_agent(agent: AgentSettings, name: str, value: Any, key: str) -> AgentSettings:
+    path = name.split(".")
+    if path[0] in ("strategy", "own"):
         raise UserError("an agent's strategy is what it is: choose another agent")
     own = {field.name for field in dataclasses.fields(agent.options)}
-    if key.partition(".")[0] in own:
-        key = "options." + key
-    elif key.partition(".")[0] not in {field.name for field in dataclasses.fields(agent)}:
-        raise unknown("setting", key, [*own, *(f.name for f in dataclasses.fields(agent) if f.metadata)])
-    return with_settings(agent, {key: value})
+    if path[0] in own:
+        path = ["options", *path]
+    elif path[0] not in {field.name for field in dataclasses.fields(agent)}:
+        known = [*own, *(f.name for f in dataclasses.fields(agent) if f.metadata)]
+        raise unknown("setting", key, known, path[0])
+    changed: AgentSettings = with_setting(agent, path, value, key)
+    return changed
 
 
 def check_suite(suite: Suite) -> None:

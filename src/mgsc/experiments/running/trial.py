@@ -105,19 +105,21 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
     except UserError as error:
         raise UserError(f"{name} cannot run with {', '.join(own)}: {error}") from error
 
-    def first_step() -> tuple[dyna.DynaState, dyna.DynaState, Any, Any, Any]:
+    def first_step() -> tuple[dyna.DynaState, dyna.DynaState, Array, Any, Any, Any]:
         begun = dyna.init(built, key)
         noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(built, key, jnp.arange(1)))
-        after = dyna.real_step(built, begun, noise)[0]
+        after, made = dyna.real_step(built, begun, noise)
         behaviour = behaviour_of(built, after) if isinstance(suite.policy, OwnPart) else None
         unmoved = after_nothing(built, after) if isinstance(suite.values, OwnPart) else None
         outcomes = probabilities_of(built, after) if isinstance(suite.model, OwnPart) else None
-        return begun, after, behaviour, unmoved, outcomes
+        return begun, after, made.transition.reward, behaviour, unmoved, outcomes
 
     fails = f"the first real step of {name} fails in {', '.join(own)}"
     with named_errors(fails, traces=False), in_words(problem.environment):
-        begun, after, behaviour, unmoved, outcomes = jax.jit(first_step)()
+        begun, after, reward, behaviour, unmoved, outcomes = jax.jit(first_step)()
     check_state(f"one real step of {name} with {', '.join(own)}", begun, after)
+    if not np.isfinite(reward):
+        raise UserError(f"the reward of the first real step of {name} is {reward}: see {', '.join(own)}")
     for place, leaf in jax.tree_util.tree_leaves_with_path(after):
         if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) and not np.isfinite(np.asarray(leaf)).all():
             where = jax.tree_util.keystr(place)
