@@ -333,7 +333,7 @@ class Warm:
 
 
 def test_issue_a_text_in_place_of_a_number_is_refused_in_words() -> None:
-    with pytest.raises(UserError, match=r"m\.options\.temperature is 'a': it must be a number in \(0\.0, 10\.0\]"):
+    with pytest.raises(UserError, match=r"m\.temperature is 'a': it must be a number in \(0\.0, 10\.0\]"):
         own_strategy("m", raises, Warm(temperature="a"))
     with pytest.raises(UserError, match=r"epsilon is '0\.1': it must be a number in \[0\.0, 1\.0\]"):
         check(Suite("own", TMazeSettings(), epsilon="0.1"))

@@ -146,7 +146,7 @@ class Taken:
         (lambda: own_strategy("mine", evenly, Changeable()), "Changeable, the settings of mine, must be a frozen"),
         (lambda: own_strategy("mine", evenly, Limitless()), r"mine\.temperature has no limits: make it by number"),
         (lambda: own_strategy("mine", evenly, Taken()), r"mine\.step_size is a setting of every agent"),
-        (lambda: own_strategy("mine", evenly, Settings(temperature=0.0)), r"mine\.options\.temperature is 0.0"),
+        (lambda: own_strategy("mine", evenly, Settings(temperature=0.0)), r"mine\.temperature is 0.0"),
         (lambda: own_strategy("mine", evenly, step_size=2.0), r"mine\.step_size is 2.0: it must be"),
         (lambda: own_strategy("mine", evenly, needs=["luck"]), r"mine needs \['luck'\]: it may need \['listed states'"),
         (lambda: check_suite(suite_of(a=AgentSettings("own"))), r"a\.strategy is 'own': use own_strategy"),

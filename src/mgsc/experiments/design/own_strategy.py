@@ -104,7 +104,7 @@ def _check_settings(name: str, settings: Any) -> None:
     for field in dataclasses.fields(settings):
         if field.name in taken:
             raise UserError(f"{name}.{field.name} is a setting of every agent: call yours otherwise")
-    check(settings, f"{name}.options.")
+    check(settings, f"{name}.")
 
 
 def _check_claims(name: str, queries_model: object, expected_backups: object, space: object) -> None:
