@@ -295,6 +295,11 @@ def test_unknown_settings_are_refused(key, message):
         change_suite(SUITE, {key: "1"})
 
 
+def test_an_unknown_setting_of_a_suite_with_a_part_of_no_kind_is_refused():
+    with pytest.raises(UserError, match="unknown setting 'slipp'"):
+        change_suite(dataclasses.replace(SUITE, values=3), {"slipp": "1"})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

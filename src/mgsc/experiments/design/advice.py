@@ -27,7 +27,8 @@ def key_meant(suite: Suite, key: str) -> str | None:
     having = {name: agent.options for name, agent in suite.agents.items()}
     having |= {name: part.options if isinstance(part, OwnPart) else part for name, part in parts.items()}
     for name, settings in having.items():
-        if key in {field.name for field in dataclasses.fields(settings)}:
+        # Settings of a wrong kind are refused later, in words.
+        if dataclasses.is_dataclass(settings) and key in {field.name for field in dataclasses.fields(settings)}:
             return f"{name}.{key}"
     return None
 
