@@ -114,6 +114,11 @@ def traced_fields(settings: Any) -> dict[str, float]:
     return traced
 
 
+def setting_names(settings: Any) -> list[str]:
+    """Names of the fields of a dataclass, or of one of its instances, that are settings with limits."""
+    return [field.name for field in dataclasses.fields(settings) if "kind" in field.metadata]
+
+
 def check(settings: Any, where: str = "") -> None:
     """Validates every field of a settings dataclass, nested ones included.
 

@@ -12,8 +12,9 @@ import pytest
 import mgsc
 from mgsc import cli
 from mgsc.candidates import BufferSettings
-from mgsc.environments import TMazeSettings, TwoRoomsSettings
+from mgsc.environments import TMazeSettings, TwoRoomsSettings, from_map
 from mgsc.errors import UserError
+from mgsc.experiments import own_environment
 from mgsc.experiments.design.advice import kept_updates
 from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, WHERE_AND_WHAT, default_agents
 from mgsc.experiments.design.seeds import Seeds
@@ -298,6 +299,15 @@ def test_unknown_settings_are_refused(key, message):
 def test_an_unknown_setting_of_a_suite_with_a_part_of_no_kind_is_refused():
     with pytest.raises(UserError, match="unknown setting 'slipp'"):
         change_suite(dataclasses.replace(SUITE, values=3), {"slipp": "1"})
+
+
+def test_what_tells_an_environment_of_ones_own_from_others_is_no_setting_to_suggest():
+    own = own_environment("corridor", from_map("S..A", {"A": (1.0, -1.0)}), switch_every=500)
+    suite = dataclasses.replace(SUITE, environment=own)
+    for key in ("digest", "source"):
+        with pytest.raises(UserError, match=f"unknown setting '{key}'") as refused:
+            change_suite(suite, {key: "1"})
+        assert f"environment.{key}" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

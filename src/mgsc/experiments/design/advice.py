@@ -9,6 +9,7 @@ from typing import Any
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.own import PARTS, OwnPart
 from mgsc.experiments.design.suite import Suite
+from mgsc.settings import setting_names
 
 
 def key_meant(suite: Suite, key: str) -> str | None:
@@ -21,14 +22,14 @@ def key_meant(suite: Suite, key: str) -> str | None:
     Returns:
         The key with ``agents``; of a strategy's own option with the first agent that has it; or with the part.
     """
-    if key in {field.name for field in dataclasses.fields(AgentSettings) if field.metadata}:
+    if key in setting_names(AgentSettings):
         return f"agents.{key}"
     parts = {name: getattr(suite, name) for name in PARTS}
     having = {name: agent.options for name, agent in suite.agents.items()}
     having |= {name: part.options if isinstance(part, OwnPart) else part for name, part in parts.items()}
     for name, settings in having.items():
         # Settings of a wrong kind are refused later, in words.
-        if dataclasses.is_dataclass(settings) and key in {field.name for field in dataclasses.fields(settings)}:
+        if dataclasses.is_dataclass(settings) and key in setting_names(settings):
             return f"{name}.{key}"
     return None
 

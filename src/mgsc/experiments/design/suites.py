@@ -31,6 +31,7 @@ from mgsc.settings import (
     check_named_once,
     is_line,
     left_out,
+    setting_names,
     unknown,
     with_setting,
     with_settings,
@@ -234,8 +235,7 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
         elif head == "agents":
             raise UserError(f"{key} is all agents: name one of their settings, as in agents.step_size=0.5")
         else:
-            known = [field.name for field in dataclasses.fields(suite) if "kind" in field.metadata]
-            known += [*PARTS, "rollouts"]
+            known = [*setting_names(suite), *PARTS, "rollouts"]
             if head not in known:
                 raise unknown("setting", key, [*known, *suite.agents, "agents"], head, key_meant(suite, key))
             part = getattr(suite, head)
@@ -248,13 +248,9 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
 
 
 def _change_own(part: OwnPart, name: str, value: Any, key: str) -> OwnPart:
-    known = [field.name for field in dataclasses.fields(part.options)]
-    if not known:
+    if not dataclasses.fields(part.options):
         raise UserError(f"{key} cannot be set: {part.name} has no settings")
-    path = name.split(".")
-    if path[0] not in known:
-        raise unknown("setting", key, known, name)
-    return dataclasses.replace(part, options=with_setting(part.options, path, value, key))
+    return dataclasses.replace(part, options=with_setting(part.options, name.split("."), value, key))
 
 
 def _change_agent(agent: AgentSettings, name: str, value: Any, key: str) -> AgentSettings:
@@ -265,8 +261,7 @@ def _change_agent(agent: AgentSettings, name: str, value: Any, key: str) -> Agen
     if path[0] in own:
         path = ["options", *path]
     elif path[0] not in {field.name for field in dataclasses.fields(agent)}:
-        known = [*own, *(f.name for f in dataclasses.fields(agent) if f.metadata)]
-        raise unknown("setting", key, known, path[0])
+        raise unknown("setting", key, [*own, *setting_names(agent)], path[0])
     changed: AgentSettings = with_setting(agent, path, value, key)
     return changed
 
