@@ -33,6 +33,7 @@ __all__ = [
     "discrete_parts",
     "draw_candidates",
     "draw_noise",
+    "explore",
     "init",
     "learn",
     "learn_model",
@@ -58,7 +59,7 @@ def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaStat
 
     The meta-update is given the model as it was before this step's transition, unless ``learns_model_first``.
     """
-    action = agent.policy.sample(noise.explore, state.values, state.observation)
+    action = explore(agent, state, noise)
     transition, environment, observation, outcome = act(agent, state, action, noise)
     source, candidates = draw_candidates(agent, state.candidates, transition, noise)
 
@@ -106,6 +107,13 @@ def _warmed_up(agent: Dyna, step: Array) -> Dyna:
     if not agent.warm_up_steps:
         return agent
     return agent._replace(planning_updates=jnp.where(step < agent.warm_up_steps, 0, agent.planning_updates))
+
+
+def explore(agent: Dyna, state: DynaState, noise: StepNoise) -> Array:
+    """The real action of the behaviour policy."""
+    if agent.policy.explore is None:
+        return agent.policy.sample(noise.explore, state.values, state.observation)
+    return agent.policy.explore(noise.explore, state.values, state.observation, state.step)
 
 
 def act(agent: Dyna, state: DynaState, action: Array, noise: StepNoise) -> tuple[Transition, PyTree, Array, Step]:

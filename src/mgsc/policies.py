@@ -13,7 +13,7 @@ from mgsc.errors import UserError
 from mgsc.noise import Draw, uniforms
 from mgsc.reductions import largest
 from mgsc.sampling import index_from_weights
-from mgsc.settings import Row
+from mgsc.settings import Row, number, size
 from mgsc.types import ActionChoice, Array, PyTree
 from mgsc.values.base import ValueFunction
 
@@ -26,12 +26,15 @@ class Policy(NamedTuple):
         sample: ``(noise, θ, observation) -> action``.
         actions: ``(θ, observation) -> ActionChoice``, the distribution ``sample`` draws from.
         probabilities: ``(action values [A]) -> [A]``; None where actions are continuous.
+        explore: ``(noise, θ, observation, step []) -> action`` of real steps, where it depends on their number; None:
+            ``sample``, as in planning.
     """
 
     draw: Draw
     sample: Callable[[PyTree, PyTree, Array], Array]
     actions: Callable[[PyTree, Array], ActionChoice]
     probabilities: Callable[[Array], Array] | None = None
+    explore: Callable[[PyTree, PyTree, Array, Array], Array] | None = None
 
 
 BehaviourPolicy = Callable[[ValueFunction], Policy]
@@ -69,6 +72,34 @@ def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
     return build
 
 
+def linear_epsilon(epsilon: Array | float, final: Array | float, num_steps: Array | int) -> BehaviourPolicy:
+    """ε-greedy, whose ε changes evenly with the number of the real step; planning keeps the first one.
+
+    Args:
+        epsilon: exploration probability in the first real step, and of all planning, in [0, 1]; may be traced.
+        final: that of real steps from ``num_steps`` on, in [0, 1]; may be traced.
+        num_steps: real steps until then, 1 or more; may be traced.
+
+    Raises:
+        UserError: as ``epsilon_greedy``.
+    """
+
+    def build(values: ValueFunction) -> Policy:
+        def explore(noise: PyTree, theta: PyTree, observation: Array, step: Array) -> Array:
+            now = epsilon_at(step, epsilon, final, num_steps)
+            return epsilon_greedy(now)(values).sample(noise, theta, observation)
+
+        return epsilon_greedy(epsilon)(values)._replace(explore=explore)
+
+    return build
+
+
+def epsilon_at(step: Array, epsilon: Array | float, final: Array | float, num_steps: Array | int) -> Array:
+    """[...] ε of ``linear_epsilon`` in the real steps of these numbers [...]."""
+    left = 1 - jnp.minimum(step / num_steps, 1)
+    return final + (epsilon - final) * left
+
+
 def epsilon_greedy_probabilities(q: Array, epsilon: Array | float) -> Array:
     """[..., A] probabilities of action values [..., A]; the largest values share 1 − ε, and all share ε."""
     is_greedy = (q >= largest(q)[..., None]).astype(q.dtype)
@@ -100,9 +131,11 @@ class PolicyRow(Row[S]):
 
     Attributes:
         build: ``(settings, epsilon) -> BehaviourPolicy``; ε is the suite's exploration probability.
+        epsilons: ``(settings, epsilon, steps [T] int) -> [T]`` ε of each real step; None: the same in all.
     """
 
     build: Callable[[S, Array | float], BehaviourPolicy]
+    epsilons: Callable[[S, float, Array], Array] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +148,23 @@ EPSILON_GREEDY_ROW = PolicyRow(
     "with probability epsilon any action, else a greedy one",
     EpsilonGreedySettings,
     lambda settings, epsilon: epsilon_greedy(epsilon),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearEpsilonSettings:
+    """Settings of ``linear_epsilon``, which begins with the suite's ε."""
+
+    final: float = number(0.01, 0.0, 1.0, "exploration probability after over_steps")
+    over_steps: int = size(10_000, 1, 2**30, "real steps in which it gets there, evenly")
+
+
+LINEAR_EPSILON_ROW = PolicyRow(
+    "linear_epsilon",
+    "epsilon_greedy, whose probability in real steps goes evenly from epsilon to final",
+    LinearEpsilonSettings,
+    lambda settings, epsilon: linear_epsilon(epsilon, settings.final, settings.over_steps),
+    lambda settings, epsilon, steps: epsilon_at(steps, epsilon, settings.final, settings.over_steps),
 )
 
 

@@ -132,7 +132,7 @@ def tried(**parts) -> None:
     check_own_parts("uniform", suite, suite.agents["uniform"], build_problem(suite))
 
 
-def policy_of(sample=None, probability=FAIR, actions=None):
+def policy_of(sample=None, probability=FAIR, actions=None, explore=None):
     def build(values):
         return Policy(
             draw=uniforms,
@@ -141,6 +141,7 @@ def policy_of(sample=None, probability=FAIR, actions=None):
                 jnp.arange(NUM_ACTIONS, dtype=jnp.int32) if actions is None else actions, probability
             ),
             probabilities=lambda q: probability,
+            explore=explore,
         )
 
     return own_policy("p", lambda settings, epsilon: build)
@@ -159,6 +160,10 @@ def policy_of(sample=None, probability=FAIR, actions=None):
         (policy_of(probability=jnp.full(4, jnp.nan)), "policy p gives are not finite"),
         (policy_of(lambda noise, *_: 1), r"gives a Python int: it must give an array, such as jnp\.int32\(1\)"),
         (policy_of(lambda noise, *_: noise), r"sample of the policy is float32\[\]: it must be integer"),
+        (policy_of(explore=lambda noise, *_: 1), r"explore of the policy gives a Python int"),
+        (policy_of(explore=lambda noise, *_: noise), r"explore of the policy is float32\[\]: it must be int32"),
+        (policy_of(explore=lambda *_: jnp.int32(7)), r"sample of policy p gives action 7: .* in 0\.\.3"),
+        (policy_of(explore=lambda noise: jnp.int32(0)), r"explore of the policy fails: TypeError"),
         (policy_of(probability=jnp.full(3, 1 / 3)), r"action of actions of the policy is int32\[4\]: .*\[3\]"),
     ],
 )
@@ -169,6 +174,7 @@ def test_issue_an_own_policy_gives_actions_that_there_are(policy, message) -> No
 
 def test_a_sound_own_policy_passes() -> None:
     tried(policy=policy_of())
+    tried(policy=policy_of(explore=lambda noise, theta, observation, step: step % NUM_ACTIONS))
 
 
 def values_of(**functions):

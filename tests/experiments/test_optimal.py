@@ -237,7 +237,7 @@ def test_issue_an_optimum_is_remembered_with_the_options_it_was_compiled_with(or
         with pytest.MonkeyPatch.context() as patched:
             if is_quick:
                 compile_quickly(patched)
-            found = [optimal.optimum(suite, suite.epsilon) for _ in range(2)]
+            found = [optimal.optimum(suite) for _ in range(2)]
             known = optimal_rewards(
                 build_problem(suite).known.tables,
                 epsilon=suite.epsilon,

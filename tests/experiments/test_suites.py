@@ -17,10 +17,12 @@ from mgsc.errors import UserError
 from mgsc.experiments import own_environment
 from mgsc.experiments.design.advice import kept_updates
 from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, WHERE_AND_WHAT, default_agents
+from mgsc.experiments.design.parts import NAMED_PARTS
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import (
     COMPARISON_SUITES,
     CONTROL_SUITES,
+    EXCHANGED,
     NETWORK_SUITES,
     PAPER_SUITES,
     PREFIX,
@@ -35,6 +37,7 @@ from mgsc.experiments.design.suites import (
 )
 from mgsc.experiments.tuning.chosen import tuned_suite
 from mgsc.models import FixedModel, LearnedModel
+from mgsc.policies import LinearEpsilonSettings
 from mgsc.search_control import MetaGradientSettings
 from mgsc.search_control.table import STRATEGIES
 
@@ -379,3 +382,38 @@ def test_settings_that_were_added_leave_plain_data_as_it_was():
     changed = change_suite(suite, {"uncertainty.source": "ensemble", "uncertainty.members": "7"})
     kept = settings_as_dict(changed)["agents"]["uncertainty"]["options"]
     assert kept == {"temperature": 0.3, "source": "ensemble", "members": 7}
+
+
+# --- parts that are exchanged by name --------------------------------------------------------------
+
+
+def test_a_part_is_exchanged_by_its_name_and_then_set() -> None:
+    changed = change_suite(SUITE, {"policy": "linear_epsilon", "policy.final": "0.02", "model": "learned"})
+    assert changed.policy == LinearEpsilonSettings(final=0.02)
+    assert changed.model == LearnedModel()
+    assert dataclasses.replace(changed, policy=SUITE.policy, model=SUITE.model) == SUITE
+    assert change_suite(changed, {"policy": "epsilon_greedy", "model": "fixed"}).policy == SUITE.policy
+
+
+def test_every_exchange_tells_its_results_apart() -> None:
+    """Stored settings hold no names of parts."""
+    for part in EXCHANGED:
+        stored = [settings_as_dict(change_suite(SUITE, {part: name})).get(part) for name in NAMED_PARTS[part]]
+        assert all(one not in stored[:place] for place, one in enumerate(stored)), part
+
+
+def test_an_environment_is_not_exchanged() -> None:
+    with pytest.raises(UserError, match="environment is a group of settings"):
+        change_suite(SUITE, {"environment": "field"})
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("policy", "policy is a part without settings; or set it to one of epsilon_greedy, linear_epsilon, actor, not"),
+        ("values", "not to 'best'"),
+    ],
+)
+def test_a_part_of_no_name_is_refused(part, message) -> None:
+    with pytest.raises(UserError, match=message):
+        change_suite(SUITE, {part: "best"})

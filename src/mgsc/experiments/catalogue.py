@@ -10,20 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLICIES, VALUES
+from mgsc.experiments.design.parts import NAMED_PARTS
 from mgsc.experiments.design.suites import SUITES, Suite
 from mgsc.experiments.tuning.chosen import read_sweep
 from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import describe, unknown
-
-KINDS: Mapping[str, Mapping[str, Any]] = {
-    "environment": ENVIRONMENTS,
-    "model": MODELS,
-    "values": VALUES,
-    "candidates": CANDIDATES,
-    "policy": POLICIES,
-}
-"""The tables of named parts, by the setting of a suite that takes them."""
 
 
 def print_catalogue(subject: str | None = None) -> None:
@@ -51,7 +42,7 @@ def _print_everything(console: Console) -> None:
     console.print(_suites(SUITES), "", _strategies(STRATEGIES), "")
     first = next(iter(SUITES.values()))
     console.print(_settings_table("Settings of a suite (--set KEY=VALUE)", first, ""))
-    for kind, rows in KINDS.items():
+    for kind, rows in NAMED_PARTS.items():
         for name, row in rows.items():
             _print_part(console, kind, name, row)
     console.print(_of_every_agent())
@@ -61,7 +52,7 @@ def _print_everything(console: Console) -> None:
 
 def _print_subject(console: Console, subject: str) -> None:
     """A list, or what is named so; a name may be that of parts of several kinds."""
-    parts = [(kind, rows[subject]) for kind, rows in KINDS.items() if subject in rows]
+    parts = [(kind, rows[subject]) for kind, rows in NAMED_PARTS.items() if subject in rows]
     if subject == "suites":
         console.print(_suites(SUITES, has_agents=False))
     elif subject == "strategies":
@@ -69,7 +60,7 @@ def _print_subject(console: Console, subject: str) -> None:
     elif subject in SUITES:
         console.print(_suites({subject: SUITES[subject]}))
         console.print(_settings_table("Settings of the suite", SUITES[subject], ""))
-        for kind in KINDS:
+        for kind in NAMED_PARTS:
             part = getattr(SUITES[subject], kind)
             if _has_settings(part):
                 console.print(_settings_table(f"Settings of its {kind}", part, f"{kind}."))
@@ -83,7 +74,9 @@ def _print_subject(console: Console, subject: str) -> None:
     else:
         lists = "everything", "suites", "strategies"
         raise unknown(
-            "subject", subject, {*lists, *SUITES, *STRATEGIES, *(name for rows in KINDS.values() for name in rows)}
+            "subject",
+            subject,
+            {*lists, *SUITES, *STRATEGIES, *(name for rows in NAMED_PARTS.values() for name in rows)},
         )
 
 
@@ -104,7 +97,7 @@ def _strategies(rows: Mapping[str, Any]) -> Table:
 
 def _parts() -> Table:
     table = _table("Parts of a suite", "part", "name", "what it is")
-    for kind, rows in KINDS.items():
+    for kind, rows in NAMED_PARTS.items():
         for name, row in rows.items():
             table.add_row(kind, name, row.summary)
     return table

@@ -35,7 +35,7 @@ from mgsc.models.mlp import MLP_MODEL_ROW
 from mgsc.models.mlp_ensemble import MLP_ENSEMBLE_ROW
 from mgsc.models.row import ModelRow
 from mgsc.models.simulated import SIMULATED_ROW
-from mgsc.policies import ACTOR_ROW, EPSILON_GREEDY_ROW, PolicyRow
+from mgsc.policies import ACTOR_ROW, EPSILON_GREEDY_ROW, LINEAR_EPSILON_ROW, PolicyRow
 from mgsc.replay_buffer import REPLAY_BUFFER_ROW
 from mgsc.settings import Row
 from mgsc.values.mlp import MLP_VALUES_ROW
@@ -75,7 +75,16 @@ ENVIRONMENTS: Mapping[str, EnvironmentRow[Any]] = _by_name(
 VALUES: Mapping[str, ValuesRow[Any]] = _by_name((TABLE_ROW, MLP_VALUES_ROW, SAC_ROW))
 MODELS: Mapping[str, ModelRow[Any]] = _by_name((FIXED_ROW, LEARNED_ROW, MLP_MODEL_ROW, MLP_ENSEMBLE_ROW, SIMULATED_ROW))
 CANDIDATES: Mapping[str, CandidatesRow[Any]] = _by_name((LISTED_ROW, BUFFER_ROW, REPLAY_BUFFER_ROW))
-POLICIES: Mapping[str, PolicyRow[Any]] = _by_name((EPSILON_GREEDY_ROW, ACTOR_ROW))
+POLICIES: Mapping[str, PolicyRow[Any]] = _by_name((EPSILON_GREEDY_ROW, LINEAR_EPSILON_ROW, ACTOR_ROW))
+
+NAMED_PARTS: Mapping[str, Mapping[str, Row[Any]]] = {
+    "environment": ENVIRONMENTS,
+    "model": MODELS,
+    "values": VALUES,
+    "candidates": CANDIDATES,
+    "policy": POLICIES,
+}
+"""The tables of named parts, by the setting of a suite that takes them."""
 
 
 def row_for(settings: Any, table: Mapping[str, AnyRow]) -> tuple[AnyRow, Any]:

@@ -12,14 +12,14 @@ from mgsc.environments.foreign import GymnasiumSettings
 from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
-from mgsc.errors import UserError, check_type
+from mgsc.errors import UserError, check_type, shown_value
 from mgsc.experiments.design.advice import key_meant
 from mgsc.experiments.design.agents import COMPARED, OWN, WHERE_AND_WHAT, AgentSettings, default_agents
 from mgsc.experiments.design.control_suites import CONTROL_SUITES
 from mgsc.experiments.design.names import check_agent_name
 from mgsc.experiments.design.network_suites import NETWORK_SUITES
 from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, without_source
-from mgsc.experiments.design.parts import CANDIDATES, ENVIRONMENTS, MODELS, POLICIES, VALUES
+from mgsc.experiments.design.parts import NAMED_PARTS
 from mgsc.experiments.design.suite import Suite as Suite
 from mgsc.models import FixedModel, LearnedModel
 from mgsc.rollouts import RolloutSettings, check_rollouts
@@ -38,6 +38,9 @@ from mgsc.settings import (
 )
 
 LONGEST_TITLE = 200
+
+EXCHANGED = ("model", "values", "candidates", "policy")
+"""Parts that ``change_suite`` replaces by others of their table. An environment makes another suite."""
 
 PAPER_SUITES: Mapping[str, Suite] = {
     "tmaze-fixed": Suite(
@@ -213,7 +216,8 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
     """The suite with settings changed: ``steps``, ``environment.slip``, ``meta_gradient.step_size``, ...
 
     The first word of a key is a setting of the suite, or an agent; ``agents.step_size`` changes all
-    agents. An agent's own options may be named with or without ``options.``.
+    agents. An agent's own options may be named with or without ``options.``. A part of ``EXCHANGED`` is replaced by
+    the one that is named, with its default settings.
 
     Raises:
         UserError: as ``settings.with_settings``.
@@ -239,12 +243,24 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
             if head not in known:
                 raise unknown("setting", key, [*known, *suite.agents, "agents"], head, key_meant(suite, key))
             part = getattr(suite, head)
-            if isinstance(part, OwnPart):
+            if head in EXCHANGED and not rest:
+                suite = _with_part(suite, head, value)
+            elif isinstance(part, OwnPart):
                 changed: dict[str, Any] = {head: _change_own(part, rest, value, key)}
                 suite = dataclasses.replace(suite, **changed)
             else:
                 suite = with_settings(suite, {key: value})
     return suite
+
+
+def _with_part(suite: Suite, part: str, name: Any) -> Suite:
+    rows = NAMED_PARTS[part]
+    if name not in [*rows]:
+        own = setting_names(getattr(suite, part))
+        settings = f"a group of settings: name one of {', '.join(own)}" if own else "a part without settings"
+        raise UserError(f"{part} is {settings}; or set it to one of {', '.join(rows)}, not to {shown_value(name)}")
+    changed: dict[str, Any] = {part: rows[name].settings()}
+    return dataclasses.replace(suite, **changed)
 
 
 def _change_own(part: OwnPart, name: str, value: Any, key: str) -> OwnPart:
@@ -318,14 +334,7 @@ def _check_parts(suite: Suite) -> None:
     Raises:
         UserError: naming what may stand there.
     """
-    tables: dict[str, Mapping[str, Any]] = {
-        "environment": ENVIRONMENTS,
-        "model": MODELS,
-        "values": VALUES,
-        "candidates": CANDIDATES,
-        "policy": POLICIES,
-    }
-    for key, table in tables.items():
+    for key, table in NAMED_PARTS.items():
         settings = getattr(suite, key)
         if isinstance(settings, OwnSettings if key == "environment" else OwnPart):
             continue

@@ -128,7 +128,7 @@ def _add_truth(suite: Suite, problem: Problem, truth: Truth, variables: dict[str
 
     num_chunks = suite.steps // suite.record_every
     phase = _phases(suite, truth, 0, num_chunks)
-    for key, epsilon in (("optimal_reward", suite.epsilon), ("unconstrained_reward", 0.0)):
+    for key, epsilon in (("optimal_reward", None), ("unconstrained_reward", 0.0)):
         variables[key] = ("chunk", optimum(suite, epsilon))
     return {
         "state_row": ("state", truth.source.row),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mgsc.environments.phases import phase_at
 from mgsc.environments.tables import Tables
-from mgsc.experiments.design.parts import build_tables
+from mgsc.experiments.design.parts import POLICIES, build_tables, row_for
 from mgsc.kernel import compile_for, compile_options
 from mgsc.types import Array, like, to_device
 
@@ -76,13 +76,20 @@ class _World(NamedTuple):
 
 
 def optimal_rewards(
-    tables: Tables, *, epsilon: float, num_steps: int, record_every: int, switch_every: int, step_limit: int = 0
+    tables: Tables,
+    *,
+    epsilon: float | NDArray[np.float64],
+    num_steps: int,
+    record_every: int,
+    switch_every: int,
+    step_limit: int = 0,
 ) -> NDArray[np.float64]:
     """Expected reward per chunk of the best policy for the whole run.
 
     Args:
         tables: true tables [P, S, A, M].
-        epsilon: the policy must be ε-soft: with probability ε a uniformly random action.
+        epsilon: the policy must be ε-soft: with probability ε a uniformly random action; of all steps, or of each
+            [num_steps].
         num_steps: horizon, in environment steps.
         record_every: steps of a chunk.
         switch_every: steps each phase lasts.
@@ -92,7 +99,8 @@ def optimal_rewards(
         [num_steps / record_every] rewards; their sum is the optimal expected total reward.
     """
     with jax.enable_x64(True):
-        arguments = (to_device(epsilon), _world(tables, num_steps, switch_every))
+        epsilons = np.broadcast_to(np.asarray(epsilon, np.float64), num_steps)
+        arguments = (to_device(epsilons), _world(tables, num_steps, switch_every))
         expected = np.asarray(_compiled(jax.tree.map(_like, arguments), step_limit, compile_options())(*arguments))
     per_chunk: NDArray[np.float64] = expected.reshape(-1, record_every).sum(1)
     return per_chunk
@@ -108,26 +116,27 @@ def _compiled(arguments: tuple[Any, _World], step_limit: int, compile_options: H
     return compile_for(jax.devices()[0], functools.partial(_solve, step_limit=step_limit), *arguments)
 
 
-def _solve(epsilon: Array, world: _World, *, step_limit: int) -> Array:
+def _solve(epsilons: Array, world: _World, *, step_limit: int) -> Array:
     """[T] the expected reward of each step under the best ε-soft policy."""
     layers, is_limited = max(step_limit, 1), step_limit > 0
     num_states, num_actions = world.probability.shape[1:3]
 
-    def backward(value: Array, phase: Array) -> tuple[Array, Array]:
+    def backward(value: Array, xs: tuple[Array, Array]) -> tuple[Array, Array]:
+        phase, epsilon = xs
         action_values = _action_values(world, phase, value, is_limited=is_limited)
         value = (1 - epsilon) * action_values.max(-1) + epsilon * action_values.mean(-1)
         return value, action_values.argmax(-1).astype(np.min_scalar_type(num_actions))
 
-    _, best = lax.scan(backward, jnp.zeros((layers, num_states)), world.phases, reverse=True)
+    _, best = lax.scan(backward, jnp.zeros((layers, num_states)), (world.phases, epsilons), reverse=True)
 
-    def forward(occupied: Array, xs: tuple[Array, Array]) -> tuple[Array, Array]:
-        phase, greedy = xs
+    def forward(occupied: Array, xs: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        phase, epsilon, greedy = xs
         policy = epsilon / num_actions + (1 - epsilon) * (greedy[..., None] == jnp.arange(num_actions))
         joint = occupied[..., None] * policy
         return _flow(world, phase, joint, is_limited=is_limited), jnp.sum(joint * world.reward[phase])
 
     occupied = jnp.zeros((layers, num_states)).at[0].set(world.start)
-    return lax.scan(forward, occupied, (world.phases, best))[1]
+    return lax.scan(forward, occupied, (world.phases, epsilons, best))[1]
 
 
 def _world(tables: Tables, num_steps: int, switch_every: int) -> _World:
@@ -183,12 +192,12 @@ def _flow(world: _World, phase: Array, joint: Array, *, is_limited: bool) -> Arr
 
 @functools.lru_cache(maxsize=8)
 def _optimum_of(
-    environment: Any, epsilon: float, steps: int, record_every: int, compile_options: Hashable
+    environment: Any, policy: Any, epsilon: float, steps: int, record_every: int, compile_options: Hashable
 ) -> np.ndarray[Any, Any]:
     """The optimum, remembered by all that decides its bits; ``compile_options`` is part of the key only."""
     return optimal_rewards(
         build_tables(environment),
-        epsilon=epsilon,
+        epsilon=epsilon if policy is None else _epsilons(policy, epsilon, steps),
         num_steps=steps,
         record_every=record_every,
         switch_every=environment.switch_every,
@@ -196,6 +205,20 @@ def _optimum_of(
     )
 
 
-def optimum(suite: Suite, epsilon: float) -> np.ndarray[Any, Any]:
-    """[chunks] the expected rewards of the best ε-soft policy for a suite, see ``optimal_rewards``."""
-    return _optimum_of(suite.environment, epsilon, suite.steps, suite.record_every, compile_options())
+def _epsilons(policy: Any, epsilon: float, steps: int) -> NDArray[np.float64]:
+    """[steps] exploration probabilities under a policy whose row has ``epsilons``."""
+    row, settings = row_for(policy, POLICIES)
+    assert row.epsilons is not None, "otherwise it is epsilon in all steps"
+    return np.asarray(row.epsilons(settings, epsilon, jnp.arange(steps)), np.float64)
+
+
+def optimum(suite: Suite, epsilon: float | None = None) -> np.ndarray[Any, Any]:
+    """[chunks] the expected rewards of the best ε-soft policy for a suite, see ``optimal_rewards``.
+
+    Args:
+        epsilon: None for the exploration probabilities of the suite's own policy.
+    """
+    row, _ = row_for(suite.policy, POLICIES)
+    policy = suite.policy if epsilon is None and row.epsilons is not None else None
+    at_first = suite.epsilon if epsilon is None else epsilon
+    return _optimum_of(suite.environment, policy, at_first, suite.steps, suite.record_every, compile_options())

@@ -179,7 +179,7 @@ def _run(
     from mgsc.experiments.running.optimal import optimum
 
     def optima() -> None:  # remembered: there is time for them while the first agents compile
-        for epsilon in (suite.epsilon, 0.0) if problem.truth is not None else ():
+        for epsilon in (None, 0.0) if problem.truth is not None else ():
             optimum(suite, epsilon)
 
     for name in suite.agents:

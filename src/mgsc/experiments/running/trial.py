@@ -170,8 +170,7 @@ def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:
 
 def _first_backup(agent: Dyna, begun: dyna.DynaState, key: Array) -> tuple[Backup, Candidates]:
     noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(agent, key, jnp.arange(1)))
-    action = agent.policy.sample(noise.explore, begun.values, begun.observation)
-    transition: Transition = dyna.act(agent, begun, action, noise)[0]
+    transition: Transition = dyna.act(agent, begun, dyna.explore(agent, begun, noise), noise)[0]
     candidates = dyna.draw_candidates(agent, begun.candidates, transition, noise)[1]
     return dyna.learn(agent, begun.params, transition, dyna.REAL, agent.step_size)[2], candidates
 

@@ -69,15 +69,24 @@ def _check_sample(agent: Dyna, theta: PyTree, observation: Any) -> Any:
     """The form of an action."""
     policy = agent.policy
     noise = _form("draw of the policy", policy.draw, jax.random.key(0))
-    given: list[Any] = []
-    action = _form("sample of the policy", _kept(policy.sample, given), noise, theta, observation)
-    if not hasattr(given[0], "dtype"):
-        raise UserError(
-            f"sample of the policy gives a Python {type(given[0]).__name__}: it must give an array, such as "
-            "jnp.int32(1) where actions are numbered"
-        )
+    action = _action_form("sample of the policy", policy.sample, noise, theta, observation)
     if agent.environment.num_actions:
         _check("sample of the policy", action, (), INTEGER)
+    if policy.explore is not None:
+        step = like((), jnp.int32)
+        explored = _action_form("explore of the policy", policy.explore, noise, theta, observation, step)
+        _check("explore of the policy", explored, action.shape, action.dtype)
+    return action
+
+
+def _action_form(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    given: list[Any] = []
+    action = _form(what, _kept(function, given), *arguments)
+    if not hasattr(given[0], "dtype"):
+        raise UserError(
+            f"{what} gives a Python {type(given[0]).__name__}: it must give an array, such as jnp.int32(1) where "
+            "actions are numbered"
+        )
     return action
 
 

@@ -23,7 +23,7 @@ class Behaviour(NamedTuple):
     """What a policy does in one state.
 
     Attributes:
-        sampled: [TRIES, ...] actions.
+        sampled: [TRIES, ...] actions; twice as many where real steps have a function of their own.
         choice: its distribution.
         probabilities: [A]; None where actions are continuous.
     """
@@ -40,11 +40,18 @@ def behaviour_of(agent: Dyna, state: DynaState) -> Behaviour:
     def sample(key: Array) -> Array:
         return policy.sample(policy.draw(key), state.values, state.observation)
 
+    def explore(key: Array) -> Array:
+        assert policy.explore is not None, "called where there is one"
+        return policy.explore(policy.draw(key), state.values, state.observation, state.step)
+
     probabilities = None
     if policy.probabilities is not None and values.action_values is not None:
         probabilities = policy.probabilities(values.action_values(state.values, state.observation))
     keys = jax.random.split(jax.random.key(0), TRIES)
-    return Behaviour(jax.vmap(sample)(keys), policy.actions(state.values, state.observation), probabilities)
+    sampled = jax.vmap(sample)(keys)
+    if policy.explore is not None:
+        sampled = jnp.concatenate([sampled, jax.vmap(explore)(keys)])
+    return Behaviour(sampled, policy.actions(state.values, state.observation), probabilities)
 
 
 def check_behaviour(name: str, behaviour: Behaviour, num_actions: int) -> None:

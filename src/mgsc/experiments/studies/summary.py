@@ -115,7 +115,7 @@ def optimum_of(suite: Suite) -> float:
     """The expected total reward of the best ε-soft policy."""
     from mgsc.experiments.running.optimal import optimum
 
-    return round(float(optimum(suite, suite.epsilon).sum()), 2)
+    return round(float(optimum(suite).sum()), 2)
 
 
 def costs_of(suite: Suite) -> dict[str, dict[str, int]]:
