@@ -120,6 +120,19 @@ def test_rollouts_begin_where_d_is_and_end_with_the_schedule_or_the_episode(step
     np.testing.assert_array_equal(imagined.ring.discount[: imagined.count] == 0, places == 2)
 
 
+def test_the_first_action_of_a_rollout_is_drawn_where_d_is_over_pairs() -> None:
+    """Of the two actions that stand for the policy's, all weight is on the second, 10 more than the first."""
+    made = agent()
+    pairs = made.search_control._replace(weights=lambda *_: jnp.zeros((3, 2)).at[1, 1].set(1.0))
+    policy = made.policy._replace(
+        actions=lambda theta, here: ActionChoice(jnp.stack([here, here + 10]), jnp.array([0.9, 0.1]))
+    )
+    imagined, _ = branched(made._replace(search_control=pairs, policy=policy), 30)
+    places, actions = imagined.ring.observation[:6, 0], imagined.ring.action[:6, 0]
+    np.testing.assert_array_equal(places, [0, 0, 1, 1, 2, 2])
+    np.testing.assert_array_equal(actions, [10, 10, 1, 1, 2, 2])
+
+
 def test_what_is_reported_of_where_rollouts_begin() -> None:
     half = SearchControl(init=lambda *_: (), weights=lambda state, params, candidates: jnp.array([0.5, 0.25, 0.25]))
     made = agent()._replace(search_control=half, model_miss=lambda params, candidates: jnp.array([4.0, 0.0, 8.0]))

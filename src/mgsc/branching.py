@@ -1,8 +1,9 @@
 """Model-based policy optimisation: rollouts from states that search control draws, and updates from imagined steps.
 
-A real step begins some rollouts at candidates that are drawn from d. Policy and model go on from there, and a buffer
-keeps the imagined transitions. The planning updates draw their minibatches from this buffer and, in part, from real
-transitions. Rollouts that begin at uniformly drawn candidates are the published method.
+A real step begins some rollouts at candidates that are drawn from d; where d is over pairs, their first actions, too.
+Policy and model go on from there, and a buffer keeps the imagined transitions. The planning updates draw their
+minibatches from this buffer and, in part, from real transitions. Rollouts that begin at uniformly drawn candidates are
+the published method.
 
 Source: Janner et al. 2019 (arXiv 1906.08253). Differs in that rollouts begin, and the model learns, at every real step.
 """
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mgsc.agent import Dyna, StepNoise
-from mgsc.planning import learn
+from mgsc.planning import chosen_action, learn
 from mgsc.rollouts import Imagined, draw, keep, length_at
 from mgsc.search_control.base import Distribution, make_distribution, sample_query
 from mgsc.types import NO_CANDIDATE, Array, Candidates, Params, PyTree, Transition
@@ -69,6 +70,7 @@ def _roll_out(
     uniforms = jax.random.uniform(key_start, shape[1:])
     start = jax.vmap(lambda uniform: sample_query(uniform, distribution, candidates))(uniforms)
     policy, model = agent.policy, agent.model
+    first = jax.vmap(lambda query: chosen_action(agent, params.values, query))(start)
     noise_act = jax.vmap(jax.vmap(policy.draw))(jax.random.split(key_act, shape))
     noise_imagine = jax.vmap(jax.vmap(model.draw))(jax.random.split(key_imagine, shape))
 
@@ -76,8 +78,8 @@ def _roll_out(
         here, goes_on = carry
         number, noise_act, noise_imagine = xs
         action = jax.vmap(policy.sample, (0, None, 0))(noise_act, params.values, here)
-        if start.action is not None:
-            action = jnp.where(number == 0, start.action, action)
+        if first is not None:
+            action = jnp.where(number == 0, first, action)
         made = jax.vmap(model.sample, (0, None, 0, 0))(noise_imagine, params.model, here, action)
         return (made.successor, goes_on & (made.discount > 0)), (made, goes_on)
 

@@ -56,6 +56,15 @@ class Facts(NamedTuple):
         """Number of inputs that ``encode_action`` makes of an action."""
         return self.num_actions if self.numbers is None else math.prod(self.numbers.shape)
 
+    @property
+    def num_choices(self) -> int:
+        """C, the actions that search control compares in a state: all A, or the points that stand for the actor's.
+
+        The latter are its mean and one on either side for each number, see
+        ``mgsc.values.squashed_gaussian.standing_points``.
+        """
+        return self.num_actions if self.numbers is None else 2 * self.num_action_inputs + 1
+
     def encode_action(self, action: Array) -> Array:
         """[num_action_inputs] an action as inputs of a network: one-hot if it is numbered, else its numbers."""
         return jax.nn.one_hot(action, self.num_actions) if self.numbers is None else flat(action)

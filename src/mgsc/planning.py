@@ -242,13 +242,25 @@ def rolled_out(
         return query
     goes_on = (number % agent.rollout_length > 0) & (previous.discount > 0)
     here = jnp.where(goes_on, previous.successor, query.observation)
-    action = query.action
+    action = chosen_action(agent, params.values, query)
     if action is not None:
         action = jnp.where(goes_on, agent.policy.sample(noise_action, params.values, here), action)
     index, is_stored = jnp.where(goes_on, NO_CANDIDATE, query.index), query.is_stored
     if is_stored is not None:
         is_stored = is_stored & ~goes_on
     return query._replace(observation=here, index=index, action=action, is_stored=is_stored)
+
+
+def chosen_action(agent: Dyna, values: PyTree, query: Query) -> Array | None:
+    """The action that search control has chosen for a query; None leaves it to the policy.
+
+    Where actions are numbers, a d over pairs [N, C] draws a place among the C actions that stand for the policy's
+    distribution (``Policy.actions``); an action that a candidate brings along is its numbers.
+    """
+    action = query.action
+    if action is None or agent.environment.num_actions or not jnp.issubdtype(action.dtype, jnp.integer):
+        return action
+    return lookup(agent.policy.actions(values, query.observation).action, action)
 
 
 def _no_transition(agent: Dyna, example: Transition) -> Transition:
@@ -279,7 +291,7 @@ def imagine(agent: Dyna, params: Params, query: Query, noise_action: PyTree, noi
     """The model's answer to a query, or the real transition of the query."""
     if query.outcome is not None and query.is_stored is None:
         return query.outcome
-    action = query.action
+    action = chosen_action(agent, params.values, query)
     if action is None:
         action = agent.policy.sample(noise_action, params.values, query.observation)
     imagined = agent.model.sample(noise_imagine, params.model, query.observation, action)

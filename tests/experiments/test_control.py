@@ -84,6 +84,26 @@ def test_a_strategy_is_refused_in_words_or_makes_a_real_step(name: str) -> None:
     assert (agent.rollouts is not None) == (row.plans and row.queries_model)
 
 
+@pytest.mark.parametrize("logits", ["network", "linear", "features", "both"])
+def test_d_over_pairs_begins_with_the_actors_actions(logits: str) -> None:
+    """Of one number: 2/3 in the middle, 1/6 on either side, at each of four candidates; the uniform share likewise."""
+    agent = build("meta_gradient", logits=logits, over="pairs", mixture=0.25, meta_step_size=0.1)
+
+    def begin(key):
+        state = dyna.init(agent, key)
+        noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(agent, key, state.step[None]))
+        candidates = agent.candidates.candidates(noise.candidates, state.candidates)
+        return agent.search_control.weights(state.search, state.params, candidates)
+
+    begun = quick_jit(begin)(jax.random.key(0))
+    np.testing.assert_allclose(begun, np.tile([2 / 3, 1 / 6, 1 / 6], (4, 1)) / 4, rtol=1e-5)
+
+
+def test_d_over_pairs_of_numbers_is_no_table() -> None:
+    with pytest.raises(UserError, match="needs listed states and discrete actions"):
+        build("meta_gradient", over="pairs")
+
+
 @pytest.mark.parametrize("name", ["uniform", "meta_gradient_pairs"])
 def test_rollouts_may_begin_where_actions_are_numbered(name: str) -> None:
     suite = change_suite(get_suite("net-cartpole"), {"rollouts.starts": 4, "rollouts.last_length": 2})

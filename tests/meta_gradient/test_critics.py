@@ -45,29 +45,40 @@ def problem():
     return parts_of(values, actor()(values), model), params, candidates, real
 
 
-def direction(number, head):
-    """The direction of a planning update at a candidate by one critic: its own error times its own gradient."""
+def directions(number, head):
+    """[C, …] by one critic, of each action that stands for the actor's: its own error times its own gradient."""
     parts, params, candidates, _ = problem()
     here = candidates.observation[number]
     choice = parts.actions(params.values, here)
 
-    def of_action(action, probability):
+    def of_action(action):
         answers = parts.expect(params.model, here, action)
         soft = jax.vmap(lambda seen: parts.bootstrap(params.values, params.learner, seen))(answers.observation)
         goal = jnp.sum(answers.probability * (answers.reward + answers.discount * soft))
         q, slope = jax.value_and_grad(lambda theta: parts.heads(theta, here, action)[head])(params.values)
-        return probability * (goal - q) * ravel_pytree(slope)[0]
+        return (goal - q) * ravel_pytree(slope)[0]
 
-    return jnp.sum(jax.vmap(of_action)(choice.action, choice.probability), 0)
+    return jax.vmap(of_action)(choice.action), choice.probability
 
 
-def everything():
+def direction(number, head):
+    """The direction of a planning update at a candidate by one critic, with the actor's actions."""
+    each, probability = directions(number, head)
+    return probability @ each
+
+
+def everything(num_choices=None):
     """The step that MGSC makes on its logits; the derivative by automatic differentiation, and by differences."""
     parts, params, candidates, real = problem()
-    function = network_logits((3,))
+    function = network_logits((3,), num_choices)
     logits = function(parts)
     control = meta_gradient(
-        optax.sgd(1.0), step_size=STEP_SIZE, planning_updates=UPDATES, logits=function, is_listed=False
+        optax.sgd(1.0),
+        step_size=STEP_SIZE,
+        planning_updates=UPDATES,
+        logits=function,
+        is_listed=False,
+        prior="policy",
     )(parts)
     begun = control.init(jax.random.key(0), params, candidates)
     eta, unravel = ravel_pytree(begun.logits)
@@ -75,17 +86,28 @@ def everything():
     after, info = control.observe(begun._replace(logits=unravel(eta)), params, candidates, real)
 
     def weights_of(eta):
-        return masked_softmax(logits.apply(unravel(eta), params, candidates), candidates.is_allowed)
+        found = logits.apply(unravel(eta), params, candidates)
+        if num_choices is not None:
+            # Before anything is learned, as likely as the actor's: 2/3 in the middle, 1/6 on either side.
+            found = found + jnp.log(jnp.array([2 / 3, 1 / 6, 1 / 6]))
+        return masked_softmax(found, candidates.is_allowed)
 
     def loss(eta):
         arguments = (parts, params, candidates, weights_of(eta), real, STEP_SIZE, UPDATES)
         return gradients.transition_meta_loss(*arguments)
 
-    each = jnp.stack([sum(direction(number, head) for head in (0, 1)) for number in range(NUM_CANDIDATES)])
+    def of_pairs(number):
+        return sum(directions(number, head)[0] for head in (0, 1))
+
+    def of_states(number):
+        return sum(direction(number, head) for head in (0, 1))
+
+    each = jnp.stack([(of_pairs if num_choices else of_states)(number) for number in range(NUM_CANDIDATES)])
+    each = each.reshape(-1, each.shape[-1])
     theta, _ = ravel_pytree(params.values)
 
     def planned(eta):
-        return theta + STEP_SIZE * UPDATES * weights_of(eta) @ each
+        return theta + STEP_SIZE * UPDATES * weights_of(eta).reshape(-1) @ each
 
     def taken(flat):
         values = ravel_pytree(params.values)[1](flat)
@@ -115,8 +137,10 @@ def everything():
 
 
 @pytest.mark.slow
-def test_the_meta_step_is_the_derivative_through_the_critics_update() -> None:
-    made, automatic, differences, general, planned, reported, loss, forms, others = quick_jit(everything)()
+@pytest.mark.parametrize("num_choices", [None, FACTS.num_choices])
+def test_the_meta_step_is_the_derivative_through_the_critics_update(num_choices) -> None:
+    found = quick_jit(lambda: everything(num_choices))()
+    made, automatic, differences, general, planned, reported, loss, forms, others = found
     assert made.dtype == jnp.float64
     assert np.abs(differences).max() > 1e-5, "there is something to see"
     np.testing.assert_allclose(general, planned, rtol=1e-12)

@@ -14,13 +14,13 @@ from mgsc.search_control import Climb, curious_replay, disagreement, hill_climbi
 from mgsc.search_control.base import make_distribution
 from mgsc.search_control.candidate_signals import (
     candidate_features,
-    choice_disagreements,
     choice_errors,
     compared,
+    mean_variance,
     model_misses,
 )
 from mgsc.search_control.meta_gradient import propose_answered
-from mgsc.types import Backup, Candidates, Params, Successors, Transition, like
+from mgsc.types import ActionChoice, Backup, Candidates, Params, Successors, Transition, like
 
 NUM_SLOTS = 10
 PLACES = jnp.array([0.0, 1.0, 2.0, 3.0])
@@ -124,14 +124,42 @@ def test_signals_of_what_the_policy_may_choose_are_means_over_its_actions():
     """The policy takes either action: E δ is 0 of the first and 1 of the second, the members 0..3 and 10..13 apart."""
     either = parts_of(lambda theta, x: theta[0] * x[0] + jnp.zeros(2), lambda q: jnp.full(2, 0.5), answers)
     parts = either._replace(disagreement=PARTS.disagreement)
+    choice = jax.vmap(parts.actions, (None, 0))(PARAMS.values, candidates().observation)
     errors, variances = quick_jit(
-        lambda: (choice_errors(parts, PARAMS, candidates()), choice_disagreements(parts, PARAMS, candidates()))
+        lambda: (choice_errors(parts, PARAMS, candidates(), choice), mean_variance(parts, PARAMS, candidates()))
     )()
-    np.testing.assert_allclose(errors, [0.5] * 4)
+    np.testing.assert_allclose(errors, [[0, 1]] * 4)
     np.testing.assert_allclose(variances, (np.arange(4) ** 2 + np.arange(10, 14) ** 2) / 2)
     two_heads = parts._replace(heads=lambda theta, x, a: jnp.stack([parts.q(theta, x, a) + 2, parts.q(theta, x, a)]))
     # The first head's errors are −2 and −1.
-    np.testing.assert_allclose(choice_errors(two_heads, PARAMS, candidates()), [(2 + 0) / 4 + (1 + 1) / 4] * 4)
+    of_heads = choice_errors(two_heads, PARAMS, candidates(), choice)
+    np.testing.assert_allclose(of_heads, [[(2 + 0) / 2, (1 + 1) / 2]] * 4)
+
+
+def test_features_of_pairs_where_actions_are_numbers_are_those_of_the_actions_that_stand_for_the_policy() -> None:
+    """0, 1 and −1 stand for it: errors are 2, 3 and 1, and the members of candidate n are n + 1, n + 2 and n apart."""
+    nothing, share = jnp.zeros(()), jnp.array([0.5, 0.25, 0.25])
+    parts = PARTS._replace(
+        is_discrete=False,
+        actions=lambda theta, observation: ActionChoice(jnp.array([[0.0], [1.0], [-1.0]]), share),
+        expect=lambda model, observation, action: answers(model, observation, 2.0 + action[0]),
+        q=lambda *_: nothing,
+        bootstrap=lambda *_: nothing,
+        disagreement=lambda model, observation, action: observation[0] + 1 + action[0],
+    )
+    facts = FACTS._replace(num_actions=0, numbers=like((1,), jnp.float32))
+    own = candidates()
+    own = own._replace(experience=own.experience._replace(action=jnp.ones((4, 1))))
+    errors, spread = np.array([[2.0, 3.0, 1.0]] * 4), np.arange(4)[:, None] + np.array([1.0, 2.0, 0.0])
+    of_pairs = candidate_features(facts, per_action=True)(parts, PARAMS, own)
+    of_states = candidate_features(facts, per_action=False)(parts, PARAMS, own)
+    assert of_pairs.shape == (4, facts.num_choices, 4)
+    np.testing.assert_allclose(of_pairs[..., 0], compared(errors), atol=1e-5)
+    np.testing.assert_allclose(of_pairs[..., 1], compared(spread), rtol=1e-5, atol=1e-6)
+    for place in (2, 3):
+        np.testing.assert_allclose(of_pairs[:, :, place].std(1), 0, atol=1e-6)
+    np.testing.assert_allclose(of_states[:, 0], compared(errors @ share), atol=1e-5)
+    np.testing.assert_allclose(of_states[:, 1], compared(np.sqrt(spread**2 @ share)), rtol=1e-5, atol=1e-6)
 
 
 def test_features_compare_candidates():

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from mgsc.facts import Facts
 from mgsc.meta_gradient import exact_network
 from mgsc.search_control.expected import all_expected_errors, all_values, expected_error, real_target
-from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
+from mgsc.types import ActionChoice, Array, Candidates, Params, Parts, PyTree, Transition
 
 FeatureFunction = Callable[[Parts, Params, Candidates], Array]
 
@@ -76,27 +76,32 @@ def _between_members(parts: Parts) -> Callable[[PyTree, Array, Array], Array]:
     return parts.disagreement
 
 
-def choice_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:
-    """[N] |E_m δ| in the mean over the policy's actions, which may be numbers."""
-    choice = exact_network.action_choices(parts, params.values, candidates)
+def choice_errors(parts: Parts, params: Params, candidates: Candidates, choice: ActionChoice) -> Array:
+    """[N, C] |E_m δ| of every candidate and action of ``choice``, which may be numbers."""
     q = exact_network.each_value(parts, params.values, candidates, choice)
     errors = jnp.abs(exact_network.expected_errors(parts, params, candidates, choice, q))
-    if parts.heads is not None:
-        errors = jnp.mean(errors, -1)
-    return jnp.sum(choice.probability * errors, -1)
+    return errors if parts.heads is None else jnp.mean(errors, -1)
 
 
-def choice_disagreements(parts: Parts, params: Params, candidates: Candidates) -> Array:
+def choice_disagreements(parts: Parts, params: Params, candidates: Candidates, choice: ActionChoice) -> Array:
+    """[N, C] disagreement of the ensemble's members about every candidate and action of ``choice``.
+
+    Raises:
+        ValueError: the model is no ensemble.
+    """
+    of_state = jax.vmap(_between_members(parts), (None, None, 0))
+    spread: Array = jax.vmap(of_state, (None, 0, 0))(params.model, candidates.observation, choice.action)
+    return spread
+
+
+def mean_variance(parts: Parts, params: Params, candidates: Candidates) -> Array:
     """[N] variance of the ensemble's members in the mean over the policy's actions, which may be numbers.
 
     Raises:
         ValueError: the model is no ensemble.
     """
-    between = _between_members(parts)
     choice = exact_network.action_choices(parts, params.values, candidates)
-    of_state = jax.vmap(between, (None, None, 0))
-    spread = jax.vmap(of_state, (None, 0, 0))(params.model, candidates.observation, choice.action)
-    return jnp.sum(choice.probability * spread**2, -1)
+    return jnp.sum(choice.probability * choice_disagreements(parts, params, candidates, choice) ** 2, -1)
 
 
 def experience_errors(parts: Parts, params: Params, candidates: Candidates) -> Array:
@@ -142,7 +147,7 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
 
     Args:
         facts: the scales of rewards and observations.
-        per_action: whether d is over pairs; of numbered actions only.
+        per_action: whether d is over pairs.
 
     Returns:
         ``(parts, params, candidates) -> [N, F]``, or [N, A, F].
@@ -152,19 +157,28 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
     def features(parts: Parts, params: Params, candidates: Candidates) -> Array:
         of_states = [misses(parts, params, candidates), 1.0 + age_of(candidates)]
         if facts.numbers is not None:
-            of_choice = [choice_errors(parts, params, candidates)]
-            if parts.disagreement is not None:
-                of_choice.append(jnp.sqrt(choice_disagreements(parts, params, candidates)))
-            return jnp.stack([compared(numbers) for numbers in (*of_choice, *of_states)], -1)
-        of_pairs = _of_pairs(parts, params, candidates, facts.num_actions)
+            of_pairs = _of_choices(parts, params, candidates, per_action=per_action)
+        else:
+            of_pairs = _of_pairs(parts, params, candidates, facts.num_actions)
         if per_action:
-            of_states = [jnp.repeat(numbers[:, None], facts.num_actions, 1) for numbers in of_states]
-        elif candidates.action is None:
+            of_states = [jnp.repeat(numbers[:, None], facts.num_choices, 1) for numbers in of_states]
+        elif facts.numbers is None and candidates.action is None:
             policy = policy_of(parts, params, candidates)
             of_pairs = [jnp.sum(policy * numbers, 1) for numbers in of_pairs]
         return jnp.stack([compared(numbers) for numbers in (*of_pairs, *of_states)], -1)
 
     return features
+
+
+def _of_choices(parts: Parts, params: Params, candidates: Candidates, *, per_action: bool) -> list[Array]:
+    """The same of actions that are numbers: [N, C] of each, or [N] of their distribution."""
+    choice = exact_network.action_choices(parts, params.values, candidates)
+    errors = choice_errors(parts, params, candidates, choice)
+    found = [errors if per_action else jnp.sum(choice.probability * errors, -1)]
+    if parts.disagreement is not None:
+        spread = choice_disagreements(parts, params, candidates, choice)
+        found.append(spread if per_action else jnp.sqrt(jnp.sum(choice.probability * spread**2, -1)))
+    return found
 
 
 def _of_pairs(parts: Parts, params: Params, candidates: Candidates, num_actions: int) -> list[Array]:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, from_logits
-from mgsc.search_control.candidate_signals import all_disagreements, choice_disagreements, policy_of
+from mgsc.search_control.candidate_signals import all_disagreements, mean_variance, policy_of
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.settings import check_setting, choice, number
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
@@ -47,7 +47,7 @@ def disagreement(
         def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:
             del state
             if num_actions is None:
-                variance = choice_disagreements(parts, params, candidates)
+                variance = mean_variance(parts, params, candidates)
             else:
                 spread = all_disagreements(parts, params, candidates, num_actions) ** 2
                 variance = jnp.sum(policy_of(parts, params, candidates) * spread, 1)

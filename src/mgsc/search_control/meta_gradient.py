@@ -9,7 +9,8 @@ Per real step, with θ the values before the direct update and d = softmax(logit
 With a uniform share (``mixture``) θ̄ is of the mixture, and H is of the softmax alone.
 
 The logits are a table of numbers (the paper's method), linear in features, or a network; d is over candidates, or
-over candidates and actions, which then replaces the policy in θ̄.
+over candidates and actions, which then replaces the policy in θ̄. With ``prior="policy"`` the latter begins where the
+policy acts, d(s, a) ∝ π(a|s) exp(logit(s, a) / τ).
 
 The gradient itself is a line of ``mgsc.meta_gradient.exact_table.visited_gradient`` for tables of values, of
 ``exact_network`` for networks; ``mgsc.meta_gradient.methods`` chooses.
@@ -22,14 +23,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 
 from mgsc import meta_gradient as gradients
 from mgsc.indexing import lookup, settled
+from mgsc.meta_gradient import exact_network
 from mgsc.meta_gradient.forms import Form, Origin
 from mgsc.meta_gradient.methods import Method, MethodName, Planning, SlopeAndLoss, get_method, suitable_method
 from mgsc.rings import take_transitions
@@ -41,6 +44,8 @@ from mgsc.search_control.logits import LogitFunction, Logits, table_logits
 from mgsc.search_control.optimizers import check_optimizer, optimizer_step
 from mgsc.settings import check_choice
 from mgsc.types import Array, Backup, Candidates, Params, Parts, PyTree, Query, Transition
+
+Prior = Literal["uniform", "policy"]
 
 
 class MetaGradientState(NamedTuple):
@@ -81,6 +86,7 @@ def meta_gradient(
     logits: LogitFunction | None = None,
     is_listed: bool = True,
     replays: bool = False,
+    prior: Prior = "uniform",
 ) -> Strategy:
     """MGSC over listed candidates or over a batch of them.
 
@@ -106,13 +112,17 @@ def meta_gradient(
         is_listed: whether the candidates are all states, in order; False for a batch that changes from step to step.
         replays: whether the logits have one more column, [N, 2] or [N, A + 1]: of updates from the candidates' own
             stored transitions, in place of the model's answers. For method "network".
+        prior: of the actions in a d over pairs before anything is learned, and in its uniform share: all alike, or as
+            the policy chooses them ("policy"). Where actions are numbers, pairs are of a candidate and one of the C
+            actions of ``Parts.actions``, which do not stand for the policy's distribution with equal weights.
 
     Raises:
         ValueError: ``method`` is not defined for ``form``, ``target``, ``experience`` or ``replays``.
-        UserError: ``experience`` is none of these, or ``optimizer`` is no optimiser; "saturating" with values that are
-            no table, which is raised when the strategy receives the agent's parts.
+        UserError: ``experience`` or ``prior`` is none of these, or ``optimizer`` is no optimiser; "saturating" with
+            values that are no table, which is raised when the strategy receives the agent's parts.
     """
     check_choice("experience", experience, get_args(Experience))
+    check_choice("prior", prior, get_args(Prior))
     check_optimizer("optimizer", optimizer)
     is_successive = experience == "successive"
     if method is not None:
@@ -138,6 +148,7 @@ def meta_gradient(
             temperature=temperature,
             mixture=mixture,
             replays=replays,
+            prior=prior,
         )
         made = SearchControl(init=rule.init, weights=rule.weights, observe=rule.observe)
         return made._replace(propose=propose_answered, reports=("stored_share",)) if replays else made
@@ -163,6 +174,7 @@ class _Rule(NamedTuple):
     temperature: Array | float
     mixture: Array | float
     replays: bool
+    prior: Prior
 
     def init(self, key: Array, params: Params, candidates: Candidates) -> MetaGradientState:
         eta = self.logits.init(key, params, candidates)
@@ -179,8 +191,8 @@ class _Rule(NamedTuple):
         """What queries are drawn with."""
         softmax = state.weights
         if softmax is None:
-            softmax = self.softmax(self.judged(state.logits, state.features, params, candidates), candidates)
-        return settled(self.mixed(softmax, candidates))
+            softmax = self.softmax(self.judged(state.logits, state.features, params, candidates), params, candidates)
+        return settled(self.mixed(softmax, params, candidates))
 
     def observe(
         self, state: MetaGradientState, params: Params, candidates: Candidates, transition: Transition
@@ -194,7 +206,7 @@ class _Rule(NamedTuple):
             parts=self.parts,
             params=params,
             candidates=candidates,
-            weights=self.mixed(softmax, candidates),
+            weights=self.mixed(softmax, params, candidates),
             softmax=softmax,
             temperature=self.temperature,
             step_size=self.step_size,
@@ -223,21 +235,28 @@ class _Rule(NamedTuple):
             return self.method.successive(planning, transitions, is_real, self.form)
         return self.method.recent(planning, transitions, is_real / is_real.sum(), self.form, self.target)
 
-    def softmax(self, logits: Array, candidates: Candidates) -> Array:
-        return masked_softmax(logits / self.temperature, candidates.is_allowed)
+    def softmax(self, logits: Array, params: Params, candidates: Candidates) -> Array:
+        return self.from_prior(logits / self.temperature, params, candidates)
 
-    def mixed(self, softmax: Array, candidates: Candidates) -> Array:
+    def mixed(self, softmax: Array, params: Params, candidates: Candidates) -> Array:
         """The softmax with its uniform share."""
         if _is_zero(self.mixture):
             return softmax
-        uniform = masked_softmax(jnp.zeros_like(softmax), candidates.is_allowed)
+        uniform = self.from_prior(jnp.zeros_like(softmax), params, candidates)
         return (1 - self.mixture) * softmax + self.mixture * uniform
+
+    def from_prior(self, logits: Array, params: Params, candidates: Candidates) -> Array:
+        """The softmax of logits that are added to those of the prior."""
+        if self.prior == "policy" and logits.ndim == 2:
+            choice = exact_network.action_choices(self.parts, params.values, candidates)
+            logits = logits + jnp.log(lax.stop_gradient(choice.probability))
+        return masked_softmax(logits, candidates.is_allowed)
 
     def kept(self, eta: PyTree, params: Params, candidates: Candidates) -> Array | None:
         """The softmax of a table of logits, which the next step needs again; None of what depends on more than η."""
         if not self.logits.is_table:
             return None
-        return self.softmax(self.logits.apply(eta, params, candidates), candidates)
+        return self.softmax(self.logits.apply(eta, params, candidates), params, candidates)
 
     def differentiable(
         self, state: MetaGradientState, params: Params, candidates: Candidates
@@ -246,7 +265,7 @@ class _Rule(NamedTuple):
         if state.weights is not None:
             return state.weights, lambda slope: slope
         logits, pull_back = jax.vjp(lambda eta: self.judged(eta, state.features, params, candidates), state.logits)
-        return self.softmax(logits, candidates), lambda slope: pull_back(slope)[0]
+        return self.softmax(logits, params, candidates), lambda slope: pull_back(slope)[0]
 
     def look(self, params: Params, candidates: Candidates) -> PyTree:
         """Inputs of the logits besides the observations, computed in the meta-update for the whole real step."""

@@ -124,6 +124,7 @@ def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
         logits=_logits(settings, problem),
         is_listed=facts.problem.candidates.listed is not None,
         replays=settings.replays,
+        prior="uniform" if problem.numbers is None else "policy",
     )
 
 
@@ -137,7 +138,7 @@ def _check_replays(settings: MetaGradientSettings, facts: StrategyFacts) -> None
 
 
 def _logits(settings: MetaGradientSettings, facts: Facts) -> LogitFunction:
-    num_actions = facts.num_actions if settings.over == "pairs" else None
+    num_actions = facts.num_choices if settings.over == "pairs" else None
     if settings.replays:
         num_actions = 1 + (num_actions or 1)
     widths = (settings.logit_units,) * settings.logit_layers
@@ -159,7 +160,7 @@ def _needs(settings: MetaGradientSettings) -> Collection[Need]:
     looks = settings.logits in ("features", "both")
     if looks or settings.replays:
         needs.append("stored transitions")
-    if settings.over == "pairs" or settings.replays or settings.experience != "one":
+    if settings.replays or settings.experience != "one" or (settings.over == "pairs" and settings.logits == "table"):
         needs.append("discrete actions")
     if settings.form == "saturating" or settings.experience == "successive":
         needs.append("a table of values")

@@ -131,10 +131,7 @@ def num_candidates(facts: StrategyFacts) -> int:
 
 def num_candidate_pairs(facts: StrategyFacts) -> int:
     """N·A: pairs of a candidate of one step and an action; S·A of listed states, N·C of actions that are numbers."""
-    each = facts.problem.facts
-    # Where actions are numbers, each state has the points that stand for the actor's distribution.
-    num_actions = each.num_actions if each.numbers is None else 2 * each.num_action_inputs + 1
-    return num_candidates(facts) * num_actions
+    return num_candidates(facts) * facts.problem.facts.num_choices
 
 
 def named_setting(agent: str, stored: Stored, name: str) -> str:

@@ -134,6 +134,7 @@ def mbpo_agents(step_size: float, capacity: int, *, meta_step_size: float) -> di
         "mbpo_td_error": agent("stored_priority"),
         "mbpo_mask": agent("disagreement", kind="mask"),
         "mbpo_meta_gradient": agent("meta_gradient", logits="network", **learned),
+        "mbpo_meta_gradient_pairs": agent("meta_gradient", logits="network", over="pairs", **learned),
         "mbpo_meta_gradient_features": agent("meta_gradient", logits="features", **learned),
     }
 
