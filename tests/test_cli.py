@@ -39,7 +39,10 @@ WRONG = {
     "NaN of an agent": (["run", "tmaze-fixed", "--set", "uniform.step_size=nan"], "uniform.step_size is nan"),
     "infinite reward": (["run", "tmaze-fixed", "--set", "environment.reward=inf"], "finite"),
     "not one of the words": (["run", "tmaze-fixed", "--set", "model.rewards=stal"], "stale, mean"),
-    "a group of settings": (["run", "tmaze-fixed", "--set", "model=stale"], "name one of rewards, reward_noise"),
+    "a group of settings": (
+        ["run", "tmaze-fixed", "--set", "model=stale"],
+        "allowed are fixed, learned, mlp, mlp_ensemble, simulated; settings of the present one are model.rewards",
+    ),
     "a setting of another model": (["run", "tmaze-learned", "--set", "model.rewards=mean"], "known: average,"),
     "too few outcomes": (["run", "tmaze-learned", "--set", "model.max_successors=3"], "has up to 4"),
     "step size of a model": (["run", "tworooms-learned", "--set", "model.step_size=0"], "in (0.0, 1.0]"),

@@ -166,8 +166,8 @@ def test_the_best_policy_explores_as_the_suite_does() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"policy.final": "1.5"}, r"final is 1\.5: it must be in \[0, 1\]"),
-        ({"policy.over_steps": "0"}, "over_steps is 0: it must be in"),
+        ({"policy.final": "1.5"}, r"policy.final is 1\.5: it must be"),
+        ({"policy.over_steps": "0"}, "policy.over_steps is 0: it must be a whole number in"),
     ],
 )
 def test_impossible_settings_are_refused(changes, message) -> None:

@@ -19,7 +19,7 @@ from mgsc.values.base import ValueFunction
 
 
 class Policy(NamedTuple):
-    """A behaviour policy of an agent, a function of its values alone.
+    """A behaviour policy of an agent: a function of its values and, in real steps, perhaps of their number.
 
     Attributes:
         draw: noise of one choice.
@@ -52,12 +52,9 @@ def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
     """
 
     def build(values: ValueFunction) -> Policy:
-        if values.action_values is None:
-            raise UserError(
-                "epsilon_greedy compares the values of all actions, and these values have no action_values: where "
-                "actions are numbers, policy actor is allowed"
-            )
+        _check_compares("epsilon_greedy", values)
         action_values = values.action_values
+        assert action_values is not None, "checked"
         probabilities = functools.partial(epsilon_greedy_probabilities, epsilon=epsilon)
 
         def sample(noise: PyTree, theta: PyTree, observation: Array) -> Array:
@@ -70,6 +67,14 @@ def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
         return Policy(draw=uniforms, sample=sample, actions=actions, probabilities=probabilities)
 
     return build
+
+
+def _check_compares(name: str, values: ValueFunction) -> None:
+    if values.action_values is None:
+        raise UserError(
+            f"{name} compares the values of all actions, and these values have no action_values: where actions are "
+            "numbers, policy actor is allowed"
+        )
 
 
 def linear_epsilon(epsilon: Array | float, final: Array | float, num_steps: Array | int) -> BehaviourPolicy:
@@ -85,6 +90,8 @@ def linear_epsilon(epsilon: Array | float, final: Array | float, num_steps: Arra
     """
 
     def build(values: ValueFunction) -> Policy:
+        _check_compares("linear_epsilon", values)
+
         def explore(noise: PyTree, theta: PyTree, observation: Array, step: Array) -> Array:
             now = epsilon_at(step, epsilon, final, num_steps)
             return epsilon_greedy(now)(values).sample(noise, theta, observation)

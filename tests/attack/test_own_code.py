@@ -162,7 +162,11 @@ def policy_of(sample=None, probability=FAIR, actions=None, explore=None):
         (policy_of(lambda noise, *_: noise), r"sample of the policy is float32\[\]: it must be integer"),
         (policy_of(explore=lambda noise, *_: 1), r"explore of the policy gives a Python int"),
         (policy_of(explore=lambda noise, *_: noise), r"explore of the policy is float32\[\]: it must be int32"),
-        (policy_of(explore=lambda *_: jnp.int32(7)), r"sample of policy p gives action 7: .* in 0\.\.3"),
+        (policy_of(explore=lambda *_: jnp.int32(7)), r"explore of policy p gives action 7: .* in 0\.\.3"),
+        (
+            policy_of(explore=lambda noise, theta, seen, step: jnp.where(step > 40_000, 7, 1).astype(jnp.int32)),
+            "explore of policy p gives action 7",
+        ),
         (policy_of(explore=lambda noise: jnp.int32(0)), r"explore of the policy fails: TypeError"),
         (policy_of(probability=jnp.full(3, 1 / 3)), r"action of actions of the policy is int32\[4\]: .*\[3\]"),
     ],

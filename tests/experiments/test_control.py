@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from tests.quick import compile_quickly, quick_jit
 
@@ -13,16 +15,20 @@ import mgsc
 from mgsc import UserError, dyna
 from mgsc.candidates import BufferSettings
 from mgsc.environments import CartPoleSettings, PendulumSettings
-from mgsc.experiments import AgentSettings, Suite
+from mgsc.experiments import AgentSettings, Suite, own_policy, own_strategy
 from mgsc.experiments.design.suites import change_suite, check_suite, get_suite
 from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.experiments.running.trial import check_own_parts, check_own_strategy
 from mgsc.experiments.tuning.search import space_of
 from mgsc.models.mlp_ensemble import MlpEnsemble
-from mgsc.policies import ActorSettings, EpsilonGreedySettings
+from mgsc.policies import ActorSettings, EpsilonGreedySettings, actor
 from mgsc.replay_buffer import ReplayBufferSettings
 from mgsc.rollouts import RolloutSettings
+from mgsc.search_control import SearchControl, meta_gradient, network_logits
+from mgsc.search_control.base import no_state, uniform_weights
 from mgsc.search_control.replay import ReplaySettings
 from mgsc.search_control.table import STRATEGIES
+from mgsc.types import ActionChoice
 from mgsc.values.mlp import MlpSettings
 from mgsc.values.sac import SacSettings
 
@@ -100,8 +106,45 @@ def test_d_over_pairs_begins_with_the_actors_actions(logits: str) -> None:
 
 
 def test_d_over_pairs_of_numbers_is_no_table() -> None:
-    with pytest.raises(UserError, match="needs listed states and discrete actions"):
+    with pytest.raises(UserError, match=r"needs listed states, which.*logits=network"):
         build("meta_gradient", over="pairs")
+
+
+def anywhere(settings, facts):
+    return lambda parts: SearchControl(init=no_state, weights=uniform_weights)
+
+
+def over_pairs(settings, facts):
+    logits = network_logits((3,), facts.problem.facts.num_choices)
+    return meta_gradient(
+        optax.sgd(0.1), step_size=0.1, planning_updates=2, logits=logits, is_listed=False, prior="policy"
+    )
+
+
+@pytest.mark.parametrize("build", [anywhere, over_pairs])
+def test_issue_a_strategy_of_ones_own_chooses_where_rollouts_begin(build) -> None:
+    """What the loop reports of their starts was asked of the strategy, and pairs of numbers were refused."""
+    suite = dataclasses.replace(SMALL, agents={"mine": own_strategy("mine", build)})
+    check_own_strategy("mine", suite, suite.agents["mine"], build_problem(suite))
+
+
+@pytest.mark.parametrize("logits", ["network", "features"])
+def test_issue_a_policy_of_ones_own_has_the_actions_that_pairs_are_over(logits: str) -> None:
+    def of_five(settings, epsilon):
+        def build(values):
+            made = actor()(values)
+            return made._replace(actions=lambda theta, seen: ActionChoice(jnp.zeros((5, 1)), jnp.full(5, 0.2)))
+
+        return build
+
+    options = STRATEGIES["meta_gradient"].settings(logits=logits, over="pairs")
+    suite = dataclasses.replace(
+        SMALL,
+        policy=own_policy("five", of_five),
+        agents={"pairs": AgentSettings("meta_gradient", step_size=0.01, options=options)},
+    )
+    with pytest.raises(UserError, match="over 3 actions of a state, and actions of the policy gives 5"):
+        check_own_parts("pairs", suite, suite.agents["pairs"], build_problem(suite))
 
 
 @pytest.mark.parametrize("name", ["uniform", "meta_gradient_pairs"])

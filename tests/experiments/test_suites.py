@@ -7,6 +7,7 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 
 import mgsc
@@ -17,12 +18,12 @@ from mgsc.errors import UserError
 from mgsc.experiments import own_environment
 from mgsc.experiments.design.advice import kept_updates
 from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, WHERE_AND_WHAT, default_agents
+from mgsc.experiments.design.exchange import EXCHANGED
 from mgsc.experiments.design.parts import NAMED_PARTS
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import (
     COMPARISON_SUITES,
     CONTROL_SUITES,
-    EXCHANGED,
     NETWORK_SUITES,
     PAPER_SUITES,
     PREFIX,
@@ -163,10 +164,14 @@ def test_impossible_models_and_rooms_are_refused(suite, changes, message):
 @pytest.mark.parametrize(
     ("suite", "key", "message"),
     [
-        (SUITE, "model", "model is a group of settings: name one of rewards, reward_noise"),
+        (SUITE, "model", "settings of the present one are model.rewards, model.reward_noise"),
         (SUITE, "model.average", "unknown setting 'model.average'"),
-        (LEARNED, "model", "model is a group of settings: name one of average, step_size"),
-        (LEARNED, "model.rewards", r"unknown setting 'model.rewards'; did you mean 'optimistic_reward'"),
+        (LEARNED, "model", "settings of the present one are model.average, model.step_size"),
+        (
+            LEARNED,
+            "model.rewards",
+            r"unknown setting 'model.rewards' \(known: average, .* set model=fixed or model=simulated with it",
+        ),
         (get_suite("tworooms-fixed"), "environment.stem", "unknown setting 'environment.stem'"),
     ],
 )
@@ -395,6 +400,32 @@ def test_a_part_is_exchanged_by_its_name_and_then_set() -> None:
     assert change_suite(changed, {"policy": "epsilon_greedy", "model": "fixed"}).policy == SUITE.policy
 
 
+def test_a_part_is_exchanged_first_whatever_the_order() -> None:
+    changed = change_suite(
+        LEARNED, {"model.rewards": "mean", "policy.final": "0.02", "policy": "linear_epsilon", "model": "fixed"}
+    )
+    assert changed.policy == LinearEpsilonSettings(final=0.02)
+    assert changed.model == FixedModel("mean")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"policy.final": "0.5"},
+            r"'policy.final' \(this policy has none\); set policy=linear_epsilon with it",
+        ),
+        ({"model.average": "sample"}, "set model=learned with it"),
+        ({"model.nothing": "1"}, "unknown setting 'model.nothing'"),
+        ({"policy.": "linear_epsilon"}, "policy"),
+        ({"policy": np.array(["linear_epsilon", "actor"])}, "policy is set to array"),
+    ],
+)
+def test_settings_of_other_parts_are_refused_in_words(changes, message) -> None:
+    with pytest.raises(UserError, match=message):
+        change_suite(SUITE, changes)
+
+
 def test_every_exchange_tells_its_results_apart() -> None:
     """Stored settings hold no names of parts."""
     for part in EXCHANGED:
@@ -410,8 +441,8 @@ def test_an_environment_is_not_exchanged() -> None:
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ("policy", "policy is a part without settings; or set it to one of epsilon_greedy, linear_epsilon, actor, not"),
-        ("values", "not to 'best'"),
+        ("policy", "policy is set to 'best': allowed are epsilon_greedy, linear_epsilon, actor$"),
+        ("candidates", r"candidates is set to 'best': allowed are listed, buffer, replay_buffer$"),
     ],
 )
 def test_a_part_of_no_name_is_refused(part, message) -> None:

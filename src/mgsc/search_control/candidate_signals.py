@@ -10,6 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from mgsc.errors import UserError
 from mgsc.facts import Facts
 from mgsc.meta_gradient import exact_network
 from mgsc.search_control.expected import all_expected_errors, all_values, expected_error, real_target
@@ -157,7 +158,7 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
     def features(parts: Parts, params: Params, candidates: Candidates) -> Array:
         of_states = [misses(parts, params, candidates), 1.0 + age_of(candidates)]
         if facts.numbers is not None:
-            of_pairs = _of_choices(parts, params, candidates, per_action=per_action)
+            of_pairs = _of_choices(parts, params, candidates, facts.num_choices, per_action=per_action)
         else:
             of_pairs = _of_pairs(parts, params, candidates, facts.num_actions)
         if per_action:
@@ -170,10 +171,24 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
     return features
 
 
-def _of_choices(parts: Parts, params: Params, candidates: Candidates, *, per_action: bool) -> list[Array]:
+def check_num_choices(found: int, wanted: int) -> None:
+    """Checks that a policy compares as many actions of a state as a d over pairs is over.
+
+    Raises:
+        UserError: it does not.
+    """
+    if found != wanted:
+        raise UserError(f"d over pairs is over {wanted} actions of a state, and actions of the policy gives {found}")
+
+
+def _of_choices(
+    parts: Parts, params: Params, candidates: Candidates, num_choices: int, *, per_action: bool
+) -> list[Array]:
     """The same of actions that are numbers: [N, C] of each, or [N] of their distribution."""
     choice = exact_network.action_choices(parts, params.values, candidates)
     errors = choice_errors(parts, params, candidates, choice)
+    if per_action:
+        check_num_choices(errors.shape[1], num_choices)
     found = [errors if per_action else jnp.sum(choice.probability * errors, -1)]
     if parts.disagreement is not None:
         spread = choice_disagreements(parts, params, candidates, choice)

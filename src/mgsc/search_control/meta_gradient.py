@@ -38,7 +38,7 @@ from mgsc.meta_gradient.methods import Method, MethodName, Planning, SlopeAndLos
 from mgsc.rings import take_transitions
 from mgsc.sampling import index_from_tree
 from mgsc.search_control.base import Distribution, SearchControl, Strategy, masked_softmax
-from mgsc.search_control.candidate_signals import experience_of
+from mgsc.search_control.candidate_signals import check_num_choices, experience_of
 from mgsc.search_control.experience import Experience, Recent, in_order, nothing_yet, remember
 from mgsc.search_control.logits import LogitFunction, Logits, table_logits
 from mgsc.search_control.optimizers import check_optimizer, optimizer_step
@@ -114,15 +114,19 @@ def meta_gradient(
             stored transitions, in place of the model's answers. For method "network".
         prior: of the actions in a d over pairs before anything is learned, and in its uniform share: all alike, or as
             the policy chooses them ("policy"). Where actions are numbers, pairs are of a candidate and one of the C
-            actions of ``Parts.actions``, which do not stand for the policy's distribution with equal weights.
+            actions of ``Parts.actions``, which do not stand for the policy's distribution with equal weights. The
+            entropy bonus draws towards equal probabilities, whatever the prior.
 
     Raises:
-        ValueError: ``method`` is not defined for ``form``, ``target``, ``experience`` or ``replays``.
+        ValueError: ``method`` is not defined for ``form``, ``target``, ``experience`` or ``replays``, or ``prior`` not
+            for ``replays``.
         UserError: ``experience`` or ``prior`` is none of these, or ``optimizer`` is no optimiser; "saturating" with
             values that are no table, which is raised when the strategy receives the agent's parts.
     """
     check_choice("experience", experience, get_args(Experience))
     check_choice("prior", prior, get_args(Prior))
+    if replays and prior == "policy":
+        raise ValueError('prior="policy" is for a d over pairs of states and actions: with replays take "uniform"')
     check_optimizer("optimizer", optimizer)
     is_successive = experience == "successive"
     if method is not None:
@@ -249,12 +253,13 @@ class _Rule(NamedTuple):
         """The softmax of logits that are added to those of the prior."""
         if self.prior == "policy" and logits.ndim == 2:
             choice = exact_network.action_choices(self.parts, params.values, candidates)
+            check_num_choices(choice.probability.shape[1], logits.shape[1])
             logits = logits + jnp.log(lax.stop_gradient(choice.probability))
         return masked_softmax(logits, candidates.is_allowed)
 
     def kept(self, eta: PyTree, params: Params, candidates: Candidates) -> Array | None:
         """The softmax of a table of logits, which the next step needs again; None of what depends on more than η."""
-        if not self.logits.is_table:
+        if not self.logits.is_table or self.prior == "policy":
             return None
         return self.softmax(self.logits.apply(eta, params, candidates), params, candidates)
 

@@ -47,7 +47,7 @@ class MetaGradientSettings:
         "reward", ("reward", "relative"), "unit of beta: reward^2 per nat, or that over planned step^2 * K * max|R|^2"
     )
     temperature: float = number(1.0, 0.0, math.inf, "temperature of the softmax", above=True)
-    mixture: float = number(0.0, 0.0, 0.99, "share of queries that are uniform, whatever is learned")
+    mixture: float = number(0.0, 0.0, 0.99, "share of queries that stay as before anything is learned: uniform")
     optimizer: Optimizer = choice(
         "adam",
         ("adam", "sgd", "rmsprop"),
@@ -160,7 +160,7 @@ def _needs(settings: MetaGradientSettings) -> Collection[Need]:
     looks = settings.logits in ("features", "both")
     if looks or settings.replays:
         needs.append("stored transitions")
-    if settings.replays or settings.experience != "one" or (settings.over == "pairs" and settings.logits == "table"):
+    if settings.replays or settings.experience != "one":
         needs.append("discrete actions")
     if settings.form == "saturating" or settings.experience == "successive":
         needs.append("a table of values")
@@ -241,8 +241,11 @@ def _advise_overshoot(agent: str, stored: Stored) -> str:
 
 
 def _remedy(settings: MetaGradientSettings, missing: Collection[Need]) -> str:
-    is_of_logits = list(missing) == ["listed states"] and settings.experience != "successive"
-    return "logits=network, which needs no list of states" if is_of_logits else ""
+    if list(missing) == ["listed states"] and settings.experience != "successive":
+        return "logits=network, which needs no list of states"
+    if list(missing) == ["discrete actions"]:
+        return "replays=false with experience=one"
+    return ""
 
 
 ROW = StrategyRow(

@@ -12,10 +12,11 @@ from mgsc.environments.foreign import GymnasiumSettings
 from mgsc.environments.garnet import GarnetSettings
 from mgsc.environments.tmaze import TMazeSettings
 from mgsc.environments.two_rooms import TwoRoomsSettings
-from mgsc.errors import UserError, check_type, shown_value
+from mgsc.errors import UserError, check_type
 from mgsc.experiments.design.advice import key_meant
 from mgsc.experiments.design.agents import COMPARED, OWN, WHERE_AND_WHAT, AgentSettings, default_agents
 from mgsc.experiments.design.control_suites import CONTROL_SUITES
+from mgsc.experiments.design.exchange import EXCHANGED, exchange, refuse_other_part
 from mgsc.experiments.design.names import check_agent_name
 from mgsc.experiments.design.network_suites import NETWORK_SUITES
 from mgsc.experiments.design.own import PARTS, OwnPart, OwnSettings, without_source
@@ -38,9 +39,6 @@ from mgsc.settings import (
 )
 
 LONGEST_TITLE = 200
-
-EXCHANGED = ("model", "values", "candidates", "policy")
-"""Parts that ``change_suite`` replaces by others of their table. An environment makes another suite."""
 
 PAPER_SUITES: Mapping[str, Suite] = {
     "tmaze-fixed": Suite(
@@ -217,14 +215,19 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
 
     The first word of a key is a setting of the suite, or an agent; ``agents.step_size`` changes all
     agents. An agent's own options may be named with or without ``options.``. A part of ``EXCHANGED`` is replaced by
-    the one that is named, with its default settings.
+    the one that is named, with its default settings, before anything else is changed.
 
     Raises:
         UserError: as ``settings.with_settings``.
     """
     check_type("suite", suite, Suite, "be a Suite")
     check_changes(changes)
+    for key in EXCHANGED:  # whatever the order: other changes are of the new part's settings
+        if key in changes:
+            suite = exchange(suite, key, changes[key])
     for key, value in changes.items():
+        if key in EXCHANGED:
+            continue
         head, _, rest = key.partition(".")
         if head == "agents" and rest:
             suite = dataclasses.replace(
@@ -243,24 +246,13 @@ def change_suite(suite: Suite, changes: Mapping[str, Any]) -> Suite:
             if head not in known:
                 raise unknown("setting", key, [*known, *suite.agents, "agents"], head, key_meant(suite, key))
             part = getattr(suite, head)
-            if head in EXCHANGED and not rest:
-                suite = _with_part(suite, head, value)
-            elif isinstance(part, OwnPart):
+            if isinstance(part, OwnPart):
                 changed: dict[str, Any] = {head: _change_own(part, rest, value, key)}
                 suite = dataclasses.replace(suite, **changed)
             else:
+                refuse_other_part(suite, head, rest, key)
                 suite = with_settings(suite, {key: value})
     return suite
-
-
-def _with_part(suite: Suite, part: str, name: Any) -> Suite:
-    rows = NAMED_PARTS[part]
-    if name not in [*rows]:
-        own = setting_names(getattr(suite, part))
-        settings = f"a group of settings: name one of {', '.join(own)}" if own else "a part without settings"
-        raise UserError(f"{part} is {settings}; or set it to one of {', '.join(rows)}, not to {shown_value(name)}")
-    changed: dict[str, Any] = {part: rows[name].settings()}
-    return dataclasses.replace(suite, **changed)
 
 
 def _change_own(part: OwnPart, name: str, value: Any, key: str) -> OwnPart:

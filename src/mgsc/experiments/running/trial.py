@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgsc import dyna
+from mgsc.branching import REPORTS
 from mgsc.environments.row import Simulator
 from mgsc.errors import UserError
 from mgsc.experiments.design.names import LONGEST_NAME
@@ -63,7 +64,8 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
     }
 
     def traced(numbers: dict[str, Array]) -> tuple[Array, Array]:
-        return _first_weights(name, build_agent(suite, replace_numbers(agent, dict(numbers)), problem))
+        built = build_agent(suite, replace_numbers(agent, dict(numbers)), problem)
+        return _first_weights(name, built, problem.facts.num_choices)
 
     fails = f"the strategy {name} fails with its first real transition"
     try:
@@ -76,7 +78,7 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
             f"{sorted(numbers)}: {FOR_TRACED} ({reason})"
         ) from error
     with named_errors(fails):
-        weights, is_allowed = _first_weights(name, build_agent(suite, agent, problem))
+        weights, is_allowed = _first_weights(name, build_agent(suite, agent, problem), problem.facts.num_choices)
     _check_weights(name, np.asarray(weights), np.asarray(is_allowed))
 
 
@@ -109,7 +111,7 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
         begun = dyna.init(built, key)
         noise = jax.tree.map(lambda leaf: leaf[0], dyna.draw_noise(built, key, jnp.arange(1)))
         after, made = dyna.real_step(built, begun, noise)
-        behaviour = behaviour_of(built, after) if isinstance(suite.policy, OwnPart) else None
+        behaviour = behaviour_of(built, after, suite.steps) if isinstance(suite.policy, OwnPart) else None
         unmoved = after_nothing(built, after) if isinstance(suite.values, OwnPart) else None
         outcomes = probabilities_of(built, after) if isinstance(suite.model, OwnPart) else None
         return begun, after, made.transition.reward, behaviour, unmoved, outcomes
@@ -134,7 +136,7 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
         check_probabilities(f"the probabilities that expect of model {suite.model.name} gives", np.asarray(outcomes))
 
 
-def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:
+def _first_weights(name: str, agent: Dyna, num_actions: int) -> tuple[Array, Array]:
     """d and the allowed candidates after the first real transition; the strategy's state must keep its form."""
     control, key = agent.search_control, jax.random.key(0)
     begun = dyna.init(agent, key)
@@ -146,13 +148,13 @@ def _first_weights(name: str, agent: Dyna) -> tuple[Array, Array]:
             raise UserError(f"observe of {name} must give (state, info), where info is a dict of numbers")
         check_state(f"observe of {name}", search, observed[0])
         search, info = observed
-    _check_reports(name, control.reports, info)
+    of_loop = REPORTS if agent.model_miss is not None else ()
+    _check_reports(name, tuple(report for report in control.reports if report not in of_loop), info)
     if control.after_learning is not None:
         learned = control.after_learning(search, params, backup)
         check_state(f"after_learning of {name}", search, learned)
         search = learned
     weights = control.weights(search, params, candidates)
-    num_actions = agent.environment.num_actions
     shapes = [(len(candidates.index),), (len(candidates.index), num_actions)]
     if jnp.shape(weights) not in shapes or not jnp.issubdtype(jnp.result_type(weights), jnp.floating):
         raise UserError(

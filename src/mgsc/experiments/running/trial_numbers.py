@@ -23,35 +23,36 @@ class Behaviour(NamedTuple):
     """What a policy does in one state.
 
     Attributes:
-        sampled: [TRIES, ...] actions; twice as many where real steps have a function of their own.
+        sampled: [TRIES, ...] actions.
+        explored: [TRIES, ...] actions of real steps spread over a run; None where ``sample`` chooses them.
         choice: its distribution.
         probabilities: [A]; None where actions are continuous.
     """
 
     sampled: Array
+    explored: Array | None
     choice: ActionChoice
     probabilities: Array | None
 
 
-def behaviour_of(agent: Dyna, state: DynaState) -> Behaviour:
-    """What the policy of an agent does in a state; may be traced."""
+def behaviour_of(agent: Dyna, state: DynaState, num_steps: int) -> Behaviour:
+    """What the policy of an agent does in a state, throughout a run of ``num_steps``; may be traced."""
     policy, values = agent.policy, agent.values
 
     def sample(key: Array) -> Array:
         return policy.sample(policy.draw(key), state.values, state.observation)
 
-    def explore(key: Array) -> Array:
+    def explore(key: Array, step: Array) -> Array:
         assert policy.explore is not None, "called where there is one"
-        return policy.explore(policy.draw(key), state.values, state.observation, state.step)
+        return policy.explore(policy.draw(key), state.values, state.observation, step)
 
     probabilities = None
     if policy.probabilities is not None and values.action_values is not None:
         probabilities = policy.probabilities(values.action_values(state.values, state.observation))
     keys = jax.random.split(jax.random.key(0), TRIES)
-    sampled = jax.vmap(sample)(keys)
-    if policy.explore is not None:
-        sampled = jnp.concatenate([sampled, jax.vmap(explore)(keys)])
-    return Behaviour(sampled, policy.actions(state.values, state.observation), probabilities)
+    steps = jnp.asarray(np.linspace(0, num_steps - 1, TRIES).astype(np.int32))
+    explored = None if policy.explore is None else jax.vmap(explore)(keys, steps)
+    return Behaviour(jax.vmap(sample)(keys), explored, policy.actions(state.values, state.observation), probabilities)
 
 
 def check_behaviour(name: str, behaviour: Behaviour, num_actions: int) -> None:
@@ -66,6 +67,8 @@ def check_behaviour(name: str, behaviour: Behaviour, num_actions: int) -> None:
         UserError: an action that there is not, or probabilities that are none.
     """
     _check_actions(f"sample of policy {name}", np.asarray(behaviour.sampled), num_actions)
+    if behaviour.explored is not None:
+        _check_actions(f"explore of policy {name}", np.asarray(behaviour.explored), num_actions)
     _check_actions(f"actions of policy {name}", np.asarray(behaviour.choice.action), num_actions)
     check_probabilities(
         f"the probabilities that actions of policy {name} gives", np.asarray(behaviour.choice.probability)
