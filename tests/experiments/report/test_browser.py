@@ -42,6 +42,12 @@ def page(visit, page_file):
     return visit(page_file.as_uri())
 
 
+def stop_clock(page) -> None:
+    """From now on the page's timers run in ``page.clock.run_for(milliseconds)`` only, as often as is due by then."""
+    page.clock.install(time=0)
+    page.clock.pause_at(1)
+
+
 def picture(page, agent="meta_gradient"):
     """What an agent's canvas shows, as text."""
     return page.eval_on_selector(f'canvas[data-agent="{agent}"]', "canvas => canvas.toDataURL()")
@@ -111,19 +117,21 @@ def test_goals_change_their_sign_with_the_phase(page) -> None:
 
 
 def test_play_and_pause(page) -> None:
+    stop_clock(page)
     set_time(page, 0)
     page.select_option("#speed", "30")
     page.click("#play")
-    wait_until(page, "document.querySelector('#slider').value > 3")
+    page.clock.run_for(1010)
+    assert page.input_value("#slider") == "30"
     assert page.inner_text("#play-text") == "Pause"
     page.click("#play")
     assert page.inner_text("#play-text") == "Play"
-    stopped = page.input_value("#slider")
-    page.wait_for_timeout(200)
-    assert page.input_value("#slider") == stopped
+    page.clock.run_for(1000)
+    assert page.input_value("#slider") == "30"
     set_time(page, LAST - 2)
     page.click("#play")
-    wait_until(page, "document.querySelector('#play-text').innerText === 'Play'")
+    page.clock.run_for(1000)
+    assert page.inner_text("#play-text") == "Play"
     assert page.input_value("#slider") == str(LAST)
 
 
@@ -132,10 +140,12 @@ def test_everything_by_keyboard(page) -> None:
     for key, expected in (("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", LAST)):
         page.keyboard.press(key)
         assert page.input_value("#slider") == str(expected)
+    stop_clock(page)
     set_time(page, 0)
     page.focus("#slider")
     page.keyboard.press(" ")
-    wait_until(page, "document.querySelector('#slider').value > 0")
+    page.clock.run_for(1010)
+    assert int(page.input_value("#slider")) > 0
     page.keyboard.press(" ")
     assert page.inner_text("#play-text") == "Play"
     assert page.evaluate("getComputedStyle(document.querySelector('#slider')).outlineStyle") == "solid"
