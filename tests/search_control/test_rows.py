@@ -70,7 +70,8 @@ def test_what_needs_no_list_of_states() -> None:
     ("options", "needs"),
     [
         ({}, {"listed states"}),
-        ({"over": "pairs"}, {"listed states", "discrete actions"}),
+        ({"over": "pairs"}, {"listed states"}),
+        ({"over": "pairs", "logits": "network"}, set()),
         ({"logits": "linear"}, set()),
         ({"logits": "both"}, {"stored transitions"}),
         ({"logits": "linear", "form": "saturating"}, {"a table of values"}),
