@@ -48,6 +48,11 @@ def branch(
     )
 
 
+def reports_of_starts(agent: Dyna) -> tuple[str, ...]:
+    """The names of ``REPORTS``, of an agent of which they are known."""
+    return REPORTS if agent.model_miss is not None else ()
+
+
 def _report(agent: Dyna, params: Params, candidates: Candidates, distribution: Distribution) -> dict[str, Array]:
     """The numbers of ``REPORTS``."""
     if agent.model_miss is None or candidates.age is None:

@@ -52,9 +52,7 @@ def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
     """
 
     def build(values: ValueFunction) -> Policy:
-        _check_compares("epsilon_greedy", values)
-        action_values = values.action_values
-        assert action_values is not None, "checked"
+        action_values = _compared_values("epsilon_greedy", values)
         probabilities = functools.partial(epsilon_greedy_probabilities, epsilon=epsilon)
 
         def sample(noise: PyTree, theta: PyTree, observation: Array) -> Array:
@@ -69,12 +67,18 @@ def epsilon_greedy(epsilon: Array | float) -> BehaviourPolicy:
     return build
 
 
-def _check_compares(name: str, values: ValueFunction) -> None:
+def _compared_values(name: str, values: ValueFunction) -> Callable[[PyTree, Array], Array]:
+    """``(θ, observation) -> [A]``, which the policy ``name`` needs.
+
+    Raises:
+        UserError: the values have none.
+    """
     if values.action_values is None:
         raise UserError(
             f"{name} compares the values of all actions, and these values have no action_values: where actions are "
             "numbers, policy actor is allowed"
         )
+    return values.action_values
 
 
 def linear_epsilon(epsilon: Array | float, final: Array | float, num_steps: Array | int) -> BehaviourPolicy:
@@ -90,7 +94,7 @@ def linear_epsilon(epsilon: Array | float, final: Array | float, num_steps: Arra
     """
 
     def build(values: ValueFunction) -> Policy:
-        _check_compares("linear_epsilon", values)
+        _compared_values("linear_epsilon", values)  # under this name, not under that of epsilon_greedy
 
         def explore(noise: PyTree, theta: PyTree, observation: Array, step: Array) -> Array:
             now = epsilon_at(step, epsilon, final, num_steps)

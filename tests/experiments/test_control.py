@@ -128,6 +128,18 @@ def test_issue_a_strategy_of_ones_own_chooses_where_rollouts_begin(build) -> Non
     check_own_strategy("mine", suite, suite.agents["mine"], build_problem(suite))
 
 
+def test_a_strategy_of_ones_own_reports_nothing_that_the_loop_does() -> None:
+    def aged(settings, facts):
+        def observe(state, params, candidates, transition):
+            return state, {"start_age": 0.0}
+
+        return lambda parts: SearchControl(no_state, uniform_weights, observe=observe, reports=("start_age",))
+
+    suite = dataclasses.replace(SMALL, agents={"mine": own_strategy("mine", aged)})
+    with pytest.raises(UserError, match=r"mine reports 'start_age': .* no measure's name"):
+        check_own_strategy("mine", suite, suite.agents["mine"], build_problem(suite))
+
+
 @pytest.mark.parametrize("logits", ["network", "features"])
 def test_issue_a_policy_of_ones_own_has_the_actions_that_pairs_are_over(logits: str) -> None:
     def of_five(settings, epsilon):

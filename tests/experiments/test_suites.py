@@ -7,7 +7,6 @@ import json
 import math
 import re
 
-import numpy as np
 import pytest
 
 import mgsc
@@ -18,8 +17,6 @@ from mgsc.errors import UserError
 from mgsc.experiments import own_environment
 from mgsc.experiments.design.advice import kept_updates
 from mgsc.experiments.design.agents import COMPARED, FAMILY, PAPER, WHERE_AND_WHAT, default_agents
-from mgsc.experiments.design.exchange import EXCHANGED
-from mgsc.experiments.design.parts import NAMED_PARTS
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import (
     COMPARISON_SUITES,
@@ -38,7 +35,6 @@ from mgsc.experiments.design.suites import (
 )
 from mgsc.experiments.tuning.chosen import tuned_suite
 from mgsc.models import FixedModel, LearnedModel
-from mgsc.policies import LinearEpsilonSettings
 from mgsc.search_control import MetaGradientSettings
 from mgsc.search_control.table import STRATEGIES
 
@@ -387,64 +383,3 @@ def test_settings_that_were_added_leave_plain_data_as_it_was():
     changed = change_suite(suite, {"uncertainty.source": "ensemble", "uncertainty.members": "7"})
     kept = settings_as_dict(changed)["agents"]["uncertainty"]["options"]
     assert kept == {"temperature": 0.3, "source": "ensemble", "members": 7}
-
-
-# --- parts that are exchanged by name --------------------------------------------------------------
-
-
-def test_a_part_is_exchanged_by_its_name_and_then_set() -> None:
-    changed = change_suite(SUITE, {"policy": "linear_epsilon", "policy.final": "0.02", "model": "learned"})
-    assert changed.policy == LinearEpsilonSettings(final=0.02)
-    assert changed.model == LearnedModel()
-    assert dataclasses.replace(changed, policy=SUITE.policy, model=SUITE.model) == SUITE
-    assert change_suite(changed, {"policy": "epsilon_greedy", "model": "fixed"}).policy == SUITE.policy
-
-
-def test_a_part_is_exchanged_first_whatever_the_order() -> None:
-    changed = change_suite(
-        LEARNED, {"model.rewards": "mean", "policy.final": "0.02", "policy": "linear_epsilon", "model": "fixed"}
-    )
-    assert changed.policy == LinearEpsilonSettings(final=0.02)
-    assert changed.model == FixedModel("mean")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"policy.final": "0.5"},
-            r"'policy.final' \(this policy has none\); set policy=linear_epsilon with it",
-        ),
-        ({"model.average": "sample"}, "set model=learned with it"),
-        ({"model.nothing": "1"}, "unknown setting 'model.nothing'"),
-        ({"policy.": "linear_epsilon"}, "policy"),
-        ({"policy": np.array(["linear_epsilon", "actor"])}, "policy is set to array"),
-    ],
-)
-def test_settings_of_other_parts_are_refused_in_words(changes, message) -> None:
-    with pytest.raises(UserError, match=message):
-        change_suite(SUITE, changes)
-
-
-def test_every_exchange_tells_its_results_apart() -> None:
-    """Stored settings hold no names of parts."""
-    for part in EXCHANGED:
-        stored = [settings_as_dict(change_suite(SUITE, {part: name})).get(part) for name in NAMED_PARTS[part]]
-        assert all(one not in stored[:place] for place, one in enumerate(stored)), part
-
-
-def test_an_environment_is_not_exchanged() -> None:
-    with pytest.raises(UserError, match="environment is a group of settings"):
-        change_suite(SUITE, {"environment": "field"})
-
-
-@pytest.mark.parametrize(
-    ("part", "message"),
-    [
-        ("policy", "policy is set to 'best': allowed are epsilon_greedy, linear_epsilon, actor$"),
-        ("candidates", r"candidates is set to 'best': allowed are listed, buffer, replay_buffer$"),
-    ],
-)
-def test_a_part_of_no_name_is_refused(part, message) -> None:
-    with pytest.raises(UserError, match=message):
-        change_suite(SUITE, {part: "best"})

@@ -18,7 +18,7 @@ from mgsc.experiments import own_strategy, run
 from mgsc.experiments.design.suites import Suite, choose_agents, get_suite
 from mgsc.problem import StrategyFacts
 from mgsc.search_control import Strategy, from_logits
-from mgsc.search_control.candidate_signals import age_of
+from mgsc.search_control.candidate_signals import age_of, logits_of_smallest
 from mgsc.types import Array, Candidates, Params, PyTree
 
 Rule = Callable[[Candidates], Array]
@@ -40,9 +40,7 @@ def half_by(rule: Rule) -> Strategy:
 
     def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:
         del state, params
-        numbers = rule(candidates)
-        smaller = jnp.sum(numbers[None, :] < numbers[:, None], 1)
-        return jnp.where(smaller < len(numbers) / 2, 0.0, -jnp.inf)
+        return logits_of_smallest(rule(candidates), 0.5)
 
     return from_logits(logits)
 

@@ -211,6 +211,15 @@ def _of_pairs(parts: Parts, params: Params, candidates: Candidates, num_actions:
     return found
 
 
+def logits_of_smallest(numbers: Array, share: Array | float) -> Array:
+    """[N] 0 for the ``share`` of the candidates with the smallest numbers, at least one, and −inf for the others.
+
+    Equals share a rank.
+    """
+    smaller = jnp.sum(numbers[None, :] < numbers[:, None], 1)
+    return jnp.where(smaller < jnp.maximum(1.0, share * len(numbers)), 0.0, -jnp.inf)
+
+
 def compared(numbers: Array) -> Array:
     """Logarithms of numbers ≥ 0, shifted and scaled to mean 0 and a variance of about 1."""
     logarithm = jnp.log(numbers / (jnp.mean(numbers) + SMALLEST) + SMALLEST_SHARE)

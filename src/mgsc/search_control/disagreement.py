@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mgsc.problem import StrategyFacts
 from mgsc.search_control.base import SearchControl, Strategy, from_logits
-from mgsc.search_control.candidate_signals import all_disagreements, mean_variance, policy_of
+from mgsc.search_control.candidate_signals import all_disagreements, logits_of_smallest, mean_variance, policy_of
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.settings import check_setting, choice, number
 from mgsc.types import Array, Candidates, Params, Parts, PyTree
@@ -52,8 +52,7 @@ def disagreement(
                 spread = all_disagreements(parts, params, candidates, num_actions) ** 2
                 variance = jnp.sum(policy_of(parts, params, candidates) * spread, 1)
             if kind == "mask":
-                smaller = jnp.sum(variance[None, :] < variance[:, None], 1)
-                return jnp.where(smaller < jnp.maximum(1.0, kept * len(variance)), 0.0, -jnp.inf)
+                return logits_of_smallest(variance, kept)
             mean = jnp.mean(variance)
             return -variance / (temperature * jnp.where(mean > 0, mean, 1.0))
 

@@ -11,7 +11,7 @@ from mgsc.experiments.design.parts import NAMED_PARTS
 from mgsc.experiments.design.suite import Suite
 from mgsc.settings import setting_names
 
-EXCHANGED = ("model", "values", "candidates", "policy")
+EXCHANGED = tuple(part for part in NAMED_PARTS if part != "environment")
 """The parts that may be. Another environment makes another suite."""
 
 
@@ -47,9 +47,10 @@ def refuse_other_part(suite: Suite, part: str, path: str, key: str) -> None:
     Raises:
         UserError: naming the others.
     """
-    name = path.partition(".")[0]
-    own = setting_names(getattr(suite, part)) if part in EXCHANGED else []
-    if part not in EXCHANGED or not name or name in own:
+    if part not in EXCHANGED:
+        return
+    name, own = path.partition(".")[0], setting_names(getattr(suite, part))
+    if name in own:
         return
     others = [f"{part}={other}" for other, row in NAMED_PARTS[part].items() if name in setting_names(row.settings)]
     if others:

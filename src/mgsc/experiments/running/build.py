@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgsc.agent import parts_of
-from mgsc.branching import REPORTS
 from mgsc.dyna import Dyna, assemble
 from mgsc.environments import tabular
 from mgsc.environments.episodes import with_episodes
@@ -198,10 +197,7 @@ def _with_rollouts(suite: Suite, agent: AgentSettings, built: Dyna, problem: Pro
     if problem.candidates.num_slots is None:
         return built
     parts, misses = parts_of(built.values, built.policy, built.model), model_misses(problem.facts)
-    return built._replace(
-        model_miss=lambda params, candidates: misses(parts, params, candidates),
-        search_control=control._replace(reports=(*control.reports, *REPORTS)),
-    )
+    return built._replace(model_miss=lambda params, candidates: misses(parts, params, candidates))
 
 
 def _check_needs(agent: AgentSettings, problem: Problem, values: ValueFunction) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from mgsc.branching import reports_of_starts
 from mgsc.dyna import Dyna, DynaState, Recorder, StepInfo
 from mgsc.experiments.design.quantities import (
     ALWAYS,
@@ -64,8 +65,8 @@ def make_recorder(
     """The recorder of one chunk of ``num_steps``.
 
     Its record holds the sum of rewards, and means over the chunk of all other quantities of the problem's groups that
-    are not measured apart. Agents that plan also have the quantities of planning and the ``reports`` of their strategy.
-    Where there are exact tables it keeps a ``Seen`` at every measurement.
+    are not measured apart. Agents that plan also have the quantities of planning, the ``reports`` of their strategy,
+    and what is reported of where rollouts begin. Where there are exact tables it keeps a ``Seen`` at every measurement.
     """
     plans = agent.max_planning_updates > 0
     has = what_it_has(problem, records_episodes=records_episodes)
@@ -76,7 +77,7 @@ def make_recorder(
         num_measures=num_steps // measure_every,
         groups=tuple(group for group in groups_of(has) if plans or not group.is_of_planning),
         more=tuple(row for row in MORE_MEASURES if row.applies(has)),
-        reports=agent.search_control.reports if plans else (),
+        reports=(*agent.search_control.reports, *reports_of_starts(agent)) if plans else (),
         records_episodes=records_episodes,
     )
     keep = None if problem.truth is None else rule.keep

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgsc import dyna
-from mgsc.branching import REPORTS
+from mgsc.branching import reports_of_starts
 from mgsc.environments.row import Simulator
 from mgsc.errors import UserError
 from mgsc.experiments.design.names import LONGEST_NAME
@@ -148,8 +148,7 @@ def _first_weights(name: str, agent: Dyna, num_actions: int) -> tuple[Array, Arr
             raise UserError(f"observe of {name} must give (state, info), where info is a dict of numbers")
         check_state(f"observe of {name}", search, observed[0])
         search, info = observed
-    of_loop = REPORTS if agent.model_miss is not None else ()
-    _check_reports(name, tuple(report for report in control.reports if report not in of_loop), info)
+    _check_reports(name, control.reports, info, reports_of_starts(agent))
     if control.after_learning is not None:
         learned = control.after_learning(search, params, backup)
         check_state(f"after_learning of {name}", search, learned)
@@ -177,11 +176,11 @@ def _first_backup(agent: Dyna, begun: dyna.DynaState, key: Array) -> tuple[Backu
     return dyna.learn(agent, begun.params, transition, dyna.REAL, agent.step_size)[2], candidates
 
 
-def _check_reports(name: str, reports: tuple[str, ...], info: dict[str, Any]) -> None:
+def _check_reports(name: str, reports: tuple[str, ...], info: dict[str, Any], others: tuple[str, ...] = ()) -> None:
     """Refuses reports that there are not, or under the name of what is recorded anyhow."""
     arrays = {**variables_of(["truth"]), **coordinates_of(["truth"])}
     taken = {*arrays, *(quantity for group in GROUPS for quantity in group.quantities)}
-    taken |= {dim for dims in arrays.values() for dim in dims}
+    taken |= {*others} | {dim for dims in arrays.values() for dim in dims}
     if not isinstance(reports, tuple | list) or len(set(map(repr, reports))) < len(reports):
         raise UserError(f"{name} reports {reports!r}: it must be a tuple of names, each once")
     for report in reports:
