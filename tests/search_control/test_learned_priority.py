@@ -163,6 +163,25 @@ def test_constant_weights_stay_and_learned_ones_move() -> None:
         assert np.ptp(moved.reports[f"{name}_weight"]) > 0
 
 
+def test_the_weight_of_the_policy_may_be_kept_while_the_others_move() -> None:
+    found = ran(learner(learns_policy_weight=False))
+    assert np.ptp(found.reports["policy_weight"]) == 0
+    assert all(np.ptp(found.reports[f"{name}_weight"]) > 0 for name in ("td_error", "pair_error", "novelty"))
+    rule = rule_of(found)
+    targets = Targets("transition", 0.0, 1.0)
+    strategy = learned_priority(
+        lambda parts: rule.signals,
+        rule.initial_weights,
+        rule.optimizer,
+        step_size=1.0,
+        planning_updates=1,
+        targets=targets,
+        kept=("speed",),
+    )
+    with pytest.raises(UserError, match=r"kept is 'speed'.*policy"):
+        strategy(rule.parts)
+
+
 @pytest.mark.parametrize(
     ("environment", "model"),
     [

@@ -15,7 +15,7 @@ Source: *ours*, after Burega et al. 2024, who leave the joint distribution of st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple, get_args
 
 import jax
@@ -100,6 +100,7 @@ def learned_priority(
     judged: Judged = "made",
     targets: Targets,
     experience_length: int = 16,
+    kept: Collection[str] = (),
 ) -> Strategy:
     """A softmax over features of pairs of listed states and actions, with meta-learned weights.
 
@@ -118,12 +119,13 @@ def learned_priority(
             transition, as MGSC's, which takes S·A expected backups more.
         targets: of the values, from real experience.
         experience_length: W, real transitions in the meta-loss.
+        kept: names of features whose weights stay as they are at first, while the others are learned.
 
     A step keeps expected errors up to date where values or the model changed, and takes a softmax over all S·A pairs.
 
     Raises:
-        UserError: ``states``, ``actions``, ``judged`` or the kind of ``targets`` is none of these, or an optimiser is
-            none.
+        UserError: ``states``, ``actions``, ``judged`` or the kind of ``targets`` is none of these, an optimiser is
+            none, or a name of ``kept`` is not that of a feature in use.
         ValueError: uniform states with the behaviour policy's actions: that is ``uniform``.
     """
     words = (("states", states, States), ("actions", actions, Actions), ("judged", judged, Judged))
@@ -149,7 +151,10 @@ def learned_priority(
             judged=judged,
             targets=targets,
             experience_length=experience_length,
+            kept=kept,
         )
+        for name in kept:
+            check_choice("a name of kept", name, rule.signals.used)
         return SearchControl(
             init=rule.init,
             weights=rule.weights,
@@ -177,6 +182,7 @@ class _Rule(NamedTuple):
     judged: Judged
     targets: Targets
     experience_length: int
+    kept: Collection[str]
 
     @property
     def num_actions(self) -> int:
@@ -345,6 +351,8 @@ class _Rule(NamedTuple):
             outside = plan.mean[place] if self.states == "learned" and plan.mean is not None else of_state
             by_weight.append(jnp.sum(slopes * (inside - outside)))
         slope = jnp.stack(by_weight) if by_weight else None
+        if slope is not None and self.kept:
+            slope = jnp.where(jnp.asarray([name in self.kept for name in self.signals.used]), 0.0, slope)
         return slope, None if self.table_optimizer is None else self._table_slope(plan, rows, pairs, chance, slopes)
 
     def _table_slope(self, plan: Plan, rows: Array, pairs: Array, chance: Array, slopes: Array) -> Array:

@@ -17,7 +17,7 @@ from mgsc.search_control.pair_signals import FEATURES, PairSignals
 from mgsc.search_control.row import Range, StrategyRow, always
 from mgsc.search_control.targets import Target, Targets
 from mgsc.search_control.uncertainty import ensemble_for
-from mgsc.settings import choice, number, size, switch
+from mgsc.settings import added, choice, number, size, switch
 from mgsc.types import Parts
 
 
@@ -61,6 +61,9 @@ class LearnedPrioritySettings:
     count_weight: float = number(0.0, -math.inf, math.inf, "weight of that feature at first")
     disagreement_weight: float = number(0.0, -math.inf, math.inf, "weight of that feature at first")
     value_change_weight: float = number(0.0, -math.inf, math.inf, "weight of that feature at first")
+    learns_policy_weight: bool = added(
+        switch(True, "whether the weight of the policy's feature is learned; where successors are random it misleads")
+    )
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -96,6 +99,7 @@ def _build(settings: LearnedPrioritySettings, facts: StrategyFacts) -> Strategy:
         judged=settings.judged,
         targets=Targets(settings.target, settings.trace, facts.step_size),
         experience_length=settings.experience_length,
+        kept=("policy",) if settings.uses_policy and not settings.learns_policy_weight else (),
     )
 
 
