@@ -73,14 +73,14 @@ def test_agents_and_problems_are_counted_as_the_pages_say() -> None:
     in_all = set.intersection(*(set(cell["agents"]) for cell in summary["cells"]))
     table = page("results/comparison.md").split("**Mean score")[0]
     assert in_all == {line.split("`")[1] for line in table_lines(table)}
-    assert (len(in_all), len(summary["cells"])) == (23, 11)
-    assert "Twenty-three agents on eleven problems" in page("index.md")
-    assert "so that eleven problems and 23 agents can be paid for" in page("design.md")
-    # All but learned_priority itself and the oracle are behind it.
+    assert (len(in_all), len(summary["cells"])) == (24, 11)
+    assert "Twenty-four agents on eleven problems" in page("index.md")
+    assert "so that eleven problems and 24 agents can be paid for" in page("design.md")
+    # All but learned_errors itself and the oracle are behind it.
     first, second = (line.split("`")[1] for line in table_lines(table)[:2])
-    assert (first, second) == ("oracle", "learned_priority")
+    assert (first, second) == ("oracle", "learned_errors")
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    assert "ahead of the twenty-one others that are not told the optimal values" in readme
+    assert "ahead of the twenty-two others that are not told the optimal values" in readme
 
 
 def test_the_map_is_counted_as_the_page_says() -> None:

@@ -63,7 +63,7 @@ def test_every_strategy_is_an_agent_and_every_other_agent_a_variant_of_one():
     }
     assert set(STRATEGIES) <= set(agents) | used
     assert not set(PAPER) & set(FAMILY)
-    of_features = {"learned_priority", "constant_priority", *WHERE_AND_WHAT}
+    of_features = {"learned_priority", "learned_errors", "constant_priority", *WHERE_AND_WHAT}
     assert set(agents) == {*PAPER, *FAMILY, *of_features, "uncertainty_ensemble"}
     for name, agent in agents.items():
         plain = dataclasses.replace(agent, options=STRATEGIES[agent.strategy].settings(), extra_updates=0)

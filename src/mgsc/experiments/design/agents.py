@@ -40,6 +40,9 @@ class AgentSettings:
     own: OwnStrategy | None = None
 
 
+ERRORS = LearnedPrioritySettings(uses_policy=False, uses_novelty=False)
+"""``learned_priority`` of errors alone: nothing draws planning to where the agent often is."""
+
 RECENT = MetaGradientSettings(experience="recent", experience_length=5, meta_step_size=0.1, entropy_bonus=1e-3)
 """MGSC with a target from each of the last five real transitions: this project's variant."""
 
@@ -77,6 +80,7 @@ FAMILY = (
 COMPARED = (
     *(name for name in PAPER if name != "uniform_recent_matched"),
     "learned_priority",
+    "learned_errors",
     "constant_priority",
     *FAMILY,
     "uncertainty_ensemble",
@@ -107,6 +111,7 @@ def _variants(num_actions: int) -> dict[str, AgentSettings]:
         "uniform_compute_matched": AgentSettings("uniform", extra_updates=backups),
         "uniform_recent_matched": AgentSettings("uniform", extra_updates=backups * RECENT.experience_length),
         "meta_gradient_recent": AgentSettings("meta_gradient", options=RECENT),
+        "learned_errors": AgentSettings("learned_priority", options=ERRORS),
         **{name: AgentSettings("learned_priority", options=options) for name, options in _where_and_what().items()},
         "uncertainty_ensemble": AgentSettings(
             "uncertainty", options=STRATEGIES["uncertainty"].settings(source="ensemble")
