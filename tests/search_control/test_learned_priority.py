@@ -193,8 +193,10 @@ def test_the_weight_of_the_policy_may_be_kept_while_the_others_move() -> None:
 def test_working_out_what_changed_equals_working_out_all(
     environment: Any, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kind = "learned" if isinstance(model, LearnedModel) else "fixed"
+    monkeypatch.setitem(pair_signals.WORTH_KEEPING, kind, 10**9)
     anew = ran(learner(), environment=environment, model=model, candidates=table.SUITE.candidates)
-    monkeypatch.setattr(pair_signals, "ALL_ANEW", 0)
+    monkeypatch.setitem(pair_signals.WORTH_KEEPING, kind, 0)
     kept = ran(learner(), environment=environment, model=model)
     assert kept.state.search.plan.signals.touched is not None
     assert anew.state.search.plan.signals.touched is None

@@ -116,6 +116,7 @@ def _signals(settings: LearnedPrioritySettings, facts: StrategyFacts, parts: Par
         fade=settings.fade,
         predecessors=None if problem.truth is None else problem.truth.predecessors,
         max_updates=facts.max_updates,
+        learns=problem.learns,
         ensemble=ensemble_for(problem) if settings.uses_disagreement else None,
         candidates=problem.listed,
     )

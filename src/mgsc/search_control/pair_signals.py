@@ -52,8 +52,9 @@ FEATURES = (
 ``value_change``  log(|E_m[max q(s') − max q(s)]| + floor).
 """
 
-ALL_ANEW = 1_500
-"""Up to so many pairs, computing all of them in one row is faster than finding and writing those that changed."""
+WORTH_KEEPING = {"learned": 1, "fixed": 6}
+"""With more pairs than so many times those that a step may change, finding and writing these is faster than computing all
+in one row, where the model is learned or fixed: what a learned model expects costs more."""
 
 LEAST_POLICY = 1e-6
 """Least probability of the behaviour policy in its logarithm, which is then finite."""
@@ -105,6 +106,7 @@ class PairSignals(NamedTuple):
         fade: share of the running errors and traces that is lost in each real step; may be traced.
         predecessors: [S, I] pairs among which are all that may ever lead to each state; None: any may.
         max_updates: bound of K.
+        learns: whether the model learns.
         ensemble: of ``disagreement``.
         candidates: all states, in order.
     """
@@ -119,6 +121,7 @@ class PairSignals(NamedTuple):
     fade: Array | float
     predecessors: Array | None
     max_updates: int
+    learns: bool
     ensemble: Ensemble | None
     candidates: Candidates
 
@@ -140,8 +143,10 @@ class PairSignals(NamedTuple):
     @property
     def is_kept(self) -> bool:
         """Whether only signals that changed are computed."""
-        is_cheap = self.num_pairs <= ALL_ANEW or "value_change" in self.used
-        return self.predecessors is not None and not is_cheap
+        if self.predecessors is None or "value_change" in self.used:
+            return False
+        may_change = (self.max_updates + 1) * self.predecessors.shape[1]
+        return self.num_pairs > WORTH_KEEPING["learned" if self.learns else "fixed"] * may_change
 
     def init(self, key: Array, params: Params) -> Signals:
         """The signals before the first step: no pair was tried, and all running errors are 0."""
