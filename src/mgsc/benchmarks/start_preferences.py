@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 
 import jax.numpy as jnp
+import numpy as np
 import xarray as xr
 
 from mgsc.benchmarks.in_words import in_words
@@ -104,8 +105,8 @@ def by_quarter(result: xr.Dataset) -> dict[str, list[str]]:
     for name in result.data_vars:
         if str(name).startswith(PREFIX):
             each = result[name].sel(agent="watched").transpose("seed", "chunk").values
-            quarters = each.reshape(len(each), QUARTERS, -1).mean(2)
-            found[str(name).removeprefix(PREFIX)] = [with_interval(mean_interval(one), 2) for one in quarters.T]
+            quarters = [part.mean(1) for part in np.array_split(each, QUARTERS, axis=1)]
+            found[str(name).removeprefix(PREFIX)] = [with_interval(mean_interval(one), 2) for one in quarters]
     return found
 
 

@@ -53,8 +53,8 @@ FEATURES = (
 """
 
 WORTH_KEEPING = {"learned": 1, "fixed": 6}
-"""With more pairs than so many times those that a step may change, finding and writing these is faster than computing all
-in one row, where the model is learned or fixed: what a learned model expects costs more."""
+"""With more pairs than so many times those that a step may change, finding and writing these is faster than computing
+all in one row, where the model is learned or fixed: what a learned model expects costs more."""
 
 LEAST_POLICY = 1e-6
 """Least probability of the behaviour policy in its logarithm, which is then finite."""
