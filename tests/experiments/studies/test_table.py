@@ -9,13 +9,13 @@ import pytest
 
 from mgsc.environments.tables import steps_to_goal
 from mgsc.experiments.design.seeds import Seeds
-from mgsc.experiments.design.suites import SUITES, settings_as_dict
+from mgsc.experiments.design.suites import SUITES, choose_agents, settings_as_dict
 from mgsc.experiments.running.build import build_agent, build_problem, replace_numbers
 from mgsc.experiments.running.program import lane_numbers
 from mgsc.experiments.store.resumable import plain
 from mgsc.experiments.studies import origin
 from mgsc.experiments.studies.commands import ROOT_SEED
-from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, brief_number, cells_of
+from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Cell, brief_number, cells_of
 from mgsc.experiments.studies.summary import learns_search_control, load_summary, summaries
 from mgsc.experiments.studies.table import ABLATIONS, STUDIES
 from mgsc.search_control.table import STRATEGIES
@@ -133,6 +133,18 @@ def test_committed_summaries_are_of_the_settings_committed(file):
         assert cell["settings"] == settings
         assert {agent: entry["settings"] for agent, entry in cell["agents"].items()} == own
     assert summary["sweeps"] == plain(origin.sweeps_of(found))
+
+
+def test_a_digest_is_of_the_settings_that_cells_take_and_not_of_others(monkeypatch):
+    sweep = {"suite": "tmaze-fixed", "settings": {}, "chosen": {"meta_gradient": {"step_size": 0.7}}}
+    monkeypatch.setattr("mgsc.experiments.studies.origin.read_sweep", lambda name: sweep)
+    suite = choose_agents(SUITES["tmaze-fixed"], ["meta_gradient"])
+    cells = [Cell("TMaze", ("0",), "tmaze-fixed", suite, suite)]
+    before = origin.sweeps_of(cells)
+    sweep["chosen"]["uniform"] = {"step_size": 0.1}
+    assert origin.sweeps_of(cells) == before
+    sweep["chosen"]["meta_gradient"] = {"step_size": 0.6}
+    assert origin.sweeps_of(cells) != before
 
 
 # --- where settings come from -----------------------------------------------------------------

@@ -39,16 +39,26 @@ def origins_of(cell: Cell) -> dict[str, dict[str, Any]]:
 
 
 def sweeps_of(cells: list[Cell]) -> dict[str, Any]:
-    """Of each committed sweep that cells take settings from: its protocol, seeds, versions and a digest."""
-    found = {name: read_sweep(name) for name in dict.fromkeys(cell.suite_name for cell in cells)}
+    """Of each committed sweep that cells take settings from: its protocol, seeds, versions and a digest of these settings.
+
+    What the sweep has of other agents is not part of the digest: a sweep may grow.
+    """
+    agents: dict[str, set[str]] = {}
+    for cell in cells:
+        agents.setdefault(cell.suite_name, set()).update(cell.suite.agents)
+    found = {name: read_sweep(name) for name in agents}
     return {
         name: {
             **{key: sweep[key] for key in ("protocol", "tuning_seeds", "versions") if key in sweep},
-            "digest": hashlib.sha256(json.dumps(sweep["chosen"], sort_keys=True).encode()).hexdigest()[:16],
+            "digest": _digest({agent: chosen for agent, chosen in sweep["chosen"].items() if agent in agents[name]}),
         }
         for name, sweep in found.items()
         if sweep is not None
     }
+
+
+def _digest(chosen: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _world(settings: Mapping[str, Any]) -> dict[str, Any]:
