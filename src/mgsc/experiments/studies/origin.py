@@ -39,7 +39,7 @@ def origins_of(cell: Cell) -> dict[str, dict[str, Any]]:
 
 
 def sweeps_of(cells: list[Cell]) -> dict[str, Any]:
-    """Of each committed sweep that cells take settings from: its protocol, seeds, versions and a digest of these settings.
+    """Of each committed sweep that cells take settings from: its protocol, seeds, versions and a digest of these.
 
     What the sweep has of other agents is not part of the digest: a sweep may grow.
     """
