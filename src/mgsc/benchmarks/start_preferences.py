@@ -31,23 +31,24 @@ QUARTERS = 4
 PREFIX = "prefers_"
 
 
-def signals(parts: Parts, params: Params, candidates: Candidates) -> dict[str, Array]:
-    """Numbers [N] of the candidates, by name."""
-    choice = action_choices(parts, params.values, candidates)
-    values = each_value(parts, params.values, candidates, choice)
-    errors = choice_errors(parts, params, candidates, choice)
-    found = {f"entry_{place}": column for place, column in enumerate(candidates.observation.T)}
-    return found | {
-        "value": jnp.sum(choice.probability * values.reshape(*errors.shape, -1).mean(-1), -1),
-        "td_error": jnp.sum(choice.probability * errors, -1),
-        "reward": experience_of(candidates).reward,
-        "age": age_of(candidates).astype(jnp.result_type(float)),
-    }
-
-
 def names(num_entries: int) -> tuple[str, ...]:
     """The names of ``signals`` of observations of so many entries."""
     return *(f"entry_{place}" for place in range(num_entries)), "value", "td_error", "reward", "age"
+
+
+def signals(parts: Parts, params: Params, candidates: Candidates) -> dict[str, Array]:
+    """Numbers [N] of the candidates, by ``names``."""
+    choice = action_choices(parts, params.values, candidates)
+    values = each_value(parts, params.values, candidates, choice)
+    errors = choice_errors(parts, params, candidates, choice)
+    found = (
+        *candidates.observation.T,
+        jnp.sum(choice.probability * values.reshape(*errors.shape, -1).mean(-1), -1),
+        jnp.sum(choice.probability * errors, -1),
+        experience_of(candidates).reward,
+        age_of(candidates).astype(jnp.result_type(float)),
+    )
+    return dict(zip(names(candidates.observation.shape[1]), found, strict=True))
 
 
 def preference(d: Array, numbers: Array) -> Array:
