@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +58,8 @@ def test_the_variants_gaps_are_differences_of_means() -> None:
 
 
 def test_the_ablations_are_those_of_the_summaries() -> None:
-    rows = re.findall(r"^\| (?:`(\w+)`)? ?\| .* \| ([\d,. ]+) \| ([\d,. ]+) \|$", page("ablations.md"), re.MULTILINE)
+    first = page("ablations.md").split("## What `learned_priority`")[0]
+    rows = re.findall(r"^\| (?:`(\w+)`)? ?\| .* \| ([\d,. ]+) \| ([\d,. ]+) \|$", first, re.MULTILINE)
     assert len(rows) == 8
     study = ""
     for name, *columns in rows:
@@ -66,6 +69,58 @@ def test_the_ablations_are_those_of_the_summaries() -> None:
             cells = [cell for cell in summary["cells"] if cell["ground"] == ground]
             known = {round(entry["mean"]) for cell in cells for entry in cell["agents"].values()}
             assert {round(number(text)) for text in column.split(", ")} <= known, (study, ground)
+
+
+NOISE = {"rewards": "reward-noise", "successors": "transition-noise", "corrupted": "corrupted-states"}
+
+
+def shown_as(entry: Mapping[str, Any], better: str = "{} ↑", worse: str = "{} ↓") -> str:
+    """A mean as the page has it, marked where its difference is significant."""
+    mean = f"{round(entry['mean']):,}".replace("-", "−")
+    verdict = (entry["difference"] or {}).get("verdict")
+    return {"win": better, "loss": worse}.get(verdict, "{}").format(mean)
+
+
+def cells_by_place(study: str) -> dict[tuple[str, str], Mapping[str, Any]]:
+    summary = load_summary(str(summaries() / f"{study}.json"))
+    return {(cell["ground"], cell["at"][0]): cell["agents"] for cell in summary["cells"]}
+
+
+def rows_of(table: str) -> list[list[str]]:
+    return [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+
+
+def test_the_priorities_under_noise_are_those_of_the_summaries() -> None:
+    section = page("ablations.md").split("## Priorities over pairs")[1].split("### Why")[0]
+    for maze in ("TMaze", "TwoRooms"):
+        (_, *places), _, *rows = rows_of(section[section.index(f"| {maze} |") :].split("\n\n")[0])
+        assert len(rows) == 7
+        for agent, *cells in rows:
+            for place, cell in zip(places, cells, strict=True):
+                kind, level = place.split()
+                known = cells_by_place(f"priority-{NOISE[kind]}")[f"{maze}, stale model", level]
+                assert cell == shown_as(known[agent.strip("`")]), (maze, agent, place)
+
+
+def test_what_makes_learned_errors_robust_is_that_of_the_summary() -> None:
+    section = page("ablations.md").split("### Why, and what helps")[1].split("### How many")[0]
+    places, _, *rows = rows_of(section[section.index("| change |") :].split("\n\n")[0])
+    known = cells_by_place("wrong-models")
+    assert len(rows) * len(places[1:]) == len(known)
+    for label, *cells in rows:
+        for place, cell in zip(places[1:], cells, strict=True):
+            assert cell == shown_as(known[place, label]["learned_errors"], "**{}**"), (label, place)
+
+
+def test_the_priorities_by_number_of_updates_are_those_of_the_summary() -> None:
+    section = page("ablations.md").split("### How many updates")[1].split("## The map")[0]
+    places, _, *rows = rows_of(section)
+    known = cells_by_place("priority-updates")
+    assert len(rows) == 7
+    for agent, *cells in rows:
+        for place, cell in zip(places[1:], cells, strict=True):
+            expected = [shown_as(known[place, k][agent.strip("`")], "{}↑", "{}↓") for k in ("1", "2", "5", "10")]
+            assert cell == ", ".join(expected), (agent, place)
 
 
 def test_agents_and_problems_are_counted_as_the_pages_say() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from mgsc.experiments.figures.style import (
     FAINT,
+    LABEL,
     Style,
     counted,
     dress,
@@ -39,6 +40,9 @@ DODGE = 0.09
 
 LINE = 84
 """Letters of a label in the width of a figure."""
+
+HEIGHT = 32
+"""Letters of a label in the height of a panel."""
 
 MOST_LETTERS = 100
 """Most letters of labels side by side in the width of a figure; with more, labels are turned."""
@@ -81,13 +85,25 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
         axes.set_xticks(range(len(axis["values"])), axis["values"])
         axes.set_xlim(-0.5, len(axis["values"]) - 0.5)
         value_axis(axes, "y")
-        dress(axes, ground["label"], textwrap.fill(axis["label"], LINE // len(panels)))
+        dress(axes, textwrap.fill(ground["label"], LINE // len(panels)), " ")
         if is_turned:
             axes.tick_params(axis="x", rotation=90)
-    panels[0].set_ylabel(f"total reward of {steps_text(summary)}")
+    _label_axis(panels, axis["label"])
+    panels[0].set_ylabel(textwrap.fill(f"total reward of {steps_text(summary)}", HEIGHT), fontsize=LABEL)
     headline(figure, f"{summary['title']}: mean and 95 % interval, {counted(summary['seeds']['count'], 'seed')}")
     legend_below(figure, _legend(summary, agents, style), columns=4, has_dashes=True)
     return figure
+
+
+def _label_axis(panels: Sequence[Axes], label: str) -> None:
+    """The label of the axis: of two panels each has it, of more the middle ones have it together."""
+    if len(panels) <= 2:
+        for axes in panels:
+            axes.set_xlabel(textwrap.fill(label, LINE // len(panels)))
+        return
+    middle = panels[(len(panels) - 1) // 2]
+    middle.set_xlabel(label, x=0.5 if len(panels) % 2 else 1.1)
+    middle.xaxis.label.set_in_layout(False)  # it may be wider than its panel
 
 
 def _agents(summary: Mapping[str, Any]) -> list[str]:

@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_BESIDE = 8
-"""Most choices side by side under a panel."""
+MOST_BESIDE = 16
+"""Most choices side by side under all panels."""
 
 DODGE = 0.2
 """Distance of the agents within a row, so that none hides another."""
 
-LETTERS = 14
-"""Letters of a line of a panel's title."""
+LETTERS = 56
+"""Letters of a line of all panels' titles together."""
 
 
 def is_of_rows(summary: Mapping[str, Any]) -> bool:
-    """Whether a study has so many choices that each has a row."""
+    """Whether a study has so many choices, or panels, that each choice has a row."""
     (axis,) = summary["axes"]
-    return not axis["is_ordered"] and len(axis["values"]) > MOST_BESIDE
+    return not axis["is_ordered"] and len(axis["values"]) * len(summary["grounds"]) > MOST_BESIDE
 
 
 def draw_rows(summary: Mapping[str, Any], styles: Mapping[str, Style]) -> Figure:
@@ -59,7 +59,7 @@ def draw_rows(summary: Mapping[str, Any], styles: Mapping[str, Style]) -> Figure
             aside = DODGE * (ground["agents"].index(agent) - (len(ground["agents"]) - 1) / 2)
             _agent(axes, summary, ground["label"], agent, styles[agent], aside)
         dress(axes)
-        axes.set_title(textwrap.fill(ground["label"], LETTERS), fontsize=LABEL, loc="left", color=INK)
+        axes.set_title(textwrap.fill(ground["label"], LETTERS // len(panels)), fontsize=LABEL, loc="left", color=INK)
         axes.grid(axis="x", color=SHADE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.xaxis.set_major_locator(MaxNLocator(2))

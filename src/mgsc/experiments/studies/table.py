@@ -6,53 +6,25 @@ compilation, which cells share where they differ only in numbers of their agents
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mgsc.experiments.design.suites import COMPARISON_SUITES, HELD_OUT_SUITES, PREFIX
 from mgsc.experiments.studies.design import AS_TUNED, BEST_FIXED, Axis, Ground, Study, Value, axis, brief_number
-
-RIVALS = ("uniform", "avoid_terminal", "recency", "replay")
-LEARNED = ("meta_gradient", "meta_gradient_recent")
+from mgsc.experiments.studies.grounds import (
+    ABLATION_GROUNDS,
+    FEATURE_GROUNDS,
+    LEARNED_GROUNDS,
+    MAP_GROUNDS,
+    OF_THE_PAPER,
+    PRIORITIES,
+    PROBLEMS,
+    ROBUSTNESS_GROUNDS,
+    STALE,
+    on_problems,
+    wrong_models,
+)
 
 UNCHANGED = Value(AS_TUNED)
-
-ROBUSTNESS_GROUNDS = (
-    Ground("TMaze", "tmaze-fixed", (*RIVALS, *LEARNED)),
-    Ground("TwoRooms", "tworooms-fixed", (*RIVALS, *LEARNED)),
-)
-ABLATION_GROUNDS = (
-    Ground("TMaze", "tmaze-fixed", ("meta_gradient",)),
-    Ground("TwoRooms", "tworooms-fixed", ("meta_gradient_recent",)),
-)
-LEARNED_GROUNDS = (
-    Ground("large TMaze, learned model", "tmaze-learned", ("meta_gradient",)),
-    Ground("TwoRooms, learned model", "tworooms-learned", ("meta_gradient_recent",)),
-)
-FEATURE_GROUNDS = tuple(
-    Ground(label, PREFIX + name, ("learned_priority",))
-    for label, name in (
-        ("TMaze, stale model", "tmaze-fixed"),
-        ("TwoRooms, stale model", "tworooms-fixed"),
-        ("large TMaze, learned", "tmaze-learned"),
-        ("TwoRooms, learned", "tworooms-learned"),
-    )
-)
-MAP_AGENTS = ("no_planning", *RIVALS, "visited", "trajectory", *LEARNED)
-MAP_GROUNDS = (
-    *(
-        Ground(f"TMaze {stem}/{arm}", "tmaze-{model}", MAP_AGENTS, {"environment.stem": stem, "environment.arm": arm})
-        for stem, arm in ((6, 4), (12, 8))
-    ),
-    *(
-        Ground(
-            f"TwoRooms {side}×{side}",
-            "tworooms-{model}",
-            MAP_AGENTS,
-            {"environment.width": side, "environment.height": side},
-        )
-        for side in (5, 7, 9)
-    ),
-)
 
 ONE_DRAW = "The model's noise is one draw, the same for all seeds: intervals tell nothing of other draws."
 REUSED = "Agents keep the settings tuned for the unchanged suite."
@@ -69,6 +41,12 @@ def _ablation(title: str, axis: Axis, note: str = "") -> Study:
 def _updates(number: int, budget: int) -> Value:
     """K updates of a larger budget: K is a number of the agents, so that one program serves for all K."""
     return Value(brief_number(number), {"planning_updates": budget, "agents.planning_updates": number})
+
+
+def _updates_axis(*numbers: int) -> Axis:
+    """Values of K. Updates beyond K cost time all the same, so two budgets are cheaper than one."""
+    label = "planning updates per real step (K), all of them made"
+    return Axis(label, tuple(_updates(number, 5 if number <= 5 else max(numbers)) for number in numbers))
 
 
 def _choices(key: str, *words: str) -> tuple[Value, ...]:
@@ -117,11 +95,7 @@ ROBUSTNESS: Mapping[str, Study] = {
     ),
     "updates": _robustness(
         "Planning updates per step",
-        Axis(
-            "planning updates per real step (K), all of them made",
-            # Updates beyond K cost time all the same: two budgets are cheaper than one of 50.
-            tuple(_updates(k, 5 if k <= 5 else 50) for k in (1, 2, 5, 10, 20, 50)),
-        ),
+        _updates_axis(1, 2, 5, 10, 20, 50),
     ),
     "tmaze-size": Study(
         "Size of the TMaze",
@@ -270,6 +244,48 @@ FEATURES: Mapping[str, Study] = {
     ),
 }
 
+
+def _of_priorities(name: str, problems: Sequence[str]) -> Study:
+    """A study of robustness, of agents that order pairs, on problems of the comparison."""
+    title = f"{ROBUSTNESS[name].title}, priorities over pairs"
+    return ROBUSTNESS[name]._replace(
+        title=title, grounds=on_problems(problems, *PRIORITIES), reference="learned_errors"
+    )
+
+
+_DISTRUST = {"agents.pair_error_weight": 100.0}
+_RETURN = {"agents.target": "return"}
+
+PRIORITY: Mapping[str, Study] = {
+    "wrong-models": Study(
+        "What makes learned_errors robust",
+        tuple(wrong_models()),
+        (
+            Axis(
+                "learned_errors with one or two things changed",
+                (
+                    UNCHANGED,
+                    Value("error weight 100", _DISTRUST),
+                    Value("error weight 1,000", {"agents.pair_error_weight": 1000.0}),
+                    *_choices("target", "return", "later", "real_values"),
+                    Value("error weight 100, return", {**_DISTRUST, **_RETURN}),
+                    Value("error weight 100, return, λ = 0.5", {**_DISTRUST, **_RETURN, "agents.trace": 0.5}),
+                    Value("error weight 100, return, no table", {**_DISTRUST, **_RETURN, "agents.uses_table": False}),
+                    Value("error weight 100, weights kept", {**_DISTRUST, "agents.meta_step_size": 0.0}),
+                ),
+                is_ordered=False,
+            ),
+        ),
+        AS_TUNED,
+        f"{REUSED} {ONE_DRAW}",
+    ),
+    "priority-updates": _of_priorities("updates", (*OF_THE_PAPER, "Taxi"))._replace(axes=(_updates_axis(1, 2, 5, 10),)),
+    **{
+        f"priority-{noise}": _of_priorities(noise, STALE)
+        for noise in ("reward-noise", "transition-noise", "corrupted-states")
+    },
+}
+
 MAPS: Mapping[str, Study] = {
     "map": Study(
         "Where MGSC wins and loses",
@@ -293,18 +309,6 @@ MAPS: Mapping[str, Study] = {
     ),
 }
 
-_PROBLEMS = {
-    "TMaze, stale model": "tmaze-fixed",
-    "large TMaze, learned": "tmaze-learned",
-    "TwoRooms, stale model": "tworooms-fixed",
-    "TwoRooms, learned": "tworooms-learned",
-    "blocking maze": "blocking",
-    "shortcut maze": "shortcut",
-    "field 40×40": "field",
-    "Taxi": "taxi",
-    "CliffWalking": "cliffwalking",
-}
-
 
 def _ground(label: str, name: str, **changes: object) -> Ground:
     suite = PREFIX + name
@@ -315,7 +319,7 @@ COMPARISONS: Mapping[str, Study] = {
     "comparison": Study(
         "All ways of search control, side by side",
         (
-            *(_ground(label, name) for label, name in _PROBLEMS.items()),
+            *(_ground(label, name) for label, name in PROBLEMS.items()),
             # Tuned on draw 0, reported on others: what is learned of one process says nothing of the next.
             *(_ground(f"Garnet, draw {draw}", "garnet", **{"environment.draw": draw}) for draw in (1, 2)),
         ),
@@ -341,5 +345,5 @@ COMPARISONS: Mapping[str, Study] = {
     ),
 }
 
-STUDIES: Mapping[str, Study] = {**ROBUSTNESS, **ABLATIONS, **FEATURES, **MAPS, **COMPARISONS}
+STUDIES: Mapping[str, Study] = {**ROBUSTNESS, **ABLATIONS, **FEATURES, **PRIORITY, **MAPS, **COMPARISONS}
 """All studies, by name."""
