@@ -30,10 +30,13 @@ from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.devices import workers
 from mgsc.experiments.running.program import Lane, Program, run_program
 from mgsc.experiments.tuning.search import space_of
+from mgsc.indexing import lookup
+from mgsc.sampling import index_from_tree
 from mgsc.search_control import SearchControl, from_logits
 from mgsc.search_control.base import no_state
 from mgsc.search_control.row import Range
 from mgsc.settings import number, size, traced_fields
+from mgsc.types import Query
 
 SRC = Path(__file__).parent.parent.parent / "src"
 
@@ -232,6 +235,30 @@ def test_what_it_does_wrong_is_said_before_it_runs(build, message, monkeypatch):
     monkeypatch.setattr("mgsc.experiments.running.run._run", lambda *asked: pytest.fail("it ran"))
     with pytest.raises(UserError, match=message):
         mgsc.run(one(build), seeds=1)
+
+
+def in_two_ways(parts):
+    """d over states and two ways to plan: an update as ever, or none."""
+
+    def weights(state, params, candidates):
+        each = fair(state, params, candidates)
+        return jnp.column_stack([0.25 * each, 0.75 * each])
+
+    def propose(noise, state, params, distribution, candidates, last):
+        drawn = index_from_tree(noise, distribution.tree)
+        place, way = drawn // 2, drawn % 2
+        return Query(lookup(candidates.observation, place), lookup(candidates.index, place), step_scale=1.0 - way)
+
+    return SearchControl(no_state, weights, propose)
+
+
+def test_what_a_strategy_proposes_need_not_be_states_or_actions():
+    drawn = dataclasses.replace(one(build_of(in_two_ways)), candidates=BufferSettings())
+    result = mgsc.run(drawn, seeds=2)
+    assert np.isfinite(result["reward"].values).all()
+    assert (result["model_queries"].values > 0).all()
+    with pytest.raises(UserError, match=r"the weights of mine are float32\[7, 2\]: .* each of 7 states, .* 4 actions"):
+        mgsc.run(one(build_of(in_two_ways)), seeds=1)
 
 
 def test_a_suite_without_what_it_needs_refuses_it():

@@ -8,24 +8,23 @@ Differences of means are in standard deviations of the candidates: 0 is no prefe
 from __future__ import annotations
 
 import argparse
-import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 import xarray as xr
 
 from mgsc.benchmarks.in_words import in_words
-from mgsc.benchmarks.over_seeds import with_interval
+from mgsc.benchmarks.watching import print_table, through_time, watched, watched_suite
 from mgsc.errors import UserError
-from mgsc.experiments import open_result, own_strategy, run
-from mgsc.experiments.design.suites import Suite, choose_agents, get_suite
-from mgsc.experiments.reading.statistics import mean_interval
+from mgsc.experiments import open_result, run
+from mgsc.experiments.design.suites import Suite
 from mgsc.meta_gradient.exact_network import action_choices, each_value
 from mgsc.problem import StrategyFacts
-from mgsc.search_control import SearchControl, Strategy
+from mgsc.search_control import Strategy
 from mgsc.search_control.candidate_signals import SMALLEST, age_of, choice_errors, experience_of
-from mgsc.search_control.table import STRATEGIES
-from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
+from mgsc.search_control.row import StrategyRow
+from mgsc.types import Array, Candidates, Params, Parts, Transition
 
 QUARTERS = 4
 PREFIX = "prefers_"
@@ -56,59 +55,42 @@ def preference(d: Array, numbers: Array) -> Array:
     return jnp.sum((d - 1 / len(d)) * numbers) / (jnp.std(numbers) + SMALLEST)
 
 
-def watched(strategy: Strategy, num_entries: int) -> Strategy:
-    """The same strategy, which also reports what its d prefers."""
-
-    def build(parts: Parts) -> SearchControl:
-        control = strategy(parts)
-
-        def observe(
-            state: PyTree, params: Params, candidates: Candidates, transition: Transition
-        ) -> tuple[PyTree, dict[str, Array]]:
-            d = control.weights(state, params, candidates).reshape(len(candidates.index), -1).sum(1)
-            found = signals(parts, params, candidates)
-            after, info = (
-                (state, {}) if control.observe is None else control.observe(state, params, candidates, transition)
-            )
-            return after, info | {PREFIX + name: preference(d, numbers) for name, numbers in found.items()}
-
-        reports = (*control.reports, *(PREFIX + name for name in names(num_entries)))
-        return control._replace(observe=observe, reports=reports)
-
-    return build
-
-
 def suite_with(name: str, agent: str) -> Suite:
     """The suite ``name`` with one agent, ``watched``, that is ``agent`` and reports what it prefers.
 
     Raises:
         UserError: there is no such suite or agent, or rollouts do not begin at flat observations that are stored.
     """
-    suite = choose_agents(get_suite(name), [agent])
-    given = suite.agents[agent]
-    row = STRATEGIES[given.strategy]
-    if suite.rollouts.starts == 0 or not row.queries_model:
-        raise UserError(f"{agent} of {name} begins no rollouts: take an mbpo suite, and an agent with a model")
 
-    def build(settings: object, facts: StrategyFacts) -> Strategy:
-        shape = facts.problem.facts.observation.shape
-        if len(shape) != 1:
-            raise UserError(f"an observation of this suite is {list(shape)}: it must be flat")
-        return watched(row.build(settings, facts), shape[0])
+    def watch(suite: Suite, row: StrategyRow[Any]) -> Callable[[object, StrategyFacts], Strategy]:
+        if suite.rollouts.starts == 0 or not row.queries_model:
+            raise UserError(f"{agent} of {name} begins no rollouts: take an mbpo suite, and an agent with a model")
 
-    own = own_strategy("watched", build, given.options, step_size=given.step_size)
-    return dataclasses.replace(suite, agents={"watched": own})
+        def build(settings: object, facts: StrategyFacts) -> Strategy:
+            shape = facts.problem.facts.observation.shape
+            if len(shape) != 1:
+                raise UserError(f"an observation of this suite is {list(shape)}: it must be flat")
+            reports = [PREFIX + name for name in names(shape[0])]
+            return watched(row.build(settings, facts), reports, preferences)
+
+        return build
+
+    return watched_suite(name, agent, {}, watch)
+
+
+def preferences(
+    parts: Parts, weights: Array, params: Params, candidates: Candidates, transition: Transition
+) -> dict[str, Array]:
+    """What d prefers, by names with ``PREFIX``."""
+    del transition
+    d = weights.reshape(len(candidates.index), -1).sum(1)
+    return {PREFIX + name: preference(d, numbers) for name, numbers in signals(parts, params, candidates).items()}
 
 
 def by_quarter(result: xr.Dataset) -> dict[str, list[str]]:
     """Of each signal, its preference in the quarters of the run: mean over seeds and its 95 % interval, as text."""
-    found = {}
-    for name in result.data_vars:
-        if str(name).startswith(PREFIX):
-            each = result[name].sel(agent="watched").transpose("seed", "chunk").values
-            quarters = [part.mean(1) for part in np.array_split(each, QUARTERS, axis=1)]
-            found[str(name).removeprefix(PREFIX)] = [with_interval(mean_interval(one), 2) for one in quarters]
-    return found
+    labels = {str(name): str(name).removeprefix(PREFIX) for name in result.data_vars if str(name).startswith(PREFIX)}
+    return through_time(result, labels, QUARTERS, 2)
 
 
 def main() -> None:
@@ -120,10 +102,8 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="folder of the result")
     given = parser.parse_args()
     run(suite_with(given.suite, given.agent), seeds=given.seeds, out=given.out)
-    print("| preference for | first quarter | second | third | last |")
-    print("|---|---:|---:|---:|---:|")
-    for name, quarters in by_quarter(open_result(given.out)).items():
-        print(f"| {name} | " + " | ".join(quarters) + " |")
+    columns = ("first quarter", "second", "third", "last")
+    print_table(by_quarter(open_result(given.out)), "preference for", columns)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class SearchControl(NamedTuple):
         init: ``(key, params, candidates) -> state`` before the first step.
         weights: ``(state, params, candidates) -> [N] or [N, A]`` d: probabilities of querying a
             candidate, or a candidate and an action; exactly 0 where not allowed, as ``masked_softmax`` makes them.
+            With ``propose`` and candidates that are not listed, [N, C] of whatever that chooses among.
         propose: ``(noise, state, params, distribution, candidates, last) -> Query``; ``last`` is
             the Backup before this one, at first the real transition's. None: the shared sampler.
         after_backup: ``(state, params, backup) -> state``, or None.

@@ -65,7 +65,7 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
 
     def traced(numbers: dict[str, Array]) -> tuple[Array, Array]:
         built = build_agent(suite, replace_numbers(agent, dict(numbers)), problem)
-        return _first_weights(name, built, problem.facts.num_choices)
+        return _first_weights(name, built, problem)
 
     fails = f"the strategy {name} fails with its first real transition"
     try:
@@ -78,7 +78,7 @@ def check_own_strategy(name: str, suite: Suite, agent: AgentSettings, problem: P
             f"{sorted(numbers)}: {FOR_TRACED} ({reason})"
         ) from error
     with named_errors(fails):
-        weights, is_allowed = _first_weights(name, build_agent(suite, agent, problem), problem.facts.num_choices)
+        weights, is_allowed = _first_weights(name, build_agent(suite, agent, problem), problem)
     _check_weights(name, np.asarray(weights), np.asarray(is_allowed))
 
 
@@ -136,7 +136,7 @@ def check_own_parts(name: str, suite: Suite, agent: AgentSettings, problem: Prob
         check_probabilities(f"the probabilities that expect of model {suite.model.name} gives", np.asarray(outcomes))
 
 
-def _first_weights(name: str, agent: Dyna, num_actions: int) -> tuple[Array, Array]:
+def _first_weights(name: str, agent: Dyna, problem: Problem) -> tuple[Array, Array]:
     """d and the allowed candidates after the first real transition; the strategy's state must keep its form."""
     control, key = agent.search_control, jax.random.key(0)
     begun = dyna.init(agent, key)
@@ -154,7 +154,11 @@ def _first_weights(name: str, agent: Dyna, num_actions: int) -> tuple[Array, Arr
         check_state(f"after_learning of {name}", search, learned)
         search = learned
     weights = control.weights(search, params, candidates)
+    num_actions = problem.facts.num_choices
     shapes = [(len(candidates.index),), (len(candidates.index), num_actions)]
+    # What a strategy proposes from its d is its own affair, unless measures of listed states read it, too.
+    if control.propose is not None and problem.candidates.listed is None and jnp.ndim(weights) == 2:
+        shapes.append((len(candidates.index), jnp.shape(weights)[1]))
     if jnp.shape(weights) not in shapes or not jnp.issubdtype(jnp.result_type(weights), jnp.floating):
         raise UserError(
             f"the weights of {name} are {jnp.result_type(weights)}{list(jnp.shape(weights))}: they must be floats, one "

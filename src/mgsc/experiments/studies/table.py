@@ -1,6 +1,6 @@
 """The table of studies: a study is data, and this is the only list of their names.
 
-The sizes are such that all of them together take less than 40 minutes on two cores. More than half of that is
+The sizes are such that all of them together take about an hour on two cores. More than half of that is
 compilation, which cells share where they differ only in numbers of their agents.
 """
 

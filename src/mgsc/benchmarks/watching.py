@@ -1,0 +1,91 @@
+"""Watching an agent's d: the same agent, which reports other numbers besides, and these through the run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from mgsc.benchmarks.over_seeds import with_interval
+from mgsc.experiments import own_strategy
+from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
+from mgsc.experiments.reading.statistics import mean_interval
+from mgsc.problem import StrategyFacts
+from mgsc.search_control import SearchControl, Strategy
+from mgsc.search_control.row import StrategyRow
+from mgsc.search_control.table import STRATEGIES
+from mgsc.types import Array, Candidates, Params, Parts, PyTree, Transition
+
+AGENT = "watched"
+"""The name of the agent that is watched."""
+
+Measure = Callable[[Parts, Array, Params, Candidates, Transition], Mapping[str, Array]]
+"""``(parts, d, params, candidates, transition) -> numbers``: d as it is when the real transition comes."""
+
+
+def watched(strategy: Strategy, names: Sequence[str], measure: Measure) -> Strategy:
+    """The same strategy, which also reports the numbers ``names`` of a measure."""
+
+    def build(parts: Parts) -> SearchControl:
+        control = strategy(parts)
+
+        def observe(
+            state: PyTree, params: Params, candidates: Candidates, transition: Transition
+        ) -> tuple[PyTree, dict[str, Array]]:
+            found = measure(parts, control.weights(state, params, candidates), params, candidates, transition)
+            after, info = (
+                (state, {}) if control.observe is None else control.observe(state, params, candidates, transition)
+            )
+            return after, {**info, **found}
+
+        return control._replace(observe=observe, reports=(*control.reports, *names))
+
+    return build
+
+
+def watched_suite(
+    name: str,
+    agent: str,
+    changes: Mapping[str, str],
+    watch: Callable[[Suite, StrategyRow[Any]], Callable[[object, StrategyFacts], Strategy]],
+) -> Suite:
+    """The suite ``name`` with one agent, ``watched``, in place of ``agent``.
+
+    Args:
+        changes: settings, as for ``change_suite``.
+        watch: ``(suite, row) -> build``, of the agent's row; it may refuse the suite.
+
+    Raises:
+        UserError: there is no such suite, agent or setting, or as ``watch``.
+    """
+    suite = change_suite(choose_agents(get_suite(name), [agent]), changes)
+    given = suite.agents[agent]
+    own = own_strategy(AGENT, watch(suite, STRATEGIES[given.strategy]), given.options, step_size=given.step_size)
+    return dataclasses.replace(suite, agents={AGENT: own})
+
+
+def through_time(result: xr.Dataset, names: Mapping[str, str], parts: int, digits: int) -> dict[str, list[str]]:
+    """Numbers in equal parts of the run, as text: mean over seeds and its 95 % interval.
+
+    Args:
+        names: variable -> what it is called.
+        parts: how many.
+        digits: after the point.
+    """
+    found = {}
+    for name, label in names.items():
+        each = result[name].sel(agent=AGENT).transpose("seed", "chunk").values
+        means = [part.mean(1) for part in np.array_split(each, parts, axis=1)]
+        found[label] = [with_interval(mean_interval(one), digits) for one in means]
+    return found
+
+
+def print_table(rows: Mapping[str, Sequence[str]], head: str, columns: Sequence[str]) -> None:
+    """A table in Markdown."""
+    print(f"| {head} | " + " | ".join(columns) + " |")
+    print("|---|" + "---:|" * len(columns))
+    for name, cells in rows.items():
+        print(f"| {name} | " + " | ".join(cells) + " |")
