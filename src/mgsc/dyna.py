@@ -55,7 +55,7 @@ copied faster."""
 
 
 def real_step(agent: Dyna, state: DynaState, noise: StepNoise) -> tuple[DynaState, StepInfo]:
-    """One real step: act, observe, learn the model, meta-update, learn the values, plan.
+    """One real step: act, draw candidates, learn the model, meta-update, learn the values, plan.
 
     The meta-update is given the model as it was before this step's transition, unless ``learns_model_first``.
     """

@@ -72,7 +72,7 @@ def visited_gradient(
         The visited state, its derivative, δ̄ and L, of which ``visited_logits_gradient`` makes ∂L/∂η.
 
     Raises:
-        ValueError: another form; values that are no table; weights that are not one per state.
+        ValueError: another form; values that are no table; weights that are neither one per state nor one per pair.
     """
     check_choice("form", form, TABLE_FORMS, "; use mgsc.meta_gradient.weights_gradient")
     table = params.values
