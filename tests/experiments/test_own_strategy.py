@@ -238,11 +238,11 @@ def test_what_it_does_wrong_is_said_before_it_runs(build, message, monkeypatch):
 
 
 def in_two_ways(parts):
-    """d over states and two ways to plan: an update as ever, or none."""
+    """d over states and two ways to plan: an update as ever, or none, which is always taken."""
 
     def weights(state, params, candidates):
         each = fair(state, params, candidates)
-        return jnp.column_stack([0.25 * each, 0.75 * each])
+        return jnp.column_stack([0 * each, each])
 
     def propose(noise, state, params, distribution, candidates, last):
         drawn = index_from_tree(noise, distribution.tree)
@@ -253,10 +253,12 @@ def in_two_ways(parts):
 
 
 def test_what_a_strategy_proposes_need_not_be_states_or_actions():
-    drawn = dataclasses.replace(one(build_of(in_two_ways)), candidates=BufferSettings())
-    result = mgsc.run(drawn, seeds=2)
-    assert np.isfinite(result["reward"].values).all()
-    assert (result["model_queries"].values > 0).all()
+    suite = dataclasses.replace(one(build_of(in_two_ways)), candidates=BufferSettings())
+    mine = suite.agents["mine"]
+    agents = {"mine": mine, "none": AgentSettings("no_planning", mine.step_size)}
+    result = mgsc.run(dataclasses.replace(suite, agents=agents), seeds=2)
+    np.testing.assert_array_equal(result["reward"].sel(agent="mine"), result["reward"].sel(agent="none"))
+    assert result["reward"].values.any()
     with pytest.raises(UserError, match=r"the weights of mine are float32\[7, 2\]: .* each of 7 states, .* 4 actions"):
         mgsc.run(one(build_of(in_two_ways)), seeds=1)
 

@@ -25,5 +25,7 @@ def over_seeds(run: Callable[[Array], Array], seeds: Sequence[int]) -> NDArray[A
 
 
 def with_interval(interval: Interval, digits: int) -> str:
-    """A mean and its interval, as text."""
+    """A mean and its interval, as text; of one seed the mean alone."""
+    if not np.isfinite(interval.low):
+        return f"{interval.estimate:.{digits}f}"
     return f"{interval.estimate:.{digits}f} ({interval.low:.{digits}f} … {interval.high:.{digits}f})"

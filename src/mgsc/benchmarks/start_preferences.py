@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import xarray as xr
 
 from mgsc.benchmarks.in_words import in_words
-from mgsc.benchmarks.watching import print_table, through_time, watched, watched_suite
+from mgsc.benchmarks.watching import check_records, print_table, through_time, watched, watched_suite
 from mgsc.errors import UserError
 from mgsc.experiments import open_result, run
 from mgsc.experiments.design.suites import Suite
@@ -101,7 +101,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", required=True, help="folder of the result")
     given = parser.parse_args()
-    run(suite_with(given.suite, given.agent), seeds=given.seeds, out=given.out)
+    suite = suite_with(given.suite, given.agent)
+    check_records(suite, QUARTERS)
+    run(suite, seeds=given.seeds, out=given.out)
     columns = ("first quarter", "second", "third", "last")
     print_table(by_quarter(open_result(given.out)), "preference for", columns)
 

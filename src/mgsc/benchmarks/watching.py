@@ -10,9 +10,12 @@ import numpy as np
 import xarray as xr
 
 from mgsc.benchmarks.over_seeds import with_interval
+from mgsc.errors import UserError
 from mgsc.experiments import own_strategy
-from mgsc.experiments.design.suites import Suite, change_suite, choose_agents, get_suite
+from mgsc.experiments.design.agents import OWN
+from mgsc.experiments.design.suites import Suite, change_suite, check_suite, choose_agents, get_suite
 from mgsc.experiments.reading.statistics import mean_interval
+from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.problem import StrategyFacts
 from mgsc.search_control import SearchControl, Strategy
 from mgsc.search_control.row import StrategyRow
@@ -23,7 +26,7 @@ AGENT = "watched"
 """The name of the agent that is watched."""
 
 Measure = Callable[[Parts, Array, Params, Candidates, Transition], Mapping[str, Array]]
-"""``(parts, d, params, candidates, transition) -> numbers``: d as it is when the real transition comes."""
+"""``(parts, d, params, candidates, transition) -> numbers``: d as the meta-update of that transition leaves it."""
 
 
 def watched(strategy: Strategy, names: Sequence[str], measure: Measure) -> Strategy:
@@ -35,10 +38,11 @@ def watched(strategy: Strategy, names: Sequence[str], measure: Measure) -> Strat
         def observe(
             state: PyTree, params: Params, candidates: Candidates, transition: Transition
         ) -> tuple[PyTree, dict[str, Array]]:
-            found = measure(parts, control.weights(state, params, candidates), params, candidates, transition)
             after, info = (
                 (state, {}) if control.observe is None else control.observe(state, params, candidates, transition)
             )
+            # Only now has it looked at these candidates.
+            found = measure(parts, control.weights(after, params, candidates), params, candidates, transition)
             return after, {**info, **found}
 
         return control._replace(observe=observe, reports=(*control.reports, *names))
@@ -52,19 +56,36 @@ def watched_suite(
     changes: Mapping[str, str],
     watch: Callable[[Suite, StrategyRow[Any]], Callable[[object, StrategyFacts], Strategy]],
 ) -> Suite:
-    """The suite ``name`` with one agent, ``watched``, in place of ``agent``.
+    """The suite ``name`` with one agent, ``watched``: ``agent`` with all its settings and needs.
 
     Args:
         changes: settings, as for ``change_suite``.
         watch: ``(suite, row) -> build``, of the agent's row; it may refuse the suite.
 
     Raises:
-        UserError: there is no such suite, agent or setting, or as ``watch``.
+        UserError: there is no such suite, agent or setting; the agent cannot run in it; or as ``watch``.
     """
     suite = change_suite(choose_agents(get_suite(name), [agent]), changes)
+    check_suite(suite)
     given = suite.agents[agent]
-    own = own_strategy(AGENT, watch(suite, STRATEGIES[given.strategy]), given.options, step_size=given.step_size)
-    return dataclasses.replace(suite, agents={AGENT: own})
+    build_agent(suite, given, build_problem(suite))
+    row = STRATEGIES[given.strategy]
+    own = own_strategy(AGENT, watch(suite, row), given.options).own
+    assert own is not None, "own_strategy fills it in"
+    assert own.row is not None, "and its row"
+    own = dataclasses.replace(own, row=dataclasses.replace(row, name=AGENT, build=own.row.build))
+    return dataclasses.replace(suite, agents={AGENT: dataclasses.replace(given, strategy=OWN, own=own)})
+
+
+def check_records(suite: Suite, parts: int) -> None:
+    """Refuses a run that has fewer records than ``through_time`` makes parts of it.
+
+    Raises:
+        UserError: it has.
+    """
+    records = suite.steps // suite.record_every
+    if records < parts:
+        raise UserError(f"the run has {records} records, and {parts} are needed: lower record_every, or raise steps")
 
 
 def through_time(result: xr.Dataset, names: Mapping[str, str], parts: int, digits: int) -> dict[str, list[str]]:

@@ -100,11 +100,7 @@ def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
         raise UserError("over=pairs chooses actions, and these candidates bring their own: set over to states")
     if settings.replays:
         _check_replays(settings, facts)
-    planned: Array | float = settings.planned_step_size
-    if isinstance(planned, float) and planned == 0:
-        planned = facts.step_size
-    elif not isinstance(planned, float):
-        planned = jnp.where(planned > 0, planned, facts.step_size)
+    planned = planned_step_size(settings, facts)
     bonus: Array | float = settings.entropy_bonus
     is_zero = isinstance(bonus, float) and bonus == 0
     if settings.entropy_unit == "relative" and not is_zero:
@@ -126,6 +122,14 @@ def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
         replays=settings.replays,
         prior="uniform" if problem.numbers is None else "policy",
     )
+
+
+def planned_step_size(settings: MetaGradientSettings, facts: StrategyFacts) -> Array | float:
+    """α of the planned updates: the setting, or where that is 0 the agent's own."""
+    planned: Array | float = settings.planned_step_size
+    if isinstance(planned, float):
+        return planned or facts.step_size
+    return jnp.where(planned > 0, planned, facts.step_size)
 
 
 def _check_replays(settings: MetaGradientSettings, facts: StrategyFacts) -> None:

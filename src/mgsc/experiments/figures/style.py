@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import textwrap
 import threading
 import zlib
 from collections.abc import Collection, Iterable, Sequence
@@ -33,6 +34,9 @@ WIDTH = 6.75
 DOTS_PER_INCH = 200
 TITLE, LABEL, SMALL = 10.0, 9.0, 8.0
 """Font sizes in points, at ``WIDTH``."""
+
+LETTERS, LEAST = 56, 8
+"""Letters of a line of all titles of panels in a row together, at the size of labels, and the fewest of one."""
 
 INK, FAINT, SHADE = "#222222", "#8c8c8c", "#e6e6e6"
 HIGHLIGHT = "#D55E00"
@@ -173,6 +177,11 @@ def value_axis(axes: Axes, which: Literal["x", "y"]) -> None:
     (axes.xaxis if which == "x" else axes.yaxis).set_major_formatter(FuncFormatter(with_commas))
     axes.grid(axis=which, color=SHADE, linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def beside(title: str, panels: int) -> str:
+    """A title of one of so many panels in a row, in lines that fit beside the others, at the size of labels."""
+    return textwrap.fill(title, max(LETTERS // panels, LEAST), break_long_words=False)
 
 
 def headline(figure: Figure, title: str) -> None:

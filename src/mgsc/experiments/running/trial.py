@@ -155,14 +155,15 @@ def _first_weights(name: str, agent: Dyna, problem: Problem) -> tuple[Array, Arr
         search = learned
     weights = control.weights(search, params, candidates)
     num_actions = problem.facts.num_choices
-    shapes = [(len(candidates.index),), (len(candidates.index), num_actions)]
+    num_states, shape = len(candidates.index), jnp.shape(weights)
     # What a strategy proposes from its d is its own affair, unless measures of listed states read it, too.
-    if control.propose is not None and problem.candidates.listed is None and jnp.ndim(weights) == 2:
-        shapes.append((len(candidates.index), jnp.shape(weights)[1]))
-    if jnp.shape(weights) not in shapes or not jnp.issubdtype(jnp.result_type(weights), jnp.floating):
+    is_free = control.propose is not None and problem.candidates.listed is None
+    fits = shape in [(num_states,), (num_states, num_actions)] or (is_free and shape[:1] == (num_states,))
+    if not fits or len(shape) > 2 or not jnp.issubdtype(jnp.result_type(weights), jnp.floating):
         raise UserError(
-            f"the weights of {name} are {jnp.result_type(weights)}{list(jnp.shape(weights))}: they must be floats, one "
-            f"for each of {shapes[0][0]} states, or for each of them and {num_actions} actions"
+            f"the weights of {name} are {jnp.result_type(weights)}{list(shape)}: they must be floats, one for each of "
+            f"{num_states} states, or for each of them and {num_actions} actions; with propose, and candidates that "
+            "are not listed, for each of them and whatever that chooses among"
         )
     if control.after_backup is not None:
         check_state(

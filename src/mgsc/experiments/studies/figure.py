@@ -15,6 +15,7 @@ from mgsc.experiments.figures.style import (
     FAINT,
     LABEL,
     Style,
+    beside,
     counted,
     dress,
     headline,
@@ -40,6 +41,9 @@ DODGE = 0.09
 
 LINE = 84
 """Letters of a label in the width of a figure."""
+
+FEW = 2
+"""Most panels that each have a title and a label of full size."""
 
 HEIGHT = 32
 """Letters of a label in the height of a panel."""
@@ -85,7 +89,9 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
         axes.set_xticks(range(len(axis["values"])), axis["values"])
         axes.set_xlim(-0.5, len(axis["values"]) - 0.5)
         value_axis(axes, "y")
-        dress(axes, textwrap.fill(ground["label"], LINE // len(panels)), " ")
+        dress(axes, ground["label"], " ")
+        if len(panels) > FEW:
+            axes.set_title(beside(ground["label"], len(panels)), fontsize=LABEL, loc="left")
         if is_turned:
             axes.tick_params(axis="x", rotation=90)
     _label_axis(panels, axis["label"])
@@ -97,12 +103,15 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
 
 def _label_axis(panels: Sequence[Axes], label: str) -> None:
     """The label of the axis: of two panels each has it, of more the middle ones have it together."""
-    if len(panels) <= 2:
+    if len(panels) <= FEW:
         for axes in panels:
             axes.set_xlabel(textwrap.fill(label, LINE // len(panels)))
         return
     middle = panels[(len(panels) - 1) // 2]
-    middle.set_xlabel(label, x=0.5 if len(panels) % 2 else 1.1)
+    lines = textwrap.fill(label, LINE)
+    for axes in panels:
+        axes.set_xlabel("\n".join(" " for _ in lines.splitlines()))
+    middle.set_xlabel(lines, x=0.5 if len(panels) % 2 else 1.1)
     middle.xaxis.label.set_in_layout(False)  # it may be wider than its panel
 
 

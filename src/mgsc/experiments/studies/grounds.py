@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mgsc.experiments.design.suites import PREFIX
 from mgsc.experiments.studies.design import Ground
@@ -66,10 +66,11 @@ MAP_GROUNDS = (
     ),
 )
 
-
-def wrong_models() -> Iterator[Ground]:
-    """The mazes with stale rewards, with noise in all rewards of the model, and with states that it is wrong of."""
-    errors = {"": {}, ", noise 0.1": {"model.reward_noise": 0.1}, ", corrupted 0.2": {"model.corrupted_share": 0.2}}
-    for maze, suite in {"TMaze": "tmaze-fixed", "TwoRooms": "tworooms-fixed"}.items():
-        for words, changes in errors.items():
-            yield Ground(maze + words, PREFIX + suite, ("learned_errors",), changes)
+_ERRORS = {"": {}, ", noise 0.1": {"model.reward_noise": 0.1}, ", corrupted 0.2": {"model.corrupted_share": 0.2}}
+WRONG_GROUNDS = tuple(
+    ground._replace(label=label.split(",")[0] + words, changes=changes)
+    for label in STALE
+    for ground in on_problems([label], "learned_errors")
+    for words, changes in _ERRORS.items()
+)
+"""The mazes with stale rewards, with noise in all rewards of the model, and with states that it is wrong of."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from mgsc.experiments.figures.style import (
     LABEL,
     SHADE,
     Style,
+    beside,
     counted,
     dress,
     headline,
@@ -28,20 +28,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_BESIDE = 16
-"""Most choices side by side under all panels."""
+MOST_BESIDE = 8
+"""Most choices side by side under a panel."""
 
 DODGE = 0.2
 """Distance of the agents within a row, so that none hides another."""
 
-LETTERS = 56
-"""Letters of a line of all panels' titles together."""
-
 
 def is_of_rows(summary: Mapping[str, Any]) -> bool:
-    """Whether a study has so many choices, or panels, that each choice has a row."""
+    """Whether a study has so many choices that each has a row."""
     (axis,) = summary["axes"]
-    return not axis["is_ordered"] and len(axis["values"]) * len(summary["grounds"]) > MOST_BESIDE
+    return not axis["is_ordered"] and len(axis["values"]) > MOST_BESIDE
 
 
 def draw_rows(summary: Mapping[str, Any], styles: Mapping[str, Style]) -> Figure:
@@ -59,7 +56,7 @@ def draw_rows(summary: Mapping[str, Any], styles: Mapping[str, Style]) -> Figure
             aside = DODGE * (ground["agents"].index(agent) - (len(ground["agents"]) - 1) / 2)
             _agent(axes, summary, ground["label"], agent, styles[agent], aside)
         dress(axes)
-        axes.set_title(textwrap.fill(ground["label"], LETTERS // len(panels)), fontsize=LABEL, loc="left", color=INK)
+        axes.set_title(beside(ground["label"], len(panels)), fontsize=LABEL, loc="left", color=INK)
         axes.grid(axis="x", color=SHADE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.xaxis.set_major_locator(MaxNLocator(2))

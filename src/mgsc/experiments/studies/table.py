@@ -20,8 +20,8 @@ from mgsc.experiments.studies.grounds import (
     PROBLEMS,
     ROBUSTNESS_GROUNDS,
     STALE,
+    WRONG_GROUNDS,
     on_problems,
-    wrong_models,
 )
 
 UNCHANGED = Value(AS_TUNED)
@@ -259,7 +259,7 @@ _RETURN = {"agents.target": "return"}
 PRIORITY: Mapping[str, Study] = {
     "wrong-models": Study(
         "What makes learned_errors robust",
-        tuple(wrong_models()),
+        WRONG_GROUNDS,
         (
             Axis(
                 "learned_errors with one or two things changed",
