@@ -32,9 +32,9 @@ from mgsc.types import Array, Candidates, Params, Parts, Transition
 EIGHTHS = 8
 MEASURED = {
     "answer_error": "size of the expected TD error, the model's answers",
-    "stored_error": "the same, stored transitions",
+    "stored_error": "size of the TD error, stored transitions",
     "answer_helps": "share of steps in which the model's answers lower the meta-loss",
-    "stored_helps": "the same, stored transitions",
+    "stored_helps": "share of steps in which stored transitions lower it",
     "stored_is_better": "share of steps in which stored transitions lower it more",
 }
 """What is measured, and in words."""
