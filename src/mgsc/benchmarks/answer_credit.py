@@ -24,6 +24,7 @@ from mgsc.experiments.design.suites import Suite, choose_agents, get_suite
 from mgsc.meta_gradient import exact_network
 from mgsc.problem import StrategyFacts
 from mgsc.search_control import Strategy
+from mgsc.search_control.candidate_signals import experience_of
 from mgsc.search_control.meta_gradient_row import MetaGradientSettings, planned_step_size
 from mgsc.search_control.row import StrategyRow
 from mgsc.set_option import add_set, parse_changes
@@ -51,7 +52,8 @@ def credit_of(settings: MetaGradientSettings, facts: StrategyFacts) -> Callable[
         choice = exact_network.action_choices(parts, params.values, candidates)
         q = exact_network.each_value(parts, params.values, candidates, choice)
         stored = exact_network.stored_errors(parts, params, candidates, q)
-        answers = jnp.where(stored != 0, exact_network.expected_errors(parts, params, candidates, choice, q), 0)
+        is_stored = experience_of(candidates).action[:, None] == jnp.arange(q.shape[1])
+        answers = jnp.where(is_stored, exact_network.expected_errors(parts, params, candidates, choice, q), 0)
         _, slopes = exact_network.loss_and_weights_gradient(
             parts,
             params,
