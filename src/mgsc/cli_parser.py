@@ -181,7 +181,11 @@ def _add_run_options(parser: Parser) -> None:
     parser.add_argument("--seeds", type=int, default=30, help="seeds per agent (default 30)")
     parser.add_argument("--root-seed", type=int, default=0, help="root of all random numbers (default 0)")
     parser.add_argument("--first-seed", type=int, default=0, help="number of the first seed (default 0)")
-    parser.add_argument("--tuned", metavar="FILE", help="take the settings of this sweep, not the committed one's")
+    parser.add_argument(
+        "--tuned",
+        metavar="FILE",
+        help="take the settings of this sweep, not the committed one's; none: the suite's own",
+    )
     parser.add_argument("--out", help="result folder (default results/SUITE)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--overwrite", action="store_true", help="replace a result that is there")

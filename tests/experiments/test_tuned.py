@@ -12,7 +12,7 @@ from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import SUITES, check_suite, get_suite
 from mgsc.experiments.running.program import Program
 from mgsc.experiments.tuning import chosen as chosen_module
-from mgsc.experiments.tuning.chosen import read_sweep, refuse_overlap, tuned_suite
+from mgsc.experiments.tuning.chosen import UNTUNED, read_sweep, refuse_overlap, tuned_suite
 from mgsc.experiments.tuning.search import space_of
 
 SWEEP = {
@@ -45,6 +45,10 @@ def test_chosen_settings_are_applied_and_others_stay(sweep_file):
     assert suite.agents["replay"] == plain.agents["replay"]
     assert suite.environment == plain.environment
     check_suite(suite)
+
+
+def test_without_a_sweep_a_suite_has_its_own_settings():
+    assert tuned_suite("tmaze-fixed", Seeds(3), UNTUNED) == get_suite("tmaze-fixed") != tuned_suite("tmaze-fixed")
 
 
 def test_a_suite_that_was_never_tuned_keeps_its_defaults(monkeypatch):

@@ -19,18 +19,23 @@ from mgsc.experiments.store.sealed import unsealed
 from mgsc.files import read_json, usable_path
 from mgsc.settings import unknown
 
+UNTUNED = "none"
+"""In place of a sweep's file: no sweep."""
+
 
 def tuned_suite(name: str, seeds: Seeds | None = None, file: str | None = None) -> Suite:
     """A suite with the settings tuning chose for it; with its defaults where it was never tuned.
 
     Args:
         seeds: reporting seeds; they must not be among those the settings were tuned on.
-        file: a sweep in place of the committed one.
+        file: a sweep in place of the committed one; ``UNTUNED`` for the suite's own settings.
 
     Raises:
         UserError: no such suite or file, or an overlap of reporting with tuning seeds.
     """
     suite = get_suite(name)
+    if file == UNTUNED:
+        return suite
     sweep = read_sweep(name) if file is None else read_sweep_file(name, file)
     return suite if sweep is None else apply_sweep(suite, sweep, seeds)
 
