@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mgsc.benchmarks import noisy_optimum
-from mgsc.benchmarks.noisy_optimum import Lattice, action_values, episode, problem_of, solved
+from mgsc.benchmarks.noisy_optimum import Lattice, action_values, episode, simulator_of, solved
 
 SIDE = 101
 
@@ -26,8 +26,8 @@ def test_values_between_places_are_linear_and_leave_walls_out() -> None:
 
 
 def test_an_action_that_a_wall_always_stops_is_never_best() -> None:
-    simulator, walls = problem_of("net-gridworld", {"environment.noise": "0"})
-    lattice = jax.jit(functools.partial(solved, simulator, side=21, sweeps=3))(walls)
+    simulator = simulator_of("net-gridworld", {"environment.noise": "0"})
+    lattice = jax.jit(functools.partial(solved, simulator, side=21, sweeps=3))()
     up, right, down, left = action_values(simulator, lattice, jnp.array([0.475, 0.2]))
     assert right == -jnp.inf  # the wall begins at 0.5, its opening at 0.4
     assert all(jnp.isfinite(value) for value in (up, down, left))
@@ -35,8 +35,8 @@ def test_an_action_that_a_wall_always_stops_is_never_best() -> None:
 
 @pytest.mark.parametrize(("suite", "best"), [("net-gridworld", -37), ("net-mazegridworld", -66)])
 def test_without_noise_the_known_optimum_is_had(suite, best) -> None:
-    simulator, walls = problem_of(suite, {"environment.noise": "0"})
-    lattice = jax.jit(functools.partial(solved, simulator, side=SIDE, sweeps=120))(walls)
+    simulator = simulator_of(suite, {"environment.noise": "0"})
+    lattice = jax.jit(functools.partial(solved, simulator, side=SIDE, sweeps=120))()
 
     def one(key):
         return episode(simulator, lambda place: jnp.argmax(action_values(simulator, lattice, place)), 0.0, key)

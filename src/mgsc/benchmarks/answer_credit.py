@@ -17,9 +17,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from mgsc.benchmarks.in_words import in_words
-from mgsc.benchmarks.watching import check_records, print_table, through_time, watched, watched_suite
+from mgsc.benchmarks.watching import run_and_print, through_time, watched, watched_suite
 from mgsc.errors import UserError
-from mgsc.experiments import open_result, run
 from mgsc.experiments.design.suites import Suite, choose_agents, get_suite
 from mgsc.meta_gradient import exact_network
 from mgsc.problem import StrategyFacts
@@ -113,10 +112,8 @@ def main() -> None:
     add_set(parser)
     given = parser.parse_args()
     suite = suite_with(given.suite, given.agent, parse_changes(given.changes))
-    check_records(suite, EIGHTHS)
-    run(suite, seeds=given.seeds, out=given.out)
     eighths = [f"{place} of {EIGHTHS}" for place in range(1, EIGHTHS + 1)]
-    print_table(through_time(open_result(given.out), SHOWN, EIGHTHS, 2), "", eighths)
+    run_and_print(suite, given.seeds, given.out, lambda result: through_time(result, SHOWN, EIGHTHS, 2), "", eighths)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from mgsc.benchmarks.in_words import in_words
 from mgsc.errors import UserError
 from mgsc.experiments import open_result
 from mgsc.experiments.reading.statistics import NOTHING, Interval, mean_interval
+from mgsc.experiments.reading.table_text import markdown_lines
 
 BY_SEED = ("agent", "seed", "chunk")
 
@@ -125,13 +126,13 @@ def main() -> None:
     parser.add_argument("--digits", type=int, default=0, help="digits of a return behind the point")
     given = parser.parse_args()
     found = read_evaluations(open_result(given.dir), last=given.last, bar=given.bar, baseline=given.baseline)
-    print("| " + " | ".join(COLUMNS) + " |")
-    print("|---" + "|---:" * (len(COLUMNS) - 1) + "|")
+    rows = []
     for one in found:
         returns = (one.whole, one.difference, one.late, one.late_difference)
         columns = [one.agent, *(_words(each, given.digits) for each in returns)]
         columns += [str(one.reached), f"{one.step:,.0f}", f"{one.spread:.0f}", _words(one.error_ratio, 2)]
-        print("| " + " | ".join(columns) + " |")
+        rows.append(columns)
+    print("\n".join(markdown_lines(COLUMNS, [place > 0 for place in range(len(COLUMNS))], rows)))
 
 
 if __name__ == "__main__":

@@ -20,11 +20,12 @@ from jax import lax
 
 from mgsc.benchmarks.in_words import in_words
 from mgsc.benchmarks.over_seeds import with_interval
-from mgsc.environments.gridworld import WALLS, GridWorldSettings, gridworld
+from mgsc.environments.gridworld import GridWorldSettings, gridworld
 from mgsc.environments.row import Simulator
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import change_suite, get_suite
 from mgsc.experiments.reading.statistics import mean_interval
+from mgsc.experiments.reading.table_text import markdown_lines
 from mgsc.set_option import add_set, parse_changes
 from mgsc.types import Array, PyTree
 
@@ -80,16 +81,13 @@ def action_values(simulator: Simulator, lattice: Lattice, place: Array) -> Array
     return jax.vmap(of)(jnp.arange(simulator.environment.num_actions))
 
 
-def solved(simulator: Simulator, walls: Array, side: int = SIDE, sweeps: int = SWEEPS) -> Lattice:
-    """The lattice after so many sweeps of value iteration from 0.
-
-    Args:
-        walls: [W, 4] ends of the x of each wall, and of the y of its opening.
-    """
+def solved(simulator: Simulator, side: int = SIDE, sweeps: int = SWEEPS) -> Lattice:
+    """The lattice after so many sweeps of value iteration from 0, in the first phase."""
     axis = jnp.linspace(0.0, 1.0, side)
     places = jnp.stack(jnp.meshgrid(axis, axis, indexing="ij"), -1)
     x, y = places[..., 0, None], places[..., 1, None]
-    in_wall = (x >= walls[:, 0]) & (x <= walls[:, 1]) & ~((y >= walls[:, 2]) & (y <= walls[:, 3]))
+    (left, right), (low, high) = simulator.params.dynamics.walls[0].T, simulator.params.dynamics.openings[0].T
+    in_wall = (x >= left) & (x <= right) & ~((y >= low) & (y <= high))
     is_free = (~in_wall.any(-1)).astype(jnp.result_type(float))
 
     def sweep(_: Array, lattice: Lattice) -> Lattice:
@@ -122,8 +120,8 @@ def episode(simulator: Simulator, choose: Callable[[Array], Array], epsilon: Arr
     return total
 
 
-def problem_of(name: str, changes: dict[str, str]) -> tuple[Simulator, Array]:
-    """The GridWorld of a suite, which stays in its first phase, and its walls as for ``solved``.
+def simulator_of(name: str, changes: dict[str, str]) -> Simulator:
+    """The GridWorld of a suite, which stays in its first phase.
 
     Raises:
         UserError: no such suite or setting, or its environment is no GridWorld.
@@ -131,8 +129,7 @@ def problem_of(name: str, changes: dict[str, str]) -> tuple[Simulator, Array]:
     settings = change_suite(get_suite(name), changes).environment
     if not isinstance(settings, GridWorldSettings):
         raise UserError(f"{name} is no GridWorld: take one of net-gridworld, net-mazegridworld")
-    still = GridWorldSettings(settings.walls, settings.noise, settings.step_reward, settings.goal_reward)
-    return gridworld(still), jnp.asarray(WALLS[settings.walls])[:, :4]
+    return gridworld(GridWorldSettings(settings.walls, settings.noise, settings.step_reward, settings.goal_reward))
 
 
 def main() -> None:
@@ -145,18 +142,19 @@ def main() -> None:
     given = parser.parse_args()
     if given.episodes < 1 or not all(0 <= epsilon <= 1 for epsilon in given.epsilon):
         raise UserError("--episodes must be at least 1, and each --epsilon from 0 to 1")
-    simulator, walls = problem_of(given.suite, parse_changes(given.changes))
-    lattice = jax.jit(functools.partial(solved, simulator))(walls)
+    simulator = simulator_of(given.suite, parse_changes(given.changes))
+    lattice = jax.jit(functools.partial(solved, simulator))()
     keys = jax.random.split(jax.random.key(0), given.episodes)
 
     def one(lattice: Lattice, epsilon: Array, key: Array) -> Array:
         return episode(simulator, lambda place: jnp.argmax(action_values(simulator, lattice, place)), epsilon, key)
 
     run = jax.jit(jax.vmap(one, (None, None, 0)))
-    print("| random actions | return of an episode |")
-    print("|---:|---:|")
-    for epsilon in given.epsilon:
-        print(f"| {epsilon:g} | {with_interval(mean_interval(np.asarray(run(lattice, epsilon, keys))), 1)} |")
+    rows = [
+        (f"{epsilon:g}", with_interval(mean_interval(np.asarray(run(lattice, epsilon, keys))), 1))
+        for epsilon in given.epsilon
+    ]
+    print("\n".join(markdown_lines(("random actions", "return of an episode"), (True, True), rows)))
 
 
 if __name__ == "__main__":

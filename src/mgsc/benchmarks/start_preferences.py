@@ -15,9 +15,8 @@ import jax.numpy as jnp
 import xarray as xr
 
 from mgsc.benchmarks.in_words import in_words
-from mgsc.benchmarks.watching import check_records, print_table, through_time, watched, watched_suite
+from mgsc.benchmarks.watching import run_and_print, through_time, watched, watched_suite
 from mgsc.errors import UserError
-from mgsc.experiments import open_result, run
 from mgsc.experiments.design.suites import Suite
 from mgsc.meta_gradient.exact_network import action_choices, each_value
 from mgsc.problem import StrategyFacts
@@ -101,11 +100,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", required=True, help="folder of the result")
     given = parser.parse_args()
-    suite = suite_with(given.suite, given.agent)
-    check_records(suite, QUARTERS)
-    run(suite, seeds=given.seeds, out=given.out)
     columns = ("first quarter", "second", "third", "last")
-    print_table(by_quarter(open_result(given.out)), "preference for", columns)
+    suite = suite_with(given.suite, given.agent)
+    run_and_print(suite, given.seeds, given.out, by_quarter, "preference for", columns)
 
 
 if __name__ == "__main__":

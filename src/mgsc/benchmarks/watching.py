@@ -11,10 +11,11 @@ import xarray as xr
 
 from mgsc.benchmarks.over_seeds import with_interval
 from mgsc.errors import UserError
-from mgsc.experiments import own_strategy
+from mgsc.experiments import open_result, own_strategy, run
 from mgsc.experiments.design.agents import OWN
 from mgsc.experiments.design.suites import Suite, change_suite, check_suite, choose_agents, get_suite
 from mgsc.experiments.reading.statistics import mean_interval
+from mgsc.experiments.reading.table_text import markdown_lines
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.problem import StrategyFacts
 from mgsc.search_control import SearchControl, Strategy
@@ -77,6 +78,29 @@ def watched_suite(
     return dataclasses.replace(suite, agents={AGENT: dataclasses.replace(given, strategy=OWN, own=own)})
 
 
+def run_and_print(
+    suite: Suite,
+    seeds: int,
+    out: str,
+    rows: Callable[[xr.Dataset], Mapping[str, Sequence[str]]],
+    head: str,
+    columns: Sequence[str],
+) -> None:
+    """Runs a suite into a folder, and prints a table of it in Markdown: a row for each number.
+
+    Args:
+        rows: ``(result) -> {number: its cells}``.
+        columns: headings of the cells, one for each part of the run.
+
+    Raises:
+        UserError: the run has fewer records than parts, or as ``run``.
+    """
+    check_records(suite, len(columns))
+    run(suite, seeds=seeds, out=out)
+    cells = [(name, *row) for name, row in rows(open_result(out)).items()]
+    print("\n".join(markdown_lines((head, *columns), [False, *[True] * len(columns)], cells)))
+
+
 def check_records(suite: Suite, parts: int) -> None:
     """Refuses a run that has fewer records than ``through_time`` makes parts of it.
 
@@ -102,11 +126,3 @@ def through_time(result: xr.Dataset, names: Mapping[str, str], parts: int, digit
         means = [part.mean(1) for part in np.array_split(each, parts, axis=1)]
         found[label] = [with_interval(mean_interval(one), digits) for one in means]
     return found
-
-
-def print_table(rows: Mapping[str, Sequence[str]], head: str, columns: Sequence[str]) -> None:
-    """A table in Markdown."""
-    print(f"| {head} | " + " | ".join(columns) + " |")
-    print("|---|" + "---:|" * len(columns))
-    for name, cells in rows.items():
-        print(f"| {name} | " + " | ".join(cells) + " |")

@@ -89,7 +89,7 @@ def draw_lines(summary: Mapping[str, Any]) -> Figure:
         axes.set_xticks(range(len(axis["values"])), axis["values"])
         axes.set_xlim(-0.5, len(axis["values"]) - 0.5)
         value_axis(axes, "y")
-        dress(axes, ground["label"], " ")
+        dress(axes, ground["label"])
         if len(panels) > FEW:
             axes.set_title(beside(ground["label"], len(panels)), fontsize=LABEL, loc="left")
         if is_turned:
