@@ -24,7 +24,7 @@ from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.evaluation import play
 from mgsc.policies import epsilon_greedy
 from mgsc.set_option import add_set, parse_changes
-from mgsc.types import Array, PyTree
+from mgsc.types import Array
 
 NUM_EPISODES = 20
 MOST_STEPS = 2000
@@ -54,13 +54,16 @@ def greedy_returns(
 
     policy = epsilon_greedy(epsilon)(agent.values)
 
-    def choose(key: Array, theta: PyTree, observation: Array) -> Array:
-        return policy.sample(policy.draw(key), theta, observation)
-
     def whole(key: Array) -> Array:
         trained, _ = dyna.run(agent, key, suite.steps, chunk_steps=CHUNK)
-        keys = jax.random.split(jax.random.fold_in(key, suite.steps), episodes)
-        return jnp.mean(jax.vmap(lambda key: play(agent, trained, choose, key, MOST_STEPS))(keys))
+
+        def choose(key: Array, observation: Array) -> Array:
+            return policy.sample(policy.draw(key), trained.values, observation)
+
+        def one(key: Array) -> Array:
+            return play(agent.environment, agent.environment_params, choose, key, MOST_STEPS, trained.environment)
+
+        return jnp.mean(jax.vmap(one)(jax.random.split(jax.random.fold_in(key, suite.steps), episodes)))
 
     return over_seeds(whole, seeds)
 

@@ -20,14 +20,15 @@ from jax import lax
 
 from mgsc.benchmarks.in_words import in_words
 from mgsc.benchmarks.over_seeds import with_interval
-from mgsc.environments.gridworld import GridWorldSettings, gridworld
+from mgsc.environments.gridworld import GridWorldSettings, gridworld, is_in_wall
 from mgsc.environments.row import Simulator
 from mgsc.errors import UserError
 from mgsc.experiments.design.suites import change_suite, get_suite
 from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.reading.table_text import markdown_lines
+from mgsc.experiments.running.evaluation import play
 from mgsc.set_option import add_set, parse_changes
-from mgsc.types import Array, PyTree
+from mgsc.types import Array
 
 SIDE = 401
 """Places of the lattice along each axis: a move of 0.05 is 20 of its steps."""
@@ -85,10 +86,8 @@ def solved(simulator: Simulator, side: int = SIDE, sweeps: int = SWEEPS) -> Latt
     """The lattice after so many sweeps of value iteration from 0, in the first phase."""
     axis = jnp.linspace(0.0, 1.0, side)
     places = jnp.stack(jnp.meshgrid(axis, axis, indexing="ij"), -1)
-    x, y = places[..., 0, None], places[..., 1, None]
-    (left, right), (low, high) = simulator.params.dynamics.walls[0].T, simulator.params.dynamics.openings[0].T
-    in_wall = (x >= left) & (x <= right) & ~((y >= low) & (y <= high))
-    is_free = (~in_wall.any(-1)).astype(jnp.result_type(float))
+    ground = jax.tree.map(lambda of_phases: of_phases[0], simulator.params.dynamics)
+    is_free = (~jax.vmap(jax.vmap(lambda place: is_in_wall(place, ground)))(places)).astype(jnp.result_type(float))
 
     def sweep(_: Array, lattice: Lattice) -> Lattice:
         def best(place: Array) -> Array:
@@ -102,22 +101,14 @@ def solved(simulator: Simulator, side: int = SIDE, sweeps: int = SWEEPS) -> Latt
 
 def episode(simulator: Simulator, choose: Callable[[Array], Array], epsilon: Array | float, key: Array) -> Array:
     """[] the return of one episode of the first phase, exploring with probability ``epsilon``."""
-    environment, params = simulator.environment, simulator.params
-    reset, steps = jax.random.split(key)
-    state, observation = environment.reset(environment.draw_reset(reset), params, None)
+    environment = simulator.environment
 
-    def step(carry: tuple[PyTree, Array, Array, Array], key: Array) -> tuple[tuple[PyTree, Array, Array, Array], None]:
-        state, observation, so_far, is_over = carry
-        explore, which, noise = jax.random.split(key, 3)
+    def explore(key: Array, place: Array) -> Array:
+        whether, which = jax.random.split(key)
         at_random = jax.random.randint(which, (), 0, environment.num_actions)
-        action = jnp.where(jax.random.uniform(explore) < epsilon, at_random, choose(observation))
-        made = environment.step(environment.draw(noise), state, action, params)
-        so_far = so_far + jnp.where(is_over, 0.0, made.reward)
-        return (made.state, made.observation, so_far, is_over | made.terminated), None
+        return jnp.where(jax.random.uniform(whether) < epsilon, at_random, choose(place))
 
-    begun = (state, observation, jnp.zeros(()), jnp.zeros((), bool))
-    (_, _, total, _), _ = lax.scan(step, begun, jax.random.split(steps, LONGEST))
-    return total
+    return play(environment, simulator.params, explore, key, LONGEST)
 
 
 def simulator_of(name: str, changes: dict[str, str]) -> Simulator:

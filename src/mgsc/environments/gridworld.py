@@ -128,9 +128,14 @@ def _corner(settings: GridWorldSettings, changed: str | None) -> Corner:
 def _move(noise: Array, place: Array, action: Array, ground: Ground) -> Array:
     step = lookup(ground.moves, action)
     reached = place + step + jnp.where(step != 0, noise * ground.noise, 0.0)
-    is_inside = (reached[0] >= ground.walls[:, 0]) & (reached[0] <= ground.walls[:, 1])
-    is_open = (reached[1] >= ground.openings[:, 0]) & (reached[1] <= ground.openings[:, 1])
-    return jnp.clip(jnp.where((is_inside & ~is_open).any(), place, reached), 0.0, 1.0)
+    return jnp.clip(jnp.where(is_in_wall(reached, ground), place, reached), 0.0, 1.0)
+
+
+def is_in_wall(place: Array, ground: Ground) -> Array:
+    """[] whether a place [2] lies in a wall, which it does not in its opening."""
+    is_inside = (place[0] >= ground.walls[:, 0]) & (place[0] <= ground.walls[:, 1])
+    is_open = (place[1] >= ground.openings[:, 0]) & (place[1] <= ground.openings[:, 1])
+    return (is_inside & ~is_open).any()
 
 
 def _judge(place: PyTree, action: Array, reached: Array, corner: Corner) -> tuple[Array, Array]:

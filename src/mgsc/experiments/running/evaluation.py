@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mgsc.agent import Dyna, DynaState
+from mgsc.environments.base import Environment
 from mgsc.environments.episodes import EpisodeState
 from mgsc.experiments.design.quantities import Has
 from mgsc.experiments.running.measure_row import MeasureRow, View
@@ -39,27 +39,33 @@ def evaluation_return(view: View) -> Array:
         return jnp.full((), jnp.nan)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(KEY), view.state.step), NUM_EPISODES)
 
-    def choose(key: Array, theta: PyTree, observation: Array) -> Array:
+    def choose(key: Array, observation: Array) -> Array:
         del key
-        return actor.best(theta, observation)
+        return actor.best(view.state.values, observation)
 
-    return jnp.mean(jax.vmap(lambda key: play(view.agent, view.state, choose, key, MOST_STEPS))(keys))
+    env, params, now = view.agent.environment, view.agent.environment_params, view.state.environment
+    return jnp.mean(jax.vmap(lambda key: play(env, params, choose, key, MOST_STEPS, now))(keys))
 
 
 def play(
-    agent: Dyna, trained: DynaState, choose: Callable[[Array, PyTree, Array], Array], key: Array, most_steps: int
+    env: Environment,
+    params: PyTree,
+    choose: Callable[[Array, Array], Array],
+    key: Array,
+    most_steps: int,
+    now: PyTree | None = None,
 ) -> Array:
-    """[] return of one episode of at most ``most_steps`` steps, in the phase of ``trained``.
+    """[] return of one episode of at most ``most_steps`` steps.
 
     Args:
-        choose: ``(key, θ, observation) -> action``.
+        params: of the environment.
+        choose: ``(key, observation) -> action``.
         key: of the episode's noise.
+        now: a state of the environment, whose phase the episode is in; None is the first phase.
     """
-    theta = trained.values
-    env, params = agent.environment, agent.environment_params
     key_begin, key_go_on = jax.random.split(key)
     state, observation = env.reset(env.draw_reset(key_begin), params, None)
-    begun = _Playing(_at_time_of(state, trained.environment), observation, jnp.zeros(()), jnp.zeros((), bool))
+    begun = _Playing(state if now is None else _at_time_of(state, now), observation, jnp.zeros(()), jnp.zeros((), bool))
 
     def goes_on(carry: tuple[Array, _Playing]) -> Array:
         return (carry[0] < most_steps) & ~carry[1].is_over
@@ -67,9 +73,8 @@ def play(
     def step(carry: tuple[Array, _Playing]) -> tuple[Array, _Playing]:
         count, now = carry
         key_step, key_restart = jax.random.split(jax.random.fold_in(key_go_on, count))
-        made = env.step(
-            env.draw(key_step), now.state, choose(jax.random.fold_in(key_step, 1), theta, now.observation), params
-        )
+        action = choose(jax.random.fold_in(key_step, 1), now.observation)
+        made = env.step(env.draw(key_step), now.state, action, params)
         is_end = made.terminated | made.truncated
         # Episodes beside this one may go on: an environment must not be stepped beyond its end.
         again = env.reset(env.draw_reset(key_restart), params, made.state)
