@@ -45,6 +45,7 @@ ORIGINS = meta_gradient.ORIGINS
 MODULES = (meta_gradient, meta_gradient.exact_network)
 
 answer_of = compiled(answer)
+answer_means = compiled(meta_gradient.exact_network.loss_and_weights_gradient)
 
 
 def assert_equal_to_rounding(actual, expected):
@@ -66,6 +67,31 @@ def assert_both_ways_agree(problem, forms):
     for choice, of_network in actual.items():
         for one, other in zip(of_network, expected[choice]):
             assert_equal_to_rounding(one, other)
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_several_transitions_at_once_give_the_means_of_the_automatic_way(origin):
+    problem, share = network_problem(0), jnp.array([0.5, 0.0, 0.2, 0.3])
+    parts, params, candidates, weights, _, step_size, count = problem.arguments
+    given = [network_problem(seed).arguments[4] for seed in range(len(share))]
+    together = answer_means(
+        parts,
+        params,
+        candidates,
+        weights,
+        jax.tree.map(lambda *leaf: jnp.stack(leaf), *given),
+        step_size,
+        count,
+        origin=origin,
+        share=share,
+    )
+    each = [
+        automatic(parts, params, candidates, weights, real, step_size, count, forms=("scaled",))["scaled", origin]
+        for real in given
+    ]
+    assert_equal_to_rounding(together[0], sum(part * one.loss for part, one in zip(share, each, strict=True)))
+    assert_equal_to_rounding(together[1], sum(part * one.gradient for part, one in zip(share, each, strict=True)))
+    assert len({float(one.loss) for one in each}) == len(each)
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def test_what_needs_no_list_of_states() -> None:
         ({"logits": "linear"}, set()),
         ({"logits": "both"}, {"stored transitions"}),
         ({"logits": "linear", "form": "saturating"}, {"a table of values"}),
-        ({"logits": "linear", "experience": "recent"}, {"discrete actions"}),
+        ({"logits": "linear", "experience": "recent"}, set()),
         (
             {"logits": "linear", "experience": "successive"},
             {"listed states", "discrete actions", "a table of values"},

@@ -13,6 +13,8 @@ meta-loss. Differs in: the paper enumerates states; this way around it and the f
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -35,9 +37,12 @@ def loss_and_weights_gradient(
     form: Form = "scaled",
     origin: Origin = "planned",
     target: PyTree | None = None,
+    share: Array | None = None,
     has_stored: bool = False,
 ) -> tuple[Array, Array]:
     """(L, ∂L/∂w), equal to the general way's to rounding.
+
+    The losses of several transitions cost one forward-mode pass together, along the mean of their u.
 
     Args:
         parts: the agent's functions.
@@ -46,12 +51,13 @@ def loss_and_weights_gradient(
             have their own ``action``, it replaces the policy's, and only that action is evaluated.
         weights: [N] probabilities, or [N, A] of states and actions jointly: then the policy is not
             applied.
-        transition: the real transition; may be None where ``target`` is given.
+        transition: the real transition, or n of them with a ``share``; may be None where ``target`` is given.
         step_size: α, of planning and of the real update.
         planning_updates: K; may be traced. No effect on ``single``.
         form: "scaled" or "single".
         origin: of the target; see ``mgsc.meta_gradient.forms.Origin``.
         target: θ̂; if it is given, transition and origin have no effect.
+        share: [n] of each transition's own meta-loss in L; None of a single one.
         has_stored: whether the weights have one more column, [N, 2] or [N, A + 1]: of updates from the candidates' own
             stored transitions, δ ∇q(s_i, a_i), which ask no model. For numbered actions.
 
@@ -64,7 +70,17 @@ def loss_and_weights_gradient(
     """
     rate = _rate(step_size, planning_updates, form)
     loss, aligned = _loss_and_alignment(
-        parts, params, candidates, weights, transition, step_size, rate, origin, target, has_stored=has_stored
+        parts,
+        params,
+        candidates,
+        weights,
+        transition,
+        step_size,
+        rate,
+        origin,
+        target,
+        share=share,
+        has_stored=has_stored,
     )
     return loss, -2 * rate * aligned
 
@@ -135,9 +151,10 @@ def _loss_and_alignment(
     origin: Origin,
     target: PyTree | None,
     *,
+    share: Array | None = None,
     has_stored: bool = False,
 ) -> tuple[Array, Array]:
-    """([] ‖u‖², ⟨u, Δ_i⟩ shaped like the weights)."""
+    """([] ‖u‖², ⟨u, Δ_i⟩ shaped like the weights), or their means over several transitions."""
     theta = params.values
     stored = None
     if has_stored:
@@ -162,17 +179,34 @@ def _loss_and_alignment(
         spread = spread + stored[:, None] * of_stored
     (direction,) = pull_back(spread.astype(q.dtype))
     planned = _moved(theta, direction, rate)
-    ahead = _difference(parts, planned, params, transition, step_size, origin, target)
+    loss, ahead = _loss_and_mean(
+        lambda real: _difference(parts, planned, params, real, step_size, origin, target), transition, share
+    )
     slopes = along(ahead)
     aligned = slopes * coefficients
     if parts.heads is not None:
         aligned = jnp.sum(aligned, axis=-1)
-    loss = sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(ahead)), start=jnp.zeros(()))
     aligned = aligned if is_joint else jnp.sum(aligned, axis=1)
     if of_stored is None:
         return loss, aligned
     last = jnp.sum(slopes * of_stored, axis=1)
     return loss, jnp.column_stack([aligned, last])
+
+
+def _loss_and_mean(
+    difference: Callable[[Transition | None], PyTree], transition: Transition | None, share: Array | None
+) -> tuple[Array, PyTree]:
+    """(‖u‖², u), or the means over n transitions: g_i is linear in u, so the mean u gives the mean g_i."""
+
+    def squared(ahead: PyTree) -> Array:
+        return sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(ahead)), start=jnp.zeros(()))
+
+    if share is None:
+        ahead = difference(transition)
+        return squared(ahead), ahead
+    each = jax.vmap(difference)(transition)
+    mean = jax.tree.map(lambda leaf: jnp.tensordot(share.astype(leaf.dtype), leaf, 1), each)
+    return jnp.sum(share * jax.vmap(squared)(each)), mean
 
 
 def _difference(

@@ -122,10 +122,12 @@ def _successive_of_table(planning: Planning, transitions: Transition, is_real: A
     return logits_gradient(planning.softmax, slope, planning.temperature), loss
 
 
-def _dense(loss_and_weights_gradient: Callable[..., SlopeAndLoss], forms: tuple[Form, ...]) -> Method:
-    """A method that gives ∂L/∂w of all candidates at once."""
+def _dense(
+    loss_and_weights_gradient: Callable[..., SlopeAndLoss], forms: tuple[Form, ...], *, takes_share: bool = False
+) -> Method:
+    """A method that gives ∂L/∂w of all candidates at once, and with ``takes_share`` of several transitions at once."""
 
-    def newest(planning: Planning, transition: Transition, form: Form, origin: Origin) -> SlopeAndLoss:
+    def of(planning: Planning, transition: Transition, form: Form, origin: Origin, **options: Array) -> SlopeAndLoss:
         loss, slope = loss_and_weights_gradient(
             planning.parts,
             planning.params,
@@ -136,16 +138,19 @@ def _dense(loss_and_weights_gradient: Callable[..., SlopeAndLoss], forms: tuple[
             planning.planning_updates,
             form=form,
             origin=origin,
+            **options,
             **({"has_stored": True} if planning.has_stored else {}),
         )
         return logits_gradient(planning.softmax, slope, planning.temperature), loss
 
     def recent(planning: Planning, transitions: Transition, share: Array, form: Form, origin: Origin) -> SlopeAndLoss:
-        slopes, losses = jax.vmap(lambda real: newest(planning, real, form, origin))(transitions)
+        if takes_share:
+            return of(planning, transitions, form, origin, share=share)
+        slopes, losses = jax.vmap(lambda real: of(planning, real, form, origin))(transitions)
         weight = share.reshape(-1, *[1] * planning.weights.ndim)
         return jnp.sum(weight * slopes, 0), jnp.sum(share * losses)
 
-    return Method(newest=newest, recent=recent, successive=None, forms=forms, origins=ORIGINS)
+    return Method(newest=of, recent=recent, successive=None, forms=forms, origins=ORIGINS)
 
 
 METHODS: Mapping[MethodName, Method] = {
@@ -156,7 +161,7 @@ METHODS: Mapping[MethodName, Method] = {
         forms=TABLE_FORMS,
         origins=("planned",),
     ),
-    "network": _dense(exact_network.loss_and_weights_gradient, exact_network.NETWORK_FORMS),
+    "network": _dense(exact_network.loss_and_weights_gradient, exact_network.NETWORK_FORMS, takes_share=True),
     "automatic": _dense(automatic.loss_and_weights_gradient, FORMS),
 }
 """``table``: closed form, 1 + A expected backups for each transition, for action-value tables with all states as

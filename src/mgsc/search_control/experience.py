@@ -28,9 +28,9 @@ class Recent(NamedTuple):
     count: Array  # type: ignore[assignment]
 
 
-def nothing_yet(candidates: Candidates, length: int) -> Recent:
-    """A ring for the last ``length`` transitions, before the first one."""
-    return Recent(empty_ring(candidates.observation[0], length), jnp.zeros((), jnp.int32))
+def nothing_yet(candidates: Candidates, length: int, action: jax.ShapeDtypeStruct | None = None) -> Recent:
+    """A ring for the last ``length`` transitions, before the first one; ``action`` as in ``empty_ring``."""
+    return Recent(empty_ring(candidates.observation[0], length, action), jnp.zeros((), jnp.int32))
 
 
 def remember(recent: Recent, transition: Transition) -> Recent:

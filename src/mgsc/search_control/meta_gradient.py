@@ -87,6 +87,7 @@ def meta_gradient(
     is_listed: bool = True,
     replays: bool = False,
     prior: Prior = "uniform",
+    action: jax.ShapeDtypeStruct | None = None,
 ) -> Strategy:
     """MGSC over listed candidates or over a batch of them.
 
@@ -101,8 +102,8 @@ def meta_gradient(
         target: the parameters to which the real transition is applied, θ̄ ("planned") or θ ("current").
         experience: the target is made of the newest real transition ("one"), of each of the last
             ``experience_length`` ones apart, with the mean of their meta-losses ("recent"), or of all
-            those one after the other ("successive", for tables). "recent" makes all its expected backups for
-            each of them: with five, a step is slower than three of uniform's.
+            those one after the other ("successive", for tables). Of a table "recent" makes all its expected backups
+            for each of them: with five, a step is slower than three of uniform's. Of a network they are one pass.
         reset_every: real steps between resets of the optimiser's state; 0 for never.
         method: of the gradient, see ``mgsc.meta_gradient.methods``: "table" is for action-value tables with all
             states as candidates, and target "planned"; "network" for "scaled" and "single". None takes that of
@@ -116,6 +117,7 @@ def meta_gradient(
             the policy chooses them ("policy"). Where actions are numbers, pairs are of a candidate and one of the C
             actions of ``Parts.actions``, which do not stand for the policy's distribution with equal weights. The
             entropy bonus draws towards equal probabilities, whatever the prior.
+        action: shape and dtype of an action, which several transitions are kept with; None for the number of one.
 
     Raises:
         ValueError: ``method`` is not defined for ``form``, ``target``, ``experience`` or ``replays``, or ``prior`` not
@@ -153,6 +155,7 @@ def meta_gradient(
             mixture=mixture,
             replays=replays,
             prior=prior,
+            action=action,
         )
         made = SearchControl(init=rule.init, weights=rule.weights, observe=rule.observe)
         return made._replace(propose=propose_answered, reports=("stored_share",)) if replays else made
@@ -179,6 +182,7 @@ class _Rule(NamedTuple):
     mixture: Array | float
     replays: bool
     prior: Prior
+    action: jax.ShapeDtypeStruct | None
 
     def init(self, key: Array, params: Params, candidates: Candidates) -> MetaGradientState:
         eta = self.logits.init(key, params, candidates)
@@ -186,7 +190,7 @@ class _Rule(NamedTuple):
             logits=eta,
             weights=self.kept(eta, params, candidates),
             optimizer=self.optimizer.init(eta),
-            recent=None if self.experience == "one" else nothing_yet(candidates, self.experience_length),
+            recent=None if self.experience == "one" else nothing_yet(candidates, self.experience_length, self.action),
             count=jnp.zeros((), jnp.int32) if self.reset_every else None,
             features=self.look(params, candidates),
         )

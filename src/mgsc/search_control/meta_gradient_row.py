@@ -121,6 +121,7 @@ def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
         is_listed=facts.problem.candidates.listed is not None,
         replays=settings.replays,
         prior="uniform" if problem.numbers is None else "policy",
+        action=problem.action,
     )
 
 
@@ -164,7 +165,7 @@ def _needs(settings: MetaGradientSettings) -> Collection[Need]:
     looks = settings.logits in ("features", "both")
     if looks or settings.replays:
         needs.append("stored transitions")
-    if settings.replays or settings.experience != "one":
+    if settings.replays or settings.experience == "successive":
         needs.append("discrete actions")
     if settings.form == "saturating" or settings.experience == "successive":
         needs.append("a table of values")
@@ -248,7 +249,7 @@ def _remedy(settings: MetaGradientSettings, missing: Collection[Need]) -> str:
     if list(missing) == ["listed states"] and settings.experience != "successive":
         return "logits=network, which needs no list of states"
     if list(missing) == ["discrete actions"]:
-        return "replays=false with experience=one"
+        return "replays=false"
     return ""
 
 

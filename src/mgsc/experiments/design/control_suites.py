@@ -48,6 +48,9 @@ PAPER_MODEL = MlpEnsemble(
 MIXTURE = 0.3
 """Share of MGSC's rollouts that always begin uniformly."""
 
+RECENT = 20
+"""Real transitions of the meta-loss of ``mbpo_meta_gradient_recent``; the others have one."""
+
 PLANNED_STEP = 1e-4
 """Step size of the critics' planned updates, which are plain gradient steps, not Adam's."""
 
@@ -136,6 +139,9 @@ def mbpo_agents(step_size: float, capacity: int, *, meta_step_size: float) -> di
         "mbpo_meta_gradient": agent("meta_gradient", logits="network", **learned),
         "mbpo_meta_gradient_pairs": agent("meta_gradient", logits="network", over="pairs", **learned),
         "mbpo_meta_gradient_features": agent("meta_gradient", logits="features", **learned),
+        "mbpo_meta_gradient_recent": agent(
+            "meta_gradient", logits="network", experience="recent", experience_length=RECENT, **learned
+        ),
     }
 
 

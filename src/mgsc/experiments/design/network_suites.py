@@ -39,6 +39,9 @@ STEEPNESS = 20
 TILES = 16
 """Of each unit of the last hidden layer there."""
 
+RECENT = 20
+"""Real transitions of the meta-loss of ``meta_gradient_recent``; the others have one."""
+
 WALLED = MlpEnsemble(activation="tanh", steepness=STEEPNESS)
 """A model of a plane with walls: with first thresholds at the origin it is seldom right about their openings."""
 
@@ -74,6 +77,9 @@ def network_agents(step_size: float, *, has_ensemble: bool, **learned: Any) -> d
         "meta_gradient_pairs": _agent("meta_gradient", step_size, logits="network", over="pairs", **learned),
         "meta_gradient_features": _agent("meta_gradient", step_size, logits="features", **learned),
         "meta_gradient_both": _agent("meta_gradient", step_size, logits="both", **learned),
+        "meta_gradient_recent": _agent(
+            "meta_gradient", step_size, logits="network", experience="recent", experience_length=RECENT, **learned
+        ),
     }
     if has_ensemble:
         agents["disagreement"] = _agent("disagreement", step_size)
@@ -90,6 +96,11 @@ def _image(title: str, environment: Any, units: int, step_size: float) -> Suite:
     for name in agents:
         if name in smaller or name.startswith("meta_gradient"):
             agents[name] = dataclasses.replace(agents[name], step_size=0.2)
+    # With several transitions they do not.
+    recent = agents["meta_gradient_recent"]
+    agents["meta_gradient_recent"] = dataclasses.replace(
+        recent, options=dataclasses.replace(recent.options, mixture=0.0)
+    )
     return Suite(
         title,
         environment,
@@ -140,7 +151,7 @@ def _grid(title: str, environment: GridWorldSettings, model: Any, steps: int, la
     )
     agents = {
         name: dataclasses.replace(agent, options=dataclasses.replace(agent.options, logit_steepness=STEEPNESS))
-        if name in ("meta_gradient", "meta_gradient_pairs")
+        if agent.strategy == "meta_gradient" and agent.options.logits == "network"
         else agent
         for name, agent in suite.agents.items()
     }
