@@ -67,7 +67,7 @@ def measure_agreement(name: str, seeds: Sequence[int], changes: dict[str, str], 
     pictures = change_suite(choose_agents(get_suite(name), [AGENT]), {**changes, "steps": num_steps})
     if pictures.agents[AGENT].options.logits != "network":
         raise UserError("only a network on the observation can be asked about pictures that are no candidates")
-    table = _same_maze(SUITES[name], pictures)
+    table = same_maze(SUITES[name], pictures)
     maze = build_source(table.environment)
     assert isinstance(maze, Maze)
     problem = build_problem(table)
@@ -83,8 +83,8 @@ def measure_agreement(name: str, seeds: Sequence[int], changes: dict[str, str], 
     return found
 
 
-def _same_maze(name: str, pictures: Suite) -> Suite:
-    """The suite of tables with the maze of the pictures, and its tuned settings."""
+def same_maze(name: str, pictures: Suite) -> Suite:
+    """The suite of tables ``name`` with the maze of the pictures, and tuned settings of MGSC, its only agent."""
     table = choose_agents(tuned_suite(name), [AGENT])
     shared = {field.name: getattr(pictures.environment, field.name) for field in dataclasses.fields(table.environment)}
     return dataclasses.replace(
