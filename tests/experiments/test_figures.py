@@ -262,7 +262,7 @@ def test_markers_of_a_curve_do_not_repeat_one_moment_of_its_phases() -> None:
 
 
 def test_an_agent_looks_the_same_whatever_the_others_are() -> None:
-    agents = ["no_planning", "uniform", "replay", "meta_gradient", "learned_priority"]
+    agents = ["no_planning", "uniform", "replay", "meta_gradient", "oracle"]
     together = styles(agents)
     assert list(together) == agents
     for agent in agents:
@@ -273,6 +273,22 @@ def test_an_agent_looks_the_same_whatever_the_others_are() -> None:
         beside = styles([*agents, own])
         assert {agent: beside[agent] for agent in agents} == together
         assert beside[own].colour not in {style.colour for style in together.values()}
+
+
+@pytest.mark.parametrize(
+    "agents", [("meta_gradient_recent", "prioritized_replay"), ("learned_errors", "no_planning", "learned_priority")]
+)
+def test_no_two_lines_of_a_figure_have_one_colour_and_dashes(agents) -> None:
+    alone = {agent: styles([agent])[agent] for agent in agents}
+    assert len({(style.colour, style.dashes) for style in alone.values()}) == 1
+    together = styles(agents)
+    assert len({(style.colour, style.dashes) for style in together.values()}) == len(agents)
+    assert {agent: style.marker for agent, style in together.items()} == {
+        agent: style.marker for agent, style in alone.items()
+    }
+    assert list(together) == list(agents)
+    first = min(agents, key=KNOWN.index)
+    assert together[first] == alone[first]
 
 
 def test_the_agents_of_the_suites_have_looks_of_their_own() -> None:

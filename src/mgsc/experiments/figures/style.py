@@ -9,7 +9,7 @@ import textwrap
 import threading
 import zlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,15 +104,29 @@ class Style:
 def styles(agents: Sequence[str]) -> dict[str, Style]:
     """One style for each agent, by its name whatever the others are; MGSC stands out, solid and thick.
 
-    A name of no suite has one by its letters, and another only where the first would be mistaken for a rival's.
+    Only where lines would be mistaken for each other it depends on the others: of two agents with one colour and
+    dashes the one with the later place has other dashes, and a name of no suite, which has a style by its letters,
+    takes another.
     """
     known = {FEATURED: Style(HIGHLIGHT, "*", "solid", 1.8)}
     known |= {name: _style_at(place) for place, name in enumerate(KNOWN)}
-    found = {agent: known[agent] for agent in agents if agent in known}
+    own = {agent: style for agent, style in known.items() if agent in agents}
+    found: dict[str, Style] = {}
+    for agent, style in own.items():
+        found[agent] = _line_apart(style, found.values(), {other.shape for other in (*own.values(), *found.values())})
     for agent in agents:
         if agent not in found:
             found[agent] = _style_beside(agent, found.values())
     return {agent: found[agent] for agent in agents}
+
+
+def _line_apart(style: Style, before: Collection[Style], shapes: Collection[tuple[str, Any]]) -> Style:
+    """The style; where one before it has its colour and dashes, with others that leave its shape its own."""
+    lines = {(other.colour, other.dashes) for other in before}
+    if (style.colour, style.dashes) not in lines:
+        return style
+    free = [dashes for dashes in DASHES if (style.colour, dashes) not in lines and (style.marker, dashes) not in shapes]
+    return replace(style, dashes=free[0]) if free else style
 
 
 def _style_at(place: int) -> Style:
