@@ -282,13 +282,20 @@ def test_no_two_lines_of_a_figure_have_one_colour_and_dashes(agents) -> None:
     alone = {agent: styles([agent])[agent] for agent in agents}
     assert len({(style.colour, style.dashes) for style in alone.values()}) == 1
     together = styles(agents)
-    assert len({(style.colour, style.dashes) for style in together.values()}) == len(agents)
-    assert {agent: style.marker for agent, style in together.items()} == {
-        agent: style.marker for agent, style in alone.items()
+    assert len({style.colour for style in together.values()}) == len(agents)
+    assert {agent: style.shape for agent, style in together.items()} == {
+        agent: style.shape for agent, style in alone.items()
     }
     assert list(together) == list(agents)
     first = min(agents, key=KNOWN.index)
     assert together[first] == alone[first]
+
+
+def test_where_no_colour_is_left_lines_differ_in_their_dashes() -> None:
+    found = styles(KNOWN[:12]).values()
+    assert len({style.colour for style in found}) == 10
+    assert len({(style.colour, style.dashes) for style in found}) == 12
+    assert len({style.shape for style in found}) == 12
 
 
 def test_the_agents_of_the_suites_have_looks_of_their_own() -> None:

@@ -105,28 +105,40 @@ def styles(agents: Sequence[str]) -> dict[str, Style]:
     """One style for each agent, by its name whatever the others are; MGSC stands out, solid and thick.
 
     Only where lines would be mistaken for each other it depends on the others: of two agents with one colour and
-    dashes the one with the later place has other dashes, and a name of no suite, which has a style by its letters,
-    takes another.
+    dashes the one with the later place takes another colour, or other dashes where none is left; and a name of no
+    suite, which has a style by its letters, takes another.
     """
     known = {FEATURED: Style(HIGHLIGHT, "*", "solid", 1.8)}
     known |= {name: _style_at(place) for place, name in enumerate(KNOWN)}
     own = {agent: style for agent, style in known.items() if agent in agents}
     found: dict[str, Style] = {}
     for agent, style in own.items():
-        found[agent] = _line_apart(style, found.values(), {other.shape for other in (*own.values(), *found.values())})
+        found[agent] = _line_apart(style, own.values(), found.values())
     for agent in agents:
         if agent not in found:
             found[agent] = _style_beside(agent, found.values())
     return {agent: found[agent] for agent in agents}
 
 
-def _line_apart(style: Style, before: Collection[Style], shapes: Collection[tuple[str, Any]]) -> Style:
-    """The style; where one before it has its colour and dashes, with others that leave its shape its own."""
+def _line_apart(style: Style, own: Collection[Style], before: Collection[Style]) -> Style:
+    """The style; where one before it has its colour and dashes, in a colour that nobody has, or else with other dashes.
+
+    Args:
+        own: the styles of all agents of the figure by their names.
+        before: those of the agents with earlier places, as they are drawn.
+    """
     lines = {(other.colour, other.dashes) for other in before}
     if (style.colour, style.dashes) not in lines:
         return style
-    free = [dashes for dashes in DASHES if (style.colour, dashes) not in lines and (style.marker, dashes) not in shapes]
-    return replace(style, dashes=free[0]) if free else style
+    taken = [*own, *before]
+    colours, shapes = {other.colour for other in taken}, {other.shape for other in taken}
+    for colour in OTHERS:
+        if colour not in colours:
+            return replace(style, colour=colour)
+    for dashes in DASHES:
+        if (style.colour, dashes) not in lines and (style.marker, dashes) not in shapes:
+            return replace(style, dashes=dashes)
+    return style
 
 
 def _style_at(place: int) -> Style:
