@@ -18,3 +18,14 @@ def test_the_tables_of_settings_are_apart() -> None:
 def test_every_link_has_words() -> None:
     """Sphinx would write the title of the page; GitHub and an editor show nothing."""
     assert [name for name, text in PAGES.items() if re.search(r"(?<!!)\[\]\(", text)] == []
+
+
+def test_headings_go_down_one_level_at_a_time() -> None:
+    """Sphinx refuses to build a page that skips one."""
+    skipped = []
+    for name, text in PAGES.items():
+        outside = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+        levels = [len(marks) for marks in re.findall(r"^(#+) ", outside, flags=re.MULTILINE)]
+        if any(after > before + 1 for before, after in zip([0, *levels], levels, strict=False)):
+            skipped.append(name)
+    assert skipped == []
