@@ -39,11 +39,24 @@ def test_wrong_states_have_no_weight_in_the_phases_in_which_they_are_wrong(count
     assert control.observe(jnp.array(count), None, candidates(states), None)[0] == count + 1
 
 
-def test_each_step_size_has_both_agents_and_mistakes_are_refused(monkeypatch, capsys) -> None:
-    suite = compared("net-tworooms", [0.1, 0.3], {"steps": 500})
+def test_both_agents_run_alike_with_each_step_size() -> None:
+    suite = compared("net-tworooms", [0.1, 0.3], {"steps": "500", "agents.planning_updates": "2"})
     assert list(suite.agents) == ["uniform 0.1", "oracle 0.1", "uniform 0.3", "oracle 0.3"]
     assert [agent.step_size for agent in suite.agents.values()] == [0.1, 0.1, 0.3, 0.3]
-    monkeypatch.setattr("sys.argv", ["picture_oracle", "net-tmaze", "--set", "environment.stam=3"])
+    assert {agent.planning_updates for agent in suite.agents.values()} == {2}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("environment.stam=3", "environment.stam"),
+        ("uniform.step_size=0.1", "give --step-sizes"),
+        ("model.rewards=current", "leave model out of --set"),
+        ("model=learned", "leave model out of --set"),
+    ],
+)
+def test_mistakes_are_refused(change, message, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["picture_oracle", "net-tmaze", "--set", change])
     with pytest.raises(SystemExit) as stopped:
         picture_oracle.in_words(picture_oracle.main)
-    assert "environment.stam" in capsys.readouterr().err + str(stopped.value)
+    assert message in capsys.readouterr().err + str(stopped.value)

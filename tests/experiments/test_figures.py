@@ -291,6 +291,16 @@ def test_no_two_lines_of_a_figure_have_one_colour_and_dashes(agents) -> None:
     assert together[first] == alone[first]
 
 
+@pytest.mark.parametrize("suite", ["compare-tmaze-fixed", "compare-tworooms-fixed", "net-tworooms", "mbpo-pendulum"])
+def test_no_two_lines_of_a_suite_look_alike(suite) -> None:
+    agents = list(SUITES[suite].agents)
+    for given in (agents, *([*agents, f"own {number}"] for number in range(20))):
+        found = styles(given)
+        lines = {(style.colour, style.dashes) for style in found.values()}
+        assert len(lines) == len(given)
+        assert len({style.shape for style in found.values()}) == len(given)
+
+
 def test_where_no_colour_is_left_lines_differ_in_their_dashes() -> None:
     found = styles(KNOWN[:12]).values()
     assert len({style.colour for style in found}) == 10

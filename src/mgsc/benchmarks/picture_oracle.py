@@ -21,6 +21,7 @@ from mgsc.benchmarks.picture_weights import SUITES, same_maze
 from mgsc.environments.images import Pictures, pictures_of
 from mgsc.environments.maze import Maze
 from mgsc.environments.phases import phase_at
+from mgsc.errors import UserError
 from mgsc.experiments import own_strategy, run
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.parts import build_source
@@ -67,12 +68,16 @@ def avoid(pictures: Pictures, wrong: NDArray[np.bool_], switch_every: int) -> St
 
 
 def compared(name: str, step_sizes: Sequence[float], changes: Mapping[str, str]) -> Suite:
-    """The suite of pictures with ``uniform`` and the oracle, each once for every step size.
+    """The suite of pictures with ``uniform`` and the oracle, alike but for that, each once for every step size.
 
     Raises:
-        UserError: no such suite or setting.
+        UserError: no such suite or setting, a step size among the settings, or a model that has not stale rewards.
     """
+    if given := sorted(key for key in changes if key.endswith(".step_size")):
+        raise UserError(f"--set {given[0]} has no effect here: give --step-sizes")
     suite = change_suite(choose_agents(get_suite(name), ["uniform"]), changes)
+    if suite.model != get_suite(name).model:
+        raise UserError(f"the oracle is told where the model of {name} is wrong: leave model out of --set")
     table = same_maze(SUITES[name], suite)
     maze, wrong = build_source(table.environment), build_problem(table).known.wrong
     assert isinstance(maze, Maze)
@@ -82,10 +87,12 @@ def compared(name: str, step_sizes: Sequence[float], changes: Mapping[str, str])
         del settings, facts
         return avoid(pictures, wrong, switch_every)
 
+    uniform, own = suite.agents["uniform"], own_strategy("picture_oracle", build)
+    oracle = dataclasses.replace(uniform, strategy=own.strategy, options=own.options, own=own.own)
     agents: dict[str, AgentSettings] = {}
     for size in step_sizes:
-        agents[f"uniform {size:g}"] = dataclasses.replace(suite.agents["uniform"], step_size=size)
-        agents[f"oracle {size:g}"] = own_strategy("picture_oracle", build, step_size=size)
+        agents[f"uniform {size:g}"] = dataclasses.replace(uniform, step_size=size)
+        agents[f"oracle {size:g}"] = dataclasses.replace(oracle, step_size=size)
     return dataclasses.replace(suite, agents=agents)
 
 

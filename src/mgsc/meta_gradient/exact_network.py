@@ -57,7 +57,7 @@ def loss_and_weights_gradient(
         form: "scaled" or "single".
         origin: of the target; see ``mgsc.meta_gradient.forms.Origin``.
         target: θ̂; if it is given, transition and origin have no effect.
-        share: [n] of each transition's own meta-loss in L; None of a single one.
+        share: [n] of each transition's own meta-loss in L; None of a single one. No effect without transitions.
         has_stored: whether the weights have one more column, [N, 2] or [N, A + 1]: of updates from the candidates' own
             stored transitions, δ ∇q(s_i, a_i), which ask no model. For numbered actions.
 
@@ -201,7 +201,7 @@ def _loss_and_mean(
     def squared(ahead: PyTree) -> Array:
         return sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(ahead)), start=jnp.zeros(()))
 
-    if share is None:
+    if share is None or transition is None:
         ahead = difference(transition)
         return squared(ahead), ahead
     each = jax.vmap(difference)(transition)

@@ -103,7 +103,8 @@ def meta_gradient(
         experience: the target is made of the newest real transition ("one"), of each of the last
             ``experience_length`` ones apart, with the mean of their meta-losses ("recent"), or of all
             those one after the other ("successive", for tables). Of a table "recent" makes all its expected backups
-            for each of them: with five, a step is slower than three of uniform's. Of a network they are one pass.
+            for each of them: with five, a step is slower than three of uniform's. Method "network" makes one
+            forward-mode pass for all, and holds n gradients of the size of θ; "automatic" makes a pass for each.
         reset_every: real steps between resets of the optimiser's state; 0 for never.
         method: of the gradient, see ``mgsc.meta_gradient.methods``: "table" is for action-value tables with all
             states as candidates, and target "planned"; "network" for "scaled" and "single". None takes that of

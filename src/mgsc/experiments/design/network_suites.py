@@ -96,7 +96,7 @@ def _image(title: str, environment: Any, units: int, step_size: float) -> Suite:
     for name in agents:
         if name in smaller or name.startswith("meta_gradient"):
             agents[name] = dataclasses.replace(agents[name], step_size=0.2)
-    # With several transitions they do not.
+    # With several transitions it does better without that share.
     recent = agents["meta_gradient_recent"]
     agents["meta_gradient_recent"] = dataclasses.replace(
         recent, options=dataclasses.replace(recent.options, mixture=0.0)

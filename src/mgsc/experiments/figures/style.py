@@ -69,7 +69,7 @@ KNOWN = (
     *("mbpo_meta_gradient_pairs", "learned_errors", "mbpo_meta_gradient_recent"),
 )
 """The agents of the suites, each at its place for ever: a new one is added at the end. The first have colours of
-their own, and each a pair of marker and dashes."""
+their own, and each a pair of marker and dashes, unless two lines of a figure would look alike."""
 
 _saving = threading.Lock()
 
@@ -104,9 +104,8 @@ class Style:
 def styles(agents: Sequence[str]) -> dict[str, Style]:
     """One style for each agent, by its name whatever the others are; MGSC stands out, solid and thick.
 
-    Only where lines would be mistaken for each other it depends on the others: of two agents with one colour and
-    dashes the one with the later place takes another colour, or other dashes where none is left; and a name of no
-    suite, which has a style by its letters, takes another.
+    It depends on the others only where two lines would look alike. Then the agent with the later place takes a free
+    colour, or other dashes where none is left. A name of no suite has a style by its letters, and comes last.
     """
     known = {FEATURED: Style(HIGHLIGHT, "*", "solid", 1.8)}
     known |= {name: _style_at(place) for place, name in enumerate(KNOWN)}
@@ -116,12 +115,12 @@ def styles(agents: Sequence[str]) -> dict[str, Style]:
         found[agent] = _line_apart(style, own.values(), found.values())
     for agent in agents:
         if agent not in found:
-            found[agent] = _style_beside(agent, found.values())
+            found[agent] = _line_apart(_style_beside(agent, found.values()), (), found.values())
     return {agent: found[agent] for agent in agents}
 
 
 def _line_apart(style: Style, own: Collection[Style], before: Collection[Style]) -> Style:
-    """The style; where one before it has its colour and dashes, in a colour that nobody has, or else with other dashes.
+    """The style; where one before it has its colour and dashes, in a colour that nobody has, or else another line.
 
     Args:
         own: the styles of all agents of the figure by their names.
@@ -132,12 +131,15 @@ def _line_apart(style: Style, own: Collection[Style], before: Collection[Style])
         return style
     taken = [*own, *before]
     colours, shapes = {other.colour for other in taken}, {other.shape for other in taken}
-    for colour in OTHERS:
-        if colour not in colours:
-            return replace(style, colour=colour)
-    for dashes in DASHES:
-        if (style.colour, dashes) not in lines and (style.marker, dashes) not in shapes:
-            return replace(style, dashes=dashes)
+    free = [colour for colour in OTHERS if colour not in colours]
+    if free:
+        return replace(style, colour=free[0])
+    # Without colour it should be told apart as well, so its shape stays or becomes one that nobody has.
+    for colour in (style.colour, *OTHERS):
+        for dashes in DASHES:
+            has_shape = dashes == style.dashes or (style.marker, dashes) not in shapes
+            if (colour, dashes) not in lines and has_shape:
+                return replace(style, colour=colour, dashes=dashes)
     return style
 
 

@@ -147,7 +147,7 @@ def _rows(axes: Axes, names: Sequence[str], intervals: Sequence[Interval], size:
 
 
 def _colours(agents: Sequence[str]) -> dict[str, str]:
-    """The colour that each agent has in every figure; a free one where an agent before it has the same."""
+    """The colour that each agent has in a figure of these; a free one where an agent before it has the same."""
     found: dict[str, str] = {}
     own = {agent: style.colour for agent, style in styles(agents).items()}
     free = (colour for colour in OTHERS if colour not in own.values())
