@@ -148,3 +148,32 @@ def test_the_meta_step_is_the_derivative_through_the_critics_update(num_choices)
     np.testing.assert_allclose(made, differences, rtol=1e-5, atol=1e-9)
     np.testing.assert_allclose(reported, loss, rtol=1e-10)
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-13), forms, others)
+
+
+def steps_of_two_transitions(num_choices):
+    """(The second meta-step with a loss of two transitions, the mean of those with each), and both meta-losses."""
+    parts, params, candidates, first = problem()
+    second = first._replace(action=jnp.array([-0.8]), reward=jnp.array(-1.3))
+    shared = dict(step_size=STEP_SIZE, planning_updates=UPDATES, is_listed=False, prior="policy")
+
+    def built(**experience):
+        logits = network_logits((3,), num_choices)
+        return meta_gradient(optax.sgd(1.0), logits=logits, action=FACTS.action, **shared, **experience)(parts)
+
+    several, one = built(experience="recent", experience_length=3), built()
+    begun = several.observe(several.init(jax.random.key(0), params, candidates), params, candidates, first)[0]
+    alone = one.init(jax.random.key(0), params, candidates)._replace(logits=begun.logits)
+
+    def step(control, state, real):
+        after, info = control.observe(state, params, candidates, real)
+        return ravel_pytree(begun.logits)[0] - ravel_pytree(after.logits)[0], info["meta_loss"]
+
+    each = [step(one, alone, real) for real in (first, second)]
+    return step(several, begun, second), jax.tree.map(lambda *both: sum(both) / 2, *each), each
+
+
+@pytest.mark.parametrize("num_choices", [None, FACTS.num_choices])
+def test_several_transitions_with_actions_that_are_numbers_give_the_mean_of_their_meta_steps(num_choices) -> None:
+    together, mean, (first, second) = quick_jit(lambda: steps_of_two_transitions(num_choices))()
+    assert np.abs(first[0] - second[0]).max() > 1e-4, "they differ"
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-14), together, mean)
