@@ -13,6 +13,7 @@ from typing import Any
 from mgsc.environments.control import GymnasiumControlSettings
 from mgsc.environments.pendulum import PendulumSettings
 from mgsc.experiments.design.agents import AgentSettings
+from mgsc.experiments.design.network_suites import RECENT
 from mgsc.experiments.design.suite import Suite
 from mgsc.models import SimulatedModel
 from mgsc.models.mlp import MlpModel
@@ -47,9 +48,6 @@ PAPER_MODEL = MlpEnsemble(
 
 MIXTURE = 0.3
 """Share of MGSC's rollouts that always begin uniformly."""
-
-RECENT = 20
-"""Real transitions of the meta-loss of ``mbpo_meta_gradient_recent``; the others have one."""
 
 PLANNED_STEP = 1e-4
 """Step size of the critics' planned updates, which are plain gradient steps, not Adam's."""

@@ -40,7 +40,7 @@ TILES = 16
 """Of each unit of the last hidden layer there."""
 
 RECENT = 20
-"""Real transitions of the meta-loss of ``meta_gradient_recent``; the others have one."""
+"""Real transitions of the meta-loss of ``meta_gradient_recent``, here and with MBPO; that of the others has one."""
 
 WALLED = MlpEnsemble(activation="tanh", steepness=STEEPNESS)
 """A model of a plane with walls: with first thresholds at the origin it is seldom right about their openings."""
