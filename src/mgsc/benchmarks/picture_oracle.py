@@ -20,7 +20,6 @@ from mgsc.benchmarks.over_seeds import with_interval
 from mgsc.benchmarks.picture_weights import SUITES, same_maze
 from mgsc.environments.images import Pictures, pictures_of
 from mgsc.environments.maze import Maze
-from mgsc.environments.phases import phase_at
 from mgsc.errors import UserError
 from mgsc.experiments import own_strategy, run
 from mgsc.experiments.design.agents import AgentSettings
@@ -30,9 +29,11 @@ from mgsc.experiments.reading.statistics import mean_interval
 from mgsc.experiments.reading.table_text import markdown_lines
 from mgsc.experiments.running.build import build_problem
 from mgsc.problem import StrategyFacts
-from mgsc.search_control import SearchControl, Strategy
+from mgsc.search_control import Strategy
+from mgsc.search_control.base import masked_softmax
+from mgsc.search_control.oracle import told_the_phase
 from mgsc.set_option import add_set, parse_changes
-from mgsc.types import Array, Candidates, Params, Transition
+from mgsc.types import Array, Candidates, Params
 
 STEP_SIZES = (0.1, 0.2, 0.3, 0.4)
 
@@ -46,25 +47,14 @@ def avoid(pictures: Pictures, wrong: NDArray[np.bool_], switch_every: int) -> St
         switch_every: real steps of a phase.
     """
 
-    def init(key: Array, params: Params, candidates: Candidates) -> Array:
-        del key, params, candidates
-        return jnp.zeros((), jnp.int32)
-
-    def observe(
-        count: Array, params: Params, candidates: Candidates, transition: Transition
-    ) -> tuple[Array, dict[str, Array]]:
-        del params, candidates, transition
-        return count + 1, {}
-
-    def weights(count: Array, params: Params, candidates: Candidates) -> Array:
+    def weights(phase: Array, params: Params, candidates: Candidates) -> Array:
         del params
-        phase = phase_at(jnp.maximum(count - 1, 0), switch_every, len(wrong))
         state = jax.vmap(pictures.read)(candidates.observation)
         right = candidates.is_allowed & ~jnp.asarray(wrong)[phase][state]
-        kept = jnp.where(right.any(), right, candidates.is_allowed).astype(jnp.result_type(float))
-        return kept / kept.sum()
+        kept = jnp.where(right.any(), right, candidates.is_allowed)
+        return masked_softmax(jnp.zeros(kept.shape), kept)
 
-    return lambda parts: SearchControl(init=init, weights=weights, observe=observe)
+    return lambda parts: told_the_phase(weights, switch_every, len(wrong))
 
 
 def compared(name: str, step_sizes: Sequence[float], changes: Mapping[str, str]) -> Suite:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
@@ -33,19 +35,8 @@ def oracle(step_size: Array | float, *, optimal: NDArray[np.float32], switch_eve
     num_phases = len(optimal)
     best = jnp.asarray(optimal).reshape(num_phases, -1)
 
-    def init(key: Array, params: Params, candidates: Candidates) -> Array:
-        del key, params, candidates
-        return jnp.zeros((), jnp.int32)
-
-    def observe(
-        count: Array, params: Params, candidates: Candidates, transition: Transition
-    ) -> tuple[Array, dict[str, Array]]:
-        del params, candidates, transition
-        return count + 1, {}
-
     def build(parts: Parts) -> SearchControl:
-        def weights(count: Array, params: Params, candidates: Candidates) -> Array:
-            phase = phase_at(jnp.maximum(count - 1, 0), switch_every, num_phases)
+        def weights(phase: Array, params: Params, candidates: Candidates) -> Array:
             q = all_values(parts, params, candidates)
             allowed = allowed_pairs(candidates, q.shape[1])
             aim = lookup(best, phase)
@@ -58,9 +49,30 @@ def oracle(step_size: Array | float, *, optimal: NDArray[np.float32], switch_eve
             uniform = masked_softmax(jnp.zeros_like(scores), allowed)
             return jnp.where(total_score > 0, scores / jnp.where(total_score > 0, total_score, 1.0), uniform)
 
-        return SearchControl(init=init, weights=weights, observe=observe)
+        return told_the_phase(weights, switch_every, num_phases)
 
     return build
+
+
+def told_the_phase(
+    weights: Callable[[Array, Params, Candidates], Array], switch_every: int, num_phases: int
+) -> SearchControl:
+    """Search control by ``(phase [], params, candidates) -> d``, the phase being that of the last real step."""
+
+    def init(key: Array, params: Params, candidates: Candidates) -> Array:
+        del key, params, candidates
+        return jnp.zeros((), jnp.int32)
+
+    def observe(
+        count: Array, params: Params, candidates: Candidates, transition: Transition
+    ) -> tuple[Array, dict[str, Array]]:
+        del params, candidates, transition
+        return count + 1, {}
+
+    def now(count: Array, params: Params, candidates: Candidates) -> Array:
+        return weights(phase_at(jnp.maximum(count - 1, 0), switch_every, num_phases), params, candidates)
+
+    return SearchControl(init=init, weights=now, observe=observe)
 
 
 def _build(settings: NoSettings, facts: StrategyFacts) -> Strategy:
