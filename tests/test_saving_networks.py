@@ -15,7 +15,10 @@ from mgsc.experiments.running.build import build_agent, build_problem
 
 AGENTS = (
     "meta_gradient_both",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("hill_climbing", "dqn", "meta_gradient_pairs")),
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("hill_climbing", "dqn", "meta_gradient_pairs", "meta_gradient_recent")
+    ),
 )
 SMALL = {
     "values.units": 4,
@@ -33,10 +36,16 @@ SMALL = {
     "rollout_length": 2,
 }
 
+MORE = {
+    "meta_gradient_pairs": {"meta_gradient_pairs.replays": True},
+    "meta_gradient_recent": {"meta_gradient_recent.update_every": 3},
+}
+"""Settings of some of them, so that together they have all that a state may hold."""
+
 
 @pytest.mark.parametrize("name", AGENTS)
 def test_a_saved_run_goes_on_bit_for_bit(name, tmp_path):
-    changes = {**SMALL, "meta_gradient_pairs.replays": True} if name == "meta_gradient_pairs" else SMALL
+    changes = SMALL | MORE.get(name, {})
     suite = change_suite(choose_agents(get_suite("net-cartpole"), [name]), changes)
     agent, key = build_agent(suite, suite.agents[name], build_problem(suite)), jax.random.key(3)
     recorder = dyna.total_reward()

@@ -315,8 +315,12 @@ def _track(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from mgsc.experiments import store
     from mgsc.experiments.reading import analysis, tables
+    from mgsc.experiments.reading.part import part_of
 
-    comparison = analysis.compare(store.open_result(options.dir), options.baseline)
+    result = store.open_result(options.dir)
+    if options.steps is not None:
+        result = part_of(result, *options.steps)
+    comparison = analysis.compare(result, options.baseline)
     if options.json:
         print(tables.to_json(comparison))
     elif options.markdown:

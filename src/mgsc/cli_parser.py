@@ -149,6 +149,9 @@ def _add_reading_commands(add: Callable[[str, str], Parser]) -> None:
     compare = add("compare", "compare the agents of a result")
     compare.add_argument("dir", help="result folder")
     compare.add_argument("--baseline", help="agent the others are compared to (default meta_gradient)")
+    compare.add_argument(
+        "--steps", nargs=2, type=int, metavar=("FIRST", "LAST"), help="only the real steps after FIRST up to LAST"
+    )
     form = compare.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON for scripts")
     form.add_argument("--markdown", action="store_true", help="print a Markdown table")

@@ -109,6 +109,7 @@ VARIANTS = {name: Variant(name, {}) for name in STRATEGIES if name not in OF_STO
         "recent of one": {"experience": "recent", "experience_length": 1},
         "successive of one": {"experience": "successive", "experience_length": 1},
         "resets": {"resets_optimizer": True},
+        "every third step": {"update_every": 3, "experience": "recent", "experience_length": 3},
         "pairs": {"over": "pairs"},
         "pairs, linear": {"over": "pairs", "logits": "linear"},
         # Plain steps: Adam makes whole steps of gradients that are rounding.

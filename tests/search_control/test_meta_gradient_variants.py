@@ -10,8 +10,19 @@ import numpy as np
 import optax
 import pytest
 from tests.meta_gradient.problems import parts_of
-from tests.search_control.strategies_table import IS_TERMINAL, NUM_STEPS, SUITE, run
+from tests.search_control.strategies_table import (
+    IS_TERMINAL,
+    NUM_STEPS,
+    PROBLEM,
+    SUITE,
+    VARIANTS,
+    build,
+    numbers_of,
+    run,
+)
 
+from mgsc import dyna
+from mgsc.agent import parts_of as parts_of_agent
 from mgsc.errors import UserError
 from mgsc.policies import epsilon_greedy_probabilities
 from mgsc.search_control import meta_gradient, network_logits, table_logits
@@ -51,6 +62,58 @@ def test_the_optimiser_starts_anew_at_every_switch():
     counts = run("meta_gradient, resets").state.search.inner.optimizer[0].count
     expected = np.arange(NUM_STEPS) % SUITE.environment.switch_every + 1
     np.testing.assert_array_equal(counts, expected)
+
+
+def test_a_meta_update_is_made_every_third_step():
+    seen = run("meta_gradient, every third step")
+    logits, report = seen.state.search.inner.logits, seen.search["meta_loss"]
+    moved = np.abs(np.diff(logits, axis=0)).max(1) > 0
+    # Entry t of the difference is what real step t + 2 has changed.
+    np.testing.assert_array_equal(np.flatnonzero(moved), np.arange(1, NUM_STEPS - 1, 3))
+    assert not logits[:2].any()
+    np.testing.assert_array_equal(seen.state.search.inner.optimizer[0].count, (np.arange(NUM_STEPS) + 1) // 3)
+    # In the steps between the last report stands.
+    assert not report[:2].any()
+    np.testing.assert_array_equal(report[3::3], report[2:-1:3])
+
+
+@pytest.mark.parametrize("experience", ["one", "recent"])
+def test_a_meta_update_that_is_due_is_that_of_every_step(experience):
+    """From the same state, and of the same transition."""
+    seen = run("meta_gradient")
+    values, transition = jax.tree.map(lambda leaf: jnp.asarray(leaf[20]), (seen.values, seen.transition))
+    agent = build(VARIANTS["meta_gradient"], numbers_of(VARIANTS["meta_gradient"]))
+    params = Params(values, agent.model.init(jax.random.key(0)))
+    parts = parts_of_agent(agent.values, agent.policy, agent.model)
+    given = {"step_size": 0.5, "planning_updates": 3, "experience": experience, "experience_length": 2}
+
+    def after(update_every, steps_before):
+        control = meta_gradient(optax.adam(0.1), update_every=update_every, **given)(parts)
+        begun = control.init(jax.random.key(0), params, PROBLEM.listed)
+        if begun.count is not None:
+            begun = begun._replace(count=begun.count + steps_before)
+        return control.observe(begun, params, PROBLEM.listed, transition)
+
+    (always, report), (due, same), (waiting, nothing) = after(1, 0), after(3, 2), after(3, 0)
+    np.testing.assert_array_equal(due.logits, always.logits)
+    np.testing.assert_array_equal(due.weights, always.weights)
+    assert same == report
+    assert not waiting.logits.any()
+    assert not nothing["meta_loss"]
+
+
+def test_between_meta_updates_no_lane_pays_for_one():
+    """In all lanes at once the branch stays a branch, where each lane's own would become a choice between results."""
+
+    def branches(name):
+        agent = build(VARIANTS[name], numbers_of(VARIANTS[name]))
+        keys = jax.random.split(jax.random.key(0), 2)
+        noise = jax.vmap(lambda key: dyna.draw_noise(agent, key, jnp.arange(1)))(keys)
+        noise = jax.tree.map(lambda leaf: leaf[:, 0], noise)
+        states = jax.vmap(functools.partial(dyna.init, agent))(keys)
+        return str(jax.make_jaxpr(jax.vmap(functools.partial(dyna.real_step, agent)))(states, noise)).count(" cond[")
+
+    assert branches("meta_gradient, every third step") == branches("meta_gradient, recent") + 1
 
 
 @pytest.mark.parametrize("logits", [table_logits(2), network_logits((3,), 2)])

@@ -164,6 +164,8 @@ def test_expected_backups_count_the_candidates_there_are() -> None:
     assert num_candidate_pairs(table.facts_of(table.PROBLEM)) == table.NUM_STATES * table.NUM_ACTIONS
     settings = STRATEGIES["meta_gradient"].settings(logits="network")
     assert STRATEGIES["meta_gradient"].expected_backups(settings, facts) == NUM_CANDIDATES * 2
+    fifth = STRATEGIES["meta_gradient"].settings(logits="network", update_every=5)
+    assert STRATEGIES["meta_gradient"].expected_backups(fifth, facts) == -(-NUM_CANDIDATES * 2 // 5)
     unrolled = STRATEGIES["meta_gradient"].settings(logits="network", form="unrolled")
     assert STRATEGIES["meta_gradient"].expected_backups(unrolled, facts) == NUM_CANDIDATES * 2 * facts.max_updates
     assert STRATEGIES["td_error_priority"].expected_backups(None, facts) == NUM_CANDIDATES * 2
@@ -274,7 +276,7 @@ def test_a_batch_of_candidates_of_a_table_takes_another_way_to_the_same_gradient
 
 def test_settings_of_mgsc_that_came_later_are_left_out_of_plain_data() -> None:
     row, networks = STRATEGIES["meta_gradient"], ["logit_units", "logit_layers", "logit_steepness"]
-    networks += ["planned_step_size", "replays"]
+    networks += ["planned_step_size", "replays", "update_every"]
     assert left_out(row.settings()) == ["over", "logits", *networks]
     assert left_out(dataclasses.replace(row.settings(), over="pairs")) == ["logits", *networks]
 

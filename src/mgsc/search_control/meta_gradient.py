@@ -32,6 +32,7 @@ from jax import lax
 
 from mgsc import meta_gradient as gradients
 from mgsc.indexing import lookup, settled
+from mgsc.lanes import shared_by_lanes
 from mgsc.meta_gradient import exact_network
 from mgsc.meta_gradient.forms import Form, Origin
 from mgsc.meta_gradient.methods import Method, MethodName, Planning, SlopeAndLoss, get_method, suitable_method
@@ -56,7 +57,8 @@ class MetaGradientState(NamedTuple):
         weights: the masked softmax of logits / τ, kept for the next step; None where the logits depend on more than η.
         optimizer: the optimiser's state.
         recent: the last real transitions; None where the target is made of the newest one only.
-        count: int32 real steps so far; None where the optimiser is never reset.
+        count: int32 real steps so far; None where the optimiser is never reset and each step has a meta-update.
+        report: of the last meta-update; None where each step has one.
         features: inputs of the logits besides η and the observations, of the candidates of the last step; None where
             there are none.
     """
@@ -67,6 +69,7 @@ class MetaGradientState(NamedTuple):
     recent: Recent | None
     count: Array | None  # type: ignore[assignment]
     features: PyTree = None
+    report: dict[str, Array] | None = None
 
 
 def meta_gradient(
@@ -82,6 +85,7 @@ def meta_gradient(
     experience: Experience = "one",
     experience_length: int = 1,
     reset_every: int = 0,
+    update_every: int = 1,
     method: MethodName | None = None,
     logits: LogitFunction | None = None,
     is_listed: bool = True,
@@ -106,6 +110,8 @@ def meta_gradient(
             for each of them: with five, a step is slower than three of uniform's. Method "network" makes one
             forward-mode pass for all, and holds n gradients of the size of θ; "automatic" makes a pass for each.
         reset_every: real steps between resets of the optimiser's state; 0 for never.
+        update_every: real steps between meta-updates, whose cost is divided by it. What each transition teaches is
+            then kept only with ``experience`` of as many of them.
         method: of the gradient, see ``mgsc.meta_gradient.methods``: "table" is for action-value tables with all
             states as candidates, and target "planned"; "network" for "scaled" and "single". None takes that of
             ``suitable_method``.
@@ -149,6 +155,7 @@ def meta_gradient(
             experience_length=experience_length,
             optimizer=optimizer,
             reset_every=reset_every,
+            update_every=update_every,
             step_size=step_size,
             planning_updates=planning_updates,
             entropy_bonus=entropy_bonus,
@@ -176,6 +183,7 @@ class _Rule(NamedTuple):
     experience_length: int
     optimizer: optax.GradientTransformation
     reset_every: int
+    update_every: int
     step_size: Array | float
     planning_updates: Array | int
     entropy_bonus: Array | float
@@ -192,8 +200,9 @@ class _Rule(NamedTuple):
             weights=self.kept(eta, params, candidates),
             optimizer=self.optimizer.init(eta),
             recent=None if self.experience == "one" else nothing_yet(candidates, self.experience_length, self.action),
-            count=jnp.zeros((), jnp.int32) if self.reset_every else None,
+            count=jnp.zeros((), jnp.int32) if self.reset_every or self.update_every > 1 else None,
             features=self.look(params, candidates),
+            report=None if self.update_every == 1 else dict.fromkeys(self.reported(), jnp.zeros(())),
         )
 
     def weights(self, state: MetaGradientState, params: Params, candidates: Candidates) -> Array:
@@ -206,10 +215,31 @@ class _Rule(NamedTuple):
     def observe(
         self, state: MetaGradientState, params: Params, candidates: Candidates, transition: Transition
     ) -> tuple[MetaGradientState, dict[str, Array]]:
-        """The meta-update: one step of the optimiser on η along ∇J."""
+        """The meta-update, where one is due: one step of the optimiser on η along ∇J."""
         state = self.reset(state)
+        if state.count is not None:
+            state = state._replace(count=state.count + 1)
         recent = None if state.recent is None else remember(state.recent, transition)
-        state = state._replace(features=self.look(params, candidates))
+        state = state._replace(features=self.look(params, candidates), recent=recent)
+        seen = transition if recent is None else recent
+        if self.update_every == 1:
+            return self.updated(state, params, candidates, seen)
+        assert state.count is not None, "init has made it"
+
+        def update(state: MetaGradientState) -> MetaGradientState:
+            after, report = self.updated(state, params, candidates, seen)
+            return after._replace(report=report)
+
+        def keep(state: MetaGradientState) -> MetaGradientState:
+            return state._replace(weights=self.kept(state.logits, params, candidates))
+
+        after = lax.cond(shared_by_lanes(state.count % self.update_every == 0), update, keep, state)
+        return after, after.report or {}
+
+    def updated(
+        self, state: MetaGradientState, params: Params, candidates: Candidates, seen: Transition | Recent
+    ) -> tuple[MetaGradientState, dict[str, Array]]:
+        """The state after a step of the optimiser, and what is reported."""
         softmax, to_eta = self.differentiable(state, params, candidates)
         planning = Planning(
             parts=self.parts,
@@ -222,14 +252,14 @@ class _Rule(NamedTuple):
             planning_updates=self.planning_updates,
             has_stored=self.replays,
         )
-        slope, loss = self.loss_gradient(planning, transition if recent is None else recent)
+        slope, loss = self.loss_gradient(planning, seen)
         if not _is_zero(self.mixture):
             slope = (1 - self.mixture) * slope
         if not _is_zero(self.entropy_bonus):
             slope = slope - self.entropy_bonus * gradients.entropy_gradient(softmax, self.temperature)
         eta, optimizer = optimizer_step(self.optimizer, to_eta(slope), state.optimizer, state.logits)
         weights = self.kept(eta, params, candidates)
-        after = state._replace(logits=eta, weights=weights, optimizer=optimizer, recent=recent)
+        after = state._replace(logits=eta, weights=weights, optimizer=optimizer)
         info = {"meta_loss": loss, "meta_gradient_norm": jnp.sqrt(jnp.sum(slope**2))}
         if self.replays:
             info["stored_share"] = jnp.sum(planning.weights[:, -1])
@@ -289,11 +319,16 @@ class _Rule(NamedTuple):
 
     def reset(self, state: MetaGradientState) -> MetaGradientState:
         """The state with a fresh optimiser, when that is due."""
-        if state.count is None:
+        if not self.reset_every:
             return state
+        assert state.count is not None, "init has made it"
         is_due = state.count % self.reset_every == 0
         fresh = jax.tree.map(functools.partial(jnp.where, is_due), self.optimizer.init(state.logits), state.optimizer)
-        return state._replace(optimizer=fresh, count=state.count + 1)
+        return state._replace(optimizer=fresh)
+
+    def reported(self) -> tuple[str, ...]:
+        """Names of what a meta-update reports."""
+        return ("meta_loss", "meta_gradient_norm", *(("stored_share",) if self.replays else ()))
 
 
 def propose_answered(

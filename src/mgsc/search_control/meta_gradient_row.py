@@ -92,6 +92,7 @@ class MetaGradientSettings:
     replays: bool = added(
         switch(False, "whether d is over the candidates' own stored transitions as well, which ask no model")
     )
+    update_every: int = added(size(1, 1, 1000, "real steps between meta-updates"))
 
 
 def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
@@ -117,6 +118,7 @@ def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:
         experience=settings.experience,
         experience_length=settings.experience_length,
         reset_every=problem.switch_every if settings.resets_optimizer else 0,
+        update_every=settings.update_every,
         logits=_logits(settings, problem),
         is_listed=facts.problem.candidates.listed is not None,
         replays=settings.replays,
@@ -181,8 +183,12 @@ def _expected_backups(settings: MetaGradientSettings, facts: StrategyFacts) -> i
     """Those of the closed form, where it holds; else one for each pair of a candidate and an action.
 
     With ``replays`` the TD error of each candidate's own transition counts as one more. ``unrolled`` makes
-    all of them for each of its K updates.
+    all of them for each of its K updates. Between meta-updates none is made: the mean over steps, rounded up.
     """
+    return -(-_of_meta_update(settings, facts) // settings.update_every)
+
+
+def _of_meta_update(settings: MetaGradientSettings, facts: StrategyFacts) -> int:
     has_closed_form = facts.is_table and facts.problem.candidates.listed is not None
     if not has_closed_form or not _is_local(settings) or settings.experience == "successive":
         own, stages = num_candidates(facts), facts.max_updates if settings.form == "unrolled" else 1

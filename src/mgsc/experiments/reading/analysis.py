@@ -20,6 +20,7 @@ from mgsc.experiments.design.quantities import Has
 from mgsc.experiments.reading.episodes import Episodes, episodes_of
 from mgsc.experiments.reading.finite import broken_rewards
 from mgsc.experiments.reading.mechanisms import Mechanism, mechanism
+from mgsc.experiments.reading.part import words_of_part
 from mgsc.experiments.reading.statistics import (
     LEVEL,
     NOTHING,
@@ -147,6 +148,7 @@ class Comparison:
         unconstrained_reward: expected total reward of the best policy, NaN without tables [reward].
         rows: one for each agent, in the result's order.
         broken: rewards that are not finite, in words; empty without any.
+        part: which steps were compared, in words; empty of the whole run.
     """
 
     suite: str
@@ -159,6 +161,7 @@ class Comparison:
     unconstrained_reward: float
     rows: tuple[AgentRow, ...]
     broken: str = ""
+    part: str = ""
 
     def __getitem__(self, agent: str) -> AgentRow:
         """The row of one agent.
@@ -176,7 +179,7 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
     """Compares the agents of a result.
 
     Args:
-        dataset: a result, in the form of ``store.contract``.
+        dataset: a result, in the form of ``store.contract``, or a ``part_of`` one.
         baseline: the agent that the others are compared to; by default ``meta_gradient`` or, in a result without it,
             the first agent.
         level: of the intervals.
@@ -216,6 +219,7 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
             for agent in agents
         ),
         broken=broken_rewards(dataset),
+        part=words_of_part(dataset),
     )
 
 

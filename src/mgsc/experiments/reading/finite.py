@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mgsc.experiments.reading.part import first_step
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -18,7 +20,7 @@ def broken_rewards(dataset: xr.Dataset) -> str:
     Args:
         dataset: a result, in the form of ``store.contract``.
     """
-    begins = np.concatenate([[0], np.asarray(dataset["step"].values, int)])
+    begins = np.concatenate([[0], np.asarray(dataset["step"].values, int)]) + first_step(dataset)
     sentences = []
     for agent in (str(name) for name in dataset["agent"].values):
         broken = ~np.isfinite(np.asarray(dataset["reward"].sel(agent=agent).values, np.float64))

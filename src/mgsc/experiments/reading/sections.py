@@ -62,14 +62,15 @@ def sections(comparison: Comparison) -> tuple[Section, ...]:
 
 
 def _reward_section(comparison: Comparison) -> Section:
-    title = f"{comparison.title}: total reward after {comparison.steps:,} steps"
+    of_part = f"total reward of {comparison.part}"
+    title = f"{comparison.title}: {of_part if comparison.part else f'total reward after {comparison.steps:,} steps'}"
     columns = (
         Column("n", lambda row: str(row.n)),
         Column("mean", lambda row: _number(row.total.estimate)),
         Column(_interval_heading(comparison), lambda row: _bounds(row.total, _number)),
     )
     if "truth" not in comparison.has:
-        note = "Sum of the rewards of the whole run, mean over n seeds."
+        note = f"Sum of the rewards of {comparison.part or 'the whole run'}, mean over n seeds."
         if _is_constant(comparison):
             note += " Every run has the same: it does not depend on what is done."
         return Section(title, comparison.rows, columns, note)
@@ -114,7 +115,7 @@ def _episodes_section(comparison: Comparison, stretch: str) -> Section:
     interval = _interval_heading(comparison)
     found = {row.name: row.episodes[stretch] for row in comparison.rows}
     steps = next(iter(found.values())).steps
-    where = "the whole run" if stretch == "whole" else f"the last third, {steps:,} steps"
+    where = (comparison.part or "the whole run") if stretch == "whole" else f"the last third, {steps:,} steps"
     note = "Return and length: means over the episodes that ended. Terminated, truncated: episodes that the task ended,"
     note += " and that were cut short, per seed."
     without = [f"{name} ({one.seeds_without})" for name, one in found.items() if one.seeds_without]
