@@ -180,7 +180,9 @@ def _loss_and_alignment(
     (direction,) = pull_back(spread.astype(q.dtype))
     planned = _moved(theta, direction, rate)
     loss, ahead = _loss_and_mean(
-        lambda real: _difference(parts, planned, params, real, step_size, origin, target), transition, share
+        lambda real, share: _difference(parts, planned, params, real, share, step_size, origin, target),
+        transition,
+        share,
     )
     slopes = along(ahead)
     aligned = slopes * coefficients
@@ -194,7 +196,7 @@ def _loss_and_alignment(
 
 
 def _loss_and_mean(
-    difference: Callable[[Transition | None], PyTree], transition: Transition | None, share: Array | None
+    difference: Callable[[Transition | None, Array | None], PyTree], transition: Transition | None, share: Array | None
 ) -> tuple[Array, PyTree]:
     """(‖u‖², u), or the means over n transitions: g_i is linear in u, so the mean u gives the mean g_i."""
 
@@ -202,11 +204,11 @@ def _loss_and_mean(
         return sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(ahead)), start=jnp.zeros(()))
 
     if share is None or transition is None:
-        ahead = difference(transition)
+        ahead = difference(transition, None)
         return squared(ahead), ahead
-    each = jax.vmap(difference)(transition)
-    mean = jax.tree.map(lambda leaf: jnp.tensordot(share.astype(leaf.dtype), leaf, 1), each)
-    return jnp.sum(share * jax.vmap(squared)(each)), mean
+    # Each u by itself only for its length, which is summed while it is made; their mean in one reverse pass.
+    each = jax.vmap(lambda real: squared(difference(real, None)))(transition)
+    return jnp.sum(share * each), difference(transition, share)
 
 
 def _difference(
@@ -214,20 +216,33 @@ def _difference(
     planned: PyTree,
     params: Params,
     transition: Transition | None,
+    share: Array | None,
     step_size: Array | float,
     origin: Origin,
     target: PyTree | None,
 ) -> PyTree:
-    """The difference θ̂ − θ̄, without adding and subtracting θ̄ where the target starts there."""
+    """The difference θ̂ − θ̄, or its mean over n transitions with a ``share`` [n], whose sum is 1.
+
+    Where the target starts at θ̄, that is neither added nor subtracted.
+    """
     check_choice("origin", origin, ORIGINS)
     if target is not None:
         return jax.tree.map(jnp.subtract, target, planned)
     if transition is None:
         raise ValueError("the meta-gradient needs a real transition or a target; both are None")
-    start = planned if origin == "planned" else params.values
-    q, pull_back = jax.vjp(lambda values: parts.learned(values, transition.observation, transition.action), start)
-    bootstrap = parts.bootstrap(start, params.learner, transition.successor)
-    td_error = transition.reward + transition.discount * bootstrap - q
+    start, learned, bootstrap = planned if origin == "planned" else params.values, parts.learned, parts.bootstrap
+    if share is not None:
+        learned, bootstrap = jax.vmap(learned, (None, 0, 0)), jax.vmap(bootstrap, (None, None, 0))
+    q, pull_back = jax.vjp(lambda values: learned(values, transition.observation, transition.action), start)
+    goal = transition.reward + transition.discount * bootstrap(start, params.learner, transition.successor)
+
+    def column(numbers: Array) -> Array:
+        """With an axis of 1 for the heads, where q has them."""
+        return numbers.reshape(*numbers.shape, *[1] * (q.ndim - numbers.ndim))
+
+    td_error = column(goal) - q
+    if share is not None:
+        td_error = column(share) * td_error
     (move,) = pull_back((step_size * td_error).astype(q.dtype))
     if origin == "planned":
         return move
