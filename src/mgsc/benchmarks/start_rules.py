@@ -68,13 +68,14 @@ def main() -> None:
     parser.add_argument("--entries", type=int, nargs="+", help="entries of the observation")
     parser.add_argument("--newest", action="store_true", help="by age")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--out", required=True, help="folder of the result")
     given = parser.parse_args()
     if given.newest == (given.entries is not None):
         raise UserError("give a rule: either --entries NUMBER ... or --newest")
     suite = suite_with(given.suite, newest if given.newest else smallest_entries(given.entries))
     _check_entries(suite, given.entries or ())
-    run(suite, seeds=given.seeds, out=given.out)
+    run(suite, seeds=given.seeds, first_seed=given.first_seed, out=given.out)
 
 
 def _check_entries(suite: Suite, entries: Sequence[int]) -> None:

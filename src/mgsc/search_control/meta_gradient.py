@@ -108,7 +108,8 @@ def meta_gradient(
             ``experience_length`` ones apart, with the mean of their meta-losses ("recent"), or of all
             those one after the other ("successive", for tables). Of a table "recent" makes all its expected backups
             for each of them: with five, a step is slower than three of uniform's. Method "network" makes one
-            forward-mode pass for all, and holds n gradients of the size of θ; "automatic" makes a pass for each.
+            reverse pass and one forward-mode pass for all, and n reverse passes for the lengths that the recorded loss is
+            made of; "automatic" makes all passes for each.
         reset_every: real steps between resets of the optimiser's state; 0 for never.
         update_every: real steps between meta-updates, whose cost is divided by it. What each transition teaches is
             then kept only with ``experience`` of as many of them.
