@@ -315,11 +315,11 @@ def _track(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from mgsc.experiments import store
     from mgsc.experiments.reading import analysis, tables
-    from mgsc.experiments.reading.part import part_of
+    from mgsc.experiments.reading.selected import select_steps
 
     result = store.open_result(options.dir)
     if options.steps is not None:
-        result = part_of(result, *options.steps)
+        result = select_steps(result, *options.steps)
     comparison = analysis.compare(result, options.baseline)
     if options.json:
         print(tables.to_json(comparison))

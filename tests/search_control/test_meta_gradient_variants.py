@@ -116,6 +116,11 @@ def test_between_meta_updates_no_lane_pays_for_one():
     assert branches("meta_gradient, every third step") == branches("meta_gradient, recent") + 1
 
 
+def test_meta_updates_that_never_come_are_refused():
+    with pytest.raises(ValueError, match="update_every must be 1 or more, not 0"):
+        meta_gradient(optax.sgd(0.1), step_size=0.5, planning_updates=1, update_every=0)
+
+
 @pytest.mark.parametrize("logits", [table_logits(2), network_logits((3,), 2)])
 def test_a_prior_of_the_policy_follows_the_values(logits):
     """Nothing is learned: d is the policy's, 0.95 and 0.05 at each of two states, also once values have changed."""

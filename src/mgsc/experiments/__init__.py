@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mgsc.experiments.figures import write_figures as write_figures
     from mgsc.experiments.reading.analysis import compare as compare
     from mgsc.experiments.reading.diagnostics import diagnose as diagnose
-    from mgsc.experiments.reading.part import part_of as part_of
+    from mgsc.experiments.reading.selected import select_steps as select_steps
     from mgsc.experiments.reading.statistics import mean_interval as mean_interval
     from mgsc.experiments.report import write_report as write_report
     from mgsc.experiments.store import merge as merge
@@ -64,7 +64,7 @@ _EXPORTS = {
     "run": "api",
     "open_result": "store",
     "merge": "store",
-    "part_of": "reading.part",
+    "select_steps": "reading.selected",
     "compare": "reading.analysis",
     "diagnose": "reading.diagnostics",
     "mean_interval": "reading.statistics",

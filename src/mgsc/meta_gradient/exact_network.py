@@ -206,7 +206,7 @@ def _loss_and_mean(
     if share is None or transition is None:
         ahead = difference(transition, None)
         return squared(ahead), ahead
-    # Each u by itself only for its length, which is summed while it is made; their mean in one reverse pass.
+    # Each u by itself for its length alone; their mean in one reverse pass.
     each = jax.vmap(lambda real: squared(difference(real, None)))(transition)
     return jnp.sum(share * each), difference(transition, share)
 

@@ -108,11 +108,12 @@ def meta_gradient(
             ``experience_length`` ones apart, with the mean of their meta-losses ("recent"), or of all
             those one after the other ("successive", for tables). Of a table "recent" makes all its expected backups
             for each of them: with five, a step is slower than three of uniform's. Method "network" makes one
-            reverse pass and one forward-mode pass for all, and n reverse passes for the lengths that the recorded loss is
-            made of; "automatic" makes all passes for each.
+            reverse pass and one forward-mode pass for all, and n reverse passes for the loss that is recorded;
+            "automatic" makes all passes for each.
         reset_every: real steps between resets of the optimiser's state; 0 for never.
-        update_every: real steps between meta-updates, whose cost is divided by it. What each transition teaches is
-            then kept only with ``experience`` of as many of them.
+        update_every: real steps from one meta-update to the next; of features and weights each step needs its own.
+            From the transitions between two of them something is learned with ``experience="recent"`` only. What is
+            reported is of the last meta-update, and 0 before the first. Runs that are batched make the same step.
         method: of the gradient, see ``mgsc.meta_gradient.methods``: "table" is for action-value tables with all
             states as candidates, and target "planned"; "network" for "scaled" and "single". None takes that of
             ``suitable_method``.
@@ -128,8 +129,8 @@ def meta_gradient(
         action: shape and dtype of an action, which several transitions are kept with; None for the number of one.
 
     Raises:
-        ValueError: ``method`` is not defined for ``form``, ``target``, ``experience`` or ``replays``, or ``prior`` not
-            for ``replays``.
+        ValueError: ``update_every`` is below 1; ``method`` is not defined for ``form``, ``target``, ``experience`` or
+            ``replays``, or ``prior`` not for ``replays``.
         UserError: ``experience`` or ``prior`` is none of these, or ``optimizer`` is no optimiser; "saturating" with
             values that are no table, which is raised when the strategy receives the agent's parts.
     """
@@ -138,6 +139,8 @@ def meta_gradient(
     if replays and prior == "policy":
         raise ValueError('prior="policy" is for a d over pairs of states and actions: with replays take "uniform"')
     check_optimizer("optimizer", optimizer)
+    if update_every < 1:
+        raise ValueError(f"update_every must be 1 or more, not {update_every}")
     is_successive = experience == "successive"
     if method is not None:
         get_method(method, form, target, is_successive=is_successive)  # refuses at once
@@ -229,7 +232,7 @@ class _Rule(NamedTuple):
 
         def update(state: MetaGradientState) -> MetaGradientState:
             after, report = self.updated(state, params, candidates, seen)
-            return after._replace(report=report)
+            return after._replace(report=jax.tree.map(lambda one, now: now.astype(one.dtype), state.report, report))
 
         def keep(state: MetaGradientState) -> MetaGradientState:
             return state._replace(weights=self.kept(state.logits, params, candidates))

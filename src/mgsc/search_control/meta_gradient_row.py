@@ -92,7 +92,7 @@ class MetaGradientSettings:
     replays: bool = added(
         switch(False, "whether d is over the candidates' own stored transitions as well, which ask no model")
     )
-    update_every: int = added(size(1, 1, 1000, "real steps between meta-updates"))
+    update_every: int = added(size(1, 1, 100, "real steps from one meta-update to the next"))
 
 
 def _build(settings: MetaGradientSettings, facts: StrategyFacts) -> Strategy:

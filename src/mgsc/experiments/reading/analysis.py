@@ -20,7 +20,7 @@ from mgsc.experiments.design.quantities import Has
 from mgsc.experiments.reading.episodes import Episodes, episodes_of
 from mgsc.experiments.reading.finite import broken_rewards
 from mgsc.experiments.reading.mechanisms import Mechanism, mechanism
-from mgsc.experiments.reading.part import words_of_part
+from mgsc.experiments.reading.selected import selected_steps
 from mgsc.experiments.reading.statistics import (
     LEVEL,
     NOTHING,
@@ -142,13 +142,13 @@ class Comparison:
         title: of the suite, in words.
         baseline: the agent that the others are compared to.
         level: of all intervals.
-        steps: environment steps of a run.
+        steps: environment steps of a run, or of those selected.
         has: properties of the problem, which decide what can be compared.
         optimal_reward: expected total reward of the best ε-soft policy, NaN without tables [reward].
         unconstrained_reward: expected total reward of the best policy, NaN without tables [reward].
         rows: one for each agent, in the result's order.
         broken: rewards that are not finite, in words; empty without any.
-        part: which steps were compared, in words; empty of the whole run.
+        selected: first and last step of those that were compared; None of the whole run.
     """
 
     suite: str
@@ -161,7 +161,7 @@ class Comparison:
     unconstrained_reward: float
     rows: tuple[AgentRow, ...]
     broken: str = ""
-    part: str = ""
+    selected: tuple[int, int] | None = None
 
     def __getitem__(self, agent: str) -> AgentRow:
         """The row of one agent.
@@ -179,7 +179,7 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
     """Compares the agents of a result.
 
     Args:
-        dataset: a result, in the form of ``store.contract``, or a ``part_of`` one.
+        dataset: a result, in the form of ``store.contract``, or what ``select_steps`` has left of one.
         baseline: the agent that the others are compared to; by default ``meta_gradient`` or, in a result without it,
             the first agent.
         level: of the intervals.
@@ -190,7 +190,7 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
     Raises:
         UserError: that is no result, or the baseline is not in it.
     """
-    check_result(dataset)
+    check_result(dataset, may_be_selected=True)
     if baseline is not None:
         check_type("baseline", baseline, str, "be the name of an agent")
     agents = [str(agent) for agent in dataset["agent"].values]
@@ -219,7 +219,7 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
             for agent in agents
         ),
         broken=broken_rewards(dataset),
-        part=words_of_part(dataset),
+        selected=selected_steps(dataset),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mgsc.experiments.reading.part import first_step
+from mgsc.experiments.reading.selected import selected_steps
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,7 +20,9 @@ def broken_rewards(dataset: xr.Dataset) -> str:
     Args:
         dataset: a result, in the form of ``store.contract``.
     """
-    begins = np.concatenate([[0], np.asarray(dataset["step"].values, int)]) + first_step(dataset)
+    selected = selected_steps(dataset)
+    before = 0 if selected is None else selected[0]
+    begins = np.concatenate([[0], np.asarray(dataset["step"].values, int)]) + before
     sentences = []
     for agent in (str(name) for name in dataset["agent"].values):
         broken = ~np.isfinite(np.asarray(dataset["reward"].sel(agent=agent).values, np.float64))
@@ -28,8 +30,7 @@ def broken_rewards(dataset: xr.Dataset) -> str:
             first = int(np.argmax(broken.any(0)))
             seeds = dataset["seed"].values[broken.any(1)]
             which = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} of {broken.shape[0]} seeds"
-            sentences.append(
-                f"Rewards of {agent} are not finite on {which}, first in chunk {first} (steps {begins[first]:,} to"
-                f" {begins[first + 1]:,})."
-            )
+            steps = f"steps {begins[first]:,} to {begins[first + 1]:,}"
+            where = f"in chunk {first} ({steps})" if selected is None else f"in {steps}"
+            sentences.append(f"Rewards of {agent} are not finite on {which}, first {where}.")
     return " ".join([*sentences, ADVICE]) if sentences else ""

@@ -62,15 +62,15 @@ def sections(comparison: Comparison) -> tuple[Section, ...]:
 
 
 def _reward_section(comparison: Comparison) -> Section:
-    of_part = f"total reward of {comparison.part}"
-    title = f"{comparison.title}: {of_part if comparison.part else f'total reward after {comparison.steps:,} steps'}"
+    which = f"of {_where(comparison)}" if comparison.selected else f"after {comparison.steps:,} steps"
+    title = f"{comparison.title}: total reward {which}"
     columns = (
         Column("n", lambda row: str(row.n)),
         Column("mean", lambda row: _number(row.total.estimate)),
         Column(_interval_heading(comparison), lambda row: _bounds(row.total, _number)),
     )
     if "truth" not in comparison.has:
-        note = f"Sum of the rewards of {comparison.part or 'the whole run'}, mean over n seeds."
+        note = f"Sum of the rewards of {_where(comparison)}, mean over n seeds."
         if _is_constant(comparison):
             note += " Every run has the same: it does not depend on what is done."
         return Section(title, comparison.rows, columns, note)
@@ -115,7 +115,9 @@ def _episodes_section(comparison: Comparison, stretch: str) -> Section:
     interval = _interval_heading(comparison)
     found = {row.name: row.episodes[stretch] for row in comparison.rows}
     steps = next(iter(found.values())).steps
-    where = (comparison.part or "the whole run") if stretch == "whole" else f"the last third, {steps:,} steps"
+    where = _where(comparison)
+    if stretch != "whole":
+        where = f"the last third{' of these' if comparison.selected else ''}, {steps:,} steps"
     note = "Return and length: means over the episodes that ended. Terminated, truncated: episodes that the task ended,"
     note += " and that were cut short, per seed."
     without = [f"{name} ({one.seeds_without})" for name, one in found.items() if one.seeds_without]
@@ -137,7 +139,7 @@ def _episodes_section(comparison: Comparison, stretch: str) -> Section:
 
 
 def _returns_section(comparison: Comparison) -> Section:
-    interval = _interval_heading(comparison)
+    interval, whole = _interval_heading(comparison), "all" if comparison.selected else "whole\nrun"
 
     def difference(row: AgentRow, stretch: str) -> Interval:
         return row.episodes[stretch].difference
@@ -146,13 +148,21 @@ def _returns_section(comparison: Comparison) -> Section:
         f"Against {comparison.baseline}: return of an episode",
         tuple(row for row in comparison.rows if row.name != comparison.baseline),
         (
-            Column("whole\nrun", lambda row: _signed(difference(row, "whole").estimate)),
+            Column(whole, lambda row: _signed(difference(row, "whole").estimate)),
             Column(interval, lambda row: _bounds(difference(row, "whole"), _signed)),
             Column("last\nthird", lambda row: _signed(difference(row, "last_third").estimate)),
             Column(interval, lambda row: _bounds(difference(row, "last_third"), _signed)),
         ),
         f"Mean return of an episode minus {comparison.baseline}'s, paired by seed.",
     )
+
+
+def _where(comparison: Comparison) -> str:
+    """Which steps were compared."""
+    if comparison.selected is None:
+        return "the whole run"
+    first, last = comparison.selected
+    return f"steps {first + 1:,} to {last:,}"
 
 
 def _is_constant(comparison: Comparison) -> bool:

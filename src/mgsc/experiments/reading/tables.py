@@ -38,13 +38,19 @@ def to_json(comparison: Comparison) -> str:
         steps (those of ``WHERE_WRONG``: over the phases in which the model is wrong), and under
         ``"phases"`` over the phases in which it is right and wrong. ``"mechanism"`` holds ``"means"``
         of all measures and the ``"correlations"`` of d's change, ``"episodes"`` those of episodes. ``"missing"``, if it
-        is there, names what the result lacks, ``"not_finite"`` the rewards that are not finite, ``"part"`` the steps of
-        a part.
+        is there, names what the result lacks, ``"not_finite"`` the rewards that are not finite, and
+        ``"selected_steps"`` the first and last of those that were compared.
     """
     agents = {row.name: _agent_json(comparison, row) for row in comparison.rows}
-    words = {"missing": what_is_missing(comparison.has), "not_finite": comparison.broken, "part": comparison.part}
+    words = {"missing": what_is_missing(comparison.has), "not_finite": comparison.broken}
+    steps = {} if comparison.selected is None else dict(zip(("first", "last"), comparison.selected, strict=True))
     contents = _without_nan(
-        {"suite": comparison.suite, "agents": agents, **{key: text for key, text in words.items() if text}}
+        {
+            "suite": comparison.suite,
+            "agents": agents,
+            **{key: text for key, text in words.items() if text},
+            **({"selected_steps": steps} if steps else {}),
+        }
     )
     return json.dumps(contents, indent=2, allow_nan=False, ensure_ascii=False)
 

@@ -72,6 +72,9 @@ SUMMED = ("compile_seconds", "run_seconds")
 ATTRIBUTES = ("switch_steps", "record_every")
 """Attributes of a dataset before ``label``; the others come from the manifest."""
 
+SELECTED = "selected_steps"
+"""Attribute of what is no whole result any more: the steps that ``reading.selected`` has left."""
+
 SEAL = "checksum"
 GENERATION = "generation"
 
@@ -202,8 +205,12 @@ def _check_steps(dataset: xr.Dataset) -> None:
         raise ValueError("step does not grow from chunk to chunk")
 
 
-def check_result(dataset: object) -> None:
+def check_result(dataset: object, *, may_be_selected: bool = False) -> None:
     """Refuses what is no result, or lacks what nothing can be said without; other variables may have been dropped.
+
+    Args:
+        dataset: what was given as a result.
+        may_be_selected: whether it may be of some steps of a run only.
 
     Raises:
         UserError: saying what it is, or lacks.
@@ -212,6 +219,8 @@ def check_result(dataset: object) -> None:
 
     check_type("dataset", dataset, xr.Dataset, "be a result, as open_result gives it")
     assert isinstance(dataset, xr.Dataset)
+    if SELECTED in dataset.attrs and not may_be_selected:
+        raise StoreError("only some steps of this result are selected: compare reads such, all else a whole result")
     if lacking := [name for name in INDISPENSABLE if name not in dataset.variables]:
         raise StoreError(f"the result lacks {' and '.join(lacking)}")
     if empty := [str(name) for name, length in dataset.sizes.items() if not length]:
