@@ -238,7 +238,7 @@ class _Rule(NamedTuple):
             return state._replace(weights=self.kept(state.logits, params, candidates))
 
         after = lax.cond(shared_by_lanes(state.count % self.update_every == 0), update, keep, state)
-        return after, after.report or {}
+        return after, after.report
 
     def updated(
         self, state: MetaGradientState, params: Params, candidates: Candidates, seen: Transition | Recent

@@ -42,15 +42,13 @@ def to_json(comparison: Comparison) -> str:
         ``"selected_steps"`` the first and last of those that were compared.
     """
     agents = {row.name: _agent_json(comparison, row) for row in comparison.rows}
-    words = {"missing": what_is_missing(comparison.has), "not_finite": comparison.broken}
-    steps = {} if comparison.selected is None else dict(zip(("first", "last"), comparison.selected, strict=True))
+    more = {
+        "missing": what_is_missing(comparison.has),
+        "not_finite": comparison.broken,
+        "selected_steps": dict(zip(("first", "last"), comparison.selected or (), strict=False)),
+    }
     contents = _without_nan(
-        {
-            "suite": comparison.suite,
-            "agents": agents,
-            **{key: text for key, text in words.items() if text},
-            **({"selected_steps": steps} if steps else {}),
-        }
+        {"suite": comparison.suite, "agents": agents, **{key: value for key, value in more.items() if value}}
     )
     return json.dumps(contents, indent=2, allow_nan=False, ensure_ascii=False)
 
