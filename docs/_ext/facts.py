@@ -23,7 +23,7 @@ from mgsc.experiments.design.suites import PAPER_SUITES, SUITES, Suite, updates_
 from mgsc.experiments.running.measure_table import MORE_MEASURES
 from mgsc.experiments.studies import across
 from mgsc.experiments.studies.summary import load_summary, summaries
-from mgsc.experiments.tuning.search import STEP_SIZES
+from mgsc.experiments.tuning.space import STEP_SIZES
 from mgsc.search_control.row import Need, NoSettings
 from mgsc.search_control.table import STRATEGIES
 from mgsc.settings import describe

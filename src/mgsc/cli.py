@@ -170,7 +170,8 @@ def _tune(options: argparse.Namespace) -> int:
     from mgsc.experiments.running.executors import executor_of
     from mgsc.experiments.tuning import table
     from mgsc.experiments.tuning.file import tune_share, tune_to_file
-    from mgsc.experiments.tuning.search import Protocol, refuse_searched
+    from mgsc.experiments.tuning.search import Protocol
+    from mgsc.experiments.tuning.space import refuse_searched
 
     suite = suites.choose_agents(suites.get_suite(options.suite), options.agents)
     changes = changes_of(options)
@@ -179,7 +180,9 @@ def _tune(options: argparse.Namespace) -> int:
     configurations = options.configurations
     if configurations is None:
         configurations = suites.TUNING_CONFIGURATIONS.get(options.suite, Protocol().configurations)
-    protocol = Protocol(configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed)
+    protocol = Protocol(
+        configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed, options.objective
+    )
     out = options.into or options.out or os.path.join("results", f"{options.suite}-sweep.json")
     suites.check_suite(suite)
     protocol.check()

@@ -225,6 +225,12 @@ def _add_tune_options(parser: Parser) -> None:
         "--final-seeds", type=int, default=32, help="fresh tuning seeds of the second round (default 32)"
     )
     parser.add_argument("--root-seed", type=int, default=1, help="root of all tuning runs (default 1)")
+    parser.add_argument(
+        "--objective",
+        choices=("reward", "return"),
+        help="what is made large: the total reward of a run, or the return of an episode"
+        " (default: return for control and GridWorlds, where episodes are recorded)",
+    )
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--out", help="JSON file of the sweep (default results/SUITE-sweep.json)")
     place.add_argument("--into", metavar="SWEEP", help="replace only these agents in a sweep of the same settings")

@@ -19,7 +19,7 @@ from mgsc.experiments import AgentSettings, Suite, own_policy, own_strategy
 from mgsc.experiments.design.suites import change_suite, check_suite, get_suite
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.trial import check_own_parts, check_own_strategy
-from mgsc.experiments.tuning.search import space_of
+from mgsc.experiments.tuning.space import space_of
 from mgsc.models.mlp_ensemble import MlpEnsemble
 from mgsc.policies import ActorSettings, EpsilonGreedySettings, actor
 from mgsc.replay_buffer import ReplayBufferSettings

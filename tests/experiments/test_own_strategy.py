@@ -29,7 +29,7 @@ from mgsc.experiments.design.suites import Suite, change_suite, check_suite, set
 from mgsc.experiments.running.build import build_agent, build_problem
 from mgsc.experiments.running.devices import workers
 from mgsc.experiments.running.program import Lane, Program, run_program
-from mgsc.experiments.tuning.search import space_of
+from mgsc.experiments.tuning.space import space_of
 from mgsc.indexing import lookup
 from mgsc.sampling import index_from_tree
 from mgsc.search_control import SearchControl, from_logits

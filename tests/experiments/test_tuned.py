@@ -13,7 +13,7 @@ from mgsc.experiments.design.suites import SUITES, check_suite, get_suite
 from mgsc.experiments.running.program import Program
 from mgsc.experiments.tuning import chosen as chosen_module
 from mgsc.experiments.tuning.chosen import UNTUNED, read_sweep, refuse_overlap, tuned_suite
-from mgsc.experiments.tuning.search import space_of
+from mgsc.experiments.tuning.space import space_of
 
 SWEEP = {
     "suite": "tmaze-fixed",

@@ -21,13 +21,8 @@ from mgsc.experiments.design.suites import (
 )
 from mgsc.experiments.running.program import Program
 from mgsc.experiments.running.run import run_suite
-from mgsc.experiments.tuning.search import (
-    Protocol,
-    draw_configurations,
-    is_at_edge,
-    space_of,
-    tune_suite,
-)
+from mgsc.experiments.tuning.search import Protocol, tune_suite
+from mgsc.experiments.tuning.space import draw_configurations, is_at_edge, space_of
 from mgsc.search_control.row import Range
 from mgsc.search_control.table import STRATEGIES
 
@@ -93,7 +88,7 @@ def test_a_tried_configuration_is_what_reporting_it_would_give(sweep, monkeypatc
 def test_a_sweep_explains_itself(sweep):
     assert json.loads(json.dumps(sweep)) == sweep
     assert sweep["suite"] == "small"
-    assert sweep["protocol"] == PROTOCOL._asdict()
+    assert sweep["protocol"] == PROTOCOL.numbers
     assert sweep["tuning_seeds"] == [
         {"count": 2, "root": 7, "first": 0},
         {"count": 3, "root": 7, "first": 2},

@@ -24,6 +24,7 @@ from mgsc.experiments.store.resumable import differences
 from mgsc.experiments.store.sealed import unsealed
 from mgsc.experiments.tuning import file as file_module
 from mgsc.experiments.tuning import search as search_module
+from mgsc.experiments.tuning import space as space_module
 from mgsc.experiments.tuning.file import check_can_write, write_sweep
 from mgsc.experiments.tuning.search import tune_suite
 
@@ -157,7 +158,7 @@ def test_parts_of_other_versions_or_another_space_are_refused(monkeypatch, out):
         patch.setattr(search_module, "provenance", lambda lanes: {**provenance(lanes), "backend": "gpu"})
         with pytest.raises(UserError, match=r"other settings: provenance\.backend: cpu .* and gpu;"):
             tune(out, resume=True)
-    monkeypatch.setattr(search_module, "STEP_SIZES", search_module.STEP_SIZES._replace(low=0.2))
+    monkeypatch.setattr(space_module, "STEP_SIZES", space_module.STEP_SIZES._replace(low=0.2))
     with pytest.raises(UserError, match=r"other settings: space\.step_size\.low: 0\.1 and 0\.2;"):
         tune(out, resume=True)
 

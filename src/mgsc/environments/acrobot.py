@@ -147,4 +147,4 @@ def _judge(angles: Array, action: Array, reached: Array, goal: Goal) -> tuple[Ar
     return jnp.where(is_above, 0.0, goal.reward), is_above
 
 
-ACROBOT_ROW = EnvironmentRow("acrobot", "swing two links up; no tables", AcrobotSettings, acrobot)
+ACROBOT_ROW = EnvironmentRow("acrobot", "swing two links up; no tables", AcrobotSettings, acrobot, "return")

@@ -127,4 +127,4 @@ def _judge(physics: Array, action: Array, reached: Array, balance: Balance) -> t
     return balance.reward + balance.tilt * reached[0] / FARTHEST, terminated
 
 
-CARTPOLE_ROW = EnvironmentRow("cartpole", "balance a pole on a cart; no tables", CartPoleSettings, cartpole)
+CARTPOLE_ROW = EnvironmentRow("cartpole", "balance a pole on a cart; no tables", CartPoleSettings, cartpole, "return")

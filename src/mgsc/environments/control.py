@@ -183,4 +183,5 @@ GYMNASIUM_CONTROL_ROW = EnvironmentRow(
     "environments of Gymnasium whose actions are numbers, MuJoCo's among them; no tables",
     GymnasiumControlSettings,
     gymnasium_control,
+    "return",
 )

@@ -127,5 +127,5 @@ def _build(settings: GymnaxSettings) -> Simulator:
 
 
 GYMNAX_ROW = EnvironmentRow(
-    "gymnax", "an environment of gymnax, such as MinAtar's games; no tables", GymnaxSettings, _build
+    "gymnax", "an environment of gymnax, such as MinAtar's games; no tables", GymnaxSettings, _build, "return"
 )

@@ -277,5 +277,9 @@ def _build(settings: GymnasiumLiveSettings) -> Simulator:
 
 
 GYMNASIUM_LIVE_ROW = EnvironmentRow(
-    "gymnasium_live", "any environment of Gymnasium with numbers to see; no tables", GymnasiumLiveSettings, _build
+    "gymnasium_live",
+    "any environment of Gymnasium with numbers to see; no tables",
+    GymnasiumLiveSettings,
+    _build,
+    "return",
 )

@@ -116,5 +116,5 @@ def _judge(state: Array, action: Array, reached: Array, keep: Keep) -> tuple[Arr
 
 
 PENDULUM_ROW = EnvironmentRow(
-    "pendulum", "swing a rod up with a torque that is a number; no tables", PendulumSettings, pendulum
+    "pendulum", "swing a rod up with a torque that is a number; no tables", PendulumSettings, pendulum, "return"
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -17,6 +17,9 @@ from mgsc.settings import Row
 from mgsc.types import Array, PyTree
 
 S = TypeVar("S")
+
+Objective = Literal["reward", "return"]
+"""What an agent is judged by: the total reward of a run, or the return of an episode."""
 
 
 class Outcomes(NamedTuple):
@@ -75,6 +78,9 @@ class EnvironmentRow(Row[S]):
     Attributes:
         settings: the frozen dataclass of its settings; it has ``switch_every`` and ``step_limit``.
         build: ``(settings) ->`` a maze or world, if it has tables, else a simulator.
+        judged_by: what tuning makes large where episodes are recorded. Total reward tells nothing of runs of as many
+            steps where each step has the same reward.
     """
 
     build: Callable[[S], Maze | World | Simulator]
+    judged_by: Objective = "reward"

@@ -276,6 +276,8 @@ ROW = StrategyRow(
     },
     # A step of Adam on a network's parameters moves all logits at once, and values of networks have other step sizes.
     space_of_networks={"meta_step_size": Range(3e-4, 1e-2), "planned_step_size": Range(0.01, 0.3)},
+    # K plain gradient steps of a minibatch's mean overshoot unless they are small.
+    space_of_minibatches=lambda settings: {"planned_step_size": Range(1e-4, 1e-2)},
     is_meta_learned=True,
     learns_model_first=_learns_model_first,
     has_static_updates=_has_static_updates,

@@ -143,4 +143,5 @@ ROW = StrategyRow(
     queries_model=False,
     tunes_updates=False,
     space={"window": Range(50, 2000)},
+    space_of_minibatches=lambda settings: {"window": Range(50, settings.capacity)},
 )

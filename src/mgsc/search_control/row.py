@@ -60,6 +60,11 @@ def _nothing(settings: Any) -> tuple[()]:
     return ()
 
 
+def _nowhere(settings: Any) -> Mapping[str, Range]:
+    del settings
+    return {}
+
+
 def _no_remedy(settings: Any, missing: Collection[Need]) -> str:
     del settings, missing
     return ""
@@ -84,6 +89,7 @@ class StrategyRow(Row[S]):
         tunes_updates: whether tuning searches K too: where updates can do harm, fewer may be better.
         space: ranges of its settings that tuning searches, on log scales.
         space_of_networks: the ranges where values are networks.
+        space_of_minibatches: ``(settings) ->`` the ranges where their updates are of minibatches.
         is_meta_learned: whether its distribution is learned by a meta-gradient.
         learns_model_first: ``(settings) ->`` whether the model learns before the strategy observes.
         has_static_updates: ``(settings) ->`` whether K must be fixed when compiling.
@@ -101,6 +107,7 @@ class StrategyRow(Row[S]):
     tunes_updates: bool = True
     space: Mapping[str, Range] = dataclasses.field(default_factory=dict)
     space_of_networks: Mapping[str, Range] = dataclasses.field(default_factory=dict)
+    space_of_minibatches: Callable[[S], Mapping[str, Range]] = _nowhere
     is_meta_learned: bool = False
     learns_model_first: Callable[[S], bool] = _never
     has_static_updates: Callable[[S], bool] = _never

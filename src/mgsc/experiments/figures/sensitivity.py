@@ -35,7 +35,7 @@ from mgsc.experiments.figures.style import (
     with_commas,
 )
 from mgsc.experiments.reading.statistics import Interval, bootstrap_interval
-from mgsc.experiments.tuning.table import brief, edge_text, final_row
+from mgsc.experiments.tuning.table import brief, edge_text, final_row, objective_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ def sensitivity(sweep: Mapping[str, Any], agent: str) -> Figure:
     for axes, setting in zip(panels, entry["space"], strict=False):
         _panel(axes, entry, setting, style)
     for axes in panels[::columns]:
-        axes.set_ylabel("total reward, mean over seeds")
+        axes.set_ylabel(f"{objective_in_words(sweep)}, mean over seeds")
     for axes in panels[len(entry["space"]) :]:
         axes.set_visible(False)
     headline(figure, f"{sweep['settings'].get('title', sweep['suite'])}: settings of {agent}")

@@ -151,7 +151,7 @@ class Program:
             agent: one of its agents.
             problem: the suite's.
             root_seed: root of the seeds of all lanes.
-            tunes: record the reward only, and let lanes differ in K.
+            tunes: record reward and numbers of episodes only, and let lanes differ in K.
             measuring: the problem's, if another agent has it already.
         """
         self.suite, self.agent, self.problem, self.root_seed, self.tunes = suite, agent, problem, root_seed, tunes
@@ -306,7 +306,7 @@ class Program:
     def recorder(self, agent: dyna.Dyna) -> dyna.Recorder:
         """The recorder of a chunk."""
         if self.tunes:
-            return reward_recorder()
+            return reward_recorder(counts_episodes=self.suite.records_episodes)
         suite = self.suite
         return make_recorder(
             agent,

@@ -33,14 +33,19 @@ from mgsc.types import Array
 MEASURED_APART = frozenset({*ALWAYS, *STATE_MEASURES, *SNAPSHOTS, *MEASURES})
 """Quantities that are computed when the loop has ended."""
 
+ENDED = ("episodes_terminated", "episodes_truncated")
+"""Numbers of the episodes that ended in a chunk."""
 
-def reward_recorder() -> Recorder:
-    """Records the sum of rewards only, under the name ``reward``."""
-    return Recorder(
-        init=lambda: {"reward": jnp.zeros(())},
-        step=lambda record, info: {"reward": record["reward"] + info.transition.reward},
-        measure=lambda record, state: record,
-    )
+
+def reward_recorder(*, counts_episodes: bool = False) -> Recorder:
+    """Records the sum of rewards only, under the name ``reward``, and the numbers of episodes that ended on request."""
+    names = ("reward", *(ENDED if counts_episodes else ()))
+
+    def step(record: Record, info: StepInfo) -> Record:
+        seen = {"reward": info.transition.reward, **_ended(info)}
+        return {name: record[name] + seen[name] for name in names}
+
+    return Recorder(init=lambda: dict.fromkeys(names, jnp.zeros(())), step=step, measure=lambda record, state: record)
 
 
 def what_it_has(problem: Problem, *, records_episodes: bool) -> tuple[Has, ...]:
@@ -164,8 +169,12 @@ class _Rule(NamedTuple):
 
 def _of_episodes(record: Record, info: StepInfo) -> dict[str, Array]:
     """Sums over the episodes that have ended; ``means_of_episodes`` makes means of them when the run is over."""
-    ended = {"episodes_terminated": info.terminated, "episodes_truncated": info.truncated & ~info.terminated}
-    after = {name: record[name] + is_so for name, is_so in ended.items()}
+    after = {name: record[name] + is_so for name, is_so in _ended(info).items()}
     for name in ("episode_return", "episode_length"):
         after[name] = record[name] + jnp.where(info.is_over, info.environment[name], 0)
     return after
+
+
+def _ended(info: StepInfo) -> dict[str, Array]:
+    """Whether an episode ended in this step, by the names of ``ENDED``."""
+    return dict(zip(ENDED, (info.terminated, info.truncated & ~info.terminated), strict=True))

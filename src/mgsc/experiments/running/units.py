@@ -46,7 +46,7 @@ class Unit:
         agent: the agent's name.
         lanes: seeds with the values of traced settings that differ from the agent's; at most a block width.
         root_seed: root of the seeds of all lanes.
-        tunes: records the reward only, and lets lanes differ in K.
+        tunes: records reward and numbers of episodes only, and lets lanes differ in K.
         place: of its part; None where its record is returned.
         tracking: where the records of its lanes are logged while it runs; None for nowhere.
         side_by_side: units of its agent that run at once, by which its time is divided.

@@ -8,8 +8,9 @@ import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from mgsc.environments.row import Objective
 from mgsc.errors import UserError, check_type
 from mgsc.experiments.design.names import check_agent_name
 from mgsc.experiments.design.seeds import Seeds
@@ -132,6 +133,7 @@ def _has_chosen(sweep: Mapping[str, Any]) -> bool:
         for used in _seeds_of(sweep):
             used.check()
         is_named = isinstance(sweep["suite"], str) and len(sweep["tuning_seeds"]) > 0
+        is_named &= sweep.get("protocol", {}).get("objective", "reward") in get_args(Objective)
         return is_named and all(isinstance(own, dict) for own in sweep["chosen"].values())
     except (AttributeError, KeyError, TypeError, UserError):
         return False

@@ -34,9 +34,9 @@ from mgsc.experiments.tuning.search import (
     check_can_tune,
     check_rounds,
     header,
-    space_of,
     tune_suite,
 )
+from mgsc.experiments.tuning.space import space_of
 from mgsc.files import regular_place
 
 SHARED = ("suite", "protocol")

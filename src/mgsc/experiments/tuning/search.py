@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mgsc.environments.row import Objective
 from mgsc.errors import UserError, check_type, shown_value
 from mgsc.experiments.design.agents import AgentSettings
-from mgsc.experiments.design.parts import VALUES, row_for
 from mgsc.experiments.design.seeds import Seeds
-from mgsc.experiments.design.suites import Suite, check_suite, row_of, settings_as_dict
+from mgsc.experiments.design.suites import Suite, check_suite, settings_as_dict
 from mgsc.experiments.running.executor import Executor, Session, listener_of
 from mgsc.experiments.running.executors import THREADS
 from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.units import Unit, cut
 from mgsc.experiments.running.versions import versions
+from mgsc.experiments.tuning.objective import objective_of, refuse_alike, scores
+from mgsc.experiments.tuning.space import Numbers, draw_configurations, is_at_edge, space_of
 from mgsc.search_control.row import Range
 from mgsc.settings import is_line
 
@@ -32,16 +34,14 @@ if TYPE_CHECKING:
     from mgsc.experiments.running.program import BlockResult
     from mgsc.problem import Problem
 
-STEP_SIZES = Range(0.1, 1.0, is_bounded=True)
-EDGE = 0.05
-"""A choice within this share of its (log) range from an end is flagged."""
+DECIMALS: Mapping[Objective, int] = {"reward": 2, "return": 6}
+"""Of the means in a sweep; the return of an episode may be small."""
 
 NUM_ROUNDS = 2
 """Rounds: all configurations, then the finalists among them."""
 
-Numbers = dict[str, float]
 Rows = list[dict[str, Any]]
-"""Of each configuration: its settings, the number of seeds, the mean of their total rewards, its interval."""
+"""Of each configuration: its settings, the number of seeds, the mean over them of the objective, its interval."""
 
 
 LONGEST_NAME = 200
@@ -60,6 +60,7 @@ class Protocol(NamedTuple):
         finalists: number of the best ones, which run again.
         final_seeds: fresh tuning seeds of the finalists.
         root: root seed of all tuning runs.
+        objective: what is made large, "reward" or "return"; None for what the suite's environment is judged by.
     """
 
     configurations: int = 128
@@ -67,6 +68,7 @@ class Protocol(NamedTuple):
     finalists: int = 5
     final_seeds: int = 32
     root: int = 1
+    objective: Objective | None = None
 
     def check(self) -> None:
         """Checks the protocol.
@@ -74,7 +76,7 @@ class Protocol(NamedTuple):
         Raises:
             UserError: it is impossible; the error names what is allowed.
         """
-        for name, value in self._asdict().items():
+        for name, value in self.numbers.items():
             if not isinstance(value, int) or isinstance(value, bool):
                 raise UserError(f"{name} of the protocol is {shown_value(value)}: it must be a whole number")
         if self.configurations < 1 or self.seeds < 1 or self.final_seeds < 1:
@@ -89,71 +91,19 @@ class Protocol(NamedTuple):
             seeds.check()
 
     @property
+    def numbers(self) -> dict[str, int]:
+        """All but the objective."""
+        return {name: value for name, value in self._asdict().items() if name != "objective"}
+
+    def as_dict(self, suite: Suite) -> dict[str, Any]:
+        """As a sweep of a suite stores it, without the objective where that is the total reward."""
+        objective = objective_of(suite, self.objective)
+        return {**self.numbers, **({} if objective == "reward" else {"objective": objective})}
+
+    @property
     def tuning_seeds(self) -> tuple[Seeds, Seeds]:
         """Seeds of the first and of the second round."""
         return Seeds(self.seeds, self.root), Seeds(self.final_seeds, self.root, first=self.seeds)
-
-
-def space_of(suite: Suite, agent: AgentSettings) -> dict[str, Range]:
-    """The ranges of an agent's search: step size, K where it plans, and its strategy's own settings."""
-    row, (values, settings) = row_of(agent), row_for(suite.values, VALUES)
-    own, steps = dict(row.space), STEP_SIZES
-    if values.step_sizes is not None:
-        own.pop("step_size", None)  # a strategy's own range is that of tables
-        own, steps = {**own, **row.space_of_networks}, Range(*values.step_sizes(settings))
-    if values.planned_step_sizes is not None and "planned_step_size" in own:
-        own["planned_step_size"] = Range(*values.planned_step_sizes)
-    space: dict[str, Range] = {"step_size": steps}
-    # A compute-matched rival is there to spend its extra updates: its K is not searched.
-    if row.plans and row.tunes_updates and not agent.extra_updates:
-        space["planning_updates"] = Range(1, suite.planning_updates, is_bounded=True)
-    return {**space, **own}
-
-
-def refuse_searched(suite: Suite, changes: Collection[str]) -> None:
-    """Checks that changed settings are not among those that tuning searches, where they would have no effect.
-
-    Args:
-        suite: with the agents to tune.
-        changes: keys of ``change_suite``.
-
-    Raises:
-        UserError: one is; the error names it.
-    """
-    for key in changes:
-        head, _, rest = key.partition(".")
-        for name, agent in suite.agents.items():
-            if head in (name, "agents") and rest.removeprefix("options.") in space_of(suite, agent):
-                raise UserError(f"{key} is what tuning searches for {name}: leave it out of --set")
-
-
-def draw_configurations(space: Mapping[str, Range], whole: Sequence[str], count: int, seed: int) -> list[Numbers]:
-    """``count`` Sobol points in a space, on log scales; settings in ``whole`` are rounded to whole numbers."""
-    import warnings
-
-    from scipy.stats import qmc
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The balance properties of Sobol")
-        points = qmc.Sobol(len(space), rng=seed).random(count)
-    return [
-        {
-            name: _place(float(share), span, name in whole)
-            for share, (name, span) in zip(point, space.items(), strict=True)
-        }
-        for point in points
-    ]
-
-
-def _place(share: float, span: Range, is_whole: bool) -> float:
-    if share < span.share_of_zero:
-        return 0.0
-    share = (share - span.share_of_zero) / (1 - span.share_of_zero)
-    if is_whole:
-        # Every whole number of a short range is equally likely on the log scale of its cell.
-        low, high = math.log(span.low - 0.5), math.log(span.high + 0.5)
-        return int(min(max(round(math.exp(low + share * (high - low))), span.low), span.high))
-    return float(np.float32(span.low * (span.high / span.low) ** share))
 
 
 class Checkpoint(NamedTuple):
@@ -215,6 +165,7 @@ def check_can_tune(suite: Suite, protocol: Protocol) -> Problem:
     check_type("protocol", protocol, Protocol, "be a Protocol")
     check_suite(suite)
     protocol.check()
+    objective_of(suite, protocol.objective)
     from mgsc.experiments.running.build import build_agent, build_problem
     from mgsc.experiments.running.trial import check_own_code
 
@@ -229,7 +180,7 @@ def header(name: str, suite: Suite, protocol: Protocol) -> dict[str, Any]:
     """The entries of a sweep that decide its results."""
     return {
         "suite": name,
-        "protocol": protocol._asdict(),
+        "protocol": protocol.as_dict(suite),
         "tuning_seeds": [seeds.__dict__ for seeds in protocol.tuning_seeds],
         "settings": settings_as_dict(suite),
         "versions": versions(),
@@ -277,7 +228,7 @@ class _Agent:
         self.whole, self.protocol, self.rounds = whole, protocol, list(rounds)
         self._points: list[Numbers] = []
         self._units: list[Unit] = []
-        self._totals: dict[str, np.ndarray[Any, Any]] = {}
+        self._scores: dict[str, np.ndarray[Any, Any]] = {}
 
     @property
     def is_tuned(self) -> bool:
@@ -293,16 +244,18 @@ class _Agent:
             self._points = first_points(self.whole.suite, self.whole.suite.agents[self.whole.agent], self.protocol)
         lanes = [Lane(seed, point) for point in self._points for seed in self._seeds.numbers]
         name = f"{self.whole.agent}-{len(self.rounds) + 1}"
-        self._units, self._totals = cut(dataclasses.replace(self.whole, name=name, lanes=lanes), width), {}
+        self._units, self._scores = cut(dataclasses.replace(self.whole, name=name, lanes=lanes), width), {}
         return self._units
 
     def take(self, unit: Unit, result: BlockResult) -> bool:
         """Takes the result of a unit; whether the round has ended with it."""
-        self._totals[unit.name] = result.record["reward"].sum(1)
-        if len(self._totals) < len(self._units):
+        objective = objective_of(self.whole.suite, self.protocol.objective)
+        self._scores[unit.name] = scores(result.record, objective)
+        if len(self._scores) < len(self._units):
             return False
-        totals = np.concatenate([self._totals[unit.name] for unit in self._units])
-        self.rounds.append(_rows(self._points, totals.reshape(len(self._points), -1).astype(float)))
+        worth = np.concatenate([self._scores[unit.name] for unit in self._units]).reshape(len(self._points), -1)
+        refuse_alike(self.whole.agent, worth, objective)
+        self.rounds.append(_rows(self._points, worth, DECIMALS[objective]))
         return True
 
     @property
@@ -353,18 +306,18 @@ def _num_lanes(protocol: Protocol, rounds: Sequence[Rows]) -> int:
     return sum(lanes[len(rounds) :])
 
 
-def _rows(points: Sequence[Numbers], totals: np.ndarray[Any, Any]) -> Rows:
-    """The row of each configuration, from the totals [configurations, seeds] of a round."""
+def _rows(points: Sequence[Numbers], worth: np.ndarray[Any, Any], decimals: int) -> Rows:
+    """The row of each configuration, from what its runs are worth, [configurations, seeds], in a round."""
     from mgsc.experiments.reading.statistics import mean_interval
 
     rows = []
-    for point, rewards in zip(points, totals, strict=True):
-        interval = mean_interval(rewards)
+    for point, of_seeds in zip(points, worth, strict=True):
+        interval = mean_interval(of_seeds)
         numbers = {
-            key: None if math.isnan(value) else round(value, 2)
+            key: None if math.isnan(value) else round(value, decimals)
             for key, value in zip(("mean", "low", "high"), interval[:3], strict=True)
         }
-        rows.append({"settings": point, "n": len(rewards), **numbers})
+        rows.append({"settings": point, "n": len(of_seeds), **numbers})
     return rows
 
 
@@ -379,11 +332,3 @@ def _entry(space: Mapping[str, Range], rounds: Sequence[Rows]) -> dict[str, Any]
         "configurations": tried,
         "finalists": finalists,
     }
-
-
-def is_at_edge(value: float, span: Range) -> bool:
-    """Whether a chosen value is so near an end of its range that the range may be too narrow."""
-    if value == 0 or (span.is_bounded and value == span.high):
-        return False
-    share = math.log(value / span.low) / math.log(span.high / span.low) if span.high > span.low else 0.5
-    return not EDGE < share < 1 - EDGE

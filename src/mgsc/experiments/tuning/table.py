@@ -16,6 +16,9 @@ LEFT = 2
 
 ABSENT = "–"
 
+OBJECTIVES = {"reward": "total reward", "return": "return of an episode"}
+"""What a sweep's means are of, in words."""
+
 
 class ChosenSetting(NamedTuple):
     """One row: a setting of an agent; entries of the agent itself are in its first row only."""
@@ -64,6 +67,11 @@ def final_row(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row of an agent's chosen configuration in the last round."""
     rows = [row for row in entry["finalists"] if row["settings"] == entry["chosen"]]
     return dict(max(rows, key=lambda row: float(row["mean"])))
+
+
+def objective_in_words(sweep: Mapping[str, Any]) -> str:
+    """What a sweep's means are of: the total reward, where it says nothing else."""
+    return OBJECTIVES[sweep.get("protocol", {}).get("objective", "reward")]
 
 
 def edge_text(entry: Mapping[str, Any], setting: str) -> str:
@@ -116,7 +124,7 @@ def _note(sweep: Mapping[str, Any]) -> str:
     counts = {row["n"] for entry in sweep["agents"].values() for row in entry["finalists"]}
     seeds = " or ".join(str(count) for count in sorted(counts))
     return (
-        f"Mean: total reward of the chosen configuration on {seeds} fresh tuning seeds, with Student's interval;"
-        " reported results are of other seeds. At edge: the choice is near that end of its range, which may be"
-        " too narrow; the end of a budget is no such edge."
+        f"Mean: {objective_in_words(sweep)} of the chosen configuration on {seeds} fresh tuning seeds, with"
+        " Student's interval; reported results are of other seeds. At edge: the choice is near that end of its range,"
+        " which may be too narrow; the end of a budget is no such edge."
     )

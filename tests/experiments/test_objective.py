@@ -1,0 +1,133 @@
+"""Tuning makes the return of an episode large where total reward says nothing."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from tests.quick import compile_quickly
+
+from mgsc.cli import main
+from mgsc.errors import UserError
+from mgsc.experiments.design.suites import change_suite, choose_agents, get_suite
+from mgsc.experiments.reading.episodes import ended_in
+from mgsc.experiments.running.program import Program
+from mgsc.experiments.running.run import run_suite
+from mgsc.experiments.tuning.chosen import load_sweep
+from mgsc.experiments.tuning.objective import objective_of, refuse_alike, scores
+from mgsc.experiments.tuning.search import Protocol, tune_suite
+from mgsc.experiments.tuning.space import space_of
+from mgsc.experiments.tuning.table import to_markdown
+
+PROTOCOL = Protocol(configurations=3, seeds=2, finalists=2, final_seeds=2, root=7)
+SUITE = change_suite(choose_agents(get_suite("cartpole"), ["uniform"]), {"steps": 500, "record_every": 250})
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        compile_quickly(monkeypatch)
+        return tune_suite("small", SUITE, PROTOCOL)
+
+
+def test_a_tried_configuration_is_worth_its_reward_per_episode(sweep, monkeypatch):
+    compile_quickly(monkeypatch)
+    assert sweep["protocol"]["objective"] == "return"
+    row = sweep["agents"]["uniform"]["configurations"][1]
+    changes = {f"uniform.{key}": value for key, value in row["settings"].items()}
+    run = run_suite("small", change_suite(SUITE, changes), PROTOCOL.tuning_seeds[0]).sel(agent="uniform")
+    episodes = ended_in(run).sum(1)
+    assert (episodes > 1).all()
+    assert row["mean"] == pytest.approx((run.reward.sum("chunk").values / episodes).mean(), abs=0.01)
+
+
+def test_configurations_are_told_apart_where_total_rewards_are_not(sweep):
+    assert len({row["mean"] for row in sweep["agents"]["uniform"]["configurations"]}) == PROTOCOL.configurations
+    assert "Mean: return of an episode of the chosen configuration" in to_markdown(sweep)
+
+
+def test_total_rewards_that_are_all_alike_stop_a_tuning(monkeypatch):
+    compile_quickly(monkeypatch)
+    with pytest.raises(
+        UserError, match=r"every configuration of uniform has the total reward 10: .*--objective return"
+    ):
+        tune_suite("small", SUITE, PROTOCOL._replace(objective="reward"))
+
+
+@pytest.mark.parametrize(
+    ("worth", "objective"),
+    [
+        ([[3.0], [3.0]], "return"),
+        ([[3.0, 3.0]], "reward"),
+        ([[0.0], [0.0]], "reward"),
+        ([[3.0, 3.0], [3.0, 4.0]], "reward"),
+    ],
+)
+def test_other_rounds_go_on(worth, objective):
+    refuse_alike("uniform", np.array(worth), objective)
+
+
+def test_a_run_without_an_end_is_worth_its_total():
+    record = {
+        "reward": np.array([[3.0, 4.0], [1.0, 1.0]]),
+        "episodes_terminated": np.array([[0.0, 0.0], [1.0, 2.0]]),
+        "episodes_truncated": np.array([[0.0, 0.0], [0.0, 1.0]]),
+    }
+    assert scores(record, "return").tolist() == [7.0, 0.5]
+    assert scores(record, "reward").tolist() == [7.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "objective"),
+    [
+        ("tmaze-fixed", "reward"),
+        ("net-tmaze", "reward"),
+        ("net-gridworld-stale", "return"),
+        ("net-acrobot", "return"),
+        ("mbpo-invertedpendulum", "return"),
+    ],
+)
+def test_each_environment_says_what_it_is_judged_by(name, objective):
+    assert objective_of(get_suite(name), None) == objective
+
+
+def test_total_reward_is_left_out_of_a_sweep_as_it_was_before_there_was_a_choice():
+    suite = get_suite("tmaze-fixed")
+    assert PROTOCOL.as_dict(suite) == PROTOCOL.numbers
+    assert PROTOCOL._replace(objective="reward").as_dict(SUITE) == PROTOCOL.numbers
+
+
+@pytest.mark.parametrize(
+    ("changes", "objective", "message"),
+    [
+        ({}, "regret", r"unknown objective 'regret'.*\(known: return, reward\)"),
+        ({"records_episodes": False}, "return", "needs a suite that records episodes"),
+    ],
+)
+def test_impossible_objectives_are_refused_before_any_work(monkeypatch, changes, objective, message):
+    monkeypatch.setattr(Program, "compile", lambda *arguments: pytest.fail("compiled"))
+    with pytest.raises(UserError, match=message):
+        tune_suite("small", change_suite(SUITE, changes), PROTOCOL._replace(objective=objective))
+
+
+def test_the_command_refuses_returns_that_are_not_recorded(tmp_path, capsys):
+    out = tmp_path / "sweep.json"
+    assert main(["tune", "tmaze-fixed", "--objective", "return", "--out", str(out)]) == 2
+    assert "needs a suite that records episodes" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_sweep_of_an_unknown_objective_is_refused(sweep, tmp_path):
+    path = tmp_path / "sweep.json"
+    path.write_text(json.dumps({**sweep, "protocol": {**sweep["protocol"], "objective": "regret"}}))
+    with pytest.raises(UserError, match="is no sweep"):
+        load_sweep(str(path))
+
+
+def test_with_minibatches_ranges_are_others():
+    suite, picture = get_suite("net-cartpole"), get_suite("net-tmaze")
+    replayed = [space_of(one, one.agents["dqn_many_updates"])["window"] for one in (suite, picture)]
+    assert [span.high for span in replayed] == [suite.steps, 2000]
+    planned = [space_of(one, one.agents["meta_gradient"])["planned_step_size"] for one in (suite, picture)]
+    assert [(span.low, span.high) for span in planned] == [(1e-4, 1e-2), (0.01, 0.3)]
