@@ -33,6 +33,7 @@ from mgsc.experiments.figures.style import (
     with_commas,
 )
 from mgsc.experiments.reading import analysis
+from mgsc.experiments.reading.chunks import lengths_of, steps_per_chunk
 from mgsc.experiments.reading.statistics import mean_interval, mean_of_those_there
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def mean_text(dataset: xr.Dataset, agent: str) -> str:
 
 def _through_run(axes: Axes, dataset: xr.Dataset, agents: list[str]) -> None:
     steps = np.asarray(dataset["step"].values, np.float64)
-    lengths = analysis.steps_per_chunk(dataset)
+    lengths = steps_per_chunk(dataset)
     shade_wrong(axes, dataset)
     draw_switches(axes, dataset)
     if has_optimum(dataset):
@@ -180,7 +181,7 @@ def _since_switch(axes: Axes, dataset: xr.Dataset, agents: list[str], kind: str)
     segments = _segments(dataset, kind)
     length = max(len(segment) for segment in segments)
     chosen = [segment for segment in segments if len(segment) == length]
-    lengths = analysis.steps_per_chunk(dataset)
+    lengths = steps_per_chunk(dataset)
     steps = np.cumsum(lengths[chosen[0]])
     if kind == "wrong":
         axes.axvspan(0, steps[-1], color=SHADE, linewidth=0, zorder=0)
@@ -225,20 +226,20 @@ def _segments(dataset: xr.Dataset, kind: str) -> list[npt.NDArray[np.int64]]:
 
 def _reward_per_step(dataset: xr.Dataset, agent: str) -> Floats:
     rewards = np.asarray(dataset["reward"].sel(agent=agent).values, np.float64)
-    per_step: Floats = rewards / analysis.steps_per_chunk(dataset)
+    per_step: Floats = rewards / steps_per_chunk(dataset)
     return per_step
 
 
 def curve_of(steps: Floats, values: Floats) -> Curve:
     """Mean and interval over the seeds of [B, chunk] values, plotted at the chunks' middles."""
-    middles = steps - np.diff(steps, prepend=0.0) / 2
+    middles = steps - lengths_of(steps) / 2
     bounds = np.array([mean_interval(column) for column in values.T])
     return Curve(middles, *bounds.T)
 
 
 def curve_of_those_there(steps: Floats, values: Floats) -> Curve:
     """``curve_of`` the seeds that have a number, chunk by chunk; NaN where none has."""
-    middles = steps - np.diff(steps, prepend=0.0) / 2
+    middles = steps - lengths_of(steps) / 2
     return Curve(middles, *np.array([mean_of_those_there(column) for column in values.T]).T)
 
 

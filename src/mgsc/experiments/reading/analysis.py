@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mgsc.errors import check_type
 from mgsc.experiments.design.quantities import Has
+from mgsc.experiments.reading.chunks import steps_per_chunk
 from mgsc.experiments.reading.episodes import Episodes, episodes_of
 from mgsc.experiments.reading.finite import broken_rewards
 from mgsc.experiments.reading.mechanisms import Mechanism, mechanism
@@ -227,12 +228,6 @@ def total_reward(dataset: xr.Dataset, agent: str) -> Floats:
     """[B] total reward of each seed of one agent."""
     totals: Floats = np.asarray(dataset["reward"].sel(agent=agent).values, np.float64).sum(axis=1)
     return totals
-
-
-def steps_per_chunk(dataset: xr.Dataset) -> Floats:
-    """[chunk] environment steps of each chunk."""
-    steps: Floats = np.diff(np.asarray(dataset["step"].values, np.float64), prepend=0.0)
-    return steps
 
 
 def chunks_of_kind(dataset: xr.Dataset, kind: str) -> npt.NDArray[np.bool_]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mgsc.experiments.design.quantities import EPISODES
+from mgsc.experiments.reading.chunks import steps_per_chunk
 from mgsc.experiments.reading.statistics import LEVEL, NOTHING, Interval, mean_interval, paired_difference
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def episodes_of(dataset: xr.Dataset, agent: str, baseline: str, level: float = L
     for stretch in STRETCHES:
         part = dataset.isel(chunk=_chunks(dataset, stretch))
         rival = None if agent == baseline else mean_per_episode(part.sel(agent=baseline), "episode_return")
-        steps = np.diff(np.asarray(dataset["step"].values, np.int64), prepend=0)[-part.sizes["chunk"] :]
+        steps = steps_per_chunk(dataset)[-part.sizes["chunk"] :]
         found[stretch] = _of_stretch(part.sel(agent=agent), rival, int(steps.sum()), level)
     return found
 

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mgsc.experiments.design.quantities import ALWAYS, MEASURES, REPORTED, SPREAD
+from mgsc.experiments.reading.chunks import steps_per_chunk
 from mgsc.experiments.reading.statistics import LEVEL, Interval, mean_interval, paired_difference
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def has_d(dataset: xr.Dataset) -> bool:
 def mean_of(dataset: xr.Dataset, agent: str, name: str, level: float = LEVEL) -> Mean:
     """A measure's mean over a run, weighted by the steps of each chunk."""
     values = _of_agent(dataset, agent, name)
-    steps = np.broadcast_to(np.diff(np.asarray(dataset["step"].values, np.float64), prepend=0.0), values.shape)
+    steps = np.broadcast_to(steps_per_chunk(dataset), values.shape)
     undefined = np.isnan(values) if name in UNDEFINED_AT_TIMES else np.zeros(values.shape, bool)
     weights = np.where(undefined, 0.0, steps)
     total = np.where(undefined, 0.0, values * weights).sum(1)

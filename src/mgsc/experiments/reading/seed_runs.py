@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mgsc.experiments.reading.chunks import steps_per_chunk
 from mgsc.experiments.reading.episodes import ended_in, has_episodes
 from mgsc.experiments.reading.mechanisms import has_d
 
@@ -130,8 +131,7 @@ def _reward_scale(dataset: xr.Dataset) -> tuple[float, float]:
         goals = np.abs(np.asarray(dataset["goal_reward"].values, np.float64))
         return (_largest(goals),) * 2
     rewards = np.abs(np.asarray(dataset["reward"].values, np.float64))
-    steps = np.diff(np.asarray(dataset["step"].values, np.float64), prepend=0.0)
-    return _largest(rewards / steps), _largest(rewards)
+    return _largest(rewards / steps_per_chunk(dataset)), _largest(rewards)
 
 
 def _largest(numbers: Floats) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mgsc.experiments.reading import analysis
+from mgsc.experiments.reading.chunks import steps_per_chunk
 from mgsc.experiments.reading.statistics import mean_interval, mean_of_those_there
 from mgsc.experiments.report.arrays import Archive, Scale, spanning
 from mgsc.experiments.report.measures import UNDEFINED_WITHOUT_EPISODES, Measure, measures_of
@@ -141,4 +141,4 @@ def _curves(dataset: xr.Dataset, measure: Measure) -> Floats:
 
 def _scaled(dataset: xr.Dataset, measure: Measure, name: str) -> Floats:
     values = np.asarray(dataset[name].values, np.float64)
-    return values / analysis.steps_per_chunk(dataset) if measure.is_sum else values
+    return values / steps_per_chunk(dataset) if measure.is_sum else values
