@@ -19,7 +19,7 @@ from mgsc.types import Array, PyTree
 S = TypeVar("S")
 
 Objective = Literal["reward", "return"]
-"""What an agent is judged by: the total reward of a run, or the return of an episode."""
+"""What an agent is judged by: the total reward of a run, or that of each episode which ended."""
 
 
 class Outcomes(NamedTuple):

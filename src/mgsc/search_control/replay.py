@@ -135,6 +135,10 @@ def _build(settings: ReplaySettings, facts: StrategyFacts) -> Strategy:
     return replay(settings.window, capacity=settings.capacity, is_listed=is_listed, action=action)
 
 
+def _space_of_minibatches(settings: ReplaySettings) -> dict[str, Range]:
+    return {"window": Range(min(50, settings.capacity), settings.capacity, is_bounded=True)}
+
+
 ROW = StrategyRow(
     name="replay",
     summary="the last real transitions again, in place of model queries",
@@ -143,5 +147,5 @@ ROW = StrategyRow(
     queries_model=False,
     tunes_updates=False,
     space={"window": Range(50, 2000)},
-    space_of_minibatches=lambda settings: {"window": Range(50, settings.capacity)},
+    space_of_minibatches=_space_of_minibatches,
 )

@@ -66,7 +66,7 @@ class Bin(NamedTuple):
 
 
 def sensitivity(sweep: Mapping[str, Any], agent: str) -> Figure:
-    """Reward against each tuned setting of an agent, a panel each.
+    """The objective against each tuned setting of an agent, a panel each.
 
     Args:
         sweep: as ``mgsc tune`` writes it.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mgsc.environments.row import Objective
-from mgsc.errors import UserError, check_type
+from mgsc.errors import UserError, check_type, shown_value
 from mgsc.experiments.design.names import check_agent_name
 from mgsc.experiments.design.seeds import Seeds
 from mgsc.experiments.design.suites import SUITES, Suite, change_suite, get_suite
@@ -124,6 +124,11 @@ def _read_json(file: str) -> dict[str, Any]:
     sweep = read_json(file, "sweep")
     if not isinstance(sweep, dict) or not _has_chosen(sweep):
         raise UserError(f"{file} is no sweep of `mgsc tune`")
+    protocol = sweep.get("protocol", {})
+    objective = protocol.get("objective", "reward") if isinstance(protocol, dict) else protocol
+    if objective not in get_args(Objective):
+        known = ", ".join(get_args(Objective))
+        raise UserError(f"{file} is a sweep with the objective {shown_value(objective)}: known are {known}")
     return unsealed(sweep, file)
 
 
@@ -133,7 +138,6 @@ def _has_chosen(sweep: Mapping[str, Any]) -> bool:
         for used in _seeds_of(sweep):
             used.check()
         is_named = isinstance(sweep["suite"], str) and len(sweep["tuning_seeds"]) > 0
-        is_named &= sweep.get("protocol", {}).get("objective", "reward") in get_args(Objective)
         return is_named and all(isinstance(own, dict) for own in sweep["chosen"].values())
     except (AttributeError, KeyError, TypeError, UserError):
         return False

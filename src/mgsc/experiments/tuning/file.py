@@ -197,7 +197,12 @@ def _in_order(suite: str, by_agent: dict[str, Any]) -> dict[str, Any]:
 def _shared(sweep: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the numbers of every agent, except the versions."""
     settings = {key: value for key, value in sweep.get("settings", {}).items() if key != "agents"}
-    return {**{key: sweep.get(key) for key in SHARED}, "settings": settings}
+    return {**{key: sweep.get(key) for key in SHARED}, "protocol": _protocol(sweep), "settings": settings}
+
+
+def _protocol(sweep: Mapping[str, Any]) -> dict[str, Any]:
+    """The protocol with its objective, which a sweep of total reward leaves out."""
+    return {"objective": "reward", **sweep.get("protocol", {})}
 
 
 def _identity(plan: Mapping[str, Any], suite: Suite, agent: str) -> dict[str, Any]:
@@ -248,8 +253,8 @@ def _refuse_or_take(
     }
     decides = (*SHARED, "settings", *ORIGIN)
     other = differences(
-        {**{key: there[key] for key in decides if key in there}, "agents": found},
-        {**{key: plan[key] for key in decides}, "agents": plain(spaces)},
+        {**{key: there[key] for key in decides if key in there}, "protocol": _protocol(there), "agents": found},
+        {**{key: plan[key] for key in decides}, "protocol": _protocol(plan), "agents": plain(spaces)},
     )
     if other and not overwrite:
         raise UserError(

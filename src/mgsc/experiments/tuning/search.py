@@ -25,7 +25,7 @@ from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.units import Unit, cut
 from mgsc.experiments.running.versions import versions
-from mgsc.experiments.tuning.objective import objective_of, refuse_alike, scores
+from mgsc.experiments.tuning.objective import OBJECTIVES, objective_of, scores
 from mgsc.experiments.tuning.space import Numbers, draw_configurations, is_at_edge, space_of
 from mgsc.search_control.row import Range
 from mgsc.settings import is_line
@@ -52,7 +52,7 @@ MOST_CONFIGURATIONS = 100_000
 
 
 class Protocol(NamedTuple):
-    """The numbers of configurations and seeds.
+    """The numbers of configurations and seeds, and what is made large.
 
     Attributes:
         configurations: points per agent.
@@ -86,6 +86,10 @@ class Protocol(NamedTuple):
         if not 1 <= self.finalists <= self.configurations:
             raise UserError(
                 f"finalists is {self.finalists}: it must be in [1, {self.configurations}], the number of configurations"
+            )
+        if self.objective is not None and not (isinstance(self.objective, str) and self.objective in OBJECTIVES):
+            raise UserError(
+                f"objective of the protocol is {shown_value(self.objective)}: it must be {' or '.join(OBJECTIVES)}"
             )
         for seeds in self.tuning_seeds:
             seeds.check()
@@ -131,7 +135,7 @@ def tune_suite(
     Args:
         name: of the suite; the sweep is kept under it.
         suite: all of whose agents are tuned.
-        protocol: numbers of configurations and seeds.
+        protocol: numbers of configurations and seeds, and the objective.
         progress: callbacks that receive the progress.
         checkpoint: finished rounds that passed ``check_rounds``, which do not run again.
         executor: of the units of each round.
@@ -253,9 +257,8 @@ class _Agent:
         self._scores[unit.name] = scores(result.record, objective)
         if len(self._scores) < len(self._units):
             return False
-        worth = np.concatenate([self._scores[unit.name] for unit in self._units]).reshape(len(self._points), -1)
-        refuse_alike(self.whole.agent, worth, objective)
-        self.rounds.append(_rows(self._points, worth, DECIMALS[objective]))
+        found = np.concatenate([self._scores[unit.name] for unit in self._units]).reshape(len(self._points), -1)
+        self.rounds.append(_rows(self._points, found, DECIMALS[objective]))
         return True
 
     @property
@@ -306,12 +309,12 @@ def _num_lanes(protocol: Protocol, rounds: Sequence[Rows]) -> int:
     return sum(lanes[len(rounds) :])
 
 
-def _rows(points: Sequence[Numbers], worth: np.ndarray[Any, Any], decimals: int) -> Rows:
-    """The row of each configuration, from what its runs are worth, [configurations, seeds], in a round."""
+def _rows(points: Sequence[Numbers], found: np.ndarray[Any, Any], decimals: int) -> Rows:
+    """The row of each configuration, from the scores [configurations, seeds] of a round."""
     from mgsc.experiments.reading.statistics import mean_interval
 
     rows = []
-    for point, of_seeds in zip(points, worth, strict=True):
+    for point, of_seeds in zip(points, found, strict=True):
         interval = mean_interval(of_seeds)
         numbers = {
             key: None if math.isnan(value) else round(value, decimals)

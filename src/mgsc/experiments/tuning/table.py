@@ -16,7 +16,7 @@ LEFT = 2
 
 ABSENT = "–"
 
-OBJECTIVES = {"reward": "total reward", "return": "return of an episode"}
+OBJECTIVES = {"reward": "total reward", "return": "reward per ended episode"}
 """What a sweep's means are of, in words."""
 
 
@@ -127,4 +127,20 @@ def _note(sweep: Mapping[str, Any]) -> str:
         f"Mean: {objective_in_words(sweep)} of the chosen configuration on {seeds} fresh tuning seeds, with"
         " Student's interval; reported results are of other seeds. At edge: the choice is near that end of its range,"
         " which may be too narrow; the end of a budget is no such edge."
+        f"{_said_of_ties(sweep)}"
     )
+
+
+def _said_of_ties(sweep: Mapping[str, Any]) -> str:
+    """A sentence about the agents of which all configurations have one score: nothing was chosen."""
+    tied = [agent for agent, entry in sweep["agents"].items() if _are_alike(entry["configurations"])]
+    if not tied:
+        return ""
+    return (
+        f" All configurations of {', '.join(tied)} have the same {objective_in_words(sweep)}, and the first was taken:"
+        f" `--objective` chooses between {' and '.join(OBJECTIVES)}."
+    )
+
+
+def _are_alike(rows: Sequence[Mapping[str, Any]]) -> bool:
+    return len(rows) > 1 and len({(row["mean"], row["low"], row["high"]) for row in rows}) == 1
