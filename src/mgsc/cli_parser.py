@@ -103,7 +103,10 @@ def build_parser(command_of: Callable[[str], Command]) -> Parser:
 
 def _add_sensitivity_options(sensitivity: Parser) -> None:
     sensitivity.add_argument("sweep", metavar="SWEEP", help="a sweep of `mgsc tune`, or a suite for its committed one")
-    sensitivity.add_argument("--out", help="folder for the figures (default SWEEP-sensitivity, without .json)")
+    sensitivity.add_argument(
+        "--out",
+        help="folder for the figures (default SWEEP-sensitivity, without .json; of a suite, results/SUITE-sensitivity)",
+    )
     sensitivity.add_argument("--markdown", action="store_true", help="print a Markdown table")
 
 
