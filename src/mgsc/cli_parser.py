@@ -232,7 +232,7 @@ def _add_tune_options(parser: Parser) -> None:
         "--objective",
         choices=("reward", "return"),
         help="what is made large: the total reward of a run, or that divided by the episodes that ended"
-        " (default return for GridWorlds, control and live environments that record episodes, else reward)",
+        " (default return for control and live environments that record episodes, else reward)",
     )
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--out", help="JSON file of the sweep (default results/SUITE-sweep.json)")

@@ -145,9 +145,5 @@ def _judge(place: PyTree, action: Array, reached: Array, corner: Corner) -> tupl
 
 
 GRIDWORLD_ROW = EnvironmentRow(
-    "gridworld",
-    "a point in a square, noisy moves, walls with openings; no tables",
-    GridWorldSettings,
-    gridworld,
-    "return",
+    "gridworld", "a point in a square, noisy moves, walls with openings; no tables", GridWorldSettings, gridworld
 )
