@@ -34,6 +34,7 @@ ENSEMBLE = MlpEnsemble(members=2, units=4, layers=1, batch_size=3, capacity=50)
 NETWORK_READY = {
     "no_planning": {},
     "uniform": {},
+    "uniform_pairs": {},
     "replay": {"window": 5},
     "td_error_priority": {},
     "prioritized_replay": {},

@@ -15,8 +15,9 @@ from tests.search_control.strategies_table import BESIDE_A_GOAL, IS_TERMINAL, ME
 from mgsc.agent import parts_of as agent_parts
 from mgsc.environments import from_map
 from mgsc.errors import UserError
-from mgsc.experiments.running.build import build_agent
-from mgsc.search_control import avoid_terminal, from_logits, meta_gradient, uniform
+from mgsc.experiments.design.suites import change_suite, choose_agents, get_suite
+from mgsc.experiments.running.build import build_agent, build_problem
+from mgsc.search_control import avoid_terminal, from_logits, meta_gradient, uniform, uniform_pairs
 from mgsc.search_control.base import make_distribution, masked_softmax, sample_query
 from mgsc.search_control.table import STRATEGIES
 from mgsc.types import Candidates, Params, Transition
@@ -38,6 +39,13 @@ def test_uniform_asks_everywhere_equally():
     assert stats.chisquare(counts[ALLOWED]).pvalue > 1e-3
     weights = table.run("uniform").weights
     np.testing.assert_allclose(weights[:, ALLOWED], 0.2, atol=1e-6)
+
+
+def test_uniform_pairs_asks_of_every_action_equally():
+    weights = uniform_pairs(3)(None).weights((), None, table.PROBLEM.listed)
+    assert weights.shape == (table.NUM_STATES, 3)
+    np.testing.assert_allclose(weights[np.array(ALLOWED)], 1 / 15, atol=1e-6)
+    assert not weights[IS_TERMINAL].any()
 
 
 def test_avoid_terminal_never_asks_beside_a_goal():
@@ -233,3 +241,9 @@ def test_from_logits_makes_a_strategy_of_a_formula():
     np.testing.assert_allclose(weights, np.array([0, 2, 3, 4, 0, 6, 7]) / 22, rtol=1e-6)
     assert strategy.init(None, None, None) == ()
     assert uniform()(None).propose is None
+
+
+def test_uniform_pairs_refuses_candidates_that_bring_their_actions():
+    suite = change_suite(choose_agents(get_suite("net-cartpole"), ["uniform_pairs"]), {"candidates.actions": "stored"})
+    with pytest.raises(UserError, match="uniform_pairs chooses actions, and these candidates bring their own"):
+        build_agent(suite, suite.agents["uniform_pairs"], build_problem(suite))

@@ -7,7 +7,7 @@ from mgsc.search_control.dyna_q import dyna_q
 from mgsc.search_control.dyna_q_plus import dyna_q_plus
 from mgsc.search_control.ensemble import Ensemble
 from mgsc.search_control.expected import expected_target, real_target
-from mgsc.search_control.fixed import avoid_terminal, uniform
+from mgsc.search_control.fixed import avoid_terminal, uniform, uniform_pairs
 from mgsc.search_control.gain_need import gain_need
 from mgsc.search_control.hill_climbing import Climb, hill_climbing
 from mgsc.search_control.learned_priority import learned_priority
@@ -66,6 +66,7 @@ __all__ = [
     "trajectory",
     "uncertainty",
     "uniform",
+    "uniform_pairs",
     "value_frequency",
     "value_gradient",
     "visited",

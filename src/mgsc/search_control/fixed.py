@@ -27,6 +27,22 @@ def uniform() -> Strategy:
     return from_logits(logits)
 
 
+def uniform_pairs(num_actions: int) -> Strategy:
+    """Every pair of an allowed candidate and one of A actions is equally likely.
+
+    Args:
+        num_actions: A.
+
+    Source: Sutton 1990 (Dyna). Differs in that all pairs of the candidates are drawn, not those that were met.
+    """
+
+    def logits(state: PyTree, params: Params, candidates: Candidates) -> Array:
+        del state, params
+        return jnp.zeros((*candidates.index.shape, num_actions), jnp.result_type(float))
+
+    return from_logits(logits)
+
+
 def avoid_terminal(tables: Tables) -> Strategy:
     """Uniform over the states from which no action reaches a terminal state in one step.
 
@@ -71,6 +87,13 @@ def _build_uniform(settings: NoSettings, facts: StrategyFacts) -> Strategy:
     return uniform()
 
 
+def _build_uniform_pairs(settings: NoSettings, facts: StrategyFacts) -> Strategy:
+    del settings
+    if facts.problem.candidates.has_actions:
+        raise UserError("uniform_pairs chooses actions, and these candidates bring their own: set actions to policy")
+    return uniform_pairs(facts.problem.facts.num_actions)
+
+
 def _build_avoid_terminal(settings: NoSettings, facts: StrategyFacts) -> Strategy:
     del settings
     return avoid_terminal(facts.problem.known.tables)
@@ -88,6 +111,13 @@ UNIFORM = StrategyRow(
     summary="every non-terminal state equally often",
     settings=NoSettings,
     build=_build_uniform,
+)
+UNIFORM_PAIRS = StrategyRow(
+    name="uniform_pairs",
+    summary="every pair of state and action equally often",
+    settings=NoSettings,
+    build=_build_uniform_pairs,
+    needs=always("discrete actions"),
 )
 AVOID_TERMINAL = StrategyRow(
     name="avoid_terminal",

@@ -12,7 +12,7 @@ from mgsc.search_control.curious_replay import ROW as CURIOUS_REPLAY
 from mgsc.search_control.disagreement import ROW as DISAGREEMENT
 from mgsc.search_control.dyna_q import ROW as DYNA_Q
 from mgsc.search_control.dyna_q_plus import ROW as DYNA_Q_PLUS
-from mgsc.search_control.fixed import AVOID_TERMINAL, NO_PLANNING, UNIFORM
+from mgsc.search_control.fixed import AVOID_TERMINAL, NO_PLANNING, UNIFORM, UNIFORM_PAIRS
 from mgsc.search_control.gain_need import ROW as GAIN_NEED
 from mgsc.search_control.hill_climbing import ROW as HILL_CLIMBING
 from mgsc.search_control.learned_priority_row import CONSTANT_ROW as CONSTANT_PRIORITY
@@ -36,6 +36,7 @@ from mgsc.search_control.visited import RECENCY, TRAJECTORY, VISITED
 _ROWS: tuple[StrategyRow[Any], ...] = (
     NO_PLANNING,
     UNIFORM,
+    UNIFORM_PAIRS,
     AVOID_TERMINAL,
     RECENCY,
     VISITED,

@@ -69,6 +69,7 @@ def network_agents(step_size: float, *, has_ensemble: bool, **learned: Any) -> d
         "dqn_many_updates": _agent("replay", step_size, window=LARGEST_WINDOW),
         "prioritized_replay": _agent("prioritized_replay", step_size),
         "uniform": _agent("uniform", step_size),
+        "uniform_pairs": _agent("uniform_pairs", step_size),
         "td_error_priority": _agent("td_error_priority", step_size),
         "curious_replay": _agent("curious_replay", step_size),
         "hill_climbing": _agent("hill_climbing", step_size),

@@ -66,7 +66,7 @@ KNOWN = (
     *("dqn_many_updates", "frequency_climbing", "meta_gradient_pairs", "meta_gradient_features"),
     *("meta_gradient_both", "disagreement_mask", "sac", "sac_many_updates", "mbpo", "mbpo_recency"),
     *("mbpo_td_error", "mbpo_mask", "mbpo_meta_gradient", "mbpo_meta_gradient_features"),
-    *("mbpo_meta_gradient_pairs", "learned_errors", "mbpo_meta_gradient_recent"),
+    *("mbpo_meta_gradient_pairs", "learned_errors", "mbpo_meta_gradient_recent", "uniform_pairs"),
 )
 """The agents of the suites, each at its place for ever: a new one is added at the end. The first have colours of
 their own, and each a pair of marker and dashes, unless two lines of a figure would look alike."""
