@@ -177,9 +177,8 @@ def _tune(options: argparse.Namespace) -> int:
     changes = changes_of(options)
     suite = suites.change_suite(suite, changes)
     refuse_searched(suite, changes)
-    configurations = options.configurations
-    if configurations is None:
-        configurations = suites.TUNING_CONFIGURATIONS.get(options.suite, Protocol().configurations)
+    usual = suites.TUNING_CONFIGURATIONS.get(options.suite, Protocol().configurations)
+    configurations = usual if options.configurations is None else options.configurations
     protocol = Protocol(
         configurations, options.seeds, options.finalists, options.final_seeds, options.root_seed, options.objective
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import jax
 import numpy as np
@@ -20,6 +20,7 @@ S = TypeVar("S")
 
 Objective = Literal["reward", "return"]
 """What an agent is judged by: the total reward of a run, or that of each episode which ended."""
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 
 class Outcomes(NamedTuple):

@@ -62,6 +62,9 @@ EPISODES = {
 }
 """Of the episodes that ended in a chunk."""
 
+ENDED = ("episodes_terminated", "episodes_truncated")
+"""The numbers among them."""
+
 Has = Literal["truth", "listed", "episodes", "held out", "actor"]
 """Properties of a problem that decide its quantities: exact tables; candidates that are the same states in every step;
 recorded episodes; a model with held-out transitions; actions that are numbers, whose actor is evaluated."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mgsc.experiments.design.quantities import EPISODES
+from mgsc.experiments.design.quantities import ENDED, EPISODES
 from mgsc.experiments.reading.chunks import steps_per_chunk
 from mgsc.experiments.reading.statistics import LEVEL, NOTHING, Interval, mean_interval, paired_difference
 
@@ -97,8 +97,8 @@ def mean_per_episode(run: xr.Dataset, name: str) -> Floats:
 
 def ended_in(run: xr.Dataset) -> Floats:
     """Number of episodes that ended in each chunk, of a result or of one agent of it."""
-    numbers = run["episodes_terminated"].values, run["episodes_truncated"].values
-    ended: Floats = np.asarray(numbers[0], np.float64) + np.asarray(numbers[1], np.float64)
+    terminated, truncated = (np.asarray(run[name].values, np.float64) for name in ENDED)
+    ended: Floats = terminated + truncated
     return ended
 
 

@@ -15,6 +15,7 @@ from mgsc.branching import reports_of_starts
 from mgsc.dyna import Dyna, DynaState, Recorder, StepInfo
 from mgsc.experiments.design.quantities import (
     ALWAYS,
+    ENDED,
     MEASURES,
     REPORTED,
     SNAPSHOTS,
@@ -32,9 +33,6 @@ from mgsc.types import Array
 
 MEASURED_APART = frozenset({*ALWAYS, *STATE_MEASURES, *SNAPSHOTS, *MEASURES})
 """Quantities that are computed when the loop has ended."""
-
-ENDED = ("episodes_terminated", "episodes_truncated")
-"""Numbers of the episodes that ended in a chunk."""
 
 
 def reward_recorder(*, counts_episodes: bool = False) -> Recorder:

@@ -8,9 +8,9 @@ import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from mgsc.environments.row import Objective
+from mgsc.environments.row import OBJECTIVES
 from mgsc.errors import UserError, check_type, shown_value
 from mgsc.experiments.design.names import check_agent_name
 from mgsc.experiments.design.seeds import Seeds
@@ -126,8 +126,8 @@ def _read_json(file: str) -> dict[str, Any]:
         raise UserError(f"{file} is no sweep of `mgsc tune`")
     protocol = sweep.get("protocol", {})
     objective = protocol.get("objective", "reward") if isinstance(protocol, dict) else protocol
-    if objective not in get_args(Objective):
-        known = ", ".join(get_args(Objective))
+    if objective not in OBJECTIVES:
+        known = ", ".join(OBJECTIVES)
         raise UserError(f"{file} is a sweep with the objective {shown_value(objective)}: known are {known}")
     return unsealed(sweep, file)
 

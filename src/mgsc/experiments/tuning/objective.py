@@ -5,7 +5,7 @@ On CartPole every step has the same reward, so that runs of as many steps have t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +14,12 @@ from mgsc.environments.row import Objective
 from mgsc.errors import UserError
 from mgsc.experiments.design.own import OwnSettings
 from mgsc.experiments.design.parts import ENVIRONMENTS, row_for
-from mgsc.experiments.running.recorder import ENDED
+from mgsc.experiments.design.quantities import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mgsc.experiments.design.suite import Suite
-
-OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 
 def objective_of(suite: Suite, given: Objective | None) -> Objective:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mgsc.environments.row import Objective
+from mgsc.environments.row import OBJECTIVES, Objective
 from mgsc.errors import UserError, check_type, shown_value
 from mgsc.experiments.design.agents import AgentSettings
 from mgsc.experiments.design.seeds import Seeds
@@ -25,7 +25,7 @@ from mgsc.experiments.running.progress import Progress
 from mgsc.experiments.running.provenance import provenance
 from mgsc.experiments.running.units import Unit, cut
 from mgsc.experiments.running.versions import versions
-from mgsc.experiments.tuning.objective import OBJECTIVES, objective_of, scores
+from mgsc.experiments.tuning.objective import objective_of, scores
 from mgsc.experiments.tuning.space import Numbers, draw_configurations, is_at_edge, space_of
 from mgsc.search_control.row import Range
 from mgsc.settings import is_line

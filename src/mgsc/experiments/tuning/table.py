@@ -16,7 +16,7 @@ LEFT = 2
 
 ABSENT = "–"
 
-OBJECTIVES = {"reward": "total reward", "return": "reward per ended episode"}
+IN_WORDS = {"reward": "total reward", "return": "reward per ended episode"}
 """What a sweep's means are of, in words."""
 
 
@@ -71,7 +71,7 @@ def final_row(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def objective_in_words(sweep: Mapping[str, Any]) -> str:
     """What a sweep's means are of: the total reward, where it says nothing else."""
-    return OBJECTIVES[sweep.get("protocol", {}).get("objective", "reward")]
+    return IN_WORDS[sweep.get("protocol", {}).get("objective", "reward")]
 
 
 def edge_text(entry: Mapping[str, Any], setting: str) -> str:
@@ -138,7 +138,7 @@ def _said_of_ties(sweep: Mapping[str, Any]) -> str:
         return ""
     return (
         f" All configurations of {', '.join(tied)} have the same {objective_in_words(sweep)}, and the first was taken:"
-        f" `--objective` chooses between {' and '.join(OBJECTIVES)}."
+        f" `--objective` chooses between {' and '.join(IN_WORDS)}."
     )
 
 
