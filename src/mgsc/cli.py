@@ -315,14 +315,10 @@ def _track(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from mgsc.experiments import store
     from mgsc.experiments.reading import analysis, tables
-    from mgsc.experiments.reading.selected import select_steps
+    from mgsc.experiments.reading.side_by_side import open_side_by_side
 
-    result = store.open_result(options.dir)
-    if options.steps is not None:
-        result = select_steps(result, *options.steps)
-    comparison = analysis.compare(result, options.baseline)
+    comparison = analysis.compare(open_side_by_side(options.dirs, options.steps), options.baseline)
     if options.json:
         print(tables.to_json(comparison))
     elif options.markdown:

@@ -149,8 +149,8 @@ def _add_reading_commands(add: Callable[[str, str], Parser]) -> None:
     track.add_argument("--to", required=True, metavar="KIND", help="tensorboard or wandb")
     track.add_argument("--out", help="folder for the runs (default DIR/track/KIND)")
     track.add_argument("--project", help="project of W&B (default mgsc)")
-    compare = add("compare", "compare the agents of a result")
-    compare.add_argument("dir", help="result folder")
+    compare = add("compare", "compare the agents of a result, or of several side by side")
+    compare.add_argument("dirs", nargs="+", metavar="DIR", help="result folder; of several, agents are DIR/AGENT")
     compare.add_argument("--baseline", help="agent the others are compared to (default meta_gradient)")
     compare.add_argument(
         "--steps", nargs=2, type=int, metavar=("FIRST", "LAST"), help="only the real steps after FIRST up to LAST"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mgsc.experiments.reading.analysis import compare as compare
     from mgsc.experiments.reading.diagnostics import diagnose as diagnose
     from mgsc.experiments.reading.selected import select_steps as select_steps
+    from mgsc.experiments.reading.side_by_side import side_by_side as side_by_side
     from mgsc.experiments.reading.statistics import mean_interval as mean_interval
     from mgsc.experiments.report import write_report as write_report
     from mgsc.experiments.store import merge as merge
@@ -65,6 +66,7 @@ _EXPORTS = {
     "open_result": "store",
     "merge": "store",
     "select_steps": "reading.selected",
+    "side_by_side": "reading.side_by_side",
     "compare": "reading.analysis",
     "diagnose": "reading.diagnostics",
     "mean_interval": "reading.statistics",

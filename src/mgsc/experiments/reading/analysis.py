@@ -33,7 +33,7 @@ from mgsc.experiments.reading.statistics import (
     probability_of_improvement,
     win_rate,
 )
-from mgsc.experiments.store.contract import check_result, what_it_has
+from mgsc.experiments.store.contract import SIDE_BY_SIDE, check_result, what_it_has
 from mgsc.settings import unknown
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ class Comparison:
         rows: one for each agent, in the result's order.
         broken: rewards that are not finite, in words; empty without any.
         selected: first and last step of those that were compared; None of the whole run.
+        side_by_side: in which settings several results differ, in words; empty of a single one.
     """
 
     suite: str
@@ -163,6 +164,7 @@ class Comparison:
     rows: tuple[AgentRow, ...]
     broken: str = ""
     selected: tuple[int, int] | None = None
+    side_by_side: tuple[str, ...] = ()
 
     def __getitem__(self, agent: str) -> AgentRow:
         """The row of one agent.
@@ -180,7 +182,8 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
     """Compares the agents of a result.
 
     Args:
-        dataset: a result, in the form of ``store.contract``, or what ``select_steps`` has left of one.
+        dataset: a result, in the form of ``store.contract``, what ``select_steps`` has left of one, or what
+            ``side_by_side`` has made of several.
         baseline: the agent that the others are compared to; by default ``meta_gradient`` or, in a result without it,
             the first agent.
         level: of the intervals.
@@ -191,7 +194,7 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
     Raises:
         UserError: that is no result, or the baseline is not in it.
     """
-    check_result(dataset, may_be_selected=True)
+    check_result(dataset, is_compared=True)
     if baseline is not None:
         check_type("baseline", baseline, str, "be the name of an agent")
     agents = [str(agent) for agent in dataset["agent"].values]
@@ -221,6 +224,7 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
         ),
         broken=broken_rewards(dataset),
         selected=selected_steps(dataset),
+        side_by_side=tuple(dataset.attrs.get(SIDE_BY_SIDE, ())),
     )
 
 

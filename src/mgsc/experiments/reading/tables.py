@@ -38,14 +38,16 @@ def to_json(comparison: Comparison) -> str:
         steps (those of ``WHERE_WRONG``: over the phases in which the model is wrong), and under
         ``"phases"`` over the phases in which it is right and wrong. ``"mechanism"`` holds ``"means"``
         of all measures and the ``"correlations"`` of d's change, ``"episodes"`` those of episodes. ``"missing"``, if it
-        is there, names what the result lacks, ``"not_finite"`` the rewards that are not finite, and
-        ``"selected_steps"`` the first and last of those that were compared.
+        is there, names what the result lacks, ``"not_finite"`` the rewards that are not finite,
+        ``"selected_steps"`` the first and last of those that were compared, and ``"side_by_side"`` in which settings
+        several results differ.
     """
     agents = {row.name: _agent_json(comparison, row) for row in comparison.rows}
     more = {
         "missing": what_is_missing(comparison.has),
         "not_finite": comparison.broken,
         "selected_steps": dict(zip(("first", "last"), comparison.selected or (), strict=False)),
+        "side_by_side": list(comparison.side_by_side),
     }
     contents = _without_nan(
         {"suite": comparison.suite, "agents": agents, **{key: value for key, value in more.items() if value}}
@@ -84,8 +86,9 @@ def to_tables(comparison: Comparison) -> RenderableType:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    """What the result lacks, and its rewards that are not finite."""
-    return [text for text in (what_is_missing(comparison.has), comparison.broken) if text]
+    """In which settings several results differ, what they lack, and their rewards that are not finite."""
+    texts = (" ".join(comparison.side_by_side), what_is_missing(comparison.has), comparison.broken)
+    return [text for text in texts if text]
 
 
 def _agent_json(comparison: Comparison, row: AgentRow) -> dict[str, Any]:

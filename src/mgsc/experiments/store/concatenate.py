@@ -67,13 +67,24 @@ def concatenate_agents(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
                 f" {describe(plan.agents)} has {describe(plan.seeds)}"
             )
     seeds = list(plans[0].seeds)
-    aligned = _with_all_reports([first, *(other.sel(seed=seeds) for other in others)])
-    merged = _concatenate(aligned, "agent")
+    merged = stack_agents([first, *(other.sel(seed=seeds) for other in others)])
     settings = dict(plans[0].settings)
     own = [plan.settings.get(PER_AGENT, {}) for plan in plans]
     if any(own):
         settings[PER_AGENT] = {agent: value for table in own for agent, value in table.items()}
     return merged.assign_attrs(manifest_attributes(replace(plans[0], settings=settings)))
+
+
+def stack_agents(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+    """The agents of all results in one dataset, with the first one's attributes.
+
+    Args:
+        datasets: at least one result; all have the same seeds in the same order.
+
+    Raises:
+        StoreError: a variable that agents share differs.
+    """
+    return _concatenate(_with_all_reports(datasets), "agent")
 
 
 def _with_all_reports(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:

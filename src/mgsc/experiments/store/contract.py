@@ -75,6 +75,15 @@ ATTRIBUTES = ("switch_steps", "record_every")
 SELECTED = "selected_steps"
 """Attribute of what is no whole result any more: the steps that ``reading.selected`` has left."""
 
+SIDE_BY_SIDE = "side_by_side"
+"""Attribute of what is no single result: what ``reading.side_by_side`` says of those that it has put together."""
+
+ONLY_COMPARED = {
+    SELECTED: "only some steps of this result are selected: compare reads such, all else a whole result",
+    SIDE_BY_SIDE: "these are several results side by side: compare reads such, all else a single result",
+}
+"""Attribute → the words that refuse what has it, wherever ``compare`` is not what reads."""
+
 SEAL = "checksum"
 GENERATION = "generation"
 
@@ -205,12 +214,12 @@ def _check_steps(dataset: xr.Dataset) -> None:
         raise ValueError("step does not grow from chunk to chunk")
 
 
-def check_result(dataset: object, *, may_be_selected: bool = False) -> None:
+def check_result(dataset: object, *, is_compared: bool = False) -> None:
     """Refuses what is no result, or lacks what nothing can be said without; other variables may have been dropped.
 
     Args:
         dataset: what was given as a result.
-        may_be_selected: whether it may be of some steps of a run only.
+        is_compared: whether it is only compared, so that it may be of some steps of a run, or several side by side.
 
     Raises:
         UserError: saying what it is, or lacks.
@@ -219,8 +228,9 @@ def check_result(dataset: object, *, may_be_selected: bool = False) -> None:
 
     check_type("dataset", dataset, xr.Dataset, "be a result, as open_result gives it")
     assert isinstance(dataset, xr.Dataset)
-    if SELECTED in dataset.attrs and not may_be_selected:
-        raise StoreError("only some steps of this result are selected: compare reads such, all else a whole result")
+    for attribute, refusal in ONLY_COMPARED.items():
+        if attribute in dataset.attrs and not is_compared:
+            raise StoreError(refusal)
     if lacking := [name for name in INDISPENSABLE if name not in dataset.variables]:
         raise StoreError(f"the result lacks {' and '.join(lacking)}")
     if empty := [str(name) for name, length in dataset.sizes.items() if not length]:
