@@ -1,7 +1,7 @@
 """Suites without tables: values are networks, candidates come from a buffer.
 
-Their settings were chosen by hand, on other seeds than those reported: ``docs/networks_results.md`` and
-``docs/networks_gridworlds.md`` say how.
+Their settings were chosen by hand, on other seeds than those reported: ``docs/networks_results.md``,
+``docs/networks_pictures.md`` and ``docs/networks_gridworlds.md`` say how.
 """
 
 from __future__ import annotations
