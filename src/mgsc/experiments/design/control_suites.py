@@ -1,7 +1,7 @@
 """Suites in which actions are numbers: soft actor-critic, and model-based policy optimisation.
 
 Step sizes of the small preset were chosen by hand, on another seed than those reported: see
-``docs/continuous_control.md``.
+``docs/continuous_control_results.md``.
 """
 
 from __future__ import annotations
