@@ -139,7 +139,21 @@ def _shared_search(name: str) -> str:
     if row.plans:
         updates = "and K from 1 to the budget" if row.tunes_updates else "and leaves K at the budget"
         text += f", {updates}"
-    return text + "."
+    return f"{text}.{_searched_elsewhere(name)}"
+
+
+def _searched_elsewhere(name: str) -> str:
+    """The ranges that tuning has beside those of tables, in sentences; empty where there are none."""
+    row = STRATEGIES[name]
+    places = {
+        "values are networks": row.space_of_networks,
+        "updates are of minibatches": row.space_of_minibatches(row.settings()),
+    }
+    return "".join(
+        f" Where {place}, it searches {' and '.join(f'`{key}` in {_span(span[:3])}' for key, span in space.items())}."
+        for place, space in places.items()
+        if space
+    )
 
 
 def _span(span: tuple[float, float, float] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 from typing import get_args
@@ -62,8 +63,12 @@ def test_all_settings_are_listed_with_their_ranges(name) -> None:
     row, text = STRATEGIES[name], facts.settings(name)
     for field in dataclasses.fields(row.settings):
         assert f"| `{field.name}` |" in text
+    elsewhere = row.space_of_networks, row.space_of_minibatches(row.settings())
     for span in row.space.values():
         assert f"{span.low:g} … {span.high:g}" in text
+    for key, span in itertools.chain(*(space.items() for space in elsewhere)):
+        assert f"`{key}` in {span.low:g} … {span.high:g}" in text
+    assert ("Where" in text.splitlines()[-1]) == any(elsewhere)
 
 
 def test_costs_are_those_of_the_table() -> None:
