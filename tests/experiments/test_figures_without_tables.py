@@ -37,16 +37,23 @@ def curve_of(axes: Axes, agent: str) -> np.ndarray:
     return np.asarray(line.get_ydata())
 
 
+def with_one_total(made: xr.Dataset) -> xr.Dataset:
+    """The same with a reward of 1 in each step, as CartPole has it."""
+    return made.assign(reward=xr.full_like(made["reward"], int(made.attrs["record_every"])))
+
+
 @pytest.mark.parametrize(
     ("made", "names"),
     [
         (without_tables(), NAMES),
         (without_tables(num_seeds=1), NAMES),
         (without_tables(num_seeds=2, num_chunks=1), NAMES),
+        (with_one_total(without_tables(num_seeds=3)), NAMES[1:]),
+        (with_one_total(without_tables(has=())), ["total_reward", "reward_through_time", "mechanisms_inside"]),
         (without_tables(has=()), ["total_reward", "reward_through_time", "mechanisms_inside"]),
         (without_tables(has=()).assign_attrs(SWITCHES), ["total_reward", "reward_through_time", "mechanisms_inside"]),
         (without_tables(("no_planning",), num_seeds=2), NAMES[:3]),
-        (without_tables(penalty=0.0, num_seeds=30), NAMES),
+        (without_tables(penalty=0.0, num_seeds=30), NAMES[1:]),
         (
             without_listed(num_seeds=3, num_chunks=40),
             ["total_reward", "reward_through_time", *NAMES[1:3], "mechanisms", "mechanisms_inside"],

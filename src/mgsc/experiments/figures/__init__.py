@@ -1,10 +1,10 @@
 """The paper's figures, drawn from a stored result alone.
 
-``total_reward`` (every seed a dot), ``reward_through_time`` (with the switches), where episodes are
-recorded ``episode_return`` and ``episode_length``, and for an agent that learns its d
-``distribution_maze`` and ``distribution_through_time``; the measures of its planning in ``mechanisms``,
-``mechanisms_inside`` and ``correlations``; where a strategy reports learned numbers, such as the weights of its
-features, ``learned``. Each as PDF (vector) and PNG.
+``total_reward`` (every seed a dot; left out where returns are recorded and all runs have the same total),
+``reward_through_time`` (with the switches), where episodes are recorded ``episode_return`` and ``episode_length``, and
+for an agent that learns its d ``distribution_maze`` and ``distribution_through_time``; the measures of its planning in
+``mechanisms``, ``mechanisms_inside`` and ``correlations``; where a strategy reports learned numbers, such as the
+weights of its features, ``learned``. Each as PDF (vector) and PNG.
 Equal results give equal files, byte by byte, with one version of matplotlib.
 """
 
@@ -32,6 +32,7 @@ from mgsc.experiments.figures.mechanisms import (
 )
 from mgsc.experiments.figures.reward import has_optimum, reward_through_time, total_reward
 from mgsc.experiments.figures.style import agent_names, save_all
+from mgsc.experiments.reading.analysis import has_one_total
 from mgsc.experiments.reading.episodes import has_episodes
 from mgsc.experiments.store.contract import check_result
 from mgsc.settings import check_names, unknown
@@ -65,7 +66,8 @@ def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Cal
 
     Returns:
         The two figures of reward, without tables reward through time only where no episodes are
-        recorded; return and length of episodes where they are; those of d where an agent has one,
+        recorded, and total reward where they are not or it differs between runs; return and length of
+        episodes where they are recorded; those of d where an agent has one,
         the maze where the states have places; the pages of measures that some agent has; and the
         correlations where some agent's d moves after a switch.
 
@@ -75,8 +77,11 @@ def draw_figures(dataset: xr.Dataset, agent: str | None = None) -> dict[str, Cal
     check_result(dataset)
     if agent is not None:
         check_type("agent", agent, str, "be the name of an agent")
-    figures: dict[str, Callable[[], Figure]] = {"total_reward": lambda: total_reward(dataset)}
-    if has_optimum(dataset) or not has_episodes(dataset):
+    figures: dict[str, Callable[[], Figure]] = {}
+    needs_reward = has_optimum(dataset) or not has_episodes(dataset)
+    if needs_reward or not has_one_total(dataset):
+        figures["total_reward"] = lambda: total_reward(dataset)
+    if needs_reward:
         figures["reward_through_time"] = lambda: reward_through_time(dataset)
     if has_episodes(dataset):
         figures |= {name: functools.partial(episode_figure, dataset, name) for name in SHOWN}

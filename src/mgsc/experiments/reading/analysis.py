@@ -43,6 +43,9 @@ DEFAULT_BASELINE = "meta_gradient"
 KINDS = ("all", "right", "wrong")
 """Kinds of phases: the model is right in all states, or wrong in some."""
 
+SAME = 1e-9
+"""Share by which totals must differ; a smaller difference is rounding."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -148,6 +151,7 @@ class Comparison:
         optimal_reward: expected total reward of the best ε-soft policy, NaN without tables [reward].
         unconstrained_reward: expected total reward of the best policy, NaN without tables [reward].
         rows: one for each agent, in the result's order.
+        has_one_total: whether all of several runs have the same total reward.
         broken: rewards that are not finite, in words; empty without any.
         selected: first and last step of those that were compared; None of the whole run.
         side_by_side: in which settings several results differ, in words; empty of a single one.
@@ -162,6 +166,7 @@ class Comparison:
     optimal_reward: float
     unconstrained_reward: float
     rows: tuple[AgentRow, ...]
+    has_one_total: bool
     broken: str = ""
     selected: tuple[int, int] | None = None
     side_by_side: tuple[str, ...] = ()
@@ -212,16 +217,8 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
         has=what_it_has(dataset),
         optimal_reward=float(_per_chunk(dataset, "optimal_reward").sum()),
         unconstrained_reward=float(_per_chunk(dataset, "unconstrained_reward").sum()),
-        rows=tuple(
-            _row(
-                dataset,
-                agent,
-                baseline,
-                totals,
-                level,
-            )
-            for agent in agents
-        ),
+        rows=tuple(_row(dataset, agent, baseline, totals, level) for agent in agents),
+        has_one_total=has_one_total(dataset),
         broken=broken_rewards(dataset),
         selected=selected_steps(dataset),
         side_by_side=tuple(dataset.attrs.get(SIDE_BY_SIDE, ())),
@@ -232,6 +229,12 @@ def total_reward(dataset: xr.Dataset, agent: str) -> Floats:
     """[B] total reward of each seed of one agent."""
     totals: Floats = np.asarray(dataset["reward"].sel(agent=agent).values, np.float64).sum(axis=1)
     return totals
+
+
+def has_one_total(dataset: xr.Dataset) -> bool:
+    """Whether all of several runs have the same total reward, rounding aside: it then does not tell agents apart."""
+    totals = np.asarray(dataset["reward"].values, np.float64).sum(axis=dataset["reward"].dims.index("chunk"))
+    return bool(totals.size > 1 and totals.max() - totals.min() <= SAME * np.abs(totals).max())
 
 
 def chunks_of_kind(dataset: xr.Dataset, kind: str) -> npt.NDArray[np.bool_]:

@@ -11,9 +11,6 @@ from mgsc.experiments.reading.episodes import STRETCHES
 from mgsc.experiments.reading.statistics import Interval
 
 ABSENT = "–"
-SAME = 1e-9
-"""Share by which totals must differ; a smaller difference is rounding."""
-
 FEW_SEEDS = 5
 """Of fewer, a bootstrap draws the same ones too often."""
 
@@ -47,7 +44,7 @@ def sections(comparison: Comparison) -> tuple[Section, ...]:
     """
     planning = tuple(row for row in comparison.rows if not math.isnan(row.phases["all"].entropy))
     found = [_reward_section(comparison)]
-    if "truth" in comparison.has or not _is_constant(comparison):
+    if "truth" in comparison.has or not comparison.has_one_total:
         found.append(_against_section(comparison))
     if "episodes" in comparison.has:
         found += [_episodes_section(comparison, stretch) for stretch in STRETCHES]
@@ -71,7 +68,7 @@ def _reward_section(comparison: Comparison) -> Section:
     )
     if "truth" not in comparison.has:
         note = f"Sum of the rewards of {_where(comparison)}, mean over n seeds."
-        if _is_constant(comparison):
+        if comparison.has_one_total:
             note += " Every run has the same: it does not depend on what is done."
         return Section(title, comparison.rows, columns, note)
     return Section(
@@ -163,14 +160,6 @@ def _where(comparison: Comparison) -> str:
         return "the whole run"
     first, last = comparison.selected
     return f"steps {first + 1:,} to {last:,}"
-
-
-def _is_constant(comparison: Comparison) -> bool:
-    """Whether all of several runs have the same total reward, rounding aside."""
-    rows = comparison.rows
-    bounds = [bound for row in rows for bound in (row.total if row.n > 1 else row.total[:1])]
-    is_same = max(bounds) - min(bounds) <= SAME * max(map(abs, bounds))
-    return is_same and not any(map(math.isnan, bounds)) and sum(row.n for row in rows) > 1
 
 
 def _spread_section(comparison: Comparison) -> Section:
