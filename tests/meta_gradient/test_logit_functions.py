@@ -82,10 +82,13 @@ def with_stored(problem, weights):
     return planned
 
 
-@pytest.mark.parametrize("columns", slow_but_for([NUM_ACTIONS + 1], [2, NUM_ACTIONS + 1]))
-def test_the_meta_step_chooses_between_the_models_answer_and_the_stored_transition(columns):
+STORED = [f"{kind} over {over}" for kind in ("network", "features", "both") for over in ("states", "pairs")]
+
+
+@pytest.mark.parametrize("case", slow_but_for(["both over pairs"], STORED))
+def test_the_meta_step_chooses_between_the_models_answer_and_the_stored_transition(case):
     """By central differences, for states and for pairs, with a uniform share of the candidates."""
-    problem, function, share = problem_with_signals(), network_logits((3,), columns), 0.3
+    problem, function, share = problem_with_signals(), logits_of(*case.split(" over "), has_stored=True), 0.3
     parts, params, candidates, real = problem.parts, problem.params, problem.candidates, problem.transition
     rates = {"step_size": problem.step_size, "planning_updates": problem.planning_updates}
     control = meta_gradient(optax.sgd(1.0), **rates, mixture=share, logits=function, is_listed=False, replays=True)(
@@ -122,14 +125,16 @@ def test_stored_transitions_need_candidates_and_a_column_of_their_own(given, wid
         exact_network.loss_and_weights_gradient(*arguments, 0.1, 2, has_stored=True)
 
 
-def logits_of(kind, over):
+def logits_of(kind, over, *, has_stored=False):
     num_actions = NUM_ACTIONS if over == "pairs" else None
+    if has_stored:
+        num_actions = 1 + (num_actions or 1)
     facts = Facts(like((OBSERVATION,), jnp.float64), NUM_ACTIONS, 0.9, reward_scale=1.0, switch_every=1)
     if kind == "linear":
         return linear_logits(encoded_features(facts.encode, num_actions))
     if kind == "network":
         return network_logits((3,), num_actions)
-    features = candidate_features(facts, per_action=num_actions is not None)
+    features = candidate_features(facts, per_action=over == "pairs", has_stored=has_stored)
     return feature_logits((3,), features, num_actions, encode=facts.encode if kind == "both" else None)
 
 

@@ -186,6 +186,25 @@ def test_features_are_of_states_or_of_pairs():
     np.testing.assert_allclose(states[:, 3], compared(jnp.array([7.0, 6.0, 5.0, 4.0])), atol=1e-5)
 
 
+@pytest.mark.parametrize("per_action", [False, True])
+def test_features_of_stored_transitions_are_compared_with_those_of_answers(per_action):
+    """Stored transitions have the errors that are their own, and nobody disagrees about them."""
+    own = candidates()
+    kinds = [candidate_features(FACTS, per_action=per_action, has_stored=each) for each in (False, True)]
+    plain, found = quick_jit(lambda: [features(PARTS, PARAMS, own) for features in kinds])()
+    errors = np.array([0.0, 0.0, 1.0, 3.0])  # values are 0, so they are the rewards that were paid
+    columns = 2 if per_action else 1
+    assert found.shape == (4, columns + 1, 4)
+    answers = np.array([0.0, 1.0])[:columns]  # action 1 pays 1 in the model
+    apart = PLACES[:, None] + np.array([0.0, 10.0])[:columns]
+    for place, numbers, of_stored in ((0, np.tile(answers, (4, 1)), errors), (1, apart, np.zeros(4))):
+        wanted = compared(jnp.concatenate([numbers, of_stored[:, None]], 1))
+        np.testing.assert_allclose(found[..., place], wanted, atol=1e-5)
+    for place in (2, 3):
+        of_states = plain[:, 0, place] if per_action else plain[:, place]
+        np.testing.assert_allclose(found[..., place], np.tile(of_states[:, None], columns + 1), atol=1e-6)
+
+
 def test_features_of_tried_pairs_are_of_their_own_actions():
     """Action 1 pays 1 in the model, and members are 10 more apart on it."""
     tried = candidates()._replace(action=jnp.array([1, 0, 0, 1]))

@@ -206,8 +206,7 @@ def test_pairs_are_refused_where_candidates_bring_their_actions() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "logits=network or linear, not logits=table"),
-        ({"logits": "features"}, "not logits=features"),
+        ({}, "logits=network or linear or features or both, not logits=table"),
         ({"logits": "network", "form": "unrolled"}, "form=scaled or single"),
         ({"logits": "linear", "experience": "successive"}, "experience=one or recent"),
     ],

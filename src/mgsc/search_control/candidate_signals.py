@@ -139,19 +139,24 @@ def model_misses(facts: Facts) -> FeatureFunction:
     return misses
 
 
-def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
+def candidate_features(facts: Facts, *, per_action: bool, has_stored: bool = False) -> FeatureFunction:
     """The features of learned logits: |E δ|, error of the model, age, and disagreement where the model is an ensemble.
 
     The first and the last are of each pair, of the candidate's own action where it has one, or means over the policy's
     actions; the others are of the state. Each becomes its logarithm, less the mean over the candidates, divided by the
     standard deviation over them. So features have no unit, and keep their size as values and model improve.
 
+    A stored transition that d may choose in place of the model's answers has the size of its own TD error, and no
+    disagreement, since no model answers. Both are compared with those of all answers.
+
     Args:
         facts: the scales of rewards and observations.
         per_action: whether d is over pairs.
+        has_stored: whether d has one more column, of the candidates' own stored transitions; for numbered actions.
 
     Returns:
-        ``(parts, params, candidates) -> [N, F]``, or [N, A, F].
+        ``(parts, params, candidates) -> [N, F]``; with columns for pairs [N, A, F], with one more for stored
+        transitions [N, A + 1, F], or [N, 2, F] where d is not over pairs.
     """
     misses = model_misses(facts)
 
@@ -161,14 +166,26 @@ def candidate_features(facts: Facts, *, per_action: bool) -> FeatureFunction:
             of_pairs = _of_choices(parts, params, candidates, facts.num_choices, per_action=per_action)
         else:
             of_pairs = _of_pairs(parts, params, candidates, facts.num_actions)
-        if per_action:
-            of_states = [jnp.repeat(numbers[:, None], facts.num_choices, 1) for numbers in of_states]
-        elif facts.numbers is None and candidates.action is None:
+        if not per_action and facts.numbers is None and candidates.action is None:
             policy = policy_of(parts, params, candidates)
             of_pairs = [jnp.sum(policy * numbers, 1) for numbers in of_pairs]
+        if has_stored:
+            of_pairs = _with_stored(parts, params, candidates, of_pairs)
+        if per_action or has_stored:
+            of_states = [jnp.repeat(numbers[:, None], of_pairs[0].shape[1], 1) for numbers in of_states]
         return jnp.stack([compared(numbers) for numbers in (*of_pairs, *of_states)], -1)
 
     return features
+
+
+def _with_stored(parts: Parts, params: Params, candidates: Candidates, of_answers: list[Array]) -> list[Array]:
+    """The size of E δ, and perhaps disagreement, [N] or [N, A], with a column more: that of stored transitions."""
+    own = jnp.abs(experience_errors(parts, params, candidates))
+    columns = [own, *[jnp.zeros_like(own)] * (len(of_answers) - 1)]
+    return [
+        jnp.concatenate([numbers.reshape(len(own), -1), column[:, None]], 1)
+        for numbers, column in zip(of_answers, columns, strict=True)
+    ]
 
 
 def check_num_choices(found: int, wanted: int) -> None:

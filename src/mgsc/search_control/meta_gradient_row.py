@@ -136,7 +136,11 @@ def planned_step_size(settings: MetaGradientSettings, facts: StrategyFacts) -> A
 
 
 def _check_replays(settings: MetaGradientSettings, facts: StrategyFacts) -> None:
-    allowed = {"logits": ("network", "linear"), "form": ("scaled", "single"), "experience": ("one", "recent")}
+    allowed = {
+        "logits": ("network", "linear", "features", "both"),
+        "form": ("scaled", "single"),
+        "experience": ("one", "recent"),
+    }
     for name, words in allowed.items():
         if (given := getattr(settings, name)) not in words:
             raise UserError(f"replays=true is for {name}={' or '.join(words)}, not {name}={given}")
@@ -150,7 +154,7 @@ def _logits(settings: MetaGradientSettings, facts: Facts) -> LogitFunction:
         num_actions = 1 + (num_actions or 1)
     widths = (settings.logit_units,) * settings.logit_layers
     if settings.logits in ("features", "both"):
-        features = candidate_features(facts, per_action=num_actions is not None)
+        features = candidate_features(facts, per_action=settings.over == "pairs", has_stored=settings.replays)
         encode = facts.encode if settings.logits == "both" else None
         return feature_logits(widths, features, num_actions, encode=encode)
     if settings.logits == "network":
