@@ -304,6 +304,13 @@ def test_a_phone_never_scrolls_sideways(visit, page_file) -> None:
     wait_until(page, "document.documentElement.scrollWidth === 320")
 
 
+def test_a_window_without_room_stays_empty_until_it_has_some(visit, page_file) -> None:
+    page = visit(page_file.as_uri(), viewport={"width": 60, "height": 400})
+    assert page.query_selector("#curves svg") is None
+    page.set_viewport_size({"width": 900, "height": 700})
+    wait_until(page, "document.querySelector('#curves svg')?.clientWidth > 400")
+
+
 def test_every_control_has_a_name(page) -> None:
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, canvas[tabindex], svg[tabindex], [role=region]")]

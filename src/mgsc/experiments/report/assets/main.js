@@ -7,6 +7,7 @@ const view = {
   hasPolicy: false, hasValues: false, hasNumbers: false, hidden: new Set(), chosen: null,
 };
 const MOST_CHOSEN = 3; // agents on the maze at first
+const SMALLEST_WIDTH = 160; // of the page; with less nothing is drawn
 
 const time = new Time(onTime);
 const curves = new Curves(byId("curves"), (chunk, by) => (by ? time.move(by) : time.set(chunk)));
@@ -147,7 +148,7 @@ function fillChips() {
 }
 
 function drawAll() {
-  if (!view.isReady || !byId("content").clientWidth) return; // without a width there is nowhere to draw
+  if (!view.isReady || byId("content").clientWidth < SMALLEST_WIDTH) return; // there is nowhere to draw
   drawTotals(byId("totals"), view.suite);
   curves.draw(view.suite, view);
   if (!view.suite.hasStates) return;
