@@ -151,7 +151,9 @@ def _add_reading_commands(add: Callable[[str, str], Parser]) -> None:
     track.add_argument("--project", help="project of W&B (default mgsc)")
     compare = add("compare", "compare the agents of a result, or of several side by side")
     compare.add_argument("dirs", nargs="+", metavar="DIR", help="result folder; of several, agents are DIR/AGENT")
-    compare.add_argument("--baseline", help="agent the others are compared to (default meta_gradient)")
+    compare.add_argument(
+        "--baseline", help="agent the others are compared to (default meta_gradient, of the first DIR)"
+    )
     compare.add_argument(
         "--steps", nargs=2, type=int, metavar=("FIRST", "LAST"), help="only the real steps after FIRST up to LAST"
     )

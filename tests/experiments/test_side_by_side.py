@@ -48,7 +48,7 @@ def test_it_says_in_which_settings_they_differ() -> None:
     changed = side_by_side({"old": result(), "new": result(plan=with_step_size(0.25)), "same": result()})
     assert compare(changed).side_by_side == (
         "old and new differ in meta_gradient.step_size: 0.5 and 0.25.",
-        "same has the settings of old.",
+        "old and same have the same settings.",
     )
     assert compare(result()).side_by_side == ()
 
@@ -56,7 +56,7 @@ def test_it_says_in_which_settings_they_differ() -> None:
 def test_of_many_differences_it_shows_some() -> None:
     shared = manifest(PAIR, 4, **{f"option_{number}": number for number in range(9)})
     (words,) = compare(side_by_side({"old": result(), "new": result(plan=shared)})).side_by_side
-    assert words.count("shared.option") == 5
+    assert words.count("option_") == 5
     assert words.endswith("; and 4 more.")
 
 
@@ -90,12 +90,19 @@ Change = Callable[[xr.Dataset], xr.Dataset]
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda made: label(made, replace(manifest(PAIR, 4), root_seed=8)), "their roots of seeds differ"),
-        (lambda made: label(made, manifest(PAIR, 4, environment={"slip": 0.1})), "their environments differ"),
-        (lambda made: made.isel(chunk=slice(4)), "their steps at which something is recorded differ"),
+        (
+            lambda made: label(made, replace(manifest(PAIR, 4), root_seed=8)),
+            r"their roots of seeds \(--root-seed\) differ: 7 and 8",
+        ),
+        (lambda made: label(made, manifest(PAIR, 4, environment={"slip": 0.1})), "environments differ in env.*slip"),
+        (lambda made: made.isel(chunk=slice(4)), r"their steps \(--steps compares a part\) differ: 2000 and 1000"),
+        (lambda made: made.assign_attrs(record_every=500), r"steps of a record \(record_every\) differ: 250 and 500"),
         (lambda made: select_steps(made, 0, 2000), "their selected steps differ"),
         (lambda made: made.assign_coords(seed=range(10, 14)), "no seed is in all of these results: one has 0–3; two"),
-        (lambda made: made.assign(optimal_reward=made["optimal_reward"] + 1), "paired: .*optimal_reward differs"),
+        (
+            lambda made: made.assign(optimal_reward=made["optimal_reward"] + 1),
+            "optimal_reward differs between their env",
+        ),
         (lambda made: side_by_side({"a": made, "b": made}), "side by side already"),
     ],
 )
@@ -104,9 +111,51 @@ def test_what_cannot_be_paired_is_refused(change: Change, message: str) -> None:
         side_by_side({"one": result(), "two": change(result())})
 
 
-def test_a_single_result_is_refused() -> None:
-    with pytest.raises(UserError, match="at least two"):
-        side_by_side({"one": result()})
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ({"one": result()}, "at least two"),
+        ({}, "at least two"),
+        ([result(), result()], "results is a list: it must map names to results"),
+        (result(), "results is a Dataset|one of its|dataset is a DataArray"),
+        ({1: result(), "1": result()}, "a name of a result is a int: it must be a text"),
+        ({"": result(), "two": result()}, "cannot be called ''"),
+        ({"a\nb": result(), "two": result()}, "cannot be called"),
+        ({"one": result(), "two": 3}, "it must be a result"),
+    ],
+)
+def test_what_is_no_table_of_results_is_refused(results: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        side_by_side(results)
+
+
+def test_a_step_takes_as_long_as_in_its_own_result() -> None:
+    long, short = result(), result(seeds=1)
+    both = compare(side_by_side({"long": long, "short": short}))
+    for name, dataset in (("long", long), ("short", short)):
+        for row in compare(dataset).rows:
+            found = both[f"{name}/{row.name}"].budget.microseconds_per_step
+            assert found == pytest.approx(row.budget.microseconds_per_step)
+
+
+def test_quantities_that_one_result_lacks_are_left_out_of_all() -> None:
+    short = result().drop_vars(["entropy", "value_error"])
+    for results in ({"one": result(), "two": short}, {"one": short, "two": result()}):
+        both = side_by_side(results)
+        assert not {"entropy", "value_error"} & set(both.variables)
+        assert "left out: entropy, value_error." in both.attrs["side_by_side"][0]
+    strange = result()
+    assert "mine" not in side_by_side({"one": strange.assign(mine=strange["reward"]), "two": result()})
+
+
+def test_it_says_where_no_agent_is_in_two_results() -> None:
+    one, two = (result().sel(agent=[agent]) for agent in PAIR)
+    (words,) = side_by_side({"one": one, "two": two}).attrs["side_by_side"]
+    assert words == "one and two have no agent in common, and have the same settings for all agents."
+
+
+def test_the_first_results_meta_gradient_is_the_default_baseline() -> None:
+    assert compare(side_by_side({"old": result(), "new": result()})).baseline == "old/meta_gradient"
 
 
 READERS = diagnose, lambda some: select_steps(some, 0, 250), lambda some: write_figures(some, "x")
@@ -129,11 +178,21 @@ def test_the_command_names_them_by_their_folders(tmp_path: Path, capsys: pytest.
     assert cli.main(["compare", *folders[:2], "--baseline", "old/uniform"]) == 0
     shown = capsys.readouterr().out
     assert "new/meta_gradient" in shown
-    assert "new has the settings of old." in shown
+    assert "old and new have the same settings." in shown
     assert cli.main(["compare", *folders, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found["agents"]) == [f"{name}/{agent}" for name in ("a/old", "a/new", "b/new") for agent in PAIR]
     assert len(found["side_by_side"]) == 2
+
+
+def test_a_link_keeps_the_name_that_was_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored(tmp_path / "old")
+    (tmp_path / "latest").symlink_to(tmp_path / "old")
+    other = stored(tmp_path / "a|b")
+    assert cli.main(["compare", str(tmp_path / "latest"), other, "--markdown"]) == 0
+    shown = capsys.readouterr().out
+    assert "| `latest/uniform` |" in shown
+    assert "| `a\\|b/uniform` |" in shown
 
 
 def test_the_command_refuses_one_folder_twice(

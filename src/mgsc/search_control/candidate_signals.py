@@ -152,7 +152,7 @@ def candidate_features(facts: Facts, *, per_action: bool, has_stored: bool = Fal
     Args:
         facts: the scales of rewards and observations.
         per_action: whether d is over pairs.
-        has_stored: whether d has one more column, of the candidates' own stored transitions; for numbered actions.
+        has_stored: whether d has one more column, of the candidates' own stored transitions; for discrete actions.
 
     Returns:
         ``(parts, params, candidates) -> [N, F]``; with columns for pairs [N, A, F], with one more for stored

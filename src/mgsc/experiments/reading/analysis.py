@@ -189,8 +189,8 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
     Args:
         dataset: a result, in the form of ``store.contract``, what ``select_steps`` has left of one, or what
             ``side_by_side`` has made of several.
-        baseline: the agent that the others are compared to; by default ``meta_gradient`` or, in a result without it,
-            the first agent.
+        baseline: the agent that the others are compared to; by default ``meta_gradient``, of several results the first
+            one's, or, where there is none, the first agent.
         level: of the intervals.
 
     Returns:
@@ -204,7 +204,7 @@ def compare(dataset: xr.Dataset, baseline: str | None = None, level: float = LEV
         check_type("baseline", baseline, str, "be the name of an agent")
     agents = [str(agent) for agent in dataset["agent"].values]
     if baseline is None:
-        baseline = DEFAULT_BASELINE if DEFAULT_BASELINE in agents else agents[0]
+        baseline = next((name for name in agents if name.rpartition("/")[2] == DEFAULT_BASELINE), agents[0])
     if baseline not in agents:
         raise unknown("agent", baseline, agents)
     totals = {agent: total_reward(dataset, agent) for agent in agents}

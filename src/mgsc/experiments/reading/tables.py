@@ -60,7 +60,10 @@ def to_markdown(comparison: Comparison) -> str:
     texts = []
     for section in sections(comparison):
         heads = ["agent", *(_one_line(column.heading) for column in section.columns)]
-        rows = [[f"`{row.name}`", *(column.show(row) for column in section.columns)] for row in section.rows]
+        rows = [
+            [f"`{row.name.replace('|', chr(92) + '|')}`", *(column.show(row) for column in section.columns)]
+            for row in section.rows
+        ]
         lines = markdown_lines(heads, [False, *[True] * len(section.columns)], rows)
         texts.append("\n".join([f"**{section.title}**", "", *lines, "", section.note]))
     return "\n\n".join([*texts, *_notes(comparison)])
