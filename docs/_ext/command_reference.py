@@ -40,10 +40,12 @@ def command(name: str) -> str:
 
 
 def _name(action: argparse.Action) -> str:
-    if not action.option_strings:
-        return f"`{action.metavar or action.dest.upper()}`"
-    values = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+    metavar = action.metavar or action.dest.upper()
+    shown = metavar if isinstance(metavar, str) else " ".join(metavar)
     several = " …" if action.nargs == "+" else ""
+    if not action.option_strings:
+        return f"`{shown}{several}`"
+    values = "" if action.nargs == 0 else f" {shown}"
     return ", ".join(f"`{option}{values}{several}`" for option in action.option_strings)
 
 

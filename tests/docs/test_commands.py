@@ -31,4 +31,5 @@ def test_a_section_says_all_that_the_parser_says(name) -> None:
             assert action.help in text
     assert f"mgsc {name}" in text
     assert text[0].isupper()
+    assert "('" not in text  # no tuple of Python
     assert max(map(len, text.split("```")[1].splitlines())) <= 100
