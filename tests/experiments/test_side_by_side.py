@@ -117,7 +117,7 @@ def test_what_cannot_be_paired_is_refused(change: Change, message: str) -> None:
         ({"one": result()}, "at least two"),
         ({}, "at least two"),
         ([result(), result()], "results is a list: it must map names to results"),
-        (result(), "results is a Dataset|one of its|dataset is a DataArray"),
+        (result(), "dataset is a DataArray: it must be a result"),
         ({1: result(), "1": result()}, "a name of a result is a int: it must be a text"),
         ({"": result(), "two": result()}, "cannot be called ''"),
         ({"a\nb": result(), "two": result()}, "cannot be called"),

@@ -19,6 +19,13 @@ def lengths_of(ends: npt.ArrayLike) -> Floats:
     return steps
 
 
+def with_share_of_time(dataset: xr.Dataset, share: float) -> xr.Dataset:
+    """A part of a result with that share of its run time, which is stored for the whole."""
+    if "run_seconds" not in dataset:
+        return dataset
+    return dataset.assign(run_seconds=dataset["run_seconds"] * share)
+
+
 def steps_per_chunk(dataset: xr.Dataset) -> Floats:
     """[chunk] environment steps of each chunk of a result."""
     return lengths_of(dataset["step"].values)

@@ -9,6 +9,7 @@ import operator
 from typing import TYPE_CHECKING
 
 from mgsc.errors import UserError
+from mgsc.experiments.reading.chunks import with_share_of_time
 from mgsc.experiments.store.contract import SELECTED, check_result
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def select_steps(dataset: xr.Dataset, first: int, last: int) -> xr.Dataset:
     chunks = slice(ends.index(first), ends.index(last))
     chosen = dataset.isel(chunk=chunks)
     chosen = chosen.assign_coords(step=("chunk", [step - first for step in ends[1:][chunks]]))
-    if "run_seconds" in dataset:
-        chosen = chosen.assign(run_seconds=dataset["run_seconds"] * ((last - first) / ends[-1]))
+    chosen = with_share_of_time(chosen, (last - first) / ends[-1])
     switches = [int(step) - first for step in dataset.attrs["switch_steps"] if first < step < last]
     return chosen.assign_attrs(switch_steps=switches, **{SELECTED: (first, last)})
 

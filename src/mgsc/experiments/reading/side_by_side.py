@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from mgsc.errors import UserError, check_type
 from mgsc.experiments.design.quantities import REPORTED_BY, SEARCH_CONTROL
+from mgsc.experiments.reading.chunks import with_share_of_time
 from mgsc.experiments.reading.selected import select_steps, selected_steps
 from mgsc.experiments.store import open_result
 from mgsc.experiments.store.concatenate import stack_agents
 from mgsc.experiments.store.contract import SIDE_BY_SIDE, check_result, manifest_of, what_it_has
-from mgsc.experiments.store.errors import StoreError
-from mgsc.experiments.store.manifest import PROVENANCE, Manifest, describe, differences
+from mgsc.experiments.store.manifest import PROVENANCE, SHARED, Manifest, describe, differences
 from mgsc.files import printable, usable_path
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 SHOWN_DIFFERENCES = 5
 """Settings of a result that are named; of more, their number is."""
 
-SHARED = "shared"
-"""Stands for all agents in ``store.manifest.differences``, whose phrases begin with it where they concern all."""
+CANNOT_PAIR = "these results cannot be paired: {} differs between their environments or models"
 
 
 def side_by_side(results: Mapping[str, xr.Dataset]) -> xr.Dataset:
@@ -57,11 +56,7 @@ def side_by_side(results: Mapping[str, xr.Dataset]) -> xr.Dataset:
         raise UserError(f"no seed is in all of these results: {found}")
     missing = _not_in_all([*results.values()])
     pieces = [_piece(dataset.drop_vars(missing, errors="ignore"), name, seeds) for name, dataset in results.items()]
-    try:
-        together = stack_agents(pieces)
-    except StoreError as error:
-        what = str(error).rpartition(": ")[2]
-        raise UserError(f"these results cannot be paired: {what} between their environments or models") from error
+    together = stack_agents(pieces, CANNOT_PAIR)
     words = [*_seeds_left_out(plans, seeds), *_quantities_left_out(missing)]
     return together.assign_attrs(
         suite=_all_of([plan.suite for plan in plans.values()]),
@@ -150,9 +145,7 @@ def _unlike(name: str, other: str, words: str) -> UserError:
 def _piece(dataset: xr.Dataset, name: str, seeds: Sequence[int]) -> xr.Dataset:
     """The seeds of a result, its agents under their new names; run time, which is stored for all, is divided."""
     chosen = dataset.assign_coords(agent=[f"{name}/{agent}" for agent in dataset["agent"].values]).sel(seed=seeds)
-    if "run_seconds" in dataset:
-        chosen = chosen.assign(run_seconds=dataset["run_seconds"].variable * (len(seeds) / dataset.sizes["seed"]))
-    return chosen
+    return with_share_of_time(chosen, len(seeds) / dataset.sizes["seed"])
 
 
 def _not_in_all(datasets: Sequence[xr.Dataset]) -> list[str]:

@@ -60,10 +60,7 @@ def to_markdown(comparison: Comparison) -> str:
     texts = []
     for section in sections(comparison):
         heads = ["agent", *(_one_line(column.heading) for column in section.columns)]
-        rows = [
-            [f"`{row.name.replace('|', chr(92) + '|')}`", *(column.show(row) for column in section.columns)]
-            for row in section.rows
-        ]
+        rows = [[_code(row.name), *(column.show(row) for column in section.columns)] for row in section.rows]
         lines = markdown_lines(heads, [False, *[True] * len(section.columns)], rows)
         texts.append("\n".join([f"**{section.title}**", "", *lines, "", section.note]))
     return "\n\n".join([*texts, *_notes(comparison)])
@@ -86,6 +83,11 @@ def to_tables(comparison: Comparison) -> RenderableType:
             table.add_row(Text(row.name), *(column.show(row) for column in section.columns), style=style)
         parts.append(Padding(table, (0, 0, 1, 0)))
     return Group(*parts, *map(Text, _notes(comparison)))
+
+
+def _code(name: str) -> str:
+    """A name as code in a cell of Markdown, which a bare bar would end."""
+    return "`" + name.replace("|", r"\|") + "`"
 
 
 def _notes(comparison: Comparison) -> list[str]:

@@ -11,10 +11,13 @@ import numpy as np
 from mgsc.experiments.design.quantities import REPORTED_BY, SEARCH_CONTROL
 from mgsc.experiments.store.contract import SUMMED, manifest_attributes, manifest_of
 from mgsc.experiments.store.errors import StoreError
-from mgsc.experiments.store.manifest import PER_AGENT, Manifest, describe, describe_differences, differences
+from mgsc.experiments.store.manifest import PER_AGENT, SHARED, Manifest, describe, describe_differences, differences
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+CANNOT_MERGE = "results of different runs don't merge: {} differs"
 
 
 def concatenate_seeds(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -75,16 +78,17 @@ def concatenate_agents(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     return merged.assign_attrs(manifest_attributes(replace(plans[0], settings=settings)))
 
 
-def stack_agents(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+def stack_agents(datasets: Sequence[xr.Dataset], refusal: str = CANNOT_MERGE) -> xr.Dataset:
     """The agents of all results in one dataset, with the first one's attributes.
 
     Args:
         datasets: at least one result; all have the same seeds in the same order.
+        refusal: what is said where a variable that agents share differs, with ``{}`` for its name.
 
     Raises:
         StoreError: a variable that agents share differs.
     """
-    return _concatenate(_with_all_reports(datasets), "agent")
+    return _concatenate(_with_all_reports(datasets), "agent", refusal)
 
 
 def _with_all_reports(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:
@@ -109,7 +113,7 @@ def _refuse_other_settings(first: xr.Dataset, other: xr.Dataset, agents: tuple[s
     one, two = manifest_of(first), manifest_of(other)
     if not agents:
         one, two = _without_own(one), _without_own(two)
-    found = differences(one, two, agents or ("shared",))
+    found = differences(one, two, agents or (SHARED,))
     if found:
         raise StoreError(f"results of different runs don't merge: {describe_differences(found)}")
 
@@ -118,7 +122,7 @@ def _without_own(plan: Manifest) -> Manifest:
     return replace(plan, settings={k: v for k, v in plan.settings.items() if k != PER_AGENT})
 
 
-def _concatenate(datasets: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
+def _concatenate(datasets: Sequence[xr.Dataset], dim: str, refusal: str = CANNOT_MERGE) -> xr.Dataset:
     """Concatenates variables along ``dim``, adds up seconds, and checks that all others are equal."""
     import xarray as xr
 
@@ -134,7 +138,7 @@ def _concatenate(datasets: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
         elif all(_is_equal(pieces[0].values, piece.values) for piece in pieces[1:]):
             merged[name] = pieces[0]
         else:
-            raise StoreError(f"results of different runs don't merge: {name} differs")
+            raise StoreError(refusal.format(name))
     coords = {name: merged.pop(name) for name in map(str, first.coords)}
     return xr.Dataset(merged, coords=coords, attrs=first.attrs)
 

@@ -31,6 +31,10 @@ PROVENANCE = "provenance"
 PER_AGENT = "agents"
 """The entry of ``settings`` that holds each agent's own settings under the agent's name."""
 
+SHARED = "shared"
+"""The entry of an agent's identity that holds what all agents share, with which phrases of ``differences`` about it
+begin; in place of agents it stands for none."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -130,7 +134,7 @@ class Manifest:
             "format_version": FORMAT_VERSION,
             "suite": self.suite,
             "root_seed": self.root_seed,
-            "shared": {key: value for key, value in self.settings.items() if key != PER_AGENT},
+            SHARED: {key: value for key, value in self.settings.items() if key != PER_AGENT},
             "agent": agent,
             "own": own.get(agent) if isinstance(own, Mapping) else own,
             "versions": {name: self.versions[name] for name in DECIDING_VERSIONS if name in self.versions},
